@@ -1,0 +1,75 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Swift 6 mode is the tools version's default. Every target of ours is built with the same strictness.
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+/// The hot core also gets its arithmetic and ownership checked as everyone else's: no flag is loosened here.
+func core(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+let package = Package(
+    name: "apus",
+    products: [
+        .executable(name: "apusd", targets: ["apusd"]),
+        .executable(name: "apusctl", targets: ["apusctl"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.1"),
+    ],
+    targets: [
+        // C, and nothing but C: system libraries behind `static inline` wrappers.
+        .target(name: "CLinux"),
+        .systemLibrary(name: "CLibMNL", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+
+        // Pure core: values only, no I/O, no clock, no Foundation.
+        core("NetTypes"),
+        core("BGPMessages", ["NetTypes"]),
+        core("BGPSession", ["BGPMessages", "NetTypes"]),
+        core("BGPRouting", ["BGPMessages", "NetTypes"]),
+        core("BGPSpeaker", ["BGPSession", "BGPRouting", "BGPMessages", "NetTypes"]),
+        core("FIB", ["NetTypes"]),
+
+        // Edges: text, JSON and disk to values.
+        core("Resources", ["NetTypes", "Yams"]),
+        core("StatusAPI", ["NetTypes"]),
+
+        // Shells: the only callers of the operating system.
+        core("LinuxIO", ["NetTypes", "CLinux"]),
+        core("KernelRoutes", ["FIB", "NetTypes", "LinuxIO", "CLibMNL", "CLinux"]),
+        core("TLS", ["COpenSSL"]),
+
+        // Composition.
+        core(
+            "Agent",
+            [
+                "NetTypes", "BGPMessages", "BGPSession", "BGPRouting", "BGPSpeaker", "FIB", "Resources", "StatusAPI",
+                "LinuxIO", "KernelRoutes", "TLS", .product(name: "Logging", package: "swift-log"),
+                .product(name: "FlyingFox", package: "FlyingFox"),
+            ]),
+        .executableTarget(
+            name: "apusd",
+            dependencies: ["Agent", "Resources", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "apusctl",
+            dependencies: [
+                "StatusAPI", "LinuxIO", "NetTypes", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+    ]
+)

@@ -1,0 +1,199 @@
+package import NetTypes
+
+/// AS_PATH (RFC 4271 section 5.1.2, RFC 6793): segments of AS numbers.
+///
+/// ```
+/// { | segment type 1 | count 1 | count x AS number of 4 octets (2 towards and from an old speaker) | } ...
+/// ```
+package struct ASPath: Sendable, Hashable {
+    package enum SegmentType: UInt8, Sendable, Hashable {
+        case set = 1
+        case sequence = 2
+        case confedSequence = 3
+        case confedSet = 4
+    }
+
+    package struct Segment: Sendable, Hashable {
+        package var type: SegmentType
+        /// 1...255 numbers.
+        package var numbers: [ASNumber]
+        package init(_ type: SegmentType, _ numbers: [ASNumber]) {
+            self.type = type
+            self.numbers = numbers
+        }
+    }
+
+    package var segments: [Segment]
+
+    package init(segments: [Segment] = []) { self.segments = segments }
+    /// A single AS_SEQUENCE; empty for no numbers.
+    package init(_ numbers: [UInt32]) {
+        segments = numbers.isEmpty ? [] : [Segment(.sequence, numbers.map { ASNumber($0) })]
+    }
+
+    /// The length that the decision process compares: a set counts 1, confederation segments 0 (RFC 4271 9.1.2.2 a, RFC 5065 5.3).
+    package var decisionLength: Int {
+        segments.reduce(0) { sum, segment in
+            switch segment.type {
+            case .sequence: sum + segment.numbers.count
+            case .set: sum + 1
+            case .confedSequence, .confedSet: sum
+            }
+        }
+    }
+
+    /// The neighbour AS of a route: the leftmost number, where the path begins with a sequence.
+    package var firstAS: ASNumber? {
+        guard let first = segments.first(where: { $0.type == .sequence || $0.type == .set }), first.type == .sequence else { return nil }
+        return first.numbers.first
+    }
+
+    /// How often a number occurs, in any kind of segment.
+    package func occurrences(of number: ASNumber) -> Int {
+        segments.reduce(0) { $0 + $1.numbers.reduce(0) { $0 + ($1 == number ? 1 : 0) } }
+    }
+
+    /// Prepends a number once (RFC 4271 5.1.2 b): a new segment where the first is no sequence or is full.
+    package func prepending(_ number: ASNumber) -> ASPath {
+        var result = self
+        if let first = segments.first, first.type == .sequence, first.numbers.count < 255 {
+            result.segments[0].numbers.insert(number, at: 0)
+        } else {
+            result.segments.insert(Segment(.sequence, [number]), at: 0)
+        }
+        return result
+    }
+
+    /// True where a number does not fit in two octets, so that an old speaker needs AS4_PATH.
+    var needsFourOctets: Bool { segments.contains { $0.numbers.contains { $0.rawValue > 0xFFFF } } }
+
+    // MARK: Decode
+
+    enum Flaw { case malformed, confederation, zero }
+
+    static func decode(_ value: UnsafeRawBufferPointer, octets: Int) -> Result<ASPath, FlawError> {
+        var reader = ByteReader(value)
+        var path = ASPath()
+        while !reader.isEmpty {
+            guard let rawType = reader.u8(), let type = SegmentType(rawValue: rawType), let count = reader.u8(), count > 0,
+                reader.remaining >= Int(count) * octets
+            else { return .failure(FlawError(.malformed)) }
+            var numbers: [ASNumber] = []
+            numbers.reserveCapacity(Int(count))
+            for _ in 0..<count {
+                guard let number = octets == 4 ? reader.u32() : reader.u16().map(UInt32.init) else { return .failure(FlawError(.malformed)) }
+                // RFC 7607 section 2
+                guard number != 0 else { return .failure(FlawError(.zero)) }
+                numbers.append(ASNumber(number))
+            }
+            path.segments.append(Segment(type, numbers))
+        }
+        return .success(path)
+    }
+
+    struct FlawError: Error {
+        let flaw: Flaw
+        init(_ flaw: Flaw) { self.flaw = flaw }
+    }
+
+    // MARK: Encode
+
+    func encode(octets: Int, into writer: inout ByteWriter) {
+        for segment in segments {
+            writer.u8(segment.type.rawValue)
+            writer.u8(UInt8(segment.numbers.count))
+            for number in segment.numbers {
+                if octets == 4 { writer.u32(number.rawValue) } else { writer.u16(number.twoOctets) }
+            }
+        }
+    }
+
+    func encodedSize(octets: Int) -> Int { segments.reduce(0) { $0 + 2 + $1.numbers.count * octets } }
+
+    /// Joins what an old speaker sent with its AS4_PATH (RFC 6793 section 4.2.3).
+    func merged(withAS4Path as4: ASPath) -> ASPath {
+        let ownLength = decisionLength
+        let otherLength = as4.decisionLength
+        guard ownLength >= otherLength else { return self }
+        var keep = ownLength - otherLength
+        var result = ASPath()
+        for segment in segments where keep > 0 {
+            switch segment.type {
+            case .sequence:
+                let taken = min(keep, segment.numbers.count)
+                result.segments.append(Segment(.sequence, Array(segment.numbers.prefix(taken))))
+                keep -= taken
+            case .set:
+                result.segments.append(segment)
+                keep -= 1
+            case .confedSequence, .confedSet: result.segments.append(segment)
+            }
+        }
+        for segment in as4.segments {
+            if let last = result.segments.last, last.type == .sequence, segment.type == .sequence,
+                last.numbers.count + segment.numbers.count <= 255
+            {
+                result.segments[result.segments.count - 1].numbers += segment.numbers
+            } else {
+                result.segments.append(segment)
+            }
+        }
+        return result
+    }
+}
+
+extension ASPath: CustomStringConvertible {
+    /// `64512 65000 {65001 65002}`: sets in braces, confederation segments in parentheses.
+    package var description: String {
+        segments.map { segment in
+            let numbers = segment.numbers.map(\.description).joined(separator: " ")
+            switch segment.type {
+            case .sequence: return numbers
+            case .set: return "{\(numbers)}"
+            case .confedSequence: return "(\(numbers))"
+            case .confedSet: return "[\(numbers)]"
+            }
+        }.joined(separator: " ")
+    }
+}
+
+extension PathAttributes {
+    mutating func readASPath(_ value: UnsafeRawBufferPointer, _ context: AttributeContext) -> AttributeFault? {
+        switch ASPath.decode(value, octets: context.isFourOctetAS ? 4 : 2) {
+        case .failure(let error):
+            // RFC 7606 7.2; RFC 7607 2 for AS 0
+            return .withdraw(.asPath, error.flaw == .zero ? "contains AS 0 (RFC 7607 2)" : "malformed segments (RFC 7606 7.2)")
+        case .success(let path):
+            // RFC 5065 5: a speaker outside a confederation must not receive its segments.
+            if !context.isInternal, path.segments.contains(where: { $0.type == .confedSequence || $0.type == .confedSet }) {
+                return .withdraw(.asPath, "confederation segment from an external peer (RFC 7606 7.2)")
+            }
+            asPath = path
+            return nil
+        }
+    }
+
+    /// AS4_PATH: from an old speaker only (RFC 6793 section 4.1); a malformed one is discarded (section 6).
+    mutating func readAS4Path(_ value: UnsafeRawBufferPointer, _ context: AttributeContext) -> AttributeFault? {
+        guard !context.isFourOctetAS else { return .discard(.as4Path, "sent by a four-octet speaker (RFC 6793 4.1)") }
+        guard case .success(var path) = ASPath.decode(value, octets: 4) else { return .discard(.as4Path, "malformed (RFC 6793 6)") }
+        path.segments.removeAll { $0.type == .confedSequence || $0.type == .confedSet }
+        as4Path = path
+        return nil
+    }
+
+    func writeASPath(_ octets: Int, into writer: inout ByteWriter) {
+        guard let asPath else { return }
+        writer.attributeHeader(.asPath, flags: .transitive, length: asPath.encodedSize(octets: octets))
+        asPath.encode(octets: octets, into: &writer)
+    }
+
+    /// Towards an old speaker, and only where a number does not fit (RFC 6793 section 4.2.2).
+    func writeAS4Path(into writer: inout ByteWriter) {
+        guard let asPath, asPath.needsFourOctets else { return }
+        var plain = asPath
+        plain.segments.removeAll { $0.type == .confedSequence || $0.type == .confedSet }
+        writer.attributeHeader(.as4Path, flags: [.optional, .transitive], length: plain.encodedSize(octets: 4))
+        plain.encode(octets: 4, into: &writer)
+    }
+}

@@ -1,0 +1,56 @@
+package import NetTypes
+
+/// AGGREGATOR (RFC 4271 section 5.1.7, RFC 6793): an AS number of 4 octets (2 with an old speaker) and an IPv4 address.
+package struct Aggregator: Sendable, Hashable, CustomStringConvertible {
+    package var asNumber: ASNumber
+    package var address: IPAddress
+    package init(asNumber: ASNumber, address: IPAddress) {
+        self.asNumber = asNumber
+        self.address = address
+    }
+    package var description: String { "\(asNumber) \(address)" }
+
+    static func decode(_ value: UnsafeRawBufferPointer, octets: Int) -> Aggregator? {
+        var reader = ByteReader(value)
+        guard value.count == octets + 4, let number = octets == 4 ? reader.u32() : reader.u16().map(UInt32.init), let address = reader.u32()
+        else { return nil }
+        return Aggregator(asNumber: ASNumber(number), address: IPAddress(v4: address))
+    }
+}
+
+extension PathAttributes {
+    mutating func readAggregator(_ value: UnsafeRawBufferPointer, _ context: AttributeContext) -> AttributeFault? {
+        guard let decoded = Aggregator.decode(value, octets: context.isFourOctetAS ? 4 : 2) else {
+            return .discard(.aggregator, "length is not \(context.isFourOctetAS ? 8 : 6) (RFC 7606 7.7)")
+        }
+        guard decoded.asNumber != .zero else { return .discard(.aggregator, "AS 0 (RFC 7607 2)") }
+        aggregator = decoded
+        return nil
+    }
+
+    mutating func readAS4Aggregator(_ value: UnsafeRawBufferPointer, _ context: AttributeContext) -> AttributeFault? {
+        guard !context.isFourOctetAS else { return .discard(.as4Aggregator, "sent by a four-octet speaker (RFC 6793 4.1)") }
+        guard let decoded = Aggregator.decode(value, octets: 4), decoded.asNumber != .zero else {
+            return .discard(.as4Aggregator, "malformed (RFC 6793 6)")
+        }
+        as4Aggregator = decoded
+        return nil
+    }
+
+    func writeAggregator(_ octets: Int, into writer: inout ByteWriter) {
+        guard let aggregator else { return }
+        writer.attributeHeader(.aggregator, flags: aggregatorFlags, length: octets + 4)
+        if octets == 4 { writer.u32(aggregator.asNumber.rawValue) } else { writer.u16(aggregator.asNumber.twoOctets) }
+        writer.u32(aggregator.address.v4)
+    }
+
+    /// Towards an old speaker, and only where the number does not fit (RFC 6793 section 4.2.2).
+    func writeAS4Aggregator(into writer: inout ByteWriter) {
+        guard let aggregator, aggregator.asNumber.rawValue > 0xFFFF else { return }
+        writer.attributeHeader(.as4Aggregator, flags: [.optional, .transitive], length: 8)
+        writer.u32(aggregator.asNumber.rawValue)
+        writer.u32(aggregator.address.v4)
+    }
+
+    private var aggregatorFlags: AttributeFlags { [.optional, .transitive] }
+}

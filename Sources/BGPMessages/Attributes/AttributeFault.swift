@@ -1,0 +1,40 @@
+/// What is wrong with a received attribute and what RFC 7606 section 2 says to do about it.
+package struct AttributeFault: Sendable, Hashable {
+    /// The approaches of RFC 7606 section 2, in order of strength.
+    package enum Action: UInt8, Sendable, Comparable {
+        case attributeDiscard
+        case treatAsWithdraw
+        case sessionReset
+        package static func < (a: Action, b: Action) -> Bool { a.rawValue < b.rawValue }
+    }
+
+    package let type: AttributeType
+    package let action: Action
+    /// A few words for the log, with the section of the RFC.
+    package let reason: String
+
+    package init(_ type: AttributeType, _ action: Action, _ reason: String) {
+        self.type = type
+        self.action = action
+        self.reason = reason
+    }
+
+    static func withdraw(_ type: AttributeType, _ reason: String) -> AttributeFault { AttributeFault(type, .treatAsWithdraw, reason) }
+    static func discard(_ type: AttributeType, _ reason: String) -> AttributeFault { AttributeFault(type, .attributeDiscard, reason) }
+}
+
+extension AttributeFault: CustomStringConvertible {
+    package var description: String { "\(type.name): \(reason)" }
+}
+
+/// What a decoder must know of the session that an attribute block came by.
+package struct AttributeContext: Sendable, Hashable {
+    /// The peer is in our AS (iBGP).
+    package var isInternal: Bool
+    /// Both sides announced four-octet AS numbers (RFC 6793).
+    package var isFourOctetAS: Bool
+    package init(isInternal: Bool, isFourOctetAS: Bool) {
+        self.isInternal = isInternal
+        self.isFourOctetAS = isFourOctetAS
+    }
+}

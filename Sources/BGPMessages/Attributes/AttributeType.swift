@@ -1,0 +1,99 @@
+package import NetTypes
+
+/// The type code of a path attribute (IANA registry). Unknown codes survive.
+package struct AttributeType: RawRepresentable, Sendable, Hashable {
+    package let rawValue: UInt8
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
+    package static let origin = AttributeType(rawValue: 1)
+    package static let asPath = AttributeType(rawValue: 2)
+    package static let nextHop = AttributeType(rawValue: 3)
+    package static let multiExitDisc = AttributeType(rawValue: 4)
+    package static let localPref = AttributeType(rawValue: 5)
+    package static let atomicAggregate = AttributeType(rawValue: 6)
+    package static let aggregator = AttributeType(rawValue: 7)
+    package static let communities = AttributeType(rawValue: 8)
+    package static let originatorID = AttributeType(rawValue: 9)
+    package static let clusterList = AttributeType(rawValue: 10)
+    package static let mpReachNLRI = AttributeType(rawValue: 14)
+    package static let mpUnreachNLRI = AttributeType(rawValue: 15)
+    package static let extendedCommunities = AttributeType(rawValue: 16)
+    package static let as4Path = AttributeType(rawValue: 17)
+    package static let as4Aggregator = AttributeType(rawValue: 18)
+    package static let largeCommunities = AttributeType(rawValue: 32)
+
+    /// The Optional and Transitive bits that the attribute's RFC prescribes; nil for an attribute that Apus does not know.
+    package var prescribedFlags: AttributeFlags? {
+        switch self {
+        case .origin, .asPath, .nextHop, .localPref, .atomicAggregate: .transitive
+        case .multiExitDisc, .originatorID, .clusterList, .mpReachNLRI, .mpUnreachNLRI: .optional
+        case .aggregator, .communities, .extendedCommunities, .as4Path, .as4Aggregator, .largeCommunities: [.optional, .transitive]
+        default: nil
+        }
+    }
+
+    /// The name in the RFCs, or `attribute N`.
+    package var name: String {
+        switch self {
+        case .origin: "ORIGIN"
+        case .asPath: "AS_PATH"
+        case .nextHop: "NEXT_HOP"
+        case .multiExitDisc: "MULTI_EXIT_DISC"
+        case .localPref: "LOCAL_PREF"
+        case .atomicAggregate: "ATOMIC_AGGREGATE"
+        case .aggregator: "AGGREGATOR"
+        case .communities: "COMMUNITIES"
+        case .originatorID: "ORIGINATOR_ID"
+        case .clusterList: "CLUSTER_LIST"
+        case .mpReachNLRI: "MP_REACH_NLRI"
+        case .mpUnreachNLRI: "MP_UNREACH_NLRI"
+        case .extendedCommunities: "EXTENDED COMMUNITIES"
+        case .as4Path: "AS4_PATH"
+        case .as4Aggregator: "AS4_AGGREGATOR"
+        case .largeCommunities: "LARGE_COMMUNITY"
+        default: "attribute \(rawValue)"
+        }
+    }
+}
+
+/// The flags octet of a path attribute (RFC 4271 section 4.3).
+package struct AttributeFlags: OptionSet, Sendable, Hashable {
+    package let rawValue: UInt8
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
+    package static let optional = AttributeFlags(rawValue: 0x80)
+    package static let transitive = AttributeFlags(rawValue: 0x40)
+    package static let partial = AttributeFlags(rawValue: 0x20)
+    package static let extendedLength = AttributeFlags(rawValue: 0x10)
+}
+
+/// One attribute of a block: its header read, its value a view.
+package struct RawAttribute {
+    package let flags: AttributeFlags
+    package let type: AttributeType
+    package let value: UnsafeRawBufferPointer
+
+    /// Reads the next attribute. Nil where fewer than 3 (or 4) octets are left, or the value would overrun the block (RFC 7606 section 4).
+    @inline(__always)
+    package static func next(_ reader: inout ByteReader) -> RawAttribute? {
+        guard let rawFlags = reader.u8(), let rawType = reader.u8() else { return nil }
+        let flags = AttributeFlags(rawValue: rawFlags)
+        guard let length = flags.contains(.extendedLength) ? reader.u16().map(Int.init) : reader.u8().map(Int.init),
+            let value = reader.take(length)
+        else { return nil }
+        return RawAttribute(flags: flags, type: AttributeType(rawValue: rawType), value: value)
+    }
+}
+
+extension ByteWriter {
+    /// Flags, type and length of an attribute; the extended form where the length exceeds 255.
+    package mutating func attributeHeader(_ type: AttributeType, flags: AttributeFlags, length: Int) {
+        if length > 255 {
+            u8(flags.union(.extendedLength).rawValue)
+            u8(type.rawValue)
+            u16(UInt16(length))
+        } else {
+            u8(flags.subtracting(.extendedLength).rawValue)
+            u8(type.rawValue)
+            u8(UInt8(length))
+        }
+    }
+}

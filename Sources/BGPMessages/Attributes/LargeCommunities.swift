@@ -1,0 +1,35 @@
+import NetTypes
+
+/// A large community, three times four octets (RFC 8092).
+package struct LargeCommunity: Sendable, Hashable, CustomStringConvertible {
+    package var globalAdministrator: UInt32
+    package var localData1: UInt32
+    package var localData2: UInt32
+    package init(_ globalAdministrator: UInt32, _ localData1: UInt32, _ localData2: UInt32) {
+        self.globalAdministrator = globalAdministrator
+        self.localData1 = localData1
+        self.localData2 = localData2
+    }
+    package var description: String { "\(globalAdministrator):\(localData1):\(localData2)" }
+}
+
+extension PathAttributes {
+    mutating func readLargeCommunities(_ value: UnsafeRawBufferPointer) -> AttributeFault? {
+        guard value.count > 0, value.count % 12 == 0 else {
+            return .withdraw(.largeCommunities, "length is not a non-zero multiple of 12 (RFC 8092 6)")
+        }
+        var reader = ByteReader(value)
+        while let a = reader.u32(), let b = reader.u32(), let c = reader.u32() { largeCommunities.append(LargeCommunity(a, b, c)) }
+        return nil
+    }
+
+    func writeLargeCommunities(into writer: inout ByteWriter) {
+        guard !largeCommunities.isEmpty else { return }
+        writer.attributeHeader(.largeCommunities, flags: [.optional, .transitive], length: largeCommunities.count * 12)
+        for community in largeCommunities {
+            writer.u32(community.globalAdministrator)
+            writer.u32(community.localData1)
+            writer.u32(community.localData2)
+        }
+    }
+}

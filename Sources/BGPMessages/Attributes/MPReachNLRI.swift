@@ -1,0 +1,61 @@
+package import NetTypes
+
+/// MP_REACH_NLRI (RFC 4760 section 3, RFC 2545 section 3).
+///
+/// ```
+/// | AFI 2 | SAFI 1 | next hop length 1 | next hop | reserved 1 | NLRI ... |
+/// ```
+package struct MPReachNLRI {
+    package let afiSafi: AFISAFI
+    /// Global next hop. Meaningful only for a family that Apus routes.
+    package let nextHop: IPAddress
+    /// The link-local address of RFC 2545, where the peer sent both.
+    package let linkLocalNextHop: IPAddress?
+    package let nlri: UnsafeRawBufferPointer
+
+    /// From the attribute. Throws session reset where flags, lengths or the next hop make the NLRI untrustworthy (RFC 7606 5.3, 7.11).
+    /// An address family that Apus does not route is returned with its NLRI unread.
+    package init(_ attribute: RawAttribute) throws(NotificationMessage) {
+        guard attribute.flags.contains(.optional), !attribute.flags.contains(.transitive) else { throw .optionalAttributeError }
+        var reader = ByteReader(attribute.value)
+        guard attribute.value.count >= 5, let afi = reader.u16(), let safi = reader.u8(), let length = reader.u8(),
+            let hop = reader.take(Int(length)), reader.u8() != nil
+        else { throw .optionalAttributeError }
+        afiSafi = AFISAFI(afi: afi, safi: safi)
+        nlri = reader.unread
+        guard let family = afiSafi.family else {
+            nextHop = .any(.ipv4)
+            linkLocalNextHop = nil
+            return
+        }
+        switch (family, hop.count) {
+        case (.ipv4, 4), (.ipv6, 16):
+            guard let address = IPAddress(bytes: hop) else { throw .optionalAttributeError }
+            nextHop = address
+            linkLocalNextHop = nil
+        case (.ipv6, 32):
+            guard let address = IPAddress(bytes: hop[0..<16]), let linkLocal = IPAddress(bytes: hop[16..<32]) else { throw .optionalAttributeError }
+            nextHop = address
+            linkLocalNextHop = linkLocal.isLinkLocal ? linkLocal : nil
+        default:
+            // RFC 7606 7.11
+            throw .optionalAttributeError
+        }
+        guard NLRI.isWellFormed(nlri, family) else { throw .optionalAttributeError }
+    }
+}
+
+/// MP_UNREACH_NLRI (RFC 4760 section 4): `| AFI 2 | SAFI 1 | withdrawn routes ... |`.
+package struct MPUnreachNLRI {
+    package let afiSafi: AFISAFI
+    package let nlri: UnsafeRawBufferPointer
+
+    package init(_ attribute: RawAttribute) throws(NotificationMessage) {
+        guard attribute.flags.contains(.optional), !attribute.flags.contains(.transitive) else { throw .optionalAttributeError }
+        var reader = ByteReader(attribute.value)
+        guard attribute.value.count >= 3, let afi = reader.u16(), let safi = reader.u8() else { throw .optionalAttributeError }
+        afiSafi = AFISAFI(afi: afi, safi: safi)
+        nlri = reader.unread
+        if let family = afiSafi.family, !NLRI.isWellFormed(nlri, family) { throw .optionalAttributeError }
+    }
+}

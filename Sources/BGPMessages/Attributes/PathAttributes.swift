@@ -1,0 +1,77 @@
+package import NetTypes
+
+/// The path attributes of a route, decoded: everything but the NLRI.
+///
+/// The canonical encoding (`encoded`) has the attributes in ascending order of type, four-octet AS numbers and no repetition, so that two
+/// routes have equal attributes exactly where the bytes are equal.
+package struct PathAttributes: Sendable, Hashable {
+    package var origin: Origin?
+    package var asPath: ASPath?
+    /// NEXT_HOP of IPv4 routes, or the global next hop of MP_REACH_NLRI.
+    package var nextHop: IPAddress?
+    package var multiExitDisc: UInt32?
+    package var localPref: UInt32?
+    package var atomicAggregate = false
+    package var aggregator: Aggregator?
+    package var communities: [Community] = []
+    package var originatorID: BGPIdentifier?
+    package var clusterList: [BGPIdentifier] = []
+    package var extendedCommunities: [ExtendedCommunity] = []
+    package var largeCommunities: [LargeCommunity] = []
+    /// Unknown optional transitive attributes.
+    package var unknown: [UnknownAttribute] = []
+    /// Only while decoding what an old speaker sent.
+    var as4Path: ASPath?
+    var as4Aggregator: Aggregator?
+
+    package init() {}
+
+    /// The canonical block. NEXT_HOP is part of it for IPv4; an IPv6 next hop travels in MP_REACH_NLRI and is not.
+    package func encoded() -> [UInt8] {
+        var writer = ByteWriter(capacity: 64)
+        encode(isFourOctetAS: true, into: &writer)
+        return writer.bytes
+    }
+
+    /// Appends the block, for a peer with four-octet AS numbers or an old one (RFC 6793 section 4.2.2).
+    package func encode(isFourOctetAS: Bool, into writer: inout ByteWriter) {
+        let octets = isFourOctetAS ? 4 : 2
+        writeOrigin(into: &writer)
+        writeASPath(octets, into: &writer)
+        writeNextHop(into: &writer)
+        writeMultiExitDisc(into: &writer)
+        writeLocalPref(into: &writer)
+        writeAtomicAggregate(into: &writer)
+        writeAggregator(octets, into: &writer)
+        writeCommunities(into: &writer)
+        writeOriginatorID(into: &writer)
+        writeClusterList(into: &writer)
+        var rest = unknown.sorted { $0.type.rawValue < $1.type.rawValue }
+        func flush(below type: UInt8) {
+            while let first = rest.first, first.type.rawValue < type {
+                PathAttributes.write(first, into: &writer)
+                rest.removeFirst()
+            }
+        }
+        flush(below: AttributeType.extendedCommunities.rawValue)
+        writeExtendedCommunities(into: &writer)
+        if !isFourOctetAS {
+            writeAS4Path(into: &writer)
+            writeAS4Aggregator(into: &writer)
+        }
+        flush(below: AttributeType.largeCommunities.rawValue)
+        writeLargeCommunities(into: &writer)
+        for attribute in rest { PathAttributes.write(attribute, into: &writer) }
+    }
+
+    /// RFC 6793 section 4.2.3: what an old speaker sent, in four octets.
+    mutating func mergeAS4() {
+        defer {
+            as4Path = nil
+            as4Aggregator = nil
+        }
+        if let aggregator, aggregator.asNumber != .trans, as4Aggregator != nil { return }
+        if let as4Aggregator, aggregator != nil { aggregator = as4Aggregator }
+        if let as4Path, let asPath { self.asPath = asPath.merged(withAS4Path: as4Path) }
+    }
+}

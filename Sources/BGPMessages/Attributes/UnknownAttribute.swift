@@ -1,0 +1,33 @@
+import NetTypes
+
+/// An attribute that Apus does not know. Optional transitive ones are kept byte for byte with the Partial bit set; optional
+/// non-transitive ones are dropped silently (RFC 4271 section 5).
+package struct UnknownAttribute: Sendable, Hashable {
+    package var type: AttributeType
+    package var flags: AttributeFlags
+    package var value: [UInt8]
+    package init(type: AttributeType, flags: AttributeFlags, value: [UInt8]) {
+        self.type = type
+        self.flags = flags
+        self.value = value
+    }
+}
+
+extension PathAttributes {
+    mutating func readUnknown(_ attribute: RawAttribute) -> AttributeFault? {
+        guard attribute.flags.contains(.optional) else {
+            // RFC 4271 6.3 asks for a reset; RFC 7606 speakers withdraw, because the NLRI is still intact.
+            return .withdraw(attribute.type, "unrecognized well-known attribute (RFC 4271 6.3, RFC 7606 2)")
+        }
+        guard attribute.flags.contains(.transitive) else { return nil }
+        unknown.append(
+            UnknownAttribute(
+                type: attribute.type, flags: attribute.flags.union(.partial).subtracting(.extendedLength), value: Array(attribute.value)))
+        return nil
+    }
+
+    static func write(_ attribute: UnknownAttribute, into writer: inout ByteWriter) {
+        writer.attributeHeader(attribute.type, flags: attribute.flags, length: attribute.value.count)
+        writer.append(attribute.value)
+    }
+}

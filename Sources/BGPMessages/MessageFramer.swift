@@ -1,0 +1,66 @@
+import NetTypes
+
+/// Cuts a TCP byte stream into messages (RFC 4271 4.1, 6.1; RFC 8654).
+///
+/// Bytes are parsed where they lie; only a message that is split between two reads is copied. At most one message, 65,535 octets, is
+/// ever kept.
+package struct MessageFramer: Sendable {
+    /// The longest message that the peer may send now: 4,096, or 65,535 once both sides announced RFC 8654.
+    package var maximumLength = MessageSize.standard
+    private var partial: [UInt8] = []
+
+    package init() {}
+
+    /// Octets of an unfinished message that are kept.
+    package var bufferedCount: Int { partial.count }
+
+    /// Hands each whole message in `input`, header included, to `body`, in order. `body` answers false to stop: what follows is dropped,
+    /// because the connection is closing. Throws what RFC 4271 6.1 says of a bad header.
+    package mutating func consume(
+        _ input: UnsafeRawBufferPointer, _ body: (MessageType, UnsafeRawBufferPointer) -> Bool
+    ) throws(NotificationMessage) {
+        var input = input
+        while !partial.isEmpty && !input.isEmpty {
+            // Complete the header first, then the message.
+            let wanted = partial.count < MessageSize.header ? MessageSize.header : Int(partial[16]) << 8 | Int(partial[17])
+            let taken = min(wanted - partial.count, input.count)
+            partial.append(contentsOf: input[0..<taken])
+            input = input.part(taken, input.count - taken)
+            guard partial.count >= MessageSize.header else { return }
+            let header = partial.withUnsafeBytes { bytes in Result { () throws(NotificationMessage) in try checkHeader(bytes) } }
+            let length = try header.get().length
+            guard partial.count == length else { continue }
+            let message = partial
+            partial.removeAll(keepingCapacity: true)
+            let goOn = message.withUnsafeBytes { body(MessageType(rawValue: $0[18]), $0) }
+            guard goOn else { return }
+        }
+        while input.count >= MessageSize.header {
+            let header = try checkHeader(input)
+            guard input.count >= header.length else { break }
+            guard body(header.type, input.part(0, header.length)) else { return }
+            input = input.part(header.length, input.count - header.length)
+        }
+        if !input.isEmpty {
+            // A bad marker is told as soon as it is seen, not when the header is complete.
+            for octet in input.prefix(16) where octet != 0xFF { throw .connectionNotSynchronized }
+            partial.append(contentsOf: input)
+        }
+    }
+
+    private func checkHeader(_ bytes: UnsafeRawBufferPointer) throws(NotificationMessage) -> (type: MessageType, length: Int) {
+        var reader = ByteReader(bytes)
+        guard let first = reader.u64(), let second = reader.u64(), let rawLength = reader.u16(), let rawType = reader.u8() else {
+            throw .connectionNotSynchronized
+        }
+        guard first == .max, second == .max else { throw .connectionNotSynchronized }
+        let length = Int(rawLength)
+        let type = MessageType(rawValue: rawType)
+        guard length >= MessageSize.header, length <= maximumLength else { throw .badMessageLength(length) }
+        guard let minimum = type.minimumLength else { throw .badMessageType(rawType) }
+        // RFC 8654 section 4: OPEN and KEEPALIVE never exceed 4,096 octets. RFC 7313: a ROUTE-REFRESH has its own length error.
+        let exact = type == .keepalive ? length == minimum : length >= minimum
+        guard exact, type != .open || length <= MessageSize.standard else { throw .badMessageLength(length) }
+        return (type, length)
+    }
+}

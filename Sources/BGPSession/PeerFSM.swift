@@ -1,0 +1,467 @@
+package import BGPMessages
+package import NetTypes
+
+/// The session state machine of one peer (RFC 4271 section 8), with both connections that two speakers may open towards each other and
+/// the resolution of their collision (6.8).
+///
+/// Pure: it takes `now` and appends actions; it opens, writes and waits for nothing. Every (state, event) pair has a defined outcome, and the
+/// entry point does not fail. UPDATEs go past it: it only hears that one came.
+///
+/// ```
+///            start                 connect          OPEN sent           OPEN received        KEEPALIVE received
+///   Idle ───────────> Connect/Active ─────> OpenSent ───────> OpenConfirm ─────────> Established
+///    ^  idle hold, doubled while failing                │                 │                      │
+///    └──────────────────────────────────────────────────┴─────────────────┴──────────────────────┘
+/// ```
+package struct PeerFSM: Sendable {
+    /// Which end opened a connection.
+    package enum Side: UInt8, Sendable, Hashable, CaseIterable {
+        /// We did.
+        case active
+        /// The peer did.
+        case passive
+        package var other: Side { self == .active ? .passive : .active }
+    }
+
+    /// RFC 4271 8.2.2. Of two connections the more advanced one counts.
+    package enum State: String, Sendable, Hashable, CaseIterable {
+        case idle = "Idle"
+        case connect = "Connect"
+        case active = "Active"
+        case openSent = "OpenSent"
+        case openConfirm = "OpenConfirm"
+        case established = "Established"
+    }
+
+    package enum Event: Sendable {
+        /// ManualStart, AutomaticStart (RFC 4271 8.1.2, events 1 and 3).
+        case start
+        /// ManualStop, AutomaticStop (2, 8), with what the peer is told.
+        case stop(NotificationMessage)
+        /// Tcp_CR_Acked (16) for the active side, TcpConnectionConfirmed (17) for the passive one.
+        case connected(Side)
+        /// TcpConnectionFails (18).
+        case connectionFailed(Side)
+        /// BGPOpen (19), structurally sound.
+        case open(Side, OpenMessage)
+        /// BGPHeaderErr, BGPOpenMsgErr, UpdateMsgErr (21, 22, 28): a decoder's verdict.
+        case messageError(Side, NotificationMessage)
+        /// NotifMsgVerErr, NotifMsg (24, 25).
+        case notification(Side, NotificationMessage)
+        /// KeepAliveMsg (26).
+        case keepalive(Side)
+        /// UpdateMsg (27), and ROUTE-REFRESH in the same place.
+        case update(Side)
+        case routeRefresh(Side)
+    }
+
+    package enum Action: Sendable, Hashable {
+        /// Open a TCP connection to the peer.
+        case connect
+        /// Queue a whole message.
+        case send(Side, [UInt8])
+        /// Close after what is queued was written, within reason.
+        case close(Side)
+        /// The session is up on this connection.
+        case established(Side, NegotiatedSession)
+        /// An Established session ended.
+        case down(NegotiatedSession, SessionDownReason)
+        /// An attempt ended before Established.
+        case attemptFailed(SessionDownReason)
+    }
+
+    private enum Phase: Sendable {
+        case connecting
+        case openSent
+        case openConfirm(NegotiatedSession)
+        case established(NegotiatedSession)
+    }
+
+    private struct Connection: Sendable {
+        var phase: Phase
+        /// Nil with a negotiated hold time of 0.
+        var holdDeadline: Instant?
+        var keepaliveDeadline: Instant?
+    }
+
+    package private(set) var configuration: SessionConfiguration
+    /// What our next OPEN says of our own restart.
+    package var restart: RestartState
+    /// Failures since the last Established session: the exponent of the idle hold time.
+    package private(set) var consecutiveFailures = 0
+    /// Why the last session or attempt ended.
+    package private(set) var lastDownReason: SessionDownReason?
+
+    private var isStarted = false
+    private var connections: [Connection?] = [nil, nil]
+    private var connectRetryDeadline: Instant?
+    private var idleHoldDeadline: Instant?
+    /// Idle hold after a lost connection lets the peer connect at once; after a protocol error it does not.
+    private var acceptsWhileHeld = false
+    /// RFC 5492 3: the peer refused optional parameters, so the next OPEN goes without.
+    private var omitsCapabilities = false
+    private var random: SeededRandom
+
+    package init(_ configuration: SessionConfiguration, restart: RestartState = RestartState(), seed: UInt64) {
+        self.configuration = configuration
+        self.restart = restart
+        random = SeededRandom(seed: seed)
+    }
+
+    package var state: State {
+        var result: State = !isStarted || idleHoldDeadline != nil ? .idle : .active
+        for connection in connections {
+            guard let connection else { continue }
+            let candidate: State =
+                switch connection.phase {
+                case .connecting: .connect
+                case .openSent: .openSent
+                case .openConfirm: .openConfirm
+                case .established: .established
+                }
+            if candidate.rank > result.rank { result = candidate }
+        }
+        return result
+    }
+
+    /// The session in force, with the side that carries it.
+    package var established: (side: Side, session: NegotiatedSession)? {
+        for side in Side.allCases {
+            if let connection = connections[side.index], case .established(let session) = connection.phase { return (side, session) }
+        }
+        return nil
+    }
+
+    /// True while the side has a connection, in whatever phase.
+    package func hasConnection(_ side: Side) -> Bool { connections[side.index] != nil }
+
+    // MARK: Time
+
+    /// When `handleTimeout` has something to do. May be early, because a received message only moves the hold timer.
+    package var nextDeadline: Instant? {
+        var result: Instant?
+        func consider(_ deadline: Instant?) { if let deadline { result = min(result ?? deadline, deadline) } }
+        consider(connectRetryDeadline)
+        consider(idleHoldDeadline)
+        for connection in connections {
+            consider(connection?.holdDeadline)
+            consider(connection?.keepaliveDeadline)
+        }
+        return result
+    }
+
+    /// Fires every timer that is due: IdleHold (13), ConnectRetry (9), Hold (10), Keepalive (11). Extra calls are harmless.
+    package mutating func handleTimeout(now: Instant, _ actions: inout [Action]) {
+        if let deadline = idleHoldDeadline, deadline <= now {
+            idleHoldDeadline = nil
+            beginConnecting(now, &actions)
+        }
+        if let deadline = connectRetryDeadline, deadline <= now {
+            connectRetryDeadline = nil
+            if case .connecting? = connections[Side.active.index]?.phase {
+                connections[Side.active.index] = nil
+                actions.append(.close(.active))
+                note(.connectTimeout, &actions)
+            }
+            if connections[0] == nil && connections[1] == nil { beginConnecting(now, &actions) }
+        }
+        for side in Side.allCases {
+            guard let connection = connections[side.index] else { continue }
+            if let deadline = connection.holdDeadline, deadline <= now {
+                // RFC 4271 6.5
+                end(side, .notificationSent(.holdTimerExpired), now, &actions)
+                continue
+            }
+            if let deadline = connection.keepaliveDeadline, deadline <= now { sendKeepalive(side, now, &actions) }
+        }
+    }
+
+    // MARK: Events
+
+    /// Whether a connection that the peer just opened may become the passive side. Frees that side first where a newer connection is
+    /// proof that the older one is dead. False: tell it `connectionCollision` and close it.
+    package mutating func admitsIncoming(now: Instant, _ actions: inout [Action]) -> Bool {
+        guard isStarted, idleHoldDeadline == nil || acceptsWhileHeld else { return false }
+        if let (side, session) = established {
+            // RFC 4724 4.2: with graceful restart the old connection is closed without a NOTIFICATION, else the new one goes (6.8).
+            guard session.remoteGracefulRestart.map({ !$0.families.isEmpty }) ?? false else { return false }
+            end(side, .replacedByNewConnection, now, &actions)
+            idleHoldDeadline = nil
+            return true
+        }
+        if connections[Side.passive.index] != nil {
+            connections[Side.passive.index] = nil
+            actions.append(.close(.passive))
+        }
+        idleHoldDeadline = nil
+        return true
+    }
+
+    package mutating func handle(_ event: Event, now: Instant, _ actions: inout [Action]) {
+        switch event {
+        case .start:
+            guard !isStarted else { return }
+            isStarted = true
+            consecutiveFailures = 0
+            beginConnecting(now, &actions)
+        case .stop(let notification): stop(notification, &actions)
+        case .connected(let side): connected(side, now, &actions)
+        case .connectionFailed(let side): connectionFailed(side, now, &actions)
+        case .open(let side, let message): received(side, .open, now, &actions) { $0.openReceived(side, message, now, &$1) }
+        case .keepalive(let side): received(side, .keepalive, now, &actions) { $0.keepaliveReceived(side, now, &$1) }
+        case .update(let side): received(side, .update, now, &actions) { $0.dataReceived(side, .update, now, &$1) }
+        case .routeRefresh(let side): received(side, .routeRefresh, now, &actions) { $0.dataReceived(side, .routeRefresh, now, &$1) }
+        case .messageError(let side, let notification):
+            guard isSpeaking(side) else { return }
+            end(side, .notificationSent(notification), now, &actions)
+        case .notification(let side, let notification):
+            guard isSpeaking(side) else { return }
+            if notification.code == .openMessage, notification.subcode == 4 { omitsCapabilities = true }
+            end(side, .notificationReceived(notification), now, &actions)
+        }
+    }
+
+    /// New timers take effect with the next session; the caller resets the session where what is negotiated changed.
+    package mutating func reconfigure(_ configuration: SessionConfiguration) { self.configuration = configuration }
+
+    // MARK: Starting and connecting
+
+    private mutating func beginConnecting(_ now: Instant, _ actions: inout [Action]) {
+        guard isStarted else { return }
+        if configuration.isPassive || connections[Side.active.index] != nil { return }
+        connections[Side.active.index] = Connection(phase: .connecting)
+        connectRetryDeadline = now + jittered(max(configuration.connectRetryTime, .seconds(1)))
+        actions.append(.connect)
+    }
+
+    private mutating func connected(_ side: Side, _ now: Instant, _ actions: inout [Action]) {
+        guard isStarted else {
+            actions.append(.close(side))
+            return
+        }
+        if side == .active {
+            guard case .connecting? = connections[side.index]?.phase else {
+                // A connection that nobody waits for any more.
+                if connections[side.index] == nil { actions.append(.close(side)) }
+                return
+            }
+        } else if connections[side.index] != nil {
+            return
+        }
+        if side == .active { connectRetryDeadline = nil }
+        connections[side.index] = Connection(phase: .openSent, holdDeadline: now + SessionConfiguration.openSentHoldTime)
+        let open = OpenNegotiation.localOpen(configuration, restart: restart, omittingCapabilities: omitsCapabilities)
+        actions.append(.send(side, open.encoded()))
+    }
+
+    private mutating func connectionFailed(_ side: Side, _ now: Instant, _ actions: inout [Action]) {
+        guard let connection = connections[side.index] else { return }
+        switch connection.phase {
+        case .connecting, .openSent:
+            // RFC 4271 8.2.2: to Active, and again after ConnectRetryTime.
+            connections[side.index] = nil
+            note(.connectionLost, &actions)
+            if connections[side.other.index] == nil { connectRetryDeadline = now + jittered(configuration.connectRetryTime) }
+        case .openConfirm, .established:
+            end(side, .connectionLost, now, &actions)
+        }
+    }
+
+    private mutating func stop(_ notification: NotificationMessage, _ actions: inout [Action]) {
+        for side in Side.allCases {
+            guard let connection = connections[side.index] else { continue }
+            connections[side.index] = nil
+            if case .connecting = connection.phase {} else { actions.append(.send(side, notification.encoded())) }
+            actions.append(.close(side))
+            lastDownReason = .notificationSent(notification)
+            if case .established(let session) = connection.phase { actions.append(.down(session, .notificationSent(notification))) }
+        }
+        isStarted = false
+        consecutiveFailures = 0
+        connectRetryDeadline = nil
+        idleHoldDeadline = nil
+        omitsCapabilities = false
+    }
+
+    // MARK: Messages
+
+    /// A message on a side that is not speaking (closed meanwhile, or still connecting) is not a message of this session.
+    private mutating func received(
+        _ side: Side, _ type: MessageType, _ now: Instant, _ actions: inout [Action], _ body: (inout PeerFSM, inout [Action]) -> Void
+    ) {
+        guard isSpeaking(side) else { return }
+        body(&self, &actions)
+    }
+
+    private mutating func openReceived(_ side: Side, _ message: OpenMessage, _ now: Instant, _ actions: inout [Action]) {
+        guard let connection = connections[side.index] else { return }
+        switch connection.phase {
+        case .connecting: return
+        case .openConfirm: return end(side, .notificationSent(.unexpectedInOpenConfirm(.open)), now, &actions)
+        case .established: return end(side, .notificationSent(.unexpectedInEstablished(.open)), now, &actions)
+        case .openSent: break
+        }
+        let session: NegotiatedSession
+        do {
+            session = try OpenNegotiation.negotiate(message, configuration, omittedCapabilities: omitsCapabilities)
+        } catch {
+            return end(side, .notificationSent(error), now, &actions)
+        }
+        guard resolveCollision(side, session, now, &actions) else { return }
+        connections[side.index] = Connection(
+            phase: .openConfirm(session), holdDeadline: session.holdTime == .zero ? nil : now + session.holdTime)
+        sendKeepalive(side, now, &actions)
+    }
+
+    /// RFC 4271 6.8. False where this connection lost.
+    private mutating func resolveCollision(
+        _ side: Side, _ session: NegotiatedSession, _ now: Instant, _ actions: inout [Action]
+    ) -> Bool {
+        guard let other = connections[side.other.index] else { return true }
+        switch other.phase {
+        case .connecting:
+            // Not connected yet: that attempt is given up, this one goes on.
+            connections[side.other.index] = nil
+            connectRetryDeadline = nil
+            actions.append(.close(side.other))
+            return true
+        case .openSent: return true
+        case .established:
+            dump(side, &actions)
+            return false
+        case .openConfirm:
+            // The connection of the higher identifier survives; RFC 6286 2.3: of the higher AS where the identifiers are equal.
+            let local = (configuration.localIdentifier.rawValue, configuration.localAS.rawValue)
+            let remote = (session.remoteIdentifier.rawValue, session.remoteAS.rawValue)
+            let survivor: Side = local > remote ? .active : .passive
+            dump(survivor.other, &actions)
+            return side == survivor
+        }
+    }
+
+    /// OpenCollisionDump (event 23): only this connection goes, nothing is counted as a failure.
+    private mutating func dump(_ side: Side, _ actions: inout [Action]) {
+        connections[side.index] = nil
+        actions.append(.send(side, NotificationMessage.connectionCollision.encoded()))
+        actions.append(.close(side))
+    }
+
+    private mutating func keepaliveReceived(_ side: Side, _ now: Instant, _ actions: inout [Action]) {
+        guard let connection = connections[side.index] else { return }
+        switch connection.phase {
+        case .connecting: return
+        case .openSent: end(side, .notificationSent(.unexpectedInOpenSent(.keepalive)), now, &actions)
+        case .openConfirm(let session):
+            // The first connection to be confirmed wins; another one that is still talking is dumped.
+            if connections[side.other.index] != nil {
+                if case .connecting? = connections[side.other.index]?.phase {
+                    connections[side.other.index] = nil
+                    actions.append(.close(side.other))
+                } else {
+                    dump(side.other, &actions)
+                }
+            }
+            connections[side.index]?.phase = .established(session)
+            restartHoldTimer(side, now)
+            connectRetryDeadline = nil
+            idleHoldDeadline = nil
+            consecutiveFailures = 0
+            omitsCapabilities = false
+            restart.isRestarting = false
+            actions.append(.established(side, session))
+        case .established: restartHoldTimer(side, now)
+        }
+    }
+
+    private mutating func dataReceived(_ side: Side, _ type: MessageType, _ now: Instant, _ actions: inout [Action]) {
+        guard let connection = connections[side.index] else { return }
+        switch connection.phase {
+        case .connecting: return
+        case .openSent: end(side, .notificationSent(.unexpectedInOpenSent(type)), now, &actions)
+        case .openConfirm: end(side, .notificationSent(.unexpectedInOpenConfirm(type)), now, &actions)
+        case .established: restartHoldTimer(side, now)
+        }
+    }
+
+    // MARK: Endings
+
+    /// Ends a connection, tells the peer where we are the one who ends it, and goes to Idle where it was the last one.
+    private mutating func end(_ side: Side, _ reason: SessionDownReason, _ now: Instant, _ actions: inout [Action]) {
+        guard let connection = connections[side.index] else { return }
+        connections[side.index] = nil
+        if case .notificationSent(let message) = reason { actions.append(.send(side, message.encoded())) }
+        actions.append(.close(side))
+        lastDownReason = reason
+        if case .established(let session) = connection.phase {
+            actions.append(.down(session, reason))
+        } else {
+            actions.append(.attemptFailed(reason))
+        }
+        guard connections[side.other.index] == nil else { return }
+        connectRetryDeadline = nil
+        // DampPeerOscillations (RFC 4271 8.1.1): idle hold, doubled while it goes on failing.
+        var isLoss = false
+        if case .connectionLost = reason { isLoss = true }
+        if case .replacedByNewConnection = reason { isLoss = true }
+        acceptsWhileHeld = isLoss
+        let doublings = min(consecutiveFailures, 6)
+        consecutiveFailures += 1
+        let hold = min(configuration.idleHoldTime * (1 << doublings), SessionConfiguration.maximumIdleHoldTime)
+        idleHoldDeadline = now + jittered(hold)
+    }
+
+    private mutating func note(_ reason: SessionDownReason, _ actions: inout [Action]) {
+        lastDownReason = reason
+        actions.append(.attemptFailed(reason))
+    }
+
+    // MARK: Timers
+
+    private func isSpeaking(_ side: Side) -> Bool {
+        guard let connection = connections[side.index] else { return false }
+        if case .connecting = connection.phase { return false }
+        return true
+    }
+
+    private mutating func sendKeepalive(_ side: Side, _ now: Instant, _ actions: inout [Action]) {
+        guard let connection = connections[side.index] else { return }
+        actions.append(.send(side, KeepaliveMessage.encoded))
+        switch connection.phase {
+        case .openConfirm(let session), .established(let session):
+            // RFC 4271 10: with jitter. Hold time 0: none at all after the one that confirms the OPEN.
+            let next: Instant? = session.holdTime == .zero ? nil : now + jittered(session.keepaliveTime)
+            connections[side.index]?.keepaliveDeadline = next
+        case .connecting, .openSent: break
+        }
+    }
+
+    private mutating func restartHoldTimer(_ side: Side, _ now: Instant) {
+        guard case .established(let session)? = connections[side.index]?.phase, session.holdTime != .zero else {
+            connections[side.index]?.holdDeadline = nil
+            return
+        }
+        connections[side.index]?.holdDeadline = now + session.holdTime
+    }
+
+    private mutating func jittered(_ duration: Duration) -> Duration {
+        .nanoseconds(Int64(Double(duration.nanoseconds) * random.jitter()))
+    }
+}
+
+extension PeerFSM.Side {
+    var index: Int { Int(rawValue) }
+}
+
+extension PeerFSM.State {
+    /// Order of advance; Active before Connect, because a connection attempt is more than a wait.
+    var rank: Int {
+        switch self {
+        case .idle: 0
+        case .active: 1
+        case .connect: 2
+        case .openSent: 3
+        case .openConfirm: 4
+        case .established: 5
+        }
+    }
+}

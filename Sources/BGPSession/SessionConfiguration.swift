@@ -1,0 +1,45 @@
+import BGPMessages
+package import NetTypes
+
+/// What a session needs to know of itself and of its peer. A change of any of these resets the session.
+package struct SessionConfiguration: Sendable, Hashable {
+    package var localAS: ASNumber
+    /// Nil: any AS is accepted (dynamic neighbours with `asNumber: 0`).
+    package var remoteAS: ASNumber?
+    package var localIdentifier: BGPIdentifier
+    /// Families that we offer.
+    package var families: AddressFamilySet
+    /// Offered hold time in seconds: 0, or 3...65535.
+    package var holdTime: UInt16 = 90
+    /// Nil: a third of the negotiated hold time.
+    package var keepaliveTime: Duration?
+    /// Never open the connection.
+    package var isPassive = false
+    package var connectRetryTime: Duration = .seconds(5)
+    /// The first wait after a failure; doubled up to `maximumIdleHoldTime` while failures go on.
+    package var idleHoldTime: Duration = .seconds(1)
+    package var gracefulRestart: GracefulRestartMode = .on
+    /// Seconds that we ask peers to keep our routes, 0...4095 (RFC 4724 section 3).
+    package var restartTime: UInt16 = 120
+    package var offersExtendedMessage = true
+
+    package static let maximumIdleHoldTime: Duration = .seconds(60)
+    /// RFC 4271 section 8.2.2: 'a large value', 4 minutes suggested.
+    package static let openSentHoldTime: Duration = .seconds(240)
+
+    package init(localAS: ASNumber, remoteAS: ASNumber?, localIdentifier: BGPIdentifier, families: AddressFamilySet = .all) {
+        self.localAS = localAS
+        self.remoteAS = remoteAS
+        self.localIdentifier = localIdentifier
+        self.families = families
+    }
+}
+
+/// How far a session takes part in graceful restart (RFC 4724).
+package enum GracefulRestartMode: String, Sendable, Hashable {
+    /// Both roles.
+    case on
+    /// Keeps a restarting peer's routes, promises nothing itself.
+    case helper
+    case off
+}

@@ -1,0 +1,44 @@
+/// A point on a monotonic clock, in nanoseconds from an arbitrary start.
+///
+/// The core never reads a clock: it is told `now`, so that a simulation can run it under any time.
+package struct Instant: Sendable, Hashable, Comparable {
+    package let nanoseconds: Int64
+    package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
+    package static let zero = Instant(nanoseconds: 0)
+    package static let distantFuture = Instant(nanoseconds: .max)
+
+    package static func < (a: Instant, b: Instant) -> Bool { a.nanoseconds < b.nanoseconds }
+    /// Saturates at the far future, so that 'never' stays 'never'.
+    package static func + (a: Instant, b: Duration) -> Instant {
+        let sum = a.nanoseconds.addingReportingOverflow(b.nanoseconds)
+        return Instant(nanoseconds: sum.overflow ? .max : sum.partialValue)
+    }
+    package static func - (a: Instant, b: Instant) -> Duration { .nanoseconds(a.nanoseconds - b.nanoseconds) }
+}
+
+extension Duration {
+    /// The whole duration in nanoseconds, saturating at about 292 years.
+    package var nanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        let whole = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        return whole.overflow ? .max : whole.partialValue + attoseconds / 1_000_000_000
+    }
+    /// As a floating number of seconds, for people and metrics.
+    package var inSeconds: Double { Double(nanoseconds) / 1e9 }
+}
+
+/// A small seeded generator (SplitMix64) for jitter and hash seeds: reproducible in tests, not for secrets.
+package struct SeededRandom: RandomNumberGenerator, Sendable {
+    private var state: UInt64
+    package init(seed: UInt64) { state = seed }
+    package mutating func next() -> UInt64 {
+        // Wrapping on purpose: this is a mixing function.
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+    /// A factor in 0.75...1.0, the jitter of RFC 4271 section 10.
+    package mutating func jitter() -> Double { 0.75 + 0.25 * (Double(next() >> 11) / Double(1 << 53)) }
+}
