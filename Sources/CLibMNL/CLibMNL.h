@@ -1,1 +1,65 @@
+/* libmnl and the rtnetlink structures; macros that Swift cannot see as inline functions. Wrappers only. */
 #pragma once
+#define _GNU_SOURCE
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/if.h>
+#include <linux/if_link.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static inline void *apus_mnl_payload(const struct nlmsghdr *h) { return mnl_nlmsg_get_payload(h); }
+static inline struct nlattr *apus_mnl_first(const struct nlmsghdr *h, unsigned extra) {
+    return (struct nlattr *)mnl_nlmsg_get_payload_offset(h, extra);
+}
+static inline int apus_mnl_attr_ok(const struct nlattr *a, const struct nlmsghdr *h) {
+    return mnl_attr_ok(a, (int)((char *)mnl_nlmsg_get_payload_tail(h) - (char *)a));
+}
+static inline int apus_mnl_subattr_ok(const struct nlattr *a, const void *end) { return mnl_attr_ok(a, (int)((const char *)end - (const char *)a)); }
+
+static inline struct nlmsghdr *apus_mnl_begin(void *buffer, uint16_t type, uint16_t flags, uint32_t seq) {
+    struct nlmsghdr *h = mnl_nlmsg_put_header(buffer);
+    h->nlmsg_type = type;
+    h->nlmsg_flags = NLM_F_REQUEST | flags;
+    h->nlmsg_seq = seq;
+    return h;
+}
+static inline struct rtmsg *apus_mnl_rtmsg(struct nlmsghdr *h) { return (struct rtmsg *)mnl_nlmsg_put_extra_header(h, sizeof(struct rtmsg)); }
+static inline struct ndmsg *apus_mnl_ndmsg(struct nlmsghdr *h) { return (struct ndmsg *)mnl_nlmsg_put_extra_header(h, sizeof(struct ndmsg)); }
+static inline void apus_mnl_rtgenmsg(struct nlmsghdr *h, uint8_t family) {
+    struct rtgenmsg *g = (struct rtgenmsg *)mnl_nlmsg_put_extra_header(h, sizeof(struct rtgenmsg));
+    g->rtgen_family = family;
+}
+/* RTA_MULTIPATH: opens a nested rtnexthop; close with apus_mnl_nexthop_end. */
+static inline struct rtnexthop *apus_mnl_nexthop_begin(struct nlmsghdr *h) {
+    struct rtnexthop *n = (struct rtnexthop *)mnl_nlmsg_get_payload_tail(h);
+    memset(n, 0, sizeof *n);
+    h->nlmsg_len += RTNH_ALIGN(sizeof *n);
+    return n;
+}
+static inline void apus_mnl_nexthop_end(struct nlmsghdr *h, struct rtnexthop *n) {
+    n->rtnh_len = (unsigned short)((char *)mnl_nlmsg_get_payload_tail(h) - (char *)n);
+}
+static inline int apus_rtnexthop_ok(const struct rtnexthop *n, int remaining) {
+    return remaining >= (int)sizeof *n && n->rtnh_len >= sizeof *n && (int)n->rtnh_len <= remaining;
+}
+static inline const struct rtnexthop *apus_rtnexthop_next(const struct rtnexthop *n) {
+    return (const struct rtnexthop *)((const char *)n + RTNH_ALIGN(n->rtnh_len));
+}
+static inline const struct nlattr *apus_rtnexthop_attrs(const struct rtnexthop *n) {
+    return (const struct nlattr *)((const char *)n + RTNH_ALIGN(sizeof *n));
+}
+static inline int apus_nlmsg_error(const struct nlmsghdr *h) { return ((const struct nlmsgerr *)mnl_nlmsg_get_payload(h))->error; }
+static inline uint32_t apus_nlmsg_error_seq(const struct nlmsghdr *h) { return ((const struct nlmsgerr *)mnl_nlmsg_get_payload(h))->msg.nlmsg_seq; }
+
+enum {
+    APUS_RTM_NEWROUTE = RTM_NEWROUTE, APUS_RTM_DELROUTE = RTM_DELROUTE, APUS_RTM_GETROUTE = RTM_GETROUTE,
+    APUS_RTM_NEWLINK = RTM_NEWLINK, APUS_RTM_DELLINK = RTM_DELLINK, APUS_RTM_GETLINK = RTM_GETLINK,
+    APUS_RTM_NEWADDR = RTM_NEWADDR, APUS_RTM_DELADDR = RTM_DELADDR, APUS_RTM_GETADDR = RTM_GETADDR,
+    APUS_RTM_NEWNEIGH = RTM_NEWNEIGH, APUS_RTM_DELNEIGH = RTM_DELNEIGH,
+    APUS_NLM_ACK = NLM_F_ACK, APUS_NLM_CREATE = NLM_F_CREATE, APUS_NLM_EXCL = NLM_F_EXCL, APUS_NLM_REPLACE = NLM_F_REPLACE,
+    APUS_NLM_DUMP = NLM_F_DUMP, APUS_NLM_DUMP_INTR = NLM_F_DUMP_INTR,
+    APUS_NLMSG_ERROR = NLMSG_ERROR, APUS_NLMSG_DONE = NLMSG_DONE,
+};

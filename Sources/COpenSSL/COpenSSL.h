@@ -1,1 +1,3 @@
+/* libcrypto: digests. */
 #pragma once
+#include <openssl/evp.h>

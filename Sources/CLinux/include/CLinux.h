@@ -1,1 +1,154 @@
+/* What Glibc's Swift module lacks: epoll, eventfd, signalfd, inotify, accept4, TCP MD5 and GTSM options, capabilities.
+ * Wrappers only; no logic lives here. */
 #pragma once
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <pthread.h>
+
+enum { APUS_EPOLLIN = EPOLLIN, APUS_EPOLLOUT = EPOLLOUT, APUS_EPOLLERR = EPOLLERR, APUS_EPOLLHUP = EPOLLHUP };
+
+static inline int apus_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
+static inline int apus_epoll_ctl(int ep, int op, int fd, uint32_t events, uint64_t data) {
+    struct epoll_event e;
+    memset(&e, 0, sizeof e);
+    e.events = events;
+    e.data.u64 = data;
+    return epoll_ctl(ep, op, fd, &e);
+}
+static inline int apus_epoll_add(int ep, int fd, uint32_t events, uint64_t data) { return apus_epoll_ctl(ep, EPOLL_CTL_ADD, fd, events, data); }
+static inline int apus_epoll_mod(int ep, int fd, uint32_t events, uint64_t data) { return apus_epoll_ctl(ep, EPOLL_CTL_MOD, fd, events, data); }
+static inline int apus_epoll_del(int ep, int fd) { return apus_epoll_ctl(ep, EPOLL_CTL_DEL, fd, 0, 0); }
+static inline int apus_epoll_wait(int ep, struct epoll_event *events, int max, int64_t timeout_ns) {
+    struct timespec ts = {timeout_ns / 1000000000, timeout_ns % 1000000000};
+    return epoll_pwait2(ep, events, max, timeout_ns < 0 ? 0 : &ts, 0);
+}
+static inline uint32_t apus_epoll_events(const struct epoll_event *e) { return e->events; }
+static inline uint64_t apus_epoll_data(const struct epoll_event *e) { return e->data.u64; }
+
+static inline int apus_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
+/* Blocks the signals that the loop reads, in this thread and all that it starts; ignores SIGPIPE. */
+static inline int apus_signalfd(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    signal(SIGPIPE, SIG_IGN);
+    if (pthread_sigmask(SIG_BLOCK, &set, 0)) return -1;
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+static inline int apus_signalfd_read(int fd) {
+    struct signalfd_siginfo info;
+    return read(fd, &info, sizeof info) == sizeof info ? (int)info.ssi_signo : 0;
+}
+
+static inline int apus_inotify(void) { return inotify_init1(IN_CLOEXEC); }
+static inline int apus_inotify_watch(int fd, const char *path) {
+    return inotify_add_watch(fd, path, IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE | IN_DELETE_SELF | IN_MOVE_SELF);
+}
+
+static inline int apus_accept(int fd, struct sockaddr_storage *from, socklen_t *length) {
+    return accept4(fd, (struct sockaddr *)from, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+static inline int apus_socket(int family) { return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0); }
+static inline int apus_unix_socket(void) { return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0); }
+
+/* RFC 2385 with a key for a whole prefix (TCP_MD5SIG_EXT, kernel 4.14). Length 0 removes the key. */
+static inline int apus_tcp_md5(int fd, const struct sockaddr_storage *peer, uint8_t prefixlen, const void *key, uint16_t length) {
+    struct tcp_md5sig md5;
+    memset(&md5, 0, sizeof md5);
+    memcpy(&md5.tcpm_addr, peer, sizeof *peer);
+    md5.tcpm_flags = TCP_MD5SIG_FLAG_PREFIX;
+    md5.tcpm_prefixlen = prefixlen;
+    md5.tcpm_keylen = length;
+    if (length > TCP_MD5SIG_MAXKEYLEN) { errno = EINVAL; return -1; }
+    memcpy(md5.tcpm_key, key, length);
+    return setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG_EXT, &md5, sizeof md5);
+}
+enum { APUS_MD5_MAXKEYLEN = TCP_MD5SIG_MAXKEYLEN };
+
+static inline int apus_setsockopt_int(int fd, int level, int name, int value) { return setsockopt(fd, level, name, &value, sizeof value); }
+static inline int apus_nodelay(int fd) { return apus_setsockopt_int(fd, IPPROTO_TCP, TCP_NODELAY, 1); }
+static inline int apus_reuseaddr(int fd) { return apus_setsockopt_int(fd, SOL_SOCKET, SO_REUSEADDR, 1); }
+static inline int apus_v6only(int fd) { return apus_setsockopt_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1); }
+static inline int apus_priority(int fd) { return apus_setsockopt_int(fd, SOL_SOCKET, SO_PRIORITY, 6); }
+/* RFC 5082: send with TTL 255 and drop what arrives with less than the minimum. */
+static inline int apus_ttl(int fd, int is_v6, int ttl) {
+    return is_v6 ? apus_setsockopt_int(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, ttl) : apus_setsockopt_int(fd, IPPROTO_IP, IP_TTL, ttl);
+}
+static inline int apus_minttl(int fd, int is_v6, int ttl) {
+    return is_v6 ? apus_setsockopt_int(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, ttl) : apus_setsockopt_int(fd, IPPROTO_IP, IP_MINTTL, ttl);
+}
+static inline int apus_socket_error(int fd) {
+    int error = 0;
+    socklen_t length = sizeof error;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) ? errno : error;
+}
+static inline ssize_t apus_writev(int fd, const struct iovec *iov, int count) {
+    struct msghdr m;
+    memset(&m, 0, sizeof m);
+    m.msg_iov = (struct iovec *)iov;
+    m.msg_iovlen = count;
+    return sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+static inline mode_t apus_file_mode(const char *path) {
+    struct stat s;
+    return stat(path, &s) ? 0 : s.st_mode;
+}
+
+/* Own notifications are dropped in the kernel: messages whose nlmsg_pid is the request socket's port. */
+static inline int apus_drop_own_notifications(int fd, uint32_t port) {
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 12), /* nlmsg_pid, loaded as big endian */
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __builtin_bswap32(port), 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+    };
+    struct sock_fprog program = {sizeof code / sizeof code[0], code};
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+}
+
+/* Keeps CAP_NET_BIND_SERVICE where it was held, drops every other capability, and forbids gaining any again. */
+static inline int apus_drop_capabilities(void) {
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2];
+    memset(data, 0, sizeof data);
+    if (syscall(SYS_capget, &header, data)) return -1;
+    uint32_t keep = data[0].permitted & (1u << CAP_NET_BIND_SERVICE);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) return -1;
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    if (data[0].effective & (1u << CAP_SETPCAP))
+        for (int cap = 0; cap <= 63; cap++)
+            if (cap != CAP_NET_BIND_SERVICE) prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+    memset(data, 0, sizeof data);
+    data[0].permitted = data[0].effective = keep;
+    return (int)syscall(SYS_capset, &header, data);
+}
+/* The effective capability set, low word. */
+static inline uint32_t apus_effective_capabilities(void) {
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2];
+    memset(data, 0, sizeof data);
+    return syscall(SYS_capget, &header, data) ? 0 : data[0].effective;
+}
+static inline int apus_has_net_admin(void) { return (apus_effective_capabilities() >> CAP_NET_ADMIN) & 1; }

@@ -1,0 +1,317 @@
+package import NetTypes
+
+/// A slot of a path in `AdjRIBIn`.
+package typealias PathIndex = UInt32
+
+/// One route as a peer announced it.
+package struct Path: Sendable {
+    /// The next path of the same prefix, + 1; 0 ends the list.
+    var next: UInt32
+    package var attributes: AttributeHandle
+    /// RFC 7911; 0 without it.
+    package var pathID: UInt32
+    package var peer: PeerIndex
+    package var flags: Flags
+
+    package struct Flags: OptionSet, Sendable, Hashable {
+        package let rawValue: UInt16
+        package init(rawValue: UInt16) { self.rawValue = rawValue }
+        /// The selected path: always the first of its prefix's list.
+        package static let best = Flags(rawValue: 1)
+        /// Equal to the best one through the interior cost: a member of the ECMP set.
+        package static let multipath = Flags(rawValue: 2)
+        /// Kept for a restarting peer (RFC 4724 4.2).
+        package static let stale = Flags(rawValue: 4)
+        /// Learned from an external peer.
+        package static let external = Flags(rawValue: 8)
+        static let reasonShift: UInt16 = 8
+    }
+
+    /// Why import found the path ineligible; nil for an eligible one.
+    package var ineligible: IneligibleReason? { IneligibleReason(rawValue: UInt8(flags.rawValue >> Flags.reasonShift)) }
+
+    static func flags(external: Bool, ineligible: IneligibleReason?) -> Flags {
+        Flags(rawValue: (external ? Flags.external.rawValue : 0) | UInt16(ineligible?.rawValue ?? 0) << Flags.reasonShift)
+    }
+}
+
+/// Why a path takes no part in the decision.
+package enum IneligibleReason: UInt8, Sendable, Hashable, CaseIterable {
+    /// RFC 4271 9.1.2: our AS is in the AS_PATH.
+    case ownASInPath = 1
+    /// RFC 4456 8: our identifier is the ORIGINATOR_ID.
+    case ownOriginatorID
+    /// RFC 4456 8: our cluster id is in the CLUSTER_LIST.
+    case ownClusterID
+    /// `import: safe` refuses a default route.
+    case defaultRoute
+    /// `import: safe` refuses what lies inside a block of this node.
+    case insideOwnBlock
+    /// `import: safe` refuses prefixes that are never routed: loopback, link-local, multicast and the like.
+    case martian
+    /// RFC 4271 5.1.3: the next hop is our own address.
+    case nextHopIsOurselves
+    /// RFC 4271 9.1.2.1. Found at decision time, never stored.
+    case nextHopUnreachable
+
+    /// A sentence's part for people.
+    package var text: String {
+        switch self {
+        case .ownASInPath: "own AS in AS_PATH (RFC 4271 9.1.2)"
+        case .ownOriginatorID: "own ORIGINATOR_ID (RFC 4456 8)"
+        case .ownClusterID: "own cluster id in CLUSTER_LIST (RFC 4456 8)"
+        case .defaultRoute: "default route refused by import: safe"
+        case .insideOwnBlock: "inside a block of this node, refused by import: safe"
+        case .martian: "never to be routed, refused by import: safe"
+        case .nextHopIsOurselves: "next hop is this node itself (RFC 4271 5.1.3)"
+        case .nextHopUnreachable: "next hop unreachable (RFC 4271 9.1.2.1)"
+        }
+    }
+}
+
+/// All paths of one family, of every peer, in one table: the Adj-RIBs-In, and with the flags `best` and `multipath` the Loc-RIB.
+///
+/// A prefix has a list of paths; the selected one is its head. Paths are slots in one array, linked by index: 16 bytes each, no object per
+/// route. Per prefix 4 bytes more, beside the prefix table's own.
+package struct AdjRIBIn: Sendable {
+    package private(set) var prefixes: PrefixTable
+    /// First path + 1 by prefix index; 0: none.
+    private var heads: [UInt32] = []
+    package private(set) var paths: [Path] = []
+    private var freePaths: [PathIndex] = []
+    /// Prefixes to decide, in the order in which they changed, each once.
+    private var dirty: [PrefixIndex] = []
+    private var dirtyCursor = 0
+    private var isDirty: [Bool] = []
+    /// Paths by peer index.
+    private var pathCounts: [Int] = []
+
+    package init(family: AddressFamily, seed: UInt64) { prefixes = PrefixTable(family: family, seed: seed) }
+
+    package var family: AddressFamily { prefixes.family }
+    package var pathCount: Int { paths.count - freePaths.count }
+    /// Paths that a peer has announced, eligible or not.
+    package func pathCount(of peer: PeerIndex) -> Int { peer.index < pathCounts.count ? pathCounts[peer.index] : 0 }
+    /// Prefixes that wait for a decision.
+    package var dirtyCount: Int { dirty.count - dirtyCursor }
+
+    // MARK: Writing
+
+    package enum Change: Sendable, Equatable {
+        /// The same path with the same attributes was there.
+        case none
+        case added
+        /// The attributes that it had; the table's reference to them passes to the caller.
+        case replaced(AttributeHandle)
+    }
+
+    /// Adds or replaces a peer's path. The caller passes its reference to `attributes` in, except on `.none`.
+    package mutating func update(
+        _ prefix: Prefix, _ peer: PeerIndex, _ pathID: UInt32, _ attributes: AttributeHandle, external: Bool, ineligible: IneligibleReason?
+    ) -> Change {
+        let index = prefixes.insert(prefix)
+        growArrays()
+        let flags = Path.flags(external: external, ineligible: ineligible)
+        var cursor = heads[Int(index)]
+        while cursor != 0 {
+            let slot = Int(cursor - 1)
+            if paths[slot].peer == peer, paths[slot].pathID == pathID {
+                let old = paths[slot]
+                let kept = old.flags.intersection([.best, .multipath])
+                paths[slot].flags = flags.union(kept)
+                if old.attributes == attributes, old.ineligible == ineligible { return .none }
+                paths[slot].attributes = attributes
+                markDirty(index)
+                return .replaced(old.attributes)
+            }
+            cursor = paths[slot].next
+        }
+        let path = Path(next: 0, attributes: attributes, pathID: pathID, peer: peer, flags: flags)
+        // The head stays first, because it is the selected path until the next decision.
+        let slot = allocate(path)
+        if heads[Int(index)] == 0 {
+            heads[Int(index)] = slot + 1
+        } else {
+            let head = Int(heads[Int(index)] - 1)
+            paths[Int(slot)].next = paths[head].next
+            paths[head].next = slot + 1
+        }
+        count(peer, +1)
+        markDirty(index)
+        return .added
+    }
+
+    /// Removes a peer's path. The table's reference to its attributes passes to the caller. Nil where there is none.
+    package mutating func remove(_ prefix: Prefix, _ peer: PeerIndex, _ pathID: UInt32) -> AttributeHandle? {
+        guard let index = prefixes.find(prefix) else { return nil }
+        return unlink(index) { $0.peer == peer && $0.pathID == pathID }
+    }
+
+    /// Removes the first path of a prefix that satisfies the condition.
+    private mutating func unlink(_ index: PrefixIndex, where condition: (Path) -> Bool) -> AttributeHandle? {
+        var previous: Int?
+        var cursor = heads[Int(index)]
+        while cursor != 0 {
+            let slot = Int(cursor - 1)
+            let path = paths[slot]
+            if condition(path) {
+                if let previous { paths[previous].next = path.next } else { heads[Int(index)] = path.next }
+                freePaths.append(PathIndex(slot))
+                count(path.peer, -1)
+                markDirty(index)
+                return path.attributes
+            }
+            previous = slot
+            cursor = path.next
+        }
+        return nil
+    }
+
+    /// Removes a peer's paths of which `condition` is true, in `range` of prefix indices; hands each one's attributes to `released`.
+    package mutating func removeAll(of peer: PeerIndex, onlyStale: Bool, _ released: (AttributeHandle) -> Void) {
+        guard pathCount(of: peer) > 0 else { return }
+        for index in 0..<heads.count where heads[index] != 0 {
+            while let attributes = unlink(PrefixIndex(index), where: { $0.peer == peer && (!onlyStale || $0.flags.contains(.stale)) }) {
+                released(attributes)
+            }
+        }
+    }
+
+    /// Marks a peer's paths as stale. Paths that are stale already are of an older session and go (RFC 4724 4.2).
+    package mutating func markStale(_ peer: PeerIndex, _ released: (AttributeHandle) -> Void) {
+        removeAll(of: peer, onlyStale: true, released)
+        guard pathCount(of: peer) > 0 else { return }
+        for head in heads {
+            var cursor = head
+            while cursor != 0 {
+                let slot = Int(cursor - 1)
+                if paths[slot].peer == peer { paths[slot].flags.insert(.stale) }
+                cursor = paths[slot].next
+            }
+        }
+    }
+
+    /// Records new verdicts on paths; marks the prefixes of those that changed.
+    package mutating func reevaluate(_ verdicts: [(PathIndex, IneligibleReason?)]) {
+        var changed: Set<PathIndex> = []
+        for (path, verdict) in verdicts where paths[Int(path)].ineligible != verdict {
+            let kept = paths[Int(path)].flags.intersection([.best, .multipath, .stale])
+            paths[Int(path)].flags = Path.flags(external: paths[Int(path)].flags.contains(.external), ineligible: verdict).union(kept)
+            changed.insert(path)
+        }
+        guard !changed.isEmpty else { return }
+        var list: [PathIndex] = []
+        for index in 0..<PrefixIndex(heads.count) {
+            pathIndices(index, into: &list)
+            if list.contains(where: changed.contains) { markDirty(index) }
+        }
+    }
+
+    package mutating func markDirty(_ index: PrefixIndex) {
+        guard !isDirty[Int(index)] else { return }
+        isDirty[Int(index)] = true
+        dirty.append(index)
+    }
+
+    // MARK: Deciding
+
+    /// The next prefix to decide.
+    package mutating func takeDirty() -> PrefixIndex? {
+        guard dirtyCursor < dirty.count else { return nil }
+        let index = dirty[dirtyCursor]
+        dirtyCursor += 1
+        if dirtyCursor == dirty.count {
+            dirty.removeAll(keepingCapacity: dirty.count < 65536)
+            dirtyCursor = 0
+        }
+        isDirty[Int(index)] = false
+        return index
+    }
+
+    /// The paths of a prefix, the selected one first where there is one.
+    package func pathIndices(_ index: PrefixIndex, into list: inout [PathIndex]) {
+        list.removeAll(keepingCapacity: true)
+        guard Int(index) < heads.count else { return }
+        var cursor = heads[Int(index)]
+        while cursor != 0 {
+            list.append(cursor - 1)
+            cursor = paths[Int(cursor - 1)].next
+        }
+    }
+
+    /// The first path and whether it is the only one: the case that needs no list.
+    package func single(_ index: PrefixIndex) -> PathIndex? {
+        let head = heads[Int(index)]
+        guard head != 0, paths[Int(head - 1)].next == 0 else { return nil }
+        return head - 1
+    }
+
+    /// The selected path of a prefix.
+    package func best(_ index: PrefixIndex) -> Path? {
+        guard Int(index) < heads.count, heads[Int(index)] != 0 else { return nil }
+        let path = paths[Int(heads[Int(index)] - 1)]
+        return path.flags.contains(.best) ? path : nil
+    }
+
+    /// Records the decision: `best` goes to the head of the list, `multipath` are the members of the ECMP set with it.
+    package mutating func select(_ index: PrefixIndex, best: PathIndex?, multipath: [PathIndex]) {
+        var cursor = heads[Int(index)]
+        var previous: Int?
+        while cursor != 0 {
+            let slot = Int(cursor - 1)
+            let next = paths[slot].next
+            paths[slot].flags.subtract([.best, .multipath])
+            if PathIndex(slot) == best, let before = previous {
+                paths[before].next = next
+                paths[slot].next = heads[Int(index)]
+                heads[Int(index)] = UInt32(slot) + 1
+            } else {
+                previous = slot
+            }
+            cursor = next
+        }
+        guard let best else { return }
+        paths[Int(best)].flags.insert(.best)
+        for member in multipath { paths[Int(member)].flags.insert(.multipath) }
+    }
+
+    /// Gives a prefix without paths back. The caller has told everyone who addresses arrays by its index.
+    package mutating func releaseIfEmpty(_ index: PrefixIndex) -> Bool {
+        guard heads[Int(index)] == 0, !isDirty[Int(index)] else { return false }
+        prefixes.remove(index)
+        if prefixes.count == 0 { releaseAll() }
+        return true
+    }
+
+    // MARK: Storage
+
+    private mutating func allocate(_ path: Path) -> PathIndex {
+        if let slot = freePaths.popLast() {
+            paths[Int(slot)] = path
+            return slot
+        }
+        paths.append(path)
+        return PathIndex(paths.count - 1)
+    }
+
+    private mutating func growArrays() {
+        while heads.count < prefixes.capacity {
+            heads.append(0)
+            isDirty.append(false)
+        }
+    }
+
+    private mutating func count(_ peer: PeerIndex, _ delta: Int) {
+        while pathCounts.count <= peer.index { pathCounts.append(0) }
+        pathCounts[peer.index] += delta
+    }
+
+    /// An emptied table gives its memory back.
+    private mutating func releaseAll() {
+        guard dirtyCount == 0 else { return }
+        heads = []
+        isDirty = []
+        paths = []
+        freePaths = []
+    }
+}

@@ -1,0 +1,313 @@
+package import BGPMessages
+package import NetTypes
+
+/// A reference to an interned attribute set. Two routes have equal attributes exactly where their handles are equal.
+package typealias AttributeHandle = UInt32
+
+/// What the decision process and the export rules need of an attribute set, without touching its bytes.
+package struct DecisionKey: Sendable, Hashable {
+    package var localPref: UInt32 = PathAttributes.defaultLocalPref
+    /// 0 where absent (RFC 4271 9.1.2.2 c).
+    package var multiExitDisc: UInt32 = 0
+    /// The leftmost AS of the path; 0 for a route of our own AS.
+    package var neighborAS: UInt32 = 0
+    /// 0 where absent.
+    package var originatorID: UInt32 = 0
+    package var nextHop: NextHopIndex = NextHopRegistry.itself
+    package var pathLength: UInt16 = 0
+    package var clusterListLength: UInt16 = 0
+    /// How often our own AS occurs in the path.
+    package var ownASCount: UInt8 = 0
+    package var origin: Origin = .igp
+    package var flags: Flags = []
+
+    package struct Flags: OptionSet, Sendable, Hashable {
+        package let rawValue: UInt8
+        package init(rawValue: UInt8) { self.rawValue = rawValue }
+        /// RFC 1997.
+        package static let noExport = Flags(rawValue: 1)
+        package static let noAdvertise = Flags(rawValue: 2)
+        package static let noExportSubconfed = Flags(rawValue: 4)
+        /// Our cluster id is in the CLUSTER_LIST, our identifier is the ORIGINATOR_ID (RFC 4456 8).
+        package static let ownCluster = Flags(rawValue: 8)
+        package static let ownOriginator = Flags(rawValue: 16)
+        package static let hasLocalPref = Flags(rawValue: 32)
+    }
+}
+
+/// Interned attribute sets: canonical bytes once, a decision key beside them, a count of users.
+///
+/// Why: most UPDATEs repeat a set that is already here. Then nothing is parsed: the raw bytes are looked up, and a route costs four bytes.
+/// Cost: the set's own bytes and 64 bytes more.
+package struct AttributeTable: ~Copyable {
+    private struct Entry {
+        var bytes: UnsafeMutableRawPointer?
+        var byteCount: UInt32
+        var hash: UInt32
+        var references: UInt32
+        /// Contexts (see `contextBit`) in which these very bytes were validated, so that they need not be parsed again.
+        var validatedContexts: UInt8
+        /// The next hop came in MP_REACH_NLRI and is not in `bytes`.
+        var hasSeparateNextHop: Bool
+        var key: DecisionKey
+    }
+
+    /// What our own numbers are, for the loop flags of the decision key.
+    package struct Identity: Sendable, Hashable {
+        package var localAS: ASNumber
+        package var identifier: BGPIdentifier
+        package var clusterID: BGPIdentifier
+        package init(localAS: ASNumber, identifier: BGPIdentifier, clusterID: BGPIdentifier) {
+            self.localAS = localAS
+            self.identifier = identifier
+            self.clusterID = clusterID
+        }
+    }
+
+    package let identity: Identity
+    package private(set) var nextHops: NextHopRegistry
+    /// Sets in use.
+    package private(set) var count = 0
+    /// Octets of canonical encodings kept.
+    package private(set) var byteCount = 0
+    private var entries: [Entry] = []
+    private var free: [AttributeHandle] = []
+    private var slots: [UInt32]
+    private var mask: Int
+    private let seed: UInt64
+
+    package init(identity: Identity, assumesReachableNextHops: Bool, seed: UInt64) {
+        self.identity = identity
+        self.seed = seed
+        nextHops = NextHopRegistry(assumesReachable: assumesReachableNextHops)
+        slots = [UInt32](repeating: 0, count: 64)
+        mask = 63
+    }
+
+    deinit { for entry in entries { entry.bytes?.deallocate() } }
+
+    // MARK: Interning
+
+    /// A set that was validated before in the same context, byte for byte. Retained. Nil: parse the block and call `intern`.
+    package mutating func lookup(_ block: UnsafeRawBufferPointer, separateNextHop: IPAddress?, context: AttributeContext) -> AttributeHandle? {
+        guard context.isFourOctetAS, let handle = find(block, separateNextHop, hash(block, separateNextHop)),
+            entries[Int(handle)].validatedContexts & AttributeTable.contextBit(context) != 0
+        else { return nil }
+        entries[Int(handle)].references += 1
+        return handle
+    }
+
+    /// Interns a decoded set, retained once. `received`: the bytes that it was decoded from, which are remembered as valid in `context`
+    /// where they are canonical.
+    package mutating func intern(
+        _ attributes: PathAttributes, separateNextHop: IPAddress?, received: UnsafeRawBufferPointer? = nil, context: AttributeContext? = nil
+    ) -> AttributeHandle {
+        let canonical = attributes.encoded()
+        return canonical.withUnsafeBytes { bytes in
+            let hash = hash(bytes, separateNextHop)
+            let handle: AttributeHandle
+            if let found = find(bytes, separateNextHop, hash) {
+                handle = found
+                entries[Int(handle)].references += 1
+            } else {
+                handle = insert(bytes, attributes, separateNextHop, hash)
+            }
+            if let received, let context, context.isFourOctetAS, AttributeTable.equal(received, bytes) {
+                entries[Int(handle)].validatedContexts |= AttributeTable.contextBit(context)
+            }
+            return handle
+        }
+    }
+
+    package mutating func retain(_ handle: AttributeHandle) { entries[Int(handle)].references += 1 }
+
+    package mutating func release(_ handle: AttributeHandle) {
+        entries[Int(handle)].references -= 1
+        guard entries[Int(handle)].references == 0 else { return }
+        let entry = entries[Int(handle)]
+        removeSlot(handle)
+        nextHops.release(entry.key.nextHop)
+        entry.bytes?.deallocate()
+        entries[Int(handle)].bytes = nil
+        byteCount -= Int(entry.byteCount)
+        count -= 1
+        free.append(handle)
+        if count == 0 {
+            entries = []
+            free = []
+            slots = [UInt32](repeating: 0, count: 64)
+            mask = 63
+        }
+    }
+
+    // MARK: Reading
+
+    package func key(_ handle: AttributeHandle) -> DecisionKey { entries[Int(handle)].key }
+
+    /// The canonical bytes, valid inside `body`.
+    package func withBytes<R>(_ handle: AttributeHandle, _ body: (UnsafeRawBufferPointer) -> R) -> R {
+        let entry = entries[Int(handle)]
+        return body(UnsafeRawBufferPointer(start: entry.bytes, count: Int(entry.byteCount)))
+    }
+
+    /// The set decoded again, for transformation and display. Canonical bytes always decode.
+    package func attributes(_ handle: AttributeHandle) -> PathAttributes {
+        var result = withBytes(handle) { UpdateValidation.decode($0, AttributeContext(isInternal: true, isFourOctetAS: true)).attributes }
+        if entries[Int(handle)].hasSeparateNextHop { result.nextHop = nextHops.entries[Int(entries[Int(handle)].key.nextHop)].address }
+        return result
+    }
+
+    /// Nil for a route of our own.
+    package func nextHopAddress(_ handle: AttributeHandle) -> IPAddress? {
+        let index = entries[Int(handle)].key.nextHop
+        return index == NextHopRegistry.itself ? nil : nextHops.entries[Int(index)].address
+    }
+
+    package func isReachable(_ index: NextHopIndex) -> Bool { nextHops.entries[Int(index)].isReachable }
+    package func cost(_ index: NextHopIndex) -> UInt32 { nextHops.entries[Int(index)].cost }
+
+    // MARK: Next hops
+
+    package mutating func takeUnresolvedNextHops() -> [IPAddress] { nextHops.takeUnresolved() }
+    package mutating func takeReleasedNextHops() -> [IPAddress] { nextHops.takeReleased() }
+    package mutating func setNextHop(_ address: IPAddress, isReachable: Bool, cost: UInt32) -> NextHopIndex? {
+        nextHops.set(address, isReachable: isReachable, cost: cost)
+    }
+
+    // MARK: Storage
+
+    private static func contextBit(_ context: AttributeContext) -> UInt8 { context.isInternal ? 1 : 2 }
+
+    private func find(_ block: UnsafeRawBufferPointer, _ nextHop: IPAddress?, _ hash: UInt32) -> AttributeHandle? {
+        var slot = Int(hash) & mask
+        while slots[slot] != 0 {
+            let handle = slots[slot] - 1
+            let entry = entries[Int(handle)]
+            if entry.hash == hash, Int(entry.byteCount) == block.count, entry.hasSeparateNextHop == (nextHop != nil),
+                nextHop == nil || nextHops.entries[Int(entry.key.nextHop)].address == nextHop,
+                AttributeTable.equal(UnsafeRawBufferPointer(start: entry.bytes, count: block.count), block)
+            {
+                return handle
+            }
+            slot = (slot + 1) & mask
+        }
+        return nil
+    }
+
+    private mutating func insert(
+        _ canonical: UnsafeRawBufferPointer, _ attributes: PathAttributes, _ nextHop: IPAddress?, _ hash: UInt32
+    ) -> AttributeHandle {
+        if (count + 1) * 4 > slots.count * 3 { growSlots() }
+        let bytes = UnsafeMutableRawPointer.allocate(byteCount: max(canonical.count, 1), alignment: 1)
+        if let base = canonical.baseAddress { bytes.copyMemory(from: base, byteCount: canonical.count) }
+        let entry = Entry(
+            bytes: bytes, byteCount: UInt32(canonical.count), hash: hash, references: 1, validatedContexts: 0,
+            hasSeparateNextHop: nextHop != nil, key: decisionKey(attributes, nextHop))
+        let handle: AttributeHandle
+        if let reused = free.popLast() {
+            handle = reused
+            entries[Int(handle)] = entry
+        } else {
+            handle = AttributeHandle(entries.count)
+            entries.append(entry)
+        }
+        place(handle, hash)
+        count += 1
+        byteCount += canonical.count
+        return handle
+    }
+
+    private mutating func decisionKey(_ attributes: PathAttributes, _ separateNextHop: IPAddress?) -> DecisionKey {
+        var key = DecisionKey()
+        if let value = attributes.localPref {
+            key.localPref = value
+            key.flags.insert(.hasLocalPref)
+        }
+        key.multiExitDisc = attributes.multiExitDisc ?? 0
+        key.neighborAS = attributes.asPath?.firstAS?.rawValue ?? 0
+        key.originatorID = attributes.originatorID?.rawValue ?? 0
+        key.pathLength = UInt16(clamping: attributes.asPath?.decisionLength ?? 0)
+        key.clusterListLength = UInt16(clamping: attributes.clusterList.count)
+        key.ownASCount = UInt8(clamping: attributes.asPath?.occurrences(of: identity.localAS) ?? 0)
+        key.origin = attributes.origin ?? .incomplete
+        for community in attributes.communities {
+            switch community {
+            case .noExport: key.flags.insert(.noExport)
+            case .noAdvertise: key.flags.insert(.noAdvertise)
+            case .noExportSubconfed: key.flags.insert(.noExportSubconfed)
+            default: break
+            }
+        }
+        if attributes.originatorID == identity.identifier { key.flags.insert(.ownOriginator) }
+        if attributes.clusterList.contains(identity.clusterID) { key.flags.insert(.ownCluster) }
+        if let hop = separateNextHop ?? attributes.nextHop { key.nextHop = nextHops.retain(hop) }
+        return key
+    }
+
+    private mutating func place(_ handle: AttributeHandle, _ hash: UInt32) {
+        var slot = Int(hash) & mask
+        while slots[slot] != 0 { slot = (slot + 1) & mask }
+        slots[slot] = handle + 1
+    }
+
+    private mutating func growSlots() {
+        let old = slots
+        slots = [UInt32](repeating: 0, count: old.count * 2)
+        mask = slots.count - 1
+        for slot in old where slot != 0 { place(slot - 1, entries[Int(slot - 1)].hash) }
+    }
+
+    private mutating func removeSlot(_ handle: AttributeHandle) {
+        var hole = Int(entries[Int(handle)].hash) & mask
+        while slots[hole] != handle + 1 { hole = (hole + 1) & mask }
+        var next = (hole + 1) & mask
+        while slots[next] != 0 {
+            let home = Int(entries[Int(slots[next] - 1)].hash) & mask
+            if (next &- home) & mask >= (next &- hole) & mask {
+                slots[hole] = slots[next]
+                hole = next
+            }
+            next = (next + 1) & mask
+        }
+        slots[hole] = 0
+    }
+
+    // MARK: Bytes
+
+    private func hash(_ block: UnsafeRawBufferPointer, _ nextHop: IPAddress?) -> UInt32 {
+        var state = seed ^ UInt64(block.count)
+        if let nextHop { state = AttributeTable.mix(state ^ nextHop.high) ^ nextHop.low }
+        var offset = 0
+        while offset + 8 <= block.count {
+            state = AttributeTable.mix(state ^ block.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+            offset += 8
+        }
+        var tail: UInt64 = 0
+        while offset < block.count {
+            tail = tail << 8 | UInt64(block[offset])
+            offset += 1
+        }
+        return UInt32(truncatingIfNeeded: AttributeTable.mix(state ^ tail) >> 16)
+    }
+
+    /// A multiply-xor mix; wrapping on purpose.
+    @inline(__always)
+    private static func mix(_ value: UInt64) -> UInt64 {
+        let product = (value ^ 0x9E37_79B9_7F4A_7C15).multipliedFullWidth(by: 0xD6E8_FEB8_6659_FD93)
+        return product.high ^ product.low
+    }
+
+    private static func equal(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
+        guard a.count == b.count else { return false }
+        var offset = 0
+        while offset + 8 <= a.count {
+            if a.loadUnaligned(fromByteOffset: offset, as: UInt64.self) != b.loadUnaligned(fromByteOffset: offset, as: UInt64.self) { return false }
+            offset += 8
+        }
+        while offset < a.count {
+            if a[offset] != b[offset] { return false }
+            offset += 1
+        }
+        return true
+    }
+}

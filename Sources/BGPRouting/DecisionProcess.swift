@@ -1,0 +1,148 @@
+import BGPMessages
+package import NetTypes
+
+/// The step of the decision process that set the best path apart from the others. One numbering in code, tests and apusd(8).
+package enum BestPathReason: Int, Sendable, Hashable, CaseIterable, Comparable {
+    /// 0: there is no other eligible path.
+    case onlyPath = 0
+    /// 1: a route of this speaker itself.
+    case locallyOriginated
+    /// 2: the highest LOCAL_PREF (RFC 4271 9.1.1).
+    case localPref
+    /// 3: the shortest AS_PATH (9.1.2.2 a).
+    case asPathLength
+    /// 4: the lowest ORIGIN (9.1.2.2 b).
+    case origin
+    /// 5: the lowest MULTI_EXIT_DISC among routes of the same neighbour AS (9.1.2.2 c).
+    case multiExitDisc
+    /// 6: external before internal (9.1.2.2 d).
+    case external
+    /// 7: the lowest interior cost to the next hop (9.1.2.2 e). What is equal up to here may share traffic (ECMP).
+    case interiorCost
+    /// 8: the lowest BGP Identifier, ORIGINATOR_ID in its place where there is one (9.1.2.2 f, RFC 4456 9).
+    case identifier
+    /// 9: the shortest CLUSTER_LIST (RFC 4456 9).
+    case clusterListLength
+    /// 10: the lowest peer address (9.1.2.2 g), then the lowest path identifier.
+    case peerAddress
+
+    package static func < (a: BestPathReason, b: BestPathReason) -> Bool { a.rawValue < b.rawValue }
+
+    package var text: String {
+        switch self {
+        case .onlyPath: "only eligible path"
+        case .locallyOriginated: "locally originated"
+        case .localPref: "highest LOCAL_PREF"
+        case .asPathLength: "shortest AS_PATH"
+        case .origin: "lowest ORIGIN"
+        case .multiExitDisc: "lowest MULTI_EXIT_DISC"
+        case .external: "external over internal"
+        case .interiorCost: "lowest interior cost"
+        case .identifier: "lowest router or originator id"
+        case .clusterListLength: "shortest CLUSTER_LIST"
+        case .peerAddress: "lowest peer address"
+        }
+    }
+}
+
+/// What the decision process compares: everything about a path that matters, in one value.
+package struct Candidate: Sendable, Hashable {
+    package var path: PathIndex
+    package var key: DecisionKey
+    package var isLocal: Bool
+    package var isExternal: Bool
+    package var interiorCost: UInt32
+    /// ORIGINATOR_ID, or the peer's BGP Identifier.
+    package var identifier: UInt32
+    package var peerAddress: IPAddress
+    package var pathID: UInt32
+
+    package init(
+        path: PathIndex, key: DecisionKey, isLocal: Bool, isExternal: Bool, interiorCost: UInt32, identifier: UInt32, peerAddress: IPAddress,
+        pathID: UInt32 = 0
+    ) {
+        self.path = path
+        self.key = key
+        self.isLocal = isLocal
+        self.isExternal = isExternal
+        self.interiorCost = interiorCost
+        self.identifier = identifier
+        self.peerAddress = peerAddress
+        self.pathID = pathID
+    }
+}
+
+/// RFC 4271 9.1.2.2 and RFC 4456 9, as elimination: each step removes candidates, so that the result does not depend on the order of
+/// arrival. MULTI_EXIT_DISC is compared among routes of one neighbour AS only, which is what makes pairwise comparison wrong.
+package enum DecisionProcess {
+    package struct Outcome: Sendable, Equatable {
+        package var best: PathIndex
+        package var reason: BestPathReason
+        /// Paths that are equal through step 7, the best one included, at most `maximumPaths`.
+        package var multipath: [PathIndex]
+    }
+
+    /// Nil for no candidates. `candidates` is used as scratch space and left in no particular order.
+    package static func decide(_ candidates: inout [Candidate], maximumPaths: Int) -> Outcome? {
+        guard let first = candidates.first else { return nil }
+        if candidates.count == 1 { return Outcome(best: first.path, reason: .onlyPath, multipath: [first.path]) }
+        var reason = BestPathReason.onlyPath
+
+        // 1
+        if candidates.contains(where: \.isLocal) { keep(&candidates, .locallyOriginated, &reason) { $0.isLocal } }
+        // 2
+        let localPref = candidates.reduce(0) { max($0, $1.key.localPref) }
+        keep(&candidates, .localPref, &reason) { $0.key.localPref == localPref }
+        // 3
+        let length = candidates.reduce(UInt16.max) { min($0, $1.key.pathLength) }
+        keep(&candidates, .asPathLength, &reason) { $0.key.pathLength == length }
+        // 4
+        let origin = candidates.reduce(UInt8.max) { min($0, $1.key.origin.rawValue) }
+        keep(&candidates, .origin, &reason) { $0.key.origin.rawValue == origin }
+        // 5
+        let someMED = candidates[0].key.multiExitDisc
+        if candidates.contains(where: { $0.key.multiExitDisc != someMED }) {
+            let all = candidates
+            keep(&candidates, .multiExitDisc, &reason) { candidate in
+                !all.contains { $0.key.neighborAS == candidate.key.neighborAS && $0.key.multiExitDisc < candidate.key.multiExitDisc }
+            }
+        }
+        // 6
+        if candidates.contains(where: \.isExternal) { keep(&candidates, .external, &reason) { $0.isExternal } }
+        // 7
+        let cost = candidates.reduce(UInt32.max) { min($0, $1.interiorCost) }
+        keep(&candidates, .interiorCost, &reason) { $0.interiorCost == cost }
+
+        let equals = candidates
+        // 8
+        let identifier = candidates.reduce(UInt32.max) { min($0, $1.identifier) }
+        keep(&candidates, .identifier, &reason) { $0.identifier == identifier }
+        // 9
+        let clusters = candidates.reduce(UInt16.max) { min($0, $1.key.clusterListLength) }
+        keep(&candidates, .clusterListLength, &reason) { $0.key.clusterListLength == clusters }
+        // 10
+        if candidates.count > 1 {
+            reason = .peerAddress
+            candidates.sort { ($0.peerAddress, $0.pathID) < ($1.peerAddress, $1.pathID) }
+        }
+        let best = candidates[0].path
+        var multipath = [best]
+        if maximumPaths > 1 && equals.count > 1 {
+            let others = equals.filter { $0.path != best }.sorted {
+                ($0.identifier, $0.peerAddress, $0.pathID) < ($1.identifier, $1.peerAddress, $1.pathID)
+            }
+            multipath += others.prefix(maximumPaths - 1).map(\.path)
+        }
+        return Outcome(best: best, reason: reason, multipath: multipath)
+    }
+
+    /// Removes what does not satisfy `condition`; a step that removed something is the reason so far.
+    private static func keep(
+        _ candidates: inout [Candidate], _ step: BestPathReason, _ reason: inout BestPathReason, _ condition: (Candidate) -> Bool
+    ) {
+        guard candidates.count > 1 else { return }
+        let before = candidates.count
+        candidates.removeAll { !condition($0) }
+        if candidates.count < before { reason = step }
+    }
+}

@@ -1,0 +1,47 @@
+import BGPMessages
+package import NetTypes
+
+/// What import refuses of a peer (SPEC, `import: safe | all`).
+package enum ImportMode: String, Sendable, Hashable {
+    /// No default route, nothing inside our own blocks, nothing that is never routed.
+    case safe
+    case all
+}
+
+/// Judges a path when it arrives, and again when the policy or the own blocks change.
+package struct ImportPolicy: Sendable, Hashable {
+    /// Blocks that this node owns.
+    package var ownBlocks: [Prefix] = []
+    /// Our own addresses: no next hop of a route that we install (RFC 4271 5.1.3).
+    package var ownAddresses: Set<IPAddress> = []
+
+    package init() {}
+
+    /// Nil for an eligible path.
+    package func judge(
+        _ prefix: Prefix, _ key: DecisionKey, nextHop: IPAddress?, mode: ImportMode, isInternal: Bool, allowedOwnAS: Int
+    ) -> IneligibleReason? {
+        if Int(key.ownASCount) > allowedOwnAS { return .ownASInPath }
+        if key.flags.contains(.ownOriginator) { return .ownOriginatorID }
+        if key.flags.contains(.ownCluster) { return .ownClusterID }
+        if let nextHop, ownAddresses.contains(nextHop) { return .nextHopIsOurselves }
+        guard mode == .safe else { return nil }
+        if prefix.isDefault { return .defaultRoute }
+        if ImportPolicy.isMartian(prefix) { return .martian }
+        for block in ownBlocks where block.contains(prefix) {
+            // An address that moved to another node is announced as a host route from inside our block; only our own AS may do that.
+            if isInternal && prefix.isHost && !block.isHost { continue }
+            return .insideOwnBlock
+        }
+        return nil
+    }
+
+    /// This network, loopback, link-local, multicast and reserved (RFC 6890); for IPv6 also unspecified and mapped.
+    package static func isMartian(_ prefix: Prefix) -> Bool {
+        let martians = prefix.family == .ipv4 ? martians4 : martians6
+        return martians.contains { $0.contains(prefix) }
+    }
+
+    private static let martians4 = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4"].compactMap { Prefix($0) }
+    private static let martians6 = ["::/127", "::ffff:0:0/96", "fe80::/10", "ff00::/8"].compactMap { Prefix($0) }
+}

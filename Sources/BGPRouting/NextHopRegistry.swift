@@ -1,0 +1,88 @@
+package import NetTypes
+
+/// The number of a next hop in `NextHopRegistry`.
+package typealias NextHopIndex = UInt32
+
+/// Every next hop that some attribute set names, with what the outside says of it (RFC 4271 9.1.2.1).
+///
+/// The registry resolves nothing itself: it lists new next hops, and is told whether each is reachable and at what cost.
+package struct NextHopRegistry: Sendable {
+    package struct Entry: Sendable {
+        package var address: IPAddress
+        package var isReachable: Bool
+        /// Interior cost (RFC 4271 9.1.2.2 e).
+        package var cost: UInt32
+        var references: UInt32
+    }
+
+    /// Index 0 stands for this speaker itself: the next hop of own routes, always reachable.
+    package static let itself: NextHopIndex = 0
+
+    package private(set) var entries: [Entry]
+    private var indices: [IPAddress: NextHopIndex] = [:]
+    private var free: [NextHopIndex] = []
+    /// Next hops that nobody has judged yet; drained by the caller of `takeUnresolved`.
+    private var unresolved: [NextHopIndex] = []
+    /// Next hops whose last user went; drained by the caller of `takeReleased`.
+    private var released: [IPAddress] = []
+    private let assumesReachable: Bool
+
+    /// `assumesReachable`: no tracking, every next hop counts as reachable at cost 0 (SPEC `nextHopTracking: none`).
+    init(assumesReachable: Bool) {
+        self.assumesReachable = assumesReachable
+        entries = [Entry(address: .any(.ipv4), isReachable: true, cost: 0, references: 1)]
+    }
+
+    mutating func retain(_ address: IPAddress) -> NextHopIndex {
+        if let index = indices[address] {
+            entries[Int(index)].references += 1
+            return index
+        }
+        let entry = Entry(address: address, isReachable: assumesReachable, cost: 0, references: 1)
+        let index: NextHopIndex
+        if let reused = free.popLast() {
+            index = reused
+            entries[Int(index)] = entry
+        } else {
+            index = NextHopIndex(entries.count)
+            entries.append(entry)
+        }
+        indices[address] = index
+        if !assumesReachable { unresolved.append(index) }
+        return index
+    }
+
+    mutating func release(_ index: NextHopIndex) {
+        guard index != NextHopRegistry.itself else { return }
+        entries[Int(index)].references -= 1
+        guard entries[Int(index)].references == 0 else { return }
+        let address = entries[Int(index)].address
+        indices[address] = nil
+        free.append(index)
+        if !assumesReachable { released.append(address) }
+    }
+
+    package func index(of address: IPAddress) -> NextHopIndex? { indices[address] }
+
+    /// Next hops to resolve, each once.
+    mutating func takeUnresolved() -> [IPAddress] {
+        defer { unresolved.removeAll(keepingCapacity: true) }
+        return unresolved.filter { entries[Int($0)].references > 0 }.map { entries[Int($0)].address }
+    }
+
+    /// Next hops that need no tracking any more.
+    mutating func takeReleased() -> [IPAddress] {
+        defer { released.removeAll(keepingCapacity: true) }
+        return released.filter { indices[$0] == nil }
+    }
+
+    /// True where anything changed, so that the prefixes that use the next hop are to be decided again.
+    mutating func set(_ address: IPAddress, isReachable: Bool, cost: UInt32) -> NextHopIndex? {
+        guard let index = indices[address] else { return nil }
+        let old = entries[Int(index)]
+        guard old.isReachable != isReachable || old.cost != cost else { return nil }
+        entries[Int(index)].isReachable = isReachable
+        entries[Int(index)].cost = cost
+        return index
+    }
+}

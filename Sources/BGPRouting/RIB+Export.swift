@@ -1,0 +1,257 @@
+import BGPMessages
+package import NetTypes
+
+// MARK: Loc-RIB to bytes
+extension RIB {
+    /// A member's replay of a family is complete: End-of-RIB may follow.
+    package struct ReplayDone: Sendable, Equatable {
+        package let peer: PeerIndex
+        package let family: AddressFamily
+    }
+
+    /// True where `export` has something to do.
+    package var hasExportWork: Bool { groups.contains { ($0?.hasPending ?? false) || ($0?.hasReplay ?? false) } }
+
+    /// Tells every group's members what changed, and goes on with replays: at most `replayBudget` prefixes of each.
+    ///
+    /// Everything pending is told; `decide` has bounded it. Buffers hold about 32 KB of messages with the same receivers.
+    package mutating func export(replayBudget: Int, _ deliveries: inout [Delivery], _ done: inout [ReplayDone]) {
+        for index in groups.indices where groups[index] != nil {
+            if groups[index]?.hasPending ?? false { tellPending(index, &deliveries) }
+            if groups[index]?.hasReplay ?? false { goOnWithReplay(index, replayBudget, &deliveries, &done) }
+        }
+        for family in AddressFamily.allCases {
+            for index in emptied[family.index] { _ = tables[family.index].releaseIfEmpty(index) }
+            emptied[family.index].removeAll(keepingCapacity: true)
+        }
+    }
+
+    /// Who must not get the routes of an attribute set: their source (split horizon), and the peer that is their next hop
+    /// (RFC 4271 5.1.3).
+    private func excluded(_ attributes: AttributeHandle, _ source: PeerIndex, _ group: Int) -> (PeerIndex?, PeerIndex?) {
+        let first = source == .local ? nil : source
+        guard let address = self.attributes.nextHopAddress(attributes), let members = groups[group]?.members else { return (first, nil) }
+        if let first, peers[first.index]?.address == address { return (first, nil) }
+        guard peerAddresses[address] != nil else { return (first, nil) }
+        return (first, members.first { peers[$0.index]?.address == address })
+    }
+
+    private struct Bucket {
+        var handle: UInt32
+        var source: PeerIndex
+        var prefixes: [Prefix] = []
+        var indices: [PrefixIndex] = []
+    }
+
+    private mutating func tellPending(_ index: Int, _ deliveries: inout [Delivery]) {
+        guard let profile = groups[index]?.profile, let pending = groups[index]?.takePending() else { return }
+        let family = profile.family
+        var buckets: [Bucket] = []
+        var bucketOf: [UInt64: Int] = [:]
+        var lastKey = UInt64.max
+        var lastBucket = 0
+        func bucket(_ handle: UInt32, _ source: PeerIndex) -> Int {
+            let key = UInt64(handle) << 16 | UInt64(source.rawValue)
+            if key == lastKey { return lastBucket }
+            lastKey = key
+            if let known = bucketOf[key] {
+                lastBucket = known
+            } else {
+                lastBucket = buckets.count
+                bucketOf[key] = lastBucket
+                buckets.append(Bucket(handle: handle, source: source))
+            }
+            return lastBucket
+        }
+        /// Withdrawals by who never had the route, and withdrawals for one peer that must lose what it had.
+        var withdrawals: [ExcludedPair: [Prefix]] = [:]
+        var targeted: [PeerIndex: [Prefix]] = [:]
+
+        for update in pending {
+            guard let prefix = tables[family.index].prefixes.prefix(at: update.prefix), let entry = groups[index]?.entry(update.prefix) else { continue }
+            let sameAsBefore = entry.attributes == update.oldAttributes && (entry.attributes == 0 || entry.source == update.oldSource)
+            if sameAsBefore { continue }
+            if let handle = entry.handle {
+                let slot = bucket(handle, entry.source)
+                buckets[slot].prefixes.append(prefix)
+                buckets[slot].indices.append(update.prefix)
+                if update.oldAttributes != 0 {
+                    // Who had the old route and must not have the new one.
+                    let before = excluded(update.oldAttributes - 1, update.oldSource, index)
+                    let after = excluded(handle, entry.source, index)
+                    for case let peer? in [after.0, after.1] where peer != before.0 && peer != before.1 {
+                        targeted[peer, default: []].append(prefix)
+                    }
+                }
+            } else {
+                let before = excluded(update.oldAttributes - 1, update.oldSource, index)
+                withdrawals[ExcludedPair(before), default: []].append(prefix)
+            }
+        }
+
+        // Withdrawals first.
+        for (pair, prefixes) in withdrawals {
+            deliver(withdrawing: prefixes, profile, index, .allBut(pair.first, pair.second), &deliveries)
+        }
+        for (peer, prefixes) in targeted where groups[index]?.members.contains(peer) ?? false {
+            deliver(withdrawing: prefixes, profile, index, .only([peer]), &deliveries)
+        }
+        tell(&buckets, profile, index, to: nil, &deliveries)
+        for update in pending where update.oldAttributes != 0 { attributes.release(update.oldAttributes - 1) }
+    }
+
+    private struct ExcludedPair: Hashable {
+        var first: PeerIndex?
+        var second: PeerIndex?
+        init(_ pair: (PeerIndex?, PeerIndex?)) { (first, second) = pair }
+    }
+
+    private func deliver(
+        withdrawing prefixes: [Prefix], _ profile: ExportProfile, _ group: Int, _ receivers: Delivery.Receivers,
+        _ deliveries: inout [Delivery]
+    ) {
+        var builder = UpdateBuilder(family: profile.family, maximumLength: profile.maximumMessageLength)
+        builder.withdraw(prefixes)
+        deliveries.append(Delivery(buffer: builder.take(), group: group, receivers: receivers, withdrawn: prefixes))
+    }
+
+    /// Announces buckets; consecutive ones with the same receivers share a buffer. `to`: only these members, else all.
+    private mutating func tell(
+        _ buckets: inout [Bucket], _ profile: ExportProfile, _ group: Int, to members: [PeerIndex]?, _ deliveries: inout [Delivery]
+    ) {
+        // Messages of one source go out together, so that a buffer has one set of receivers.
+        var builder = UpdateBuilder(family: profile.family, maximumLength: profile.maximumMessageLength)
+        var receivers: Delivery.Receivers?
+        func flush(_ builder: inout UpdateBuilder) {
+            if let receivers, !builder.isEmpty {
+                deliveries.append(Delivery(buffer: builder.take(), group: group, receivers: receivers, withdrawn: []))
+            }
+        }
+        for bucket in buckets.sorted(by: { $0.source.rawValue < $1.source.rawValue }) {
+            let outbound = outboundAttributes(bucket.handle, bucket.source, profile)
+            guard builder.fits(blockSize: outbound.block.count) else {
+                withdrawUnsendable(bucket.indices, bucket.prefixes, profile, group, &deliveries)
+                continue
+            }
+            let pair = excluded(bucket.handle, bucket.source, group)
+            let wanted: Delivery.Receivers
+            if let members {
+                wanted = .only(members.filter { $0 != pair.0 && $0 != pair.1 })
+            } else {
+                wanted = .allBut(pair.0, pair.1)
+            }
+            if wanted != receivers || builder.count > 32768 { flush(&builder) }
+            receivers = wanted
+            builder.announce(bucket.prefixes, block: outbound.block, nextHop: outbound.nextHop)
+        }
+        flush(&builder)
+    }
+
+    /// RFC 8654 section 4: an UPDATE that is too large for the peers is not sent, and what was announced before is withdrawn.
+    private mutating func withdrawUnsendable(
+        _ indices: [PrefixIndex], _ prefixes: [Prefix], _ profile: ExportProfile, _ group: Int, _ deliveries: inout [Delivery]
+    ) {
+        for index in indices { if let handle = groups[group]?.forget(index) { attributes.release(handle) } }
+        deliver(withdrawing: prefixes, profile, group, .allBut(nil, nil), &deliveries)
+    }
+
+    /// The attribute block that leaves to a group, and the next hop for MP_REACH_NLRI.
+    package func outboundAttributes(
+        _ handle: AttributeHandle, _ source: PeerIndex, _ profile: ExportProfile
+    ) -> (block: [UInt8], nextHop: IPAddress?) {
+        let origin = peers[source.index]
+        let kind: RouteSource =
+            source == .local ? .local : origin.map { $0.isInternal ? ($0.isClient ? .client : .nonClient) : .external } ?? .nonClient
+        var outbound = OutboundAttributes.transform(
+            attributes.attributes(handle), source: kind, sourceIdentifier: origin?.identifier ?? identity.identifier, profile: profile,
+            identity: identity)
+        let nextHop = outbound.nextHop
+        if profile.family == .ipv6 { outbound.nextHop = nil }
+        var writer = ByteWriter(capacity: 128)
+        outbound.encode(isFourOctetAS: profile.isFourOctetAS, into: &writer)
+        return (writer.bytes, nextHop)
+    }
+
+    private mutating func goOnWithReplay(_ index: Int, _ budget: Int, _ deliveries: inout [Delivery], _ done: inout [ReplayDone]) {
+        guard let profile = groups[index]?.profile, let replay = groups[index]?.currentReplay(), let total = groups[index]?.entryCount else { return }
+        let end = min(Int(replay.cursor) + budget, total)
+        var buckets: [Bucket] = []
+        var bucketOf: [UInt64: Int] = [:]
+        for prefixIndex in Int(replay.cursor)..<max(end, Int(replay.cursor)) {
+            guard let entry = groups[index]?.entry(PrefixIndex(prefixIndex)), let handle = entry.handle,
+                let prefix = tables[profile.family.index].prefixes.prefix(at: PrefixIndex(prefixIndex))
+            else { continue }
+            let key = UInt64(handle) << 16 | UInt64(entry.source.rawValue)
+            let slot: Int
+            if let known = bucketOf[key] {
+                slot = known
+            } else {
+                slot = buckets.count
+                bucketOf[key] = slot
+                buckets.append(Bucket(handle: handle, source: entry.source))
+            }
+            buckets[slot].prefixes.append(prefix)
+            buckets[slot].indices.append(PrefixIndex(prefixIndex))
+        }
+        tell(&buckets, profile, index, to: replay.members, &deliveries)
+        if end >= total {
+            groups[index]?.advanceReplay(to: nil)
+            done += replay.members.map { ReplayDone(peer: $0, family: profile.family) }
+        } else {
+            groups[index]?.advanceReplay(to: PrefixIndex(end))
+        }
+    }
+
+    /// A member asked for everything again (RFC 2918), or fell too far behind.
+    package mutating func requestReplay(_ peer: PeerIndex, _ family: AddressFamily) {
+        guard let group = peers[peer.index]?.groups[family.index] else { return }
+        groups[group]?.requestReplay(peer)
+    }
+
+    /// True where members of the peer's group have the prefix announced.
+    package func isAnnounced(_ prefix: Prefix, to peer: PeerIndex) -> Bool {
+        guard let group = peers[peer.index]?.groups[prefix.family.index] ?? nil, let index = tables[prefix.family.index].prefixes.find(prefix)
+        else { return false }
+        guard let entry = groups[group]?.entry(index), let handle = entry.handle else { return false }
+        let pair = excluded(handle, entry.source, group)
+        return pair.0 != peer && pair.1 != peer
+    }
+}
+
+// MARK: A peer changes its group
+extension RIB {
+    /// New settings on a running session: the peer moves to the groups of its new profiles, loses what they do not have, and gets the rest
+    /// by replay. Nothing happens where no profile changed.
+    package mutating func changeProfiles(_ index: PeerIndex, _ peer: RoutingPeer, _ deliveries: inout [Delivery]) {
+        guard let old = peers[index.index] else { return }
+        guard old.profiles != peer.profiles || old.isClient != peer.isClient else { return }
+        var had: [[Prefix]] = [[], []]
+        for family in AddressFamily.allCases {
+            let prefixes = tables[family.index].prefixes
+            for prefix in 0..<PrefixIndex(prefixes.capacity) {
+                if let value = prefixes.prefix(at: prefix), isAnnounced(value, to: index) { had[family.index].append(value) }
+            }
+        }
+        peerDown(index)
+        peerUp(index, peer)
+        if old.isClient != peer.isClient {
+            // Its routes are reflected by other rules now (RFC 4456 6).
+            for family in AddressFamily.allCases { markAllDirty(from: index, family) }
+        }
+        for family in AddressFamily.allCases {
+            let lost = had[family.index].filter { !isAnnounced($0, to: index) }
+            guard !lost.isEmpty, let group = peers[index.index]?.groups[family.index], let profile = groups[group]?.profile else { continue }
+            var builder = UpdateBuilder(family: family, maximumLength: profile.maximumMessageLength)
+            builder.withdraw(lost)
+            deliveries.append(Delivery(buffer: builder.take(), group: group, receivers: .only([index]), withdrawn: lost))
+        }
+    }
+
+    private mutating func markAllDirty(from peer: PeerIndex, _ family: AddressFamily) {
+        var list: [PathIndex] = []
+        for index in 0..<PrefixIndex(tables[family.index].prefixes.capacity) {
+            tables[family.index].pathIndices(index, into: &list)
+            if list.contains(where: { tables[family.index].paths[Int($0)].peer == peer }) { tables[family.index].markDirty(index) }
+        }
+    }
+}

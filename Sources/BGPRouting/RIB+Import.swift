@@ -1,0 +1,155 @@
+package import BGPMessages
+package import NetTypes
+
+/// What an UPDATE did.
+package struct UpdateResult: Sendable {
+    /// End-of-RIB of this family (RFC 4724 section 2).
+    package var endOfRIB: AddressFamily?
+    /// Attribute errors that did not reset the session (RFC 7606), for the log.
+    package var faults: [AttributeFault] = []
+    package var wasTreatedAsWithdraw = false
+    package var announced = 0
+    package var withdrawn = 0
+}
+
+// MARK: UPDATE to Adj-RIB-In
+extension RIB {
+    /// Takes a whole UPDATE of a peer. Throws the NOTIFICATION of a session reset; everything milder is in the result.
+    package mutating func receive(
+        _ message: UnsafeRawBufferPointer, from index: PeerIndex, families: AddressFamilySet
+    ) throws(NotificationMessage) -> UpdateResult {
+        var result = UpdateResult()
+        guard let peer = peers[index.index] else { return result }
+        let update = try UpdateMessage(message: message)
+        if update.isEmpty {
+            result.endOfRIB = .ipv4
+            return result
+        }
+        let block = try AttributeBlock(update.attributes)
+        // RFC 7606 5.3, 3 i, 3 j: what cannot be parsed cannot be withdrawn either.
+        guard NLRI.isWellFormed(update.withdrawn, .ipv4), NLRI.isWellFormed(update.nlri, .ipv4) else { throw .invalidNetworkField }
+
+        let mpReach = block.mpReach.flatMap { reach in
+            reach.afiSafi.family.map { (family: $0, reach: reach) }.flatMap { families.contains($0.family) ? $0 : nil }
+        }
+        if let unreach = block.mpUnreach, let family = unreach.afiSafi.family, families.contains(family) {
+            if unreach.nlri.isEmpty, block.isEmpty, block.mpReach == nil, update.withdrawn.isEmpty, update.nlri.isEmpty {
+                result.endOfRIB = family
+                return result
+            }
+            result.withdrawn += withdraw(unreach.nlri, family, index)
+        }
+        let speaksIPv4 = families.contains(.ipv4)
+        if !update.withdrawn.isEmpty && speaksIPv4 { result.withdrawn += withdraw(update.withdrawn, .ipv4, index) }
+
+        let hasIPv4NLRI = !update.nlri.isEmpty
+        let hasReachable = hasIPv4NLRI || !(block.mpReach?.nlri.isEmpty ?? true)
+        if block.isEmpty && !block.isOverrun && !hasReachable { return result }
+
+        // The attributes of the IPv4 NLRI, and those of MP_REACH with its next hop, are interned apart.
+        if hasIPv4NLRI && speaksIPv4 {
+            if let handle = try attributeHandle(block, nil, peer, hasReachable: true, hasIPv4NLRI: true, &result) {
+                result.announced += announce(update.nlri, .ipv4, index, peer, handle)
+            } else {
+                result.withdrawn += withdraw(update.nlri, .ipv4, index)
+            }
+        }
+        if let (family, reach) = mpReach, !reach.nlri.isEmpty {
+            if let handle = try attributeHandle(block, reach.nextHop, peer, hasReachable: true, hasIPv4NLRI: false, &result) {
+                result.announced += announce(reach.nlri, family, index, peer, handle)
+            } else {
+                result.withdrawn += withdraw(reach.nlri, family, index)
+            }
+        } else if !hasIPv4NLRI {
+            _ = try attributeHandle(block, nil, peer, hasReachable: hasReachable, hasIPv4NLRI: false, &result).map { attributes.release($0) }
+        }
+        return result
+    }
+
+    /// The interned set of an UPDATE, retained. Nil: treat as withdraw.
+    private mutating func attributeHandle(
+        _ block: borrowing AttributeBlock, _ mpNextHop: IPAddress?, _ peer: RoutingPeer, hasReachable: Bool, hasIPv4NLRI: Bool,
+        _ result: inout UpdateResult
+    ) throws(NotificationMessage) -> AttributeHandle? {
+        var faults: [AttributeFault] = []
+        var handle: AttributeHandle?
+        if block.gathered.isEmpty {
+            handle = resolve(block.plain, mpNextHop, peer, hasReachable, hasIPv4NLRI, block.isOverrun, &faults)
+        } else {
+            handle = block.gathered.withUnsafeBytes { resolve($0, mpNextHop, peer, hasReachable, hasIPv4NLRI, block.isOverrun, &faults) }
+        }
+        result.faults += faults
+        if faults.contains(where: { $0.action != .attributeDiscard }) {
+            if let kept = handle { attributes.release(kept) }
+            handle = nil
+            // RFC 7606 5.2
+            guard hasReachable else { throw .malformedAttributeList }
+            result.wasTreatedAsWithdraw = true
+        }
+        return handle
+    }
+
+    private mutating func resolve(
+        _ bytes: UnsafeRawBufferPointer, _ mpNextHop: IPAddress?, _ peer: RoutingPeer, _ hasReachable: Bool, _ hasIPv4NLRI: Bool,
+        _ isOverrun: Bool, _ faults: inout [AttributeFault]
+    ) -> AttributeHandle? {
+        if isOverrun {
+            faults.append(AttributeFault(AttributeType(rawValue: 0), .treatAsWithdraw, "attributes overrun their total length (RFC 7606 4)"))
+        }
+        if !isOverrun, hasReachable, let known = attributes.lookup(bytes, separateNextHop: mpNextHop, context: peer.context) {
+            if let fault = firstASFault(attributes.key(known), peer) { faults.append(fault) }
+            return known
+        }
+        var decoded = UpdateValidation.decode(bytes, peer.context)
+        faults += decoded.faults
+        guard hasReachable else { return nil }
+        if let missing = UpdateValidation.missingMandatory(decoded.attributes, hasIPv4NLRI: hasIPv4NLRI) { faults.append(missing) }
+        if let mpNextHop {
+            // RFC 4760 3: NEXT_HOP beside MP_REACH_NLRI is ignored for its routes.
+            decoded.attributes.nextHop = nil
+            if !PathAttributes.isValidNextHop(mpNextHop) {
+                faults.append(AttributeFault(.mpReachNLRI, .treatAsWithdraw, "next hop \(mpNextHop) is no unicast address (RFC 4760 3)"))
+            }
+        }
+        guard !faults.contains(where: { $0.action != .attributeDiscard }) else { return nil }
+        let handle = attributes.intern(decoded.attributes, separateNextHop: mpNextHop, received: bytes, context: peer.context)
+        if let fault = firstASFault(attributes.key(handle), peer) { faults.append(fault) }
+        return handle
+    }
+
+    /// RFC 4271 6.3, RFC 7606 7.2: the leftmost AS of an external peer's path is the peer's.
+    private func firstASFault(_ key: DecisionKey, _ peer: RoutingPeer) -> AttributeFault? {
+        guard !peer.isInternal, key.neighborAS != peer.asNumber.rawValue else { return nil }
+        return AttributeFault(.asPath, .treatAsWithdraw, "leftmost AS is not the peer's AS \(peer.asNumber) (RFC 4271 6.3)")
+    }
+
+    private mutating func announce(
+        _ field: UnsafeRawBufferPointer, _ family: AddressFamily, _ index: PeerIndex, _ peer: RoutingPeer, _ handle: AttributeHandle
+    ) -> Int {
+        // The set's own verdict is the same for every prefix of the message; only the prefix-dependent part is asked again.
+        let key = attributes.key(handle)
+        let nextHop = attributes.nextHopAddress(handle)
+        var reader = ByteReader(field)
+        var count = 0
+        while let prefix = NLRI.next(&reader, family) {
+            // RFC 4271 6.3: a multicast prefix is ignored, with a log.
+            let verdict = importPolicy.judge(
+                prefix, key, nextHop: nextHop, mode: peer.importMode, isInternal: peer.isInternal, allowedOwnAS: peer.allowedOwnAS)
+            attributes.retain(handle)
+            insert(prefix, index, 0, handle, external: !peer.isInternal, ineligible: prefix.address.isMulticast ? .martian : verdict)
+            count += 1
+        }
+        attributes.release(handle)
+        return count
+    }
+
+    private mutating func withdraw(_ field: UnsafeRawBufferPointer, _ family: AddressFamily, _ index: PeerIndex) -> Int {
+        var reader = ByteReader(field)
+        var count = 0
+        while let prefix = NLRI.next(&reader, family) {
+            if let handle = tables[family.index].remove(prefix, index, 0) { attributes.release(handle) }
+            count += 1
+        }
+        return count
+    }
+}

@@ -1,0 +1,35 @@
+package import BGPMessages
+package import NetTypes
+
+/// Turns the attributes of a selected route into those that leave to an update group: NEXT_HOP, LOCAL_PREF, MULTI_EXIT_DISC, AS_PATH
+/// (RFC 4271 5.1), ORIGINATOR_ID and CLUSTER_LIST (RFC 4456 8).
+package enum OutboundAttributes {
+    /// `sourceIdentifier`: the BGP Identifier of the peer that the route came from, for ORIGINATOR_ID.
+    package static func transform(
+        _ attributes: PathAttributes, source: RouteSource, sourceIdentifier: BGPIdentifier, profile: ExportProfile,
+        identity: AttributeTable.Identity
+    ) -> PathAttributes {
+        var result = attributes
+        if source == .local || !profile.isInternal || (profile.setsNextHopSelf && source == .external) {
+            result.nextHop = profile.nextHopSelf
+        }
+        if profile.isInternal {
+            // RFC 4271 5.1.5: in every internal UPDATE.
+            if result.localPref == nil { result.localPref = PathAttributes.defaultLocalPref }
+            if source == .client || source == .nonClient {
+                // RFC 4456 8: reflected. Nothing else changes (section 10).
+                if result.originatorID == nil { result.originatorID = sourceIdentifier }
+                result.clusterList.insert(identity.clusterID, at: 0)
+            }
+        } else {
+            result.asPath = (result.asPath ?? ASPath()).prepending(identity.localAS)
+            result.localPref = nil
+            // RFC 4271 5.1.4: a neighbour's MED does not go on to another AS.
+            if source != .local { result.multiExitDisc = nil }
+            result.originatorID = nil
+            result.clusterList = []
+            result.extendedCommunities.removeAll { !$0.isTransitive }
+        }
+        return result
+    }
+}

@@ -1,0 +1,130 @@
+package import NetTypes
+
+/// What a group has told, or is about to tell, its members of one prefix. 8 bytes.
+package struct AdjRIBOutEntry: Sendable, Equatable {
+    /// Handle + 1; 0: not announced.
+    var attributes: UInt32 = 0
+    var source = PeerIndex.local
+    var isPending = false
+
+    package var isAnnounced: Bool { attributes != 0 }
+    package var handle: AttributeHandle? { attributes == 0 ? nil : attributes - 1 }
+    package var sourcePeer: PeerIndex { source }
+}
+
+/// Peers with the same export profile: one Adj-RIB-Out, one encoding of every UPDATE (DESIGN, 'Speed').
+///
+/// Problems it exists for: a reflector with 500 clients must not decide, encode and store 500 times; a client must not hear its own routes;
+/// a slow member must not hold up the others, nor make us remember an unbounded queue; a member that joins must get the table while changes
+/// go on.
+///
+/// Memory: 8 bytes per prefix and group, not per peer.
+package struct UpdateGroup: Sendable {
+    package let profile: ExportProfile
+    package private(set) var members: [PeerIndex] = []
+    /// By prefix index: the state that members are to have. What they have been told so far is this, or in `pending`.
+    private var entries: [AdjRIBOutEntry] = []
+    private var pending: [PendingUpdate] = []
+    /// Prefixes announced.
+    package private(set) var announcedCount = 0
+
+    /// A prefix whose state changed since the members were last told, with what they were told then.
+    struct PendingUpdate: Sendable {
+        var prefix: PrefixIndex
+        /// Handle + 1; 0: nothing. Holds a reference.
+        var oldAttributes: UInt32
+        var oldSource: PeerIndex
+    }
+
+    /// A walk over the Adj-RIB-Out for members that have just come, or asked for a refresh (RFC 2918).
+    struct Replay: Sendable {
+        var members: [PeerIndex]
+        var cursor: PrefixIndex = 0
+    }
+    private(set) var replay: Replay?
+    private var waitingForReplay: [PeerIndex] = []
+
+    package init(profile: ExportProfile) { self.profile = profile }
+
+    package var hasPending: Bool { !pending.isEmpty }
+    package var hasReplay: Bool { replay != nil || !waitingForReplay.isEmpty }
+    package var pendingCount: Int { pending.count }
+
+    // MARK: Members
+
+    mutating func join(_ peer: PeerIndex) {
+        members.append(peer)
+        waitingForReplay.append(peer)
+    }
+
+    mutating func leave(_ peer: PeerIndex) {
+        members.removeAll { $0 == peer }
+        waitingForReplay.removeAll { $0 == peer }
+        replay?.members.removeAll { $0 == peer }
+        if replay?.members.isEmpty ?? false { replay = nil }
+    }
+
+    /// Tells a member everything again (RFC 2918 section 4).
+    mutating func requestReplay(_ peer: PeerIndex) {
+        guard members.contains(peer), !waitingForReplay.contains(peer) else { return }
+        waitingForReplay.append(peer)
+    }
+
+    /// The replay to go on with; members that wait start together.
+    mutating func currentReplay() -> Replay? {
+        if replay == nil, !waitingForReplay.isEmpty {
+            replay = Replay(members: waitingForReplay)
+            waitingForReplay = []
+        }
+        return replay
+    }
+
+    mutating func advanceReplay(to cursor: PrefixIndex?) {
+        if let cursor { replay?.cursor = cursor } else { replay = nil }
+    }
+
+    // MARK: Adj-RIB-Out
+
+    package func entry(_ prefix: PrefixIndex) -> AdjRIBOutEntry { Int(prefix) < entries.count ? entries[Int(prefix)] : AdjRIBOutEntry() }
+    var entryCount: Int { entries.count }
+
+    /// Sets what members are to have. The caller has retained `attributes` for the entry; answers the handle whose reference the entry
+    /// gives up, if it does.
+    mutating func set(_ prefix: PrefixIndex, _ attributes: AttributeHandle?, source: PeerIndex) -> (changed: Bool, released: AttributeHandle?) {
+        while entries.count <= Int(prefix) { entries.append(AdjRIBOutEntry()) }
+        let old = entries[Int(prefix)]
+        let new = attributes.map { $0 + 1 } ?? 0
+        guard old.attributes != new || (new != 0 && old.source != source) else { return (false, nil) }
+        entries[Int(prefix)] = AdjRIBOutEntry(attributes: new, source: source, isPending: true)
+        announcedCount += (new != 0 ? 1 : 0) - (old.attributes != 0 ? 1 : 0)
+        if old.isPending { return (true, old.handle) }
+        // The reference that the entry held passes to the pending update, until the members were told.
+        pending.append(PendingUpdate(prefix: prefix, oldAttributes: old.attributes, oldSource: old.source))
+        return (true, nil)
+    }
+
+    /// What is to be told now; the caller tells all of it, and releases `oldAttributes`.
+    mutating func takePending() -> [PendingUpdate] {
+        let taken = pending
+        pending.removeAll(keepingCapacity: taken.count < 65536)
+        for update in taken { entries[Int(update.prefix)].isPending = false }
+        return taken
+    }
+
+    /// The entry of a prefix that could not be told (an UPDATE too large for the members) is none.
+    mutating func forget(_ prefix: PrefixIndex) -> AttributeHandle? {
+        let old = entries[Int(prefix)]
+        if old.isAnnounced { announcedCount -= 1 }
+        entries[Int(prefix)] = AdjRIBOutEntry()
+        return old.handle
+    }
+
+    /// All handles that the group holds, when it is dissolved.
+    mutating func drain() -> [AttributeHandle] {
+        let held = entries.compactMap(\.handle) + pending.compactMap { $0.oldAttributes == 0 ? nil : $0.oldAttributes - 1 }
+        entries = []
+        pending = []
+        announcedCount = 0
+        return held
+    }
+}

@@ -1,0 +1,249 @@
+package import BGPMessages
+package import BGPRouting
+package import BGPSession
+package import NetTypes
+
+/// A whole BGP speaker without sockets: bytes in, bytes out, route changes out, and the next deadline.
+///
+/// One turn, in this order: `received` and the other transport events, `handleTimeouts`, `decide`, `takeChanges`, `export`, `takeActions`.
+/// The simulator runs thousands of these in one process under simulated time; the agent runs one under real time.
+package struct Speaker: ~Copyable {
+    package internal(set) var rib: RIB
+    var peers: [SpeakerPeer?] = [nil]
+    var actions: [SpeakerAction] = []
+    var fsmActions: [PeerFSM.Action] = []
+    var random: SeededRandom
+    /// What our OPENs say of our own restart; cleared by `endRestart`.
+    var restart: RestartState
+    /// Until then transit is not declared complete to peers (RFC 4724 4.1, Selection_Deferral_Timer).
+    var deferralDeadline: Instant?
+    private var earliestDeadline: Instant?
+
+    package init(
+        identity: AttributeTable.Identity, tracksNextHops: Bool, maximumPaths: Int, recordsChanges: Bool, restart: RestartState = RestartState(),
+        seed: UInt64, now: Instant
+    ) {
+        rib = RIB(
+            identity: identity, assumesReachableNextHops: !tracksNextHops, maximumPaths: maximumPaths, recordsChanges: recordsChanges, seed: seed)
+        self.restart = restart
+        random = SeededRandom(seed: seed)
+        deferralDeadline = restart.isRestarting ? now + Speaker.deferralLimit : nil
+    }
+
+    /// A dead peer does not hold the others up longer than this.
+    package static let deferralLimit: Duration = .seconds(60)
+
+    // MARK: Peers
+
+    /// Adds a peer and starts its session.
+    package mutating func addPeer(_ settings: PeerSettings, now: Instant) -> PeerIndex {
+        let index = rib.addPeer()
+        while peers.count <= index.index { peers.append(nil) }
+        peers[index.index] = SpeakerPeer(settings, restart: restart, seed: random.next())
+        drive(index, now) { $0.handle(.start, now: now, &$1) }
+        return index
+    }
+
+    /// Ends the session with a NOTIFICATION and forgets the peer and its routes.
+    package mutating func removePeer(_ index: PeerIndex, _ notification: NotificationMessage = .peerDeconfigured, now: Instant) {
+        guard peers[index.index] != nil else { return }
+        drive(index, now) { $0.handle(.stop(notification), now: now, &$1) }
+        rib.removePeer(index)
+        peers[index.index] = nil
+    }
+
+    /// Applies new settings: on the running session where that is possible, else by a reset with Cease/6.
+    package mutating func updatePeer(_ index: PeerIndex, _ settings: PeerSettings, now: Instant) {
+        guard let old = peers[index.index]?.settings, old != settings else { return }
+        peers[index.index]?.settings = settings
+        peers[index.index]?.fsm.reconfigure(settings.session)
+        if settings.needsReset(from: old) {
+            resetPeer(index, .configurationChange, now: now)
+            return
+        }
+        rib.setImport(index, mode: settings.importMode, allowedOwnAS: settings.allowedOwnAS)
+        if let session = peers[index.index]?.fsm.established?.session {
+            var deliveries: [Delivery] = []
+            rib.changeProfiles(index, routingPeer(settings, session), &deliveries)
+            distribute(deliveries)
+        }
+    }
+
+    /// Ends the session and starts it again.
+    package mutating func resetPeer(_ index: PeerIndex, _ notification: NotificationMessage, now: Instant) {
+        guard peers[index.index] != nil else { return }
+        drive(index, now) { $0.handle(.stop(notification), now: now, &$1) }
+        drive(index, now) { $0.handle(.start, now: now, &$1) }
+    }
+
+    package var peerIndices: [PeerIndex] {
+        peers.indices.filter { peers[$0] != nil }.map { PeerIndex(rawValue: UInt16($0)) }
+    }
+    package func settings(_ index: PeerIndex) -> PeerSettings? { index.index < peers.count ? peers[index.index]?.settings : nil }
+
+    // MARK: Transport events
+
+    /// Whether a connection that the peer opened is welcome. True: `connected(_, .passive)` follows.
+    package mutating func admitsIncoming(_ index: PeerIndex, now: Instant) -> Bool {
+        var admitted = false
+        drive(index, now) { admitted = $0.admitsIncoming(now: now, &$1) }
+        return admitted
+    }
+
+    package mutating func connected(_ index: PeerIndex, _ side: PeerFSM.Side, now: Instant) {
+        guard let settings = peers[index.index]?.settings else { return }
+        var framer = MessageFramer()
+        framer.maximumLength = settings.session.offersExtendedMessage ? MessageSize.extended : MessageSize.standard
+        peers[index.index]?.framers[side == .active ? 0 : 1] = framer
+        drive(index, now) { $0.handle(.connected(side), now: now, &$1) }
+    }
+
+    /// The connection could not be opened, or was lost.
+    package mutating func connectionFailed(_ index: PeerIndex, _ side: PeerFSM.Side, now: Instant) {
+        drive(index, now) { $0.handle(.connectionFailed(side), now: now, &$1) }
+    }
+
+    /// Bytes of a connection, in any portions.
+    package mutating func received(_ index: PeerIndex, _ side: PeerFSM.Side, _ bytes: UnsafeRawBufferPointer, now: Instant) {
+        let slot = side == .active ? 0 : 1
+        guard var framer = peers[index.index]?.framers[slot] else { return }
+        // Out of the peer while it works, so that a message may change the peer.
+        peers[index.index]?.framers[slot] = MessageFramer()
+        do throws(NotificationMessage) {
+            try framer.consume(bytes) { type, message in
+                take(type, message, index, side, now)
+                return peers[index.index]?.fsm.hasConnection(side) ?? false
+            }
+        } catch {
+            drive(index, now) { $0.handle(.messageError(side, error), now: now, &$1) }
+        }
+        if peers[index.index]?.fsm.hasConnection(side) ?? false { peers[index.index]?.framers[slot] = framer }
+    }
+
+    /// A peer's queue is full, or empty again. While it is full the peer gets no routes: it costs memory per prefix that it misses the
+    /// withdrawal of, and nobody's time.
+    package mutating func setBacklogged(_ index: PeerIndex, _ isBacklogged: Bool) {
+        guard let peer = peers[index.index], peer.isBacklogged != isBacklogged else { return }
+        peers[index.index]?.isBacklogged = isBacklogged
+        actions.append(.report(index, isBacklogged ? .tooSlow : .caughtUp))
+        guard !isBacklogged, let side = peer.fsm.established?.side else { return }
+        let gone = peer.missedWithdrawals.filter { !rib.isAnnounced($0, to: index) }
+        peers[index.index]?.missedWithdrawals = []
+        for family in AddressFamily.allCases {
+            let prefixes = gone.filter { $0.family == family }
+            if !prefixes.isEmpty, let session = peer.fsm.established?.session {
+                var builder = UpdateBuilder(family: family, maximumLength: session.maximumMessageLength)
+                builder.withdraw(Array(prefixes))
+                actions.append(.send(index, side, builder.take()))
+            }
+            rib.requestReplay(index, family)
+        }
+    }
+
+    // MARK: Time
+
+    /// When `handleTimeouts` has something to do; it may turn out to be early.
+    package var nextDeadline: Instant? { earliestDeadline }
+
+    package mutating func handleTimeouts(now: Instant) {
+        guard let deadline = earliestDeadline, deadline <= now else { return }
+        for index in peerIndices {
+            if let due = peers[index.index]?.fsm.nextDeadline, due <= now {
+                drive(index, now) { $0.handleTimeout(now: now, &$1) }
+            }
+            if let due = peers[index.index]?.helper.nextDeadline, due <= now {
+                let flushed = peers[index.index]?.helper.handleTimeout(now: now) ?? []
+                flushStale(index, flushed)
+            }
+            if let due = peers[index.index]?.restartAt, due <= now {
+                peers[index.index]?.restartAt = nil
+                drive(index, now) { $0.handle(.start, now: now, &$1) }
+            }
+        }
+        if let due = deferralDeadline, due <= now { endDeferral() }
+        // Recomputed here and only lowered elsewhere: a message that moves a hold timer need not search for the minimum.
+        earliestDeadline = nil
+        for peer in peers {
+            lower(peer?.fsm.nextDeadline)
+            lower(peer?.helper.nextDeadline)
+            lower(peer?.restartAt)
+        }
+        lower(deferralDeadline)
+    }
+
+    mutating func lower(_ deadline: Instant?) {
+        guard let deadline else { return }
+        earliestDeadline = min(earliestDeadline ?? deadline, deadline)
+    }
+
+    // MARK: The turn
+
+    /// Decides at most `budget` dirty prefixes. True where more are waiting.
+    package mutating func decide(budget: Int) -> Bool {
+        rib.decide(budget: budget)
+        return rib.dirtyCount > 0
+    }
+
+    package mutating func takeChanges() -> [LocRIBChange] { rib.takeChanges() }
+
+    /// Tells the peers what changed. True where a replay goes on.
+    package mutating func export(replayBudget: Int) -> Bool {
+        guard rib.hasExportWork || !pendingEndOfRIB.isEmpty else { return false }
+        var deliveries: [Delivery] = []
+        var done: [RIB.ReplayDone] = []
+        rib.export(replayBudget: replayBudget, &deliveries, &done)
+        distribute(deliveries)
+        pendingEndOfRIB += done
+        sendEndOfRIBs()
+        return rib.hasExportWork
+    }
+    private var pendingEndOfRIB: [RIB.ReplayDone] = []
+
+    package mutating func takeActions() -> [SpeakerAction] {
+        let taken = actions
+        actions.removeAll(keepingCapacity: taken.count < 4096)
+        return taken
+    }
+
+    /// True while `takeActions` has something.
+    package var hasActions: Bool { !actions.isEmpty }
+
+    /// End-of-RIB after a member's first replay; not after a refresh, and not for transit while our own restart defers it.
+    private mutating func sendEndOfRIBs() {
+        var later: [RIB.ReplayDone] = []
+        for item in pendingEndOfRIB {
+            guard let peer = peers[item.peer.index], let (side, session) = peer.fsm.established, !peer.endOfRIBSent.contains(item.family) else {
+                continue
+            }
+            if deferralDeadline != nil, peer.carriesTransit(session) {
+                later.append(item)
+                continue
+            }
+            peers[item.peer.index]?.endOfRIBSent.insert(AddressFamilySet(item.family))
+            actions.append(.send(item.peer, side, MessageBuffer(UpdateMessage.endOfRIB(item.family))))
+        }
+        pendingEndOfRIB = later
+    }
+
+    // MARK: Own restart
+
+    /// True where every peer has told everything it has of a family, or never will: nothing that it may still announce is missing.
+    package func isSynchronized(_ family: AddressFamily, now: Instant) -> Bool {
+        peers.allSatisfy { peer in
+            guard let peer, peer.settings.session.families.contains(family) else { return true }
+            guard let session = peer.fsm.established?.session else { return false }
+            if !session.families.contains(family) || peer.endOfRIBReceived.contains(family) { return true }
+            // A peer without graceful restart need not send End-of-RIB.
+            return session.remoteGracefulRestart == nil && peer.establishedAt.map { now - $0 > .seconds(10) } ?? false
+        }
+    }
+
+    /// Our own restart is over: later OPENs do not say R any more.
+    package mutating func endRestart() {
+        restart = RestartState()
+        for index in peers.indices { peers[index]?.fsm.restart = RestartState() }
+        endDeferral()
+    }
+
+    mutating func endDeferral() { deferralDeadline = nil }
+}

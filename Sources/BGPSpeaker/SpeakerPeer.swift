@@ -1,0 +1,71 @@
+import BGPMessages
+package import BGPRouting
+package import BGPSession
+package import NetTypes
+
+/// A peer inside the speaker: its state machine, its framers, and what was counted.
+struct SpeakerPeer: Sendable {
+    var settings: PeerSettings
+    var fsm: PeerFSM
+    /// By side: active, passive.
+    var framers = [MessageFramer(), MessageFramer()]
+    var helper = GracefulRestartHelper()
+    var endOfRIBReceived: AddressFamilySet = []
+    var endOfRIBSent: AddressFamilySet = []
+    var isBacklogged = false
+    /// Prefixes withdrawn while the peer was backlogged.
+    var missedWithdrawals: Set<Prefix> = []
+    /// After Cease/1: when the session is started again.
+    var restartAt: Instant?
+    var establishedAt: Instant?
+    var stateChangedAt: Instant?
+    var counters = PeerCounters()
+
+    init(_ settings: PeerSettings, restart: RestartState, seed: UInt64) {
+        self.settings = settings
+        fsm = PeerFSM(settings.session, restart: restart, seed: seed)
+    }
+
+    /// Other peers' routes may leave to this one.
+    func carriesTransit(_ session: NegotiatedSession) -> Bool {
+        session.isInternal ? settings.isClient : settings.exportMode == .all
+    }
+}
+
+/// What a peer did since it was configured.
+package struct PeerCounters: Sendable, Hashable {
+    package var messagesReceived: UInt64 = 0
+    package var updatesReceived: UInt64 = 0
+    package var establishedCount: UInt64 = 0
+    package var treatedAsWithdraw: UInt64 = 0
+}
+
+/// A peer for status.
+package struct PeerSnapshot: Sendable {
+    package let index: PeerIndex
+    package let settings: PeerSettings
+    package let state: PeerFSM.State
+    package let session: NegotiatedSession?
+    package let lastDownReason: SessionDownReason?
+    /// When the session came up, or went down.
+    package let since: Instant?
+    package let counters: PeerCounters
+    /// By family index.
+    package let received: [Int]
+    package let announced: [Int]
+    package let staleFamilies: AddressFamilySet
+    package let isBacklogged: Bool
+}
+
+extension Speaker {
+    package func snapshot(_ index: PeerIndex) -> PeerSnapshot? {
+        guard index.index < peers.count, let peer = peers[index.index] else { return nil }
+        let groups = rib.peers[index.index]?.groups ?? [nil, nil]
+        return PeerSnapshot(
+            index: index, settings: peer.settings, state: peer.fsm.state, session: peer.fsm.established?.session,
+            lastDownReason: peer.fsm.lastDownReason, since: peer.stateChangedAt, counters: peer.counters,
+            received: AddressFamily.allCases.map { rib.tables[$0.index].pathCount(of: index) },
+            announced: groups.map { group in group.flatMap { rib.groups[$0]?.announcedCount } ?? 0 },
+            staleFamilies: peer.helper.staleFamilies, isBacklogged: peer.isBacklogged)
+    }
+}

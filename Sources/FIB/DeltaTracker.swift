@@ -1,0 +1,398 @@
+package import NetTypes
+
+/// Why a wanted route is not in the kernel.
+package enum FIBSkipReason: Sendable, Hashable {
+    /// Somebody else's route with the same prefix and metric is in the way; it is not fought.
+    case foreignRoute(routeProtocol: UInt8)
+    /// The kernel refused; tried again with back-off.
+    case kernelError(Int32)
+
+    package var text: String {
+        switch self {
+        case .foreignRoute(let number): "a route of protocol \(number) is in the way"
+        case .kernelError(let code): "kernel error \(code)"
+        }
+    }
+}
+
+/// Desired state, the kernel's state, and the difference: pure memory.
+///
+/// ```
+///      desired                kernel (ours)            kernel (foreign)
+///   ┌────────────┬──────────────────┬────────────┐   ┌──────────────────┐
+///   │  to add    │ in step, or      │ to delete  │   │ in the way of    │
+///   │            │ to replace       │            │   │ a desired route  │
+///   └────────────┴──────────────────┴────────────┘   └──────────────────┘
+/// ```
+/// Problems it exists for: routes that others delete or alter must be put back; routes of an earlier process must be adopted, not
+/// rewritten; nothing may be removed before the picture is whole; a foreign route must never be touched; an error must stay with the route
+/// that caused it and be tried again without a storm.
+///
+/// A prefix is *dirty* while its two states may differ; the work per turn is bounded by taking a limited number of dirty prefixes.
+/// Next hop sets are interned: a route costs about 40 bytes with both states.
+package struct DeltaTracker: Sendable {
+    private struct Value: Sendable, Hashable {
+        /// Set id + 1; 0: no route.
+        var nextHops: UInt32 = 0
+        var metric: UInt32 = 0
+        var kind: FIBRouteKind = .unicast
+        var isPresent: Bool { nextHops != 0 }
+    }
+
+    private struct Family: Sendable {
+        var prefixes: PrefixTable
+        var desired: [Value] = []
+        var kernel: [Value] = []
+        var isDirty: [Bool] = []
+        /// Seen in the dump that is going on.
+        var isSeen: [Bool] = []
+    }
+
+    private struct Failure: Sendable {
+        var reason: FIBSkipReason
+        var attempts: Int
+        var retryAt: Instant
+    }
+
+    private struct Key: Sendable, Hashable {
+        var prefix: Prefix
+        var metric: UInt32
+    }
+
+    private var families: [Family]
+    private var dirty: [Prefix] = []
+    private var dirtyCursor = 0
+    private var sets: [[FIBNextHop]] = [[]]
+    private var setIDs: [[FIBNextHop]: UInt32] = [[]: 0]
+    private var failures: [Prefix: Failure] = [:]
+    /// Routes of ours beside the one that `kernel` holds: another metric. They go.
+    private var surplus: Set<Key> = []
+    private var surplusSeen: Set<Key> = []
+    package private(set) var foreign: ForeignRoutes
+    /// Deletion is off until the picture is whole: a restarted process adopts.
+    package private(set) var isDeletionAllowed = false
+    private var isDumping = false
+    package private(set) var desiredCount = 0
+    package private(set) var kernelCount = 0
+    /// Own routes that somebody else removed or altered and that were put back.
+    package private(set) var repairCount = 0
+
+    package init(seed: UInt64) {
+        families = AddressFamily.allCases.map { Family(prefixes: PrefixTable(family: $0, seed: seed)) }
+        foreign = ForeignRoutes(seed: seed)
+    }
+
+    // MARK: Desired
+
+    /// Wants a route, or with nil none. Answers whether that changed anything.
+    @discardableResult
+    package mutating func setDesired(_ prefix: Prefix, _ route: FIBRoute?) -> Bool {
+        let value = route.map { Value(nextHops: setID($0.nextHops) + 1, metric: $0.metric, kind: $0.kind) } ?? Value()
+        guard value.isPresent || index(prefix) != nil else { return false }
+        let family = prefix.family.index
+        let slot = insert(prefix)
+        let old = families[family].desired[slot]
+        guard old != value else { return false }
+        desiredCount += (value.isPresent ? 1 : 0) - (old.isPresent ? 1 : 0)
+        families[family].desired[slot] = value
+        failures[prefix] = nil
+        markDirty(prefix, slot)
+        return true
+    }
+
+    package func desired(_ prefix: Prefix) -> FIBRoute? { index(prefix).flatMap { route(prefix, families[prefix.family.index].desired[$0]) } }
+    package func kernel(_ prefix: Prefix) -> FIBRoute? { index(prefix).flatMap { route(prefix, families[prefix.family.index].kernel[$0]) } }
+    package func skipReason(_ prefix: Prefix) -> FIBSkipReason? { failures[prefix]?.reason }
+
+    /// True where the kernel has acknowledged exactly what is wanted.
+    package func isInstalled(_ prefix: Prefix) -> Bool {
+        guard let slot = index(prefix) else { return false }
+        let family = families[prefix.family.index]
+        return family.desired[slot].isPresent && family.desired[slot] == family.kernel[slot]
+    }
+
+    /// Prefixes whose two states may differ.
+    package var dirtyCount: Int { dirty.count - dirtyCursor }
+    package var failureCount: Int { failures.count }
+
+    /// From now on routes of ours that nobody wants are deleted.
+    package mutating func allowDeletion() {
+        guard !isDeletionAllowed else { return }
+        isDeletionAllowed = true
+        var unwanted: [Prefix] = []
+        forEachOwn { prefix, desired, _ in if desired == nil { unwanted.append(prefix) } }
+        for prefix in unwanted { if let slot = index(prefix) { markDirty(prefix, slot) } }
+        for key in surplus { if let slot = index(key.prefix) { markDirty(key.prefix, slot) } }
+    }
+
+    /// Every prefix that is wanted or that the kernel has of ours, with both states.
+    package func forEachOwn(_ body: (Prefix, FIBRoute?, FIBRoute?) -> Void) {
+        for family in AddressFamily.allCases {
+            for slot in 0..<families[family.index].desired.count {
+                guard let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot)) else { continue }
+                let wanted = families[family.index].desired[slot]
+                let present = families[family.index].kernel[slot]
+                if wanted.isPresent || present.isPresent { body(prefix, route(prefix, wanted), route(prefix, present)) }
+            }
+        }
+    }
+
+    // MARK: The kernel speaks
+
+    /// A route of ours is in the kernel: from a dump, or because somebody wrote it. `isRepair`: the notification of a change by somebody
+    /// else, which is put right and counted.
+    package mutating func kernelHas(_ route: FIBRoute) {
+        let prefix = route.prefix
+        let family = prefix.family.index
+        let slot = insert(prefix)
+        let value = Value(nextHops: setID(route.nextHops) + 1, metric: route.metric, kind: route.kind)
+        families[family].isSeen[slot] = true
+        let known = families[family].kernel[slot]
+        let wanted = families[family].desired[slot]
+        if known.isPresent, known.metric != value.metric {
+            // Two of ours with different metrics: the wanted one is the route, the other is surplus.
+            if wanted.isPresent, wanted.metric == value.metric {
+                surplus.insert(Key(prefix: prefix, metric: known.metric))
+                if isDumping { surplusSeen.insert(Key(prefix: prefix, metric: known.metric)) }
+            } else {
+                surplus.insert(Key(prefix: prefix, metric: value.metric))
+                if isDumping { surplusSeen.insert(Key(prefix: prefix, metric: value.metric)) }
+                markDirty(prefix, slot)
+                return
+            }
+        }
+        if !known.isPresent { kernelCount += 1 }
+        guard known != value else { return }
+        if known == wanted && wanted.isPresent && !isDumping { repairCount += 1 }
+        families[family].kernel[slot] = value
+        if value != wanted { markDirty(prefix, slot) }
+    }
+
+    /// A route of ours is gone, though we did not ask for it.
+    package mutating func kernelLost(_ prefix: Prefix, metric: UInt32) {
+        guard let slot = index(prefix) else { return }
+        if surplus.remove(Key(prefix: prefix, metric: metric)) != nil { return }
+        let family = prefix.family.index
+        guard families[family].kernel[slot].isPresent, families[family].kernel[slot].metric == metric else { return }
+        families[family].kernel[slot] = Value()
+        kernelCount -= 1
+        if families[family].desired[slot].isPresent { repairCount += 1 }
+        markDirty(prefix, slot)
+    }
+
+    package mutating func foreignAdded(_ route: ForeignRoute) { foreign.insert(route) }
+
+    /// A foreign route went: what it was in the way of is tried again.
+    package mutating func foreignRemoved(_ route: ForeignRoute) {
+        foreign.remove(route)
+        if case .foreignRoute? = failures[route.prefix]?.reason, let slot = index(route.prefix) {
+            failures[route.prefix] = nil
+            markDirty(route.prefix, slot)
+        }
+    }
+
+    /// A dump of the kernel's table begins: what it does not mention is gone.
+    package mutating func beginDump() {
+        isDumping = true
+        surplusSeen = []
+        for family in families.indices {
+            for slot in families[family].isSeen.indices { families[family].isSeen[slot] = false }
+        }
+        foreign.removeAll()
+    }
+
+    /// The dump is complete. Own routes that it did not mention are missing.
+    package mutating func endDump() {
+        isDumping = false
+        surplus.formIntersection(surplusSeen)
+        for family in AddressFamily.allCases {
+            for slot in 0..<families[family.index].kernel.count where families[family.index].kernel[slot].isPresent && !families[family.index].isSeen[slot] {
+                guard let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot)) else { continue }
+                families[family.index].kernel[slot] = Value()
+                kernelCount -= 1
+                if families[family.index].desired[slot].isPresent { repairCount += 1 }
+                markDirty(prefix, slot)
+            }
+        }
+        for (prefix, failure) in failures {
+            if case .foreignRoute = failure.reason, let slot = index(prefix) {
+                failures[prefix] = nil
+                markDirty(prefix, slot)
+            }
+        }
+    }
+
+    // MARK: The difference
+
+    /// The operations that bring at most `budget` dirty prefixes into step: exceptions before the blackholes that they are exceptions to,
+    /// additions before deletions.
+    package mutating func plan(budget: Int, now: Instant) -> [FIBOperation] {
+        requeueFailures(now)
+        var hosts: [FIBOperation] = []
+        var networks: [FIBOperation] = []
+        var blackholes: [FIBOperation] = []
+        var deletions: [FIBOperation] = []
+        var left = budget
+        while left > 0, dirtyCursor < dirty.count {
+            let prefix = dirty[dirtyCursor]
+            dirtyCursor += 1
+            left -= 1
+            guard let slot = index(prefix) else { continue }
+            let family = prefix.family.index
+            families[family].isDirty[slot] = false
+            let wanted = families[family].desired[slot]
+            let present = families[family].kernel[slot]
+            if let wantedRoute = route(prefix, wanted), wanted != present {
+                let replaces = present.isPresent && present.metric == wanted.metric
+                if !replaces, let other = foreign.find(prefix, metric: wanted.metric) {
+                    fail(prefix, .foreignRoute(routeProtocol: other.routeProtocol), now)
+                } else {
+                    let operation: FIBOperation = replaces ? .replace(wantedRoute) : .add(wantedRoute)
+                    if wanted.kind == .blackhole {
+                        blackholes.append(operation)
+                    } else if prefix.isHost {
+                        hosts.append(operation)
+                    } else {
+                        networks.append(operation)
+                    }
+                }
+            }
+            if present.isPresent, !wanted.isPresent || wanted.metric != present.metric, isDeletionAllowed {
+                deletions.append(.delete(prefix, metric: present.metric))
+            }
+            if isDeletionAllowed, !surplus.isEmpty {
+                for key in surplus where key.prefix == prefix { deletions.append(.delete(prefix, metric: key.metric)) }
+            }
+            if !wanted.isPresent && !present.isPresent { release(prefix, slot) }
+        }
+        if dirtyCursor == dirty.count {
+            dirty.removeAll(keepingCapacity: dirty.count < 65536)
+            dirtyCursor = 0
+        }
+        return hosts + networks + blackholes + deletions
+    }
+
+    /// What the kernel answered to a batch of `plan`.
+    package mutating func acknowledge(_ operations: [FIBOperation], _ failed: [FIBFailure], now: Instant) {
+        var errors: [Int: Int32] = [:]
+        for failure in failed { errors[failure.index] = failure.error }
+        for (position, operation) in operations.enumerated() {
+            switch operation {
+            case .add(let route), .replace(let route):
+                if let error = errors[position] {
+                    if case .replace = operation, error == KernelError.noEntry || error == KernelError.noSuchProcess {
+                        // It was gone: add it with the next batch.
+                        kernelLost(route.prefix, metric: route.metric)
+                    } else {
+                        fail(route.prefix, .kernelError(error), now)
+                    }
+                } else {
+                    written(route)
+                }
+            case .delete(let prefix, let metric):
+                // Deleting what is absent is success.
+                if let error = errors[position], error != KernelError.noSuchProcess, error != KernelError.noEntry {
+                    fail(prefix, .kernelError(error), now)
+                } else {
+                    deleted(prefix, metric)
+                }
+            }
+        }
+    }
+
+    /// When a route that failed is tried again.
+    package var nextRetry: Instant? { failures.isEmpty ? nil : failures.values.map(\.retryAt).min() }
+
+    /// Something that errors depend on changed (an interface came up, say): everything that failed is tried now.
+    package mutating func retryFailures() {
+        for prefix in Array(failures.keys) {
+            failures[prefix]?.retryAt = .zero
+        }
+    }
+
+    private mutating func written(_ route: FIBRoute) {
+        let slot = insert(route.prefix)
+        let family = route.prefix.family.index
+        let value = Value(nextHops: setID(route.nextHops) + 1, metric: route.metric, kind: route.kind)
+        let old = families[family].kernel[slot]
+        if !old.isPresent {
+            kernelCount += 1
+        } else if old.metric != value.metric {
+            surplus.insert(Key(prefix: route.prefix, metric: old.metric))
+        }
+        families[family].kernel[slot] = value
+        failures[route.prefix] = nil
+        if families[family].desired[slot] != value { markDirty(route.prefix, slot) }
+    }
+
+    private mutating func deleted(_ prefix: Prefix, _ metric: UInt32) {
+        surplus.remove(Key(prefix: prefix, metric: metric))
+        guard let slot = index(prefix) else { return }
+        let family = prefix.family.index
+        if families[family].kernel[slot].isPresent, families[family].kernel[slot].metric == metric {
+            families[family].kernel[slot] = Value()
+            kernelCount -= 1
+        }
+        failures[prefix] = nil
+        if families[family].desired[slot].isPresent {
+            if families[family].desired[slot] != families[family].kernel[slot] { markDirty(prefix, slot) }
+        } else if !families[family].kernel[slot].isPresent && !families[family].isDirty[slot] {
+            release(prefix, slot)
+        }
+    }
+
+    private mutating func fail(_ prefix: Prefix, _ reason: FIBSkipReason, _ now: Instant) {
+        let attempts = (failures[prefix]?.attempts ?? 0) + 1
+        // 100 ms, doubled to 30 s: long enough not to storm, short enough to follow an interface that is being set up.
+        let wait = min(Duration.milliseconds(100) * (1 << min(attempts - 1, 9)), .seconds(30))
+        failures[prefix] = Failure(reason: reason, attempts: attempts, retryAt: now + wait)
+    }
+
+    private mutating func requeueFailures(_ now: Instant) {
+        guard !failures.isEmpty else { return }
+        for (prefix, failure) in failures where failure.retryAt <= now {
+            if let slot = index(prefix) { markDirty(prefix, slot) } else { failures[prefix] = nil }
+        }
+    }
+
+    // MARK: Storage
+
+    private func index(_ prefix: Prefix) -> Int? { families[prefix.family.index].prefixes.find(prefix).map(Int.init) }
+
+    private mutating func insert(_ prefix: Prefix) -> Int {
+        let family = prefix.family.index
+        let slot = Int(families[family].prefixes.insert(prefix))
+        while families[family].desired.count <= slot {
+            families[family].desired.append(Value())
+            families[family].kernel.append(Value())
+            families[family].isDirty.append(false)
+            families[family].isSeen.append(false)
+        }
+        return slot
+    }
+
+    private mutating func release(_ prefix: Prefix, _ slot: Int) {
+        guard !families[prefix.family.index].isDirty[slot], !surplus.contains(where: { $0.prefix == prefix }) else { return }
+        failures[prefix] = nil
+        families[prefix.family.index].prefixes.remove(PrefixIndex(slot))
+    }
+
+    private mutating func markDirty(_ prefix: Prefix, _ slot: Int) {
+        guard !families[prefix.family.index].isDirty[slot] else { return }
+        families[prefix.family.index].isDirty[slot] = true
+        dirty.append(prefix)
+    }
+
+    private mutating func setID(_ nextHops: [FIBNextHop]) -> UInt32 {
+        if let known = setIDs[nextHops] { return known }
+        let id = UInt32(sets.count)
+        sets.append(nextHops)
+        setIDs[nextHops] = id
+        return id
+    }
+
+    private func route(_ prefix: Prefix, _ value: Value) -> FIBRoute? {
+        guard value.isPresent else { return nil }
+        return FIBRoute(prefix: prefix, kind: value.kind, metric: value.metric, nextHops: sets[Int(value.nextHops - 1)])
+    }
+}

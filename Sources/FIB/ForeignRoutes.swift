@@ -1,0 +1,50 @@
+package import NetTypes
+
+/// Routes of the kernel's main table that are not ours: for conflicts, and to resolve next hops.
+package struct ForeignRoutes: Sendable {
+    private var tables: [PrefixTable]
+    private var routes: [[[ForeignRoute]]] = [[], []]
+    package private(set) var count = 0
+    private let seed: UInt64
+
+    package init(seed: UInt64) {
+        self.seed = seed
+        tables = AddressFamily.allCases.map { PrefixTable(family: $0, seed: seed) }
+    }
+
+    package mutating func insert(_ route: ForeignRoute) {
+        let family = route.prefix.family.index
+        let slot = Int(tables[family].insert(route.prefix))
+        while routes[family].count <= slot { routes[family].append([]) }
+        if let known = routes[family][slot].firstIndex(where: { $0.metric == route.metric }) {
+            routes[family][slot][known] = route
+        } else {
+            routes[family][slot].append(route)
+            routes[family][slot].sort { $0.metric < $1.metric }
+            count += 1
+        }
+    }
+
+    package mutating func remove(_ route: ForeignRoute) {
+        let family = route.prefix.family.index
+        guard let index = tables[family].find(route.prefix) else { return }
+        let before = routes[family][Int(index)].count
+        routes[family][Int(index)].removeAll { $0.metric == route.metric && $0.routeProtocol == route.routeProtocol }
+        count -= before - routes[family][Int(index)].count
+        if routes[family][Int(index)].isEmpty { tables[family].remove(index) }
+    }
+
+    package mutating func removeAll() { self = ForeignRoutes(seed: seed) }
+
+    package func find(_ prefix: Prefix, metric: UInt32) -> ForeignRoute? {
+        guard let index = tables[prefix.family.index].find(prefix) else { return nil }
+        return routes[prefix.family.index][Int(index)].first { $0.metric == metric }
+    }
+
+    /// The route that the kernel would take for an address: longest prefix, then lowest metric.
+    package func longestMatch(_ address: IPAddress) -> ForeignRoute? {
+        let family = address.family.index
+        guard let index = tables[family].longestMatch(address, where: { !routes[family][Int($0)].isEmpty }) else { return nil }
+        return routes[family][Int(index)].first
+    }
+}

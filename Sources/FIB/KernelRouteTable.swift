@@ -1,0 +1,55 @@
+package import NetTypes
+
+/// One request to the kernel.
+package enum FIBOperation: Sendable, Hashable, CustomStringConvertible {
+    /// Nothing of the same prefix and metric is known to be there: fails with EEXIST where there is after all.
+    case add(FIBRoute)
+    /// Replaces our own route of the same prefix and metric.
+    case replace(FIBRoute)
+    /// Deletes our own route; carries the protocol, so that a foreign one is never hit.
+    case delete(Prefix, metric: UInt32)
+
+    package var prefix: Prefix {
+        switch self {
+        case .add(let route), .replace(let route): route.prefix
+        case .delete(let prefix, _): prefix
+        }
+    }
+
+    package var description: String {
+        switch self {
+        case .add(let route): "add \(route)"
+        case .replace(let route): "replace \(route)"
+        case .delete(let prefix, let metric): "delete \(prefix) metric \(metric)"
+        }
+    }
+}
+
+/// An operation that the kernel refused.
+package struct FIBFailure: Sendable, Hashable {
+    /// Position in the batch.
+    package var index: Int
+    /// errno, positive.
+    package var error: Int32
+    package init(index: Int, error: Int32) {
+        self.index = index
+        self.error = error
+    }
+}
+
+/// The kernel's route table, real or in memory.
+package protocol KernelRouteTable: ~Copyable {
+    /// Carries out a batch in order and answers what failed; everything else was acknowledged.
+    mutating func apply(_ operations: [FIBOperation]) -> [FIBFailure]
+}
+
+/// errno values that the reconciler interprets; the same on every Linux.
+package enum KernelError {
+    package static let noEntry: Int32 = 2
+    package static let noSuchProcess: Int32 = 3
+    package static let exists: Int32 = 17
+    package static let noSuchDevice: Int32 = 19
+    package static let networkDown: Int32 = 100
+    package static let networkUnreachable: Int32 = 101
+    package static let hostUnreachable: Int32 = 113
+}

@@ -1,0 +1,57 @@
+package import NetTypes
+
+/// A kernel in memory: the rules of rtnetlink that the reconciler depends on, with errors that a test can inject.
+///
+/// Here and not in the tests, because the simulator composes whole nodes from it.
+package struct MemoryKernel: KernelRouteTable, Sendable {
+    package struct Key: Sendable, Hashable {
+        package var prefix: Prefix
+        package var metric: UInt32
+        package init(prefix: Prefix, metric: UInt32) {
+            self.prefix = prefix
+            self.metric = metric
+        }
+    }
+
+    /// Our routes.
+    package private(set) var own: [Key: FIBRoute] = [:]
+    /// Routes of others.
+    package var foreign: [Key: ForeignRoute] = [:]
+    /// Asked before each operation: an errno, or nil to go on.
+    package var inject: (@Sendable (FIBOperation) -> Int32?)?
+    package private(set) var operationCount = 0
+
+    package init() {}
+
+    package mutating func apply(_ operations: [FIBOperation]) -> [FIBFailure] {
+        var failures: [FIBFailure] = []
+        for (index, operation) in operations.enumerated() {
+            operationCount += 1
+            if let error = inject?(operation) ?? carryOut(operation) { failures.append(FIBFailure(index: index, error: error)) }
+        }
+        return failures
+    }
+
+    private mutating func carryOut(_ operation: FIBOperation) -> Int32? {
+        switch operation {
+        case .add(let route):
+            let key = Key(prefix: route.prefix, metric: route.metric)
+            guard own[key] == nil, foreign[key] == nil else { return KernelError.exists }
+            own[key] = route
+        case .replace(let route):
+            let key = Key(prefix: route.prefix, metric: route.metric)
+            guard own[key] != nil || foreign[key] != nil else { return KernelError.noEntry }
+            // As the kernel: a replacement takes the place of whatever is there, whoever wrote it.
+            foreign[key] = nil
+            own[key] = route
+        case .delete(let prefix, let metric):
+            guard own.removeValue(forKey: Key(prefix: prefix, metric: metric)) != nil else { return KernelError.noSuchProcess }
+        }
+        return nil
+    }
+
+    /// Somebody else removes one of our routes.
+    package mutating func removeBehindOurBack(_ prefix: Prefix, metric: UInt32) { own[Key(prefix: prefix, metric: metric)] = nil }
+    /// A route of ours that is there before the process starts.
+    package mutating func preset(_ route: FIBRoute) { own[Key(prefix: route.prefix, metric: route.metric)] = route }
+}

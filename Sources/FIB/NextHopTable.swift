@@ -1,0 +1,61 @@
+package import NetTypes
+
+/// How a BGP next hop is reached.
+package struct NextHopResolution: Sendable, Hashable {
+    /// Empty: unreachable.
+    package var nextHops: [FIBNextHop]
+    /// The metric of the route that leads there; 0 for a connected subnet.
+    package var cost: UInt32
+
+    package init(nextHops: [FIBNextHop], cost: UInt32) {
+        self.nextHops = nextHops
+        self.cost = cost
+    }
+    package static let unreachable = NextHopResolution(nextHops: [], cost: 0)
+    package var isReachable: Bool { !nextHops.isEmpty }
+}
+
+/// Next-hop tracking (RFC 4271 9.1.2.1): which BGP next hops are in use, and through which of the kernel's routes each is reached. Apus's
+/// own routes are never taken for it, so that resolution cannot go in circles.
+package struct NextHopTable: Sendable {
+    private var tracked: [IPAddress: NextHopResolution] = [:]
+
+    package init() {}
+
+    package subscript(address: IPAddress) -> NextHopResolution? { tracked[address] }
+    package var count: Int { tracked.count }
+
+    /// Begins to track a next hop and answers how it is reached now.
+    package mutating func track(_ address: IPAddress, _ interfaces: InterfaceTable, _ routes: ForeignRoutes) -> NextHopResolution {
+        let resolution = NextHopTable.resolve(address, interfaces, routes)
+        tracked[address] = resolution
+        return resolution
+    }
+
+    package mutating func untrack(_ address: IPAddress) { tracked[address] = nil }
+
+    /// Resolves everything again and answers what changed.
+    package mutating func refresh(_ interfaces: InterfaceTable, _ routes: ForeignRoutes) -> [(address: IPAddress, resolution: NextHopResolution)] {
+        var changed: [(address: IPAddress, resolution: NextHopResolution)] = []
+        for (address, old) in tracked {
+            let new = NextHopTable.resolve(address, interfaces, routes)
+            if new != old {
+                tracked[address] = new
+                changed.append((address, new))
+            }
+        }
+        return changed
+    }
+
+    /// A connected subnet: the next hop itself, `onlink`. A route with a gateway: that gateway. Else unreachable.
+    package static func resolve(_ address: IPAddress, _ interfaces: InterfaceTable, _ routes: ForeignRoutes) -> NextHopResolution {
+        if interfaces.owns(address) { return .unreachable }
+        guard let route = routes.longestMatch(address) else { return .unreachable }
+        var nextHops: [FIBNextHop] = []
+        for hop in route.nextHops where interfaces[hop.interface]?.isUsable ?? false {
+            nextHops.append(FIBNextHop(gateway: hop.gateway ?? address, interface: hop.interface, isOnlink: true))
+        }
+        let isConnected = route.nextHops.allSatisfy { $0.gateway == nil }
+        return NextHopResolution(nextHops: nextHops.sorted(), cost: isConnected ? 0 : max(1, route.metric))
+    }
+}

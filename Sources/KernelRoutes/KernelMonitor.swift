@@ -1,0 +1,43 @@
+internal import CLibMNL
+internal import CLinux
+package import FIB
+package import LinuxIO
+
+/// Notifications of the kernel: links, addresses and routes of both families. What our own requests caused is dropped by a filter in the
+/// kernel, because a listener that reads its own 100,000 routes back costs a fifth of the time.
+package struct KernelMonitor: ~Copyable {
+    private let socket: NetlinkSocket
+    private let ownership: Ownership
+    private let buffer: UnsafeMutableRawBufferPointer
+
+    /// `ownPort`: the port of the socket that writes our routes.
+    package init(ownership: Ownership, ownPort: UInt32) throws(SystemError) {
+        let groups = UInt32(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE)
+        let opened = try NetlinkSocket(groups: groups, receiveBuffer: 32 << 20, isNonBlocking: true)
+        guard apus_drop_own_notifications(opened.fd, ownPort) == 0 else { throw .last("netlink filter") }
+        socket = opened
+        self.ownership = ownership
+        buffer = .allocate(byteCount: 1 << 17, alignment: 16)
+    }
+
+    deinit { buffer.deallocate() }
+
+    package var fd: Int32 { socket.fd }
+
+    /// Appends what happened, from at most `budget` datagrams. True where more may be waiting.
+    package func read(budget: Int, into events: inout [KernelEvent]) -> Bool {
+        for _ in 0..<budget {
+            switch socket.receive(buffer) {
+            case .messages(let count):
+                forEachMessage(buffer, count) { header in
+                    if let event = decodeEvent(header, ownership) { events.append(event) }
+                    return true
+                }
+            case .empty: return false
+            case .overflow: events.append(.overflow)
+            case .failed: return false
+            }
+        }
+        return true
+    }
+}

@@ -1,0 +1,222 @@
+internal import CLibMNL
+internal import Glibc
+package import FIB
+package import LinuxIO
+package import NetTypes
+
+/// What a dump or a notification says of the kernel.
+package enum KernelEvent: Sendable {
+    case link(Interface)
+    case linkRemoved(InterfaceIndex)
+    case address(InterfaceAddress)
+    case addressRemoved(InterfaceAddress)
+    case ownRoute(FIBRoute)
+    case ownRouteRemoved(FIBRoute)
+    case foreignRoute(ForeignRoute)
+    case foreignRouteRemoved(ForeignRoute)
+    /// Notifications were lost: everything is to be read again.
+    case overflow
+}
+
+/// The kernel's route table, written in batches: up to 64 KB of requests in one `sendmsg`, answered by errors and by one acknowledgement at the
+/// end. The kernel works on them inside the call, so that the answers are there when it returns.
+package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
+    private let socket: NetlinkSocket
+    private let ownership: Ownership
+    private let buffer: UnsafeMutableRawBufferPointer
+    private let answers: UnsafeMutableRawBufferPointer
+    private var sequence: UInt32 = 1
+    private static let batchBytes = 65536
+
+    package init(ownership: Ownership) throws(SystemError) {
+        socket = try NetlinkSocket(groups: 0, receiveBuffer: 8 << 20, isNonBlocking: false)
+        self.ownership = ownership
+        buffer = .allocate(byteCount: NetlinkRouteTable.batchBytes, alignment: 16)
+        answers = .allocate(byteCount: 1 << 18, alignment: 16)
+    }
+
+    deinit {
+        buffer.deallocate()
+        answers.deallocate()
+    }
+
+    /// The port that our own notifications bear.
+    package var port: UInt32 { socket.port }
+
+    // MARK: Routes
+
+    package mutating func apply(_ operations: [FIBOperation]) -> [FIBFailure] {
+        guard let base = buffer.baseAddress else { return [] }
+        var failures: [FIBFailure] = []
+        var next = 0
+        while next < operations.count {
+            let first = next
+            let firstSequence = sequence
+            var used = 0
+            var last = 0
+            while next < operations.count {
+                let size = RouteCodec.maximumSize(nextHops: NetlinkRouteTable.nextHopCount(operations[next]))
+                guard used + size <= NetlinkRouteTable.batchBytes else { break }
+                last = used
+                used += RouteCodec.encode(operations[next], ownership, sequence: sequence, wantsAck: false, into: base + used)
+                // Wrapping: a sequence number only has to be different from its neighbours'.
+                sequence &+= 1
+                next += 1
+            }
+            guard next > first else {
+                // A route with more next hops than a batch holds.
+                failures.append(FIBFailure(index: next, error: EMSGSIZE))
+                next += 1
+                continue
+            }
+            (base + last).assumingMemoryBound(to: nlmsghdr.self).pointee.nlmsg_flags |= UInt16(APUS_NLM_ACK)
+            let error = socket.send(base, used)
+            if error != 0 {
+                failures += (first..<next).map { FIBFailure(index: $0, error: error) }
+            } else {
+                collect(first..<next, firstSequence, &failures)
+            }
+        }
+        return failures
+    }
+
+    private static func nextHopCount(_ operation: FIBOperation) -> Int {
+        switch operation {
+        case .add(let route), .replace(let route): route.nextHops.count
+        case .delete: 0
+        }
+    }
+
+    /// Reads answers until the one to the last request of the batch.
+    private func collect(_ range: Range<Int>, _ firstSequence: UInt32, _ failures: inout [FIBFailure]) {
+        var isDone = false
+        while !isDone {
+            switch socket.receive(answers) {
+            case .messages(let count):
+                forEachMessage(answers, count) { header in
+                    guard Int32(header.pointee.nlmsg_type) == Int32(APUS_NLMSG_ERROR) else { return true }
+                    let offset = Int(header.pointee.nlmsg_seq &- firstSequence)
+                    guard offset < range.count else { return true }
+                    let error = -apus_nlmsg_error(header)
+                    if error != 0 { failures.append(FIBFailure(index: range.lowerBound + offset, error: error)) }
+                    if offset == range.count - 1 { isDone = true }
+                    return true
+                }
+            case .empty: continue
+            case .overflow, .failed:
+                // What is not known to have failed will be found by the next dump.
+                return
+            }
+        }
+    }
+
+    // MARK: Neighbours
+
+    /// A permanent neighbour entry; errno, or 0.
+    package mutating func setNeighbour(_ address: IPAddress, mac: [UInt8], on interface: InterfaceIndex) -> Int32 {
+        neighbour(UInt16(APUS_RTM_NEWNEIGH), UInt16(APUS_NLM_CREATE | APUS_NLM_REPLACE), address, mac, interface)
+    }
+
+    package mutating func removeNeighbour(_ address: IPAddress, on interface: InterfaceIndex) -> Int32 {
+        neighbour(UInt16(APUS_RTM_DELNEIGH), 0, address, [], interface)
+    }
+
+    private mutating func neighbour(_ type: UInt16, _ flags: UInt16, _ address: IPAddress, _ mac: [UInt8], _ interface: InterfaceIndex) -> Int32 {
+        guard let base = buffer.baseAddress, let header = apus_mnl_begin(base, type, flags | UInt16(APUS_NLM_ACK), sequence),
+            let message = apus_mnl_ndmsg(header)
+        else { return ENOMEM }
+        message.pointee.ndm_family = UInt8(address.family == .ipv4 ? AF_INET : AF_INET6)
+        message.pointee.ndm_ifindex = interface.rawValue
+        message.pointee.ndm_state = UInt16(NUD_PERMANENT)
+        let bytes = address.bytes
+        mnl_attr_put(header, UInt16(NDA_DST), bytes.count, bytes)
+        if !mac.isEmpty { mnl_attr_put(header, UInt16(NDA_LLADDR), mac.count, mac) }
+        let error = socket.send(base, Int(header.pointee.nlmsg_len))
+        guard error == 0 else { return error }
+        var failures: [FIBFailure] = []
+        collect(0..<1, sequence, &failures)
+        sequence &+= 1
+        return failures.first?.error ?? 0
+    }
+
+    // MARK: Dumps
+
+    /// Reads links, addresses and routes whole. A dump that the kernel calls inconsistent (NLM_F_DUMP_INTR) is read again.
+    package mutating func dump(_ body: (KernelEvent) -> Void) throws(SystemError) {
+        try dumpOne(UInt16(APUS_RTM_GETLINK), body)
+        try dumpOne(UInt16(APUS_RTM_GETADDR), body)
+        try dumpRoutes(body)
+    }
+
+    package mutating func dumpRoutes(_ body: (KernelEvent) -> Void) throws(SystemError) {
+        try dumpOne(UInt16(APUS_RTM_GETROUTE), body)
+    }
+
+    private mutating func dumpOne(_ type: UInt16, _ body: (KernelEvent) -> Void) throws(SystemError) {
+        for _ in 0..<10 {
+            var events: [KernelEvent] = []
+            if try readDump(type, &events) {
+                for event in events { body(event) }
+                return
+            }
+        }
+        throw SystemError(code: EINTR, operation: "netlink dump kept changing")
+    }
+
+    private mutating func readDump(_ type: UInt16, _ events: inout [KernelEvent]) throws(SystemError) -> Bool {
+        guard let base = buffer.baseAddress, let header = apus_mnl_begin(base, type, UInt16(APUS_NLM_DUMP), sequence) else {
+            throw SystemError(code: ENOMEM, operation: "netlink dump")
+        }
+        apus_mnl_rtgenmsg(header, UInt8(AF_UNSPEC))
+        let wanted = sequence
+        sequence &+= 1
+        let error = socket.send(base, Int(header.pointee.nlmsg_len))
+        guard error == 0 else { throw SystemError(code: error, operation: "netlink dump") }
+        var isDone = false
+        var isConsistent = true
+        while !isDone {
+            switch socket.receive(answers) {
+            case .messages(let count):
+                forEachMessage(answers, count) { header in
+                    guard header.pointee.nlmsg_seq == wanted else { return true }
+                    if header.pointee.nlmsg_flags & UInt16(APUS_NLM_DUMP_INTR) != 0 { isConsistent = false }
+                    switch Int32(header.pointee.nlmsg_type) {
+                    case Int32(APUS_NLMSG_DONE), Int32(APUS_NLMSG_ERROR):
+                        isDone = true
+                        return false
+                    default:
+                        if let event = decodeEvent(header, ownership) { events.append(event) }
+                        return true
+                    }
+                }
+            case .empty: continue
+            case .overflow: isConsistent = false
+            case .failed(let code): throw SystemError(code: code, operation: "netlink dump")
+            }
+        }
+        return isConsistent
+    }
+}
+
+/// A message of any kind that we follow.
+func decodeEvent(_ header: UnsafePointer<nlmsghdr>, _ ownership: Ownership) -> KernelEvent? {
+    switch Int32(header.pointee.nlmsg_type) {
+    case Int32(APUS_RTM_NEWLINK): return LinkCodec.interface(header).map { .link($0) }
+    case Int32(APUS_RTM_DELLINK): return LinkCodec.interface(header).map { .linkRemoved($0.index) }
+    case Int32(APUS_RTM_NEWADDR): return LinkCodec.address(header).map { .address($0) }
+    case Int32(APUS_RTM_DELADDR): return LinkCodec.address(header).map { .addressRemoved($0) }
+    case Int32(APUS_RTM_NEWROUTE):
+        switch RouteCodec.decode(header, ownership) {
+        case .own(let route): return .ownRoute(route)
+        case .foreign(let route): return .foreignRoute(route)
+        case nil: return nil
+        }
+    case Int32(APUS_RTM_DELROUTE):
+        switch RouteCodec.decode(header, ownership) {
+        case .own(let route): return .ownRouteRemoved(route)
+        case .foreign(let route): return .foreignRouteRemoved(route)
+        case nil: return nil
+        }
+    default: return nil
+    }
+}

@@ -1,0 +1,168 @@
+internal import CLibMNL
+internal import Glibc
+import FIB
+import NetTypes
+
+/// RTM_NEWROUTE and RTM_DELROUTE (rtnetlink(7)) from and to values.
+enum RouteCodec {
+    /// A route message decoded: ours, or somebody else's.
+    enum Decoded {
+        case own(FIBRoute)
+        case foreign(ForeignRoute)
+    }
+
+    /// The longest message that `encode` writes for a route with this many next hops.
+    static func maximumSize(nextHops: Int) -> Int { 96 + 64 * max(1, nextHops) }
+
+    // MARK: Encode
+
+    static func encode(
+        _ operation: FIBOperation, _ ownership: Ownership, sequence: UInt32, wantsAck: Bool, into buffer: UnsafeMutableRawPointer
+    ) -> Int {
+        let ack = wantsAck ? UInt16(APUS_NLM_ACK) : 0
+        switch operation {
+        case .add(let route):
+            return encode(route, ownership, UInt16(APUS_NLM_CREATE | APUS_NLM_EXCL) | ack, sequence, buffer)
+        case .replace(let route):
+            return encode(route, ownership, UInt16(APUS_NLM_CREATE | APUS_NLM_REPLACE) | ack, sequence, buffer)
+        case .delete(let prefix, let metric):
+            guard let header = apus_mnl_begin(buffer, UInt16(APUS_RTM_DELROUTE), ack, sequence) else { return 0 }
+            let message = apus_mnl_rtmsg(header)
+            fill(message, prefix, ownership)
+            message?.pointee.rtm_scope = UInt8(RT_SCOPE_NOWHERE.rawValue)
+            put(header, RTA_DST, prefix.address)
+            mnl_attr_put_u32(header, UInt16(RTA_PRIORITY.rawValue), metric)
+            return Int(header.pointee.nlmsg_len)
+        }
+    }
+
+    private static func encode(
+        _ route: FIBRoute, _ ownership: Ownership, _ flags: UInt16, _ sequence: UInt32, _ buffer: UnsafeMutableRawPointer
+    ) -> Int {
+        guard let header = apus_mnl_begin(buffer, UInt16(APUS_RTM_NEWROUTE), flags, sequence), let message = apus_mnl_rtmsg(header) else {
+            return 0
+        }
+        fill(message, route.prefix, ownership)
+        message.pointee.rtm_type = UInt8(route.kind == .blackhole ? RTN_BLACKHOLE : RTN_UNICAST)
+        let isOnLink = route.kind == .unicast && route.nextHops.allSatisfy { $0.gateway == nil }
+        message.pointee.rtm_scope = UInt8((isOnLink && route.prefix.family == .ipv4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE).rawValue)
+        put(header, RTA_DST, route.prefix.address)
+        mnl_attr_put_u32(header, UInt16(RTA_PRIORITY.rawValue), route.metric)
+        if route.nextHops.count == 1 {
+            let hop = route.nextHops[0]
+            if hop.isOnlink { message.pointee.rtm_flags |= UInt32(RTNH_F_ONLINK) }
+            if let gateway = hop.gateway { put(header, RTA_GATEWAY, gateway) }
+            mnl_attr_put_u32(header, UInt16(RTA_OIF.rawValue), UInt32(bitPattern: hop.interface.rawValue))
+        } else if route.nextHops.count > 1 {
+            let nest = mnl_attr_nest_start(header, UInt16(RTA_MULTIPATH.rawValue))
+            for hop in route.nextHops {
+                let entry = apus_mnl_nexthop_begin(header)
+                entry?.pointee.rtnh_ifindex = hop.interface.rawValue
+                if hop.isOnlink { entry?.pointee.rtnh_flags = UInt8(RTNH_F_ONLINK) }
+                if let gateway = hop.gateway { put(header, RTA_GATEWAY, gateway) }
+                apus_mnl_nexthop_end(header, entry)
+            }
+            mnl_attr_nest_end(header, nest)
+        }
+        return Int(header.pointee.nlmsg_len)
+    }
+
+    private static func fill(_ message: UnsafeMutablePointer<rtmsg>?, _ prefix: Prefix, _ ownership: Ownership) {
+        message?.pointee.rtm_family = UInt8(prefix.family == .ipv4 ? AF_INET : AF_INET6)
+        message?.pointee.rtm_dst_len = prefix.length
+        message?.pointee.rtm_table = UInt8(truncatingIfNeeded: ownership.table)
+        message?.pointee.rtm_protocol = ownership.routeProtocol
+    }
+
+    private static func put(_ header: UnsafeMutablePointer<nlmsghdr>, _ type: rtattr_type_t, _ address: IPAddress) {
+        if address.family == .ipv4 {
+            mnl_attr_put_u32(header, UInt16(type.rawValue), address.v4.bigEndian)
+        } else {
+            var words = (address.high.bigEndian, address.low.bigEndian)
+            mnl_attr_put(header, UInt16(type.rawValue), 16, &words)
+        }
+    }
+
+    // MARK: Decode
+
+    /// Nil for what is none of our business: other tables, clones of the cache, local and broadcast routes.
+    static func decode(_ header: UnsafePointer<nlmsghdr>, _ ownership: Ownership) -> Decoded? {
+        guard header.pointee.nlmsg_len >= UInt32(MemoryLayout<nlmsghdr>.size + MemoryLayout<rtmsg>.size), let payload = apus_mnl_payload(header)
+        else { return nil }
+        let message = payload.assumingMemoryBound(to: rtmsg.self).pointee
+        let family: AddressFamily
+        switch Int32(message.rtm_family) {
+        case AF_INET: family = .ipv4
+        case AF_INET6: family = .ipv6
+        default: return nil
+        }
+        guard message.rtm_flags & UInt32(RTM_F_CLONED) == 0, Int(message.rtm_dst_len) <= family.bits else { return nil }
+        let type = Int(message.rtm_type)
+        guard [RTN_UNICAST, RTN_BLACKHOLE, RTN_UNREACHABLE, RTN_PROHIBIT, RTN_THROW].contains(type) else { return nil }
+
+        var table = UInt32(message.rtm_table)
+        var destination = IPAddress.any(family)
+        var gateway: IPAddress?
+        var interface: Int32 = 0
+        var metric: UInt32 = 0
+        var hops: [FIBNextHop] = []
+        forEachAttribute(header, after: MemoryLayout<rtmsg>.size) { kind, attribute in
+            switch kind {
+            case Int32(RTA_TABLE.rawValue): table = attribute.u32
+            case Int32(RTA_DST.rawValue): if let value = address(attribute.bytes, family) { destination = value }
+            case Int32(RTA_GATEWAY.rawValue): gateway = IPAddress(bytes: attribute.bytes)
+            case Int32(RTA_VIA.rawValue):
+                // struct rtvia: family of two octets, then the address (RFC 8950 in the kernel's terms).
+                if attribute.bytes.count > 2 { gateway = IPAddress(bytes: attribute.bytes[2...]) }
+            case Int32(RTA_OIF.rawValue): interface = Int32(bitPattern: attribute.u32)
+            case Int32(RTA_PRIORITY.rawValue): metric = attribute.u32
+            case Int32(RTA_MULTIPATH.rawValue): hops = multipath(attribute)
+            default: break
+            }
+        }
+        guard table == ownership.table else { return nil }
+        let prefix = Prefix(destination, length: Int(message.rtm_dst_len))
+        if hops.isEmpty, type == RTN_UNICAST, interface != 0 {
+            hops = [
+                FIBNextHop(
+                    gateway: gateway, interface: InterfaceIndex(rawValue: interface),
+                    isOnlink: message.rtm_flags & UInt32(RTNH_F_ONLINK) != 0)
+            ]
+        }
+        if ownership.owns(routeProtocol: message.rtm_protocol, table: table) {
+            return .own(FIBRoute(prefix: prefix, kind: type == RTN_BLACKHOLE ? .blackhole : .unicast, metric: metric, nextHops: hops))
+        }
+        return .foreign(ForeignRoute(prefix: prefix, metric: metric, routeProtocol: message.rtm_protocol, nextHops: hops))
+    }
+
+    private static func address(_ bytes: UnsafeRawBufferPointer, _ family: AddressFamily) -> IPAddress? {
+        bytes.count == family.octets ? IPAddress(bytes: bytes) : nil
+    }
+
+    private static func multipath(_ attribute: UnsafePointer<nlattr>) -> [FIBNextHop] {
+        var hops: [FIBNextHop] = []
+        let bytes = attribute.bytes
+        guard var entry = bytes.baseAddress?.assumingMemoryBound(to: rtnexthop.self), let start = bytes.baseAddress else { return [] }
+        let end = start + bytes.count
+        while apus_rtnexthop_ok(entry, Int32(end - UnsafeRawPointer(entry))) != 0 {
+            var gateway: IPAddress?
+            let entryEnd = UnsafeRawPointer(entry) + Int(entry.pointee.rtnh_len)
+            if var inner = apus_rtnexthop_attrs(entry) {
+                while apus_mnl_subattr_ok(inner, entryEnd) != 0 {
+                    let kind = Int32(mnl_attr_get_type(inner))
+                    if kind == Int32(RTA_GATEWAY.rawValue) { gateway = IPAddress(bytes: inner.bytes) }
+                    if kind == Int32(RTA_VIA.rawValue), inner.bytes.count > 2 { gateway = IPAddress(bytes: inner.bytes[2...]) }
+                    guard let next = mnl_attr_next(inner) else { break }
+                    inner = UnsafePointer(next)
+                }
+            }
+            hops.append(
+                FIBNextHop(
+                    gateway: gateway, interface: InterfaceIndex(rawValue: entry.pointee.rtnh_ifindex),
+                    isOnlink: Int32(entry.pointee.rtnh_flags) & RTNH_F_ONLINK != 0))
+            guard let next = apus_rtnexthop_next(entry) else { break }
+            entry = next
+        }
+        return hops.sorted()
+    }
+}

@@ -1,0 +1,175 @@
+internal import CLinux
+internal import Glibc
+package import NetTypes
+
+/// What became of reading or writing.
+package enum IOOutcome: Sendable, Equatable {
+    case done(Int)
+    case wouldBlock
+    /// End of stream.
+    case closed
+    case failed(Int32)
+}
+
+/// A non-blocking TCP socket with the options of a BGP session: MD5 (RFC 2385), GTSM (RFC 5082).
+package struct TCPSocket: ~Copyable {
+    private let descriptor: FileDescriptor
+    package let family: AddressFamily
+
+    /// Options that must be set before the connection is made, because its first segment depends on them.
+    package struct Options: Sendable, Hashable {
+        /// RFC 2385; at most 80 octets.
+        package var password: [UInt8]?
+        /// RFC 5082: the number of hops to the peer; packets with a TTL below 255 - hops + 1 are dropped.
+        package var ttlSecurityHops: Int?
+        package init(password: [UInt8]? = nil, ttlSecurityHops: Int? = nil) {
+            self.password = password
+            self.ttlSecurityHops = ttlSecurityHops
+        }
+    }
+
+    package static let maximumPasswordLength = Int(APUS_MD5_MAXKEYLEN)
+
+    /// Starts a connection; writability tells the end of it, and `connectError` how it went.
+    package init(
+        connectingTo peer: SocketAddress, from source: IPAddress?, _ options: Options
+    ) throws(SystemError) {
+        let family = peer.address.family
+        let owned = try FileDescriptor(apus_socket(family == .ipv4 ? AF_INET : AF_INET6), "socket")
+        _ = apus_nodelay(owned.raw)
+        _ = apus_priority(owned.raw)
+        if let password = options.password {
+            let key = SocketAddress(peer.address, port: 0, scope: peer.scope).storage.value
+            try TCPSocket.setKey(owned.raw, key, UInt8(peer.address.family.bits), password)
+        }
+        try TCPSocket.secureTTL(owned.raw, family, options)
+        if let source {
+            var (value, length) = SocketAddress(source, port: 0).storage
+            let bound = withUnsafePointer(to: &value) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(owned.raw, $0, length) }
+            }
+            guard bound == 0 else { throw .last("bind to \(source)") }
+        }
+        var (value, length) = peer.storage
+        let answer = withUnsafePointer(to: &value) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(owned.raw, $0, length) }
+        }
+        guard answer == 0 || errno == EINPROGRESS else { throw .last("connect to \(peer)") }
+        self.family = family
+        descriptor = owned
+    }
+
+    /// A connection that a listener accepted.
+    init(accepted descriptor: consuming FileDescriptor, family: AddressFamily) {
+        _ = apus_nodelay(descriptor.raw)
+        _ = apus_priority(descriptor.raw)
+        self.descriptor = descriptor
+        self.family = family
+    }
+
+    package var fd: Int32 { descriptor.raw }
+
+    /// 0 where the connection was made.
+    package func connectError() -> Int32 { apus_socket_error(descriptor.raw) }
+
+    package func apply(_ options: Options) throws(SystemError) { try TCPSocket.secureTTL(descriptor.raw, family, options) }
+
+    package func localAddress() -> SocketAddress? {
+        var value = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let answer = withUnsafeMutablePointer(to: &value) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor.raw, $0, &length) }
+        }
+        return answer == 0 ? SocketAddress(value) : nil
+    }
+
+    package func read(into buffer: UnsafeMutableRawBufferPointer) -> IOOutcome {
+        let count = recv(descriptor.raw, buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT))
+        if count > 0 { return .done(count) }
+        if count == 0 { return .closed }
+        return errno == EAGAIN || errno == EINTR ? .wouldBlock : .failed(errno)
+    }
+
+    /// Writes a gathered list of pieces, at most 64 of them.
+    package func write(_ pieces: [UnsafeRawBufferPointer]) -> IOOutcome {
+        let count = withUnsafeTemporaryAllocation(of: iovec.self, capacity: 64) { vectors in
+            for (i, piece) in pieces.prefix(64).enumerated() {
+                vectors[i] = iovec(iov_base: UnsafeMutableRawPointer(mutating: piece.baseAddress), iov_len: piece.count)
+            }
+            return apus_writev(descriptor.raw, vectors.baseAddress, Int32(min(pieces.count, 64)))
+        }
+        if count >= 0 { return .done(count) }
+        return errno == EAGAIN || errno == EINTR ? .wouldBlock : .failed(errno)
+    }
+
+    private static func secureTTL(_ fd: Int32, _ family: AddressFamily, _ options: Options) throws(SystemError) {
+        guard let hops = options.ttlSecurityHops else { return }
+        guard apus_ttl(fd, family == .ipv6 ? 1 : 0, 255) == 0, apus_minttl(fd, family == .ipv6 ? 1 : 0, Int32(256 - hops)) == 0 else {
+            throw .last("ttlSecurity")
+        }
+    }
+
+    static func setKey(_ fd: Int32, _ peer: sockaddr_storage, _ prefixLength: UInt8, _ key: [UInt8]) throws(SystemError) {
+        var peer = peer
+        guard apus_tcp_md5(fd, &peer, prefixLength, key, UInt16(clamping: key.count)) == 0 else {
+            // The listening socket's keys live in option memory (net.core.optmem_max).
+            throw .last(errno == ENOMEM ? "TCP MD5 key (raise net.core.optmem_max)" : "TCP MD5 key")
+        }
+    }
+}
+
+/// A connection that somebody opened to a listener.
+package struct AcceptedConnection: ~Copyable {
+    package let socket: TCPSocket
+    package let peer: SocketAddress
+
+    /// Takes the socket out.
+    package consuming func takeSocket() -> TCPSocket { socket }
+}
+
+/// A listening TCP socket of one family.
+package struct TCPListener: ~Copyable {
+    private let descriptor: FileDescriptor
+    package let address: SocketAddress
+
+    /// Throws EADDRINUSE where another daemon has the port, EACCES without the capability to bind it.
+    package init(on address: SocketAddress) throws(SystemError) {
+        let owned = try FileDescriptor(apus_socket(address.address.family == .ipv4 ? AF_INET : AF_INET6), "socket")
+        _ = apus_reuseaddr(owned.raw)
+        if address.address.family == .ipv6 { _ = apus_v6only(owned.raw) }
+        var (value, length) = address.storage
+        let bound = withUnsafePointer(to: &value) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(owned.raw, $0, length) }
+        }
+        guard bound == 0 else { throw .last("bind to \(address)") }
+        guard listen(owned.raw, 1024) == 0 else { throw .last("listen on \(address)") }
+        self.address = address
+        descriptor = owned
+    }
+
+    package var fd: Int32 { descriptor.raw }
+
+    /// The MD5 key of a peer or a range of peers (TCP_MD5SIG_EXT); nil removes it.
+    package func setPassword(_ password: [UInt8]?, for prefix: Prefix) throws(SystemError) {
+        let key = SocketAddress(prefix.address, port: 0).storage.value
+        if let password {
+            try TCPSocket.setKey(descriptor.raw, key, prefix.length, password)
+        } else {
+            do throws(SystemError) {
+                try TCPSocket.setKey(descriptor.raw, key, prefix.length, [])
+            } catch {
+                // Removing a key that is not there is success.
+                guard error.code == ENOENT else { throw error }
+            }
+        }
+    }
+
+    /// A connection, or nil where none waits.
+    package func accept() -> AcceptedConnection? {
+        var from = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let raw = apus_accept(descriptor.raw, &from, &length)
+        guard raw >= 0, let owned = try? FileDescriptor(raw, "accept4"), let peer = SocketAddress(from) else { return nil }
+        return AcceptedConnection(socket: TCPSocket(accepted: owned, family: address.address.family), peer: peer)
+    }
+}

@@ -1,0 +1,43 @@
+internal import CLinux
+internal import Glibc
+
+/// An eventfd: another thread tells the loop that its mailbox is not empty.
+package final class Wakeup: Sendable {
+    package let fd: Int32
+
+    package init() throws(SystemError) {
+        fd = apus_eventfd()
+        guard fd >= 0 else { throw .last("eventfd") }
+    }
+
+    deinit { close(fd) }
+
+    package func signal() {
+        var one: UInt64 = 1
+        _ = write(fd, &one, 8)
+    }
+
+    package func clear() {
+        var value: UInt64 = 0
+        _ = read(fd, &value, 8)
+    }
+}
+
+/// SIGTERM, SIGINT and SIGHUP as readable events. Made first thing in `main`, before any thread, so that all threads have them blocked.
+package struct SignalReader: ~Copyable {
+    private let descriptor: FileDescriptor
+
+    package init() throws(SystemError) { descriptor = try FileDescriptor(apus_signalfd(), "signalfd") }
+
+    package var fd: Int32 { descriptor.raw }
+
+    package enum Signal: Sendable { case terminate, reload }
+
+    package func next() -> Signal? {
+        switch apus_signalfd_read(descriptor.raw) {
+        case SIGTERM, SIGINT: .terminate
+        case SIGHUP: .reload
+        default: nil
+        }
+    }
+}
