@@ -59,7 +59,7 @@ let package = Package(
             [
                 "NetTypes", "BGPMessages", "BGPSession", "BGPRouting", "BGPSpeaker", "FIB", "Resources", "StatusAPI",
                 "LinuxIO", "KernelRoutes", "TLS", .product(name: "Logging", package: "swift-log"),
-                .product(name: "FlyingFox", package: "FlyingFox"),
+                .product(name: "FlyingFox", package: "FlyingFox"), .product(name: "FlyingSocks", package: "FlyingFox"),
             ]),
         .executableTarget(
             name: "apusd",

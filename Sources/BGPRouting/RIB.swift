@@ -351,3 +351,14 @@ package struct RIB: ~Copyable {
         judgeAllAgain()
     }
 }
+
+extension RIB {
+    /// The attribute sets of the ECMP members of a prefix, the best one first.
+    package func multipath(_ index: PrefixIndex, _ family: AddressFamily) -> [AttributeHandle] {
+        guard let best = tables[family.index].best(index) else { return [] }
+        if tables[family.index].single(index) != nil { return [best.attributes] }
+        var list: [PathIndex] = []
+        tables[family.index].pathIndices(index, into: &list)
+        return list.map { tables[family.index].paths[Int($0)] }.filter { $0.flags.contains(.multipath) }.map(\.attributes)
+    }
+}

@@ -8,7 +8,8 @@ package import NetTypes
 /// One turn, in this order: `received` and the other transport events, `handleTimeouts`, `decide`, `takeChanges`, `export`, `takeActions`.
 /// The simulator runs thousands of these in one process under simulated time; the agent runs one under real time.
 package struct Speaker: ~Copyable {
-    package internal(set) var rib: RIB
+    /// The routing core. The forwarding plane answers next hops into it and originates own routes through it, between turns' phases.
+    package var rib: RIB
     var peers: [SpeakerPeer?] = [nil]
     var actions: [SpeakerAction] = []
     var fsmActions: [PeerFSM.Action] = []

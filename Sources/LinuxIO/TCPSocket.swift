@@ -173,3 +173,8 @@ package struct TCPListener: ~Copyable {
         return AcceptedConnection(socket: TCPSocket(accepted: owned, family: address.address.family), peer: peer)
     }
 }
+
+extension TCPSocket {
+    /// Half-closes: the other end reads everything and then the end of the stream.
+    package func finishWriting() { shutdown(fd, Int32(SHUT_WR)) }
+}

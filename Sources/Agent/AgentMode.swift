@@ -1,0 +1,43 @@
+import BGPSession
+import LinuxIO
+import Logging
+import NetTypes
+import Resources
+
+/// `apusd agent`: a speaker over the kernel's routes.
+package enum AgentMode {
+    package static func run(_ settings: ProcessSettings) throws(StartError) {
+        let signals: SignalReader
+        do throws(SystemError) { signals = try SignalReader() } catch { throw StartError("\(error)") }
+        let daemon = try Daemon(settings, isReflector: false)
+        guard settings.isDryRun || Privileges.hasNetAdmin else {
+            throw StartError("apusd agent programs routes and needs CAP_NET_ADMIN: run it as root, or with --dry-run")
+        }
+        let transport = try daemon.openTransport()
+        _ = try daemon.markStarted()
+        if !settings.isDryRun { forwardPackets(daemon) }
+        let now = Instant(nanoseconds: monotonicNanoseconds())
+        let plane: KernelForwarding
+        do throws(SystemError) {
+            plane = try KernelForwarding(
+                KernelForwarding.KernelSettings(
+                    isDryRun: settings.isDryRun, maximumPaths: daemon.configuration.maximumPaths ?? 16,
+                    restartTime: daemon.configuration.nodeMeshMaxRestartTime ?? .seconds(120)), logger: daemon.logger, now: now)
+        } catch {
+            throw StartError("netlink: \(error)")
+        }
+        // Routes of ours in the kernel are the proof that forwarding went on while we were away (RFC 4724 4.1).
+        let preserved = plane.preservedFamilies
+        try daemon.run(plane, transport, restart: RestartState(isRestarting: !preserved.isEmpty, preservedFamilies: preserved), signals: signals)
+    }
+
+    /// Contract 2.7: `ip_forward=1`.
+    private static func forwardPackets(_ daemon: Daemon) {
+        for path in ["net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"] {
+            let error = ProcSys.write(path, "1")
+            if error != 0 {
+                daemon.logger.warning("packets are not forwarded", metadata: ["sysctl": "\(path)", "reason": "\(errorText(error))"])
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+import BGPRouting
+import BGPSession
+import LinuxIO
+import NetTypes
+
+/// One TCP connection with its queue of buffers, which are shared with other connections and written by reference.
+final class Connection {
+    let socket: TCPSocket
+    let token: UInt64
+    let peer: PeerIndex
+    let side: PeerFSM.Side
+    let localAddress: IPAddress?
+    var isConnecting: Bool
+    /// Set once the session is over: what is queued is still written, nothing is read any more, and at the deadline it goes.
+    var closeDeadline: Instant?
+    private(set) var queuedBytes = 0
+    private var queue: [MessageBuffer] = []
+    private var head = 0
+    /// Octets of the first buffer that were written already.
+    private var offset = 0
+    private(set) var waitsForWritability = false
+
+    init(_ socket: consuming TCPSocket, token: UInt64, peer: PeerIndex, side: PeerFSM.Side, isConnecting: Bool) {
+        localAddress = socket.localAddress()?.address
+        self.socket = socket
+        self.token = token
+        self.peer = peer
+        self.side = side
+        self.isConnecting = isConnecting
+    }
+
+    var hasQueued: Bool { head < queue.count }
+
+    func enqueue(_ buffer: MessageBuffer) {
+        queue.append(buffer)
+        queuedBytes += buffer.bytes.count
+    }
+
+    enum WriteResult { case done, blocked, failed }
+
+    /// Writes what the socket takes, at most `budget` octets.
+    func write(budget: Int) -> WriteResult {
+        var left = budget
+        var pieces: [UnsafeRawBufferPointer] = []
+        while head < queue.count {
+            guard left > 0 else { return .blocked }
+            pieces.removeAll(keepingCapacity: true)
+            var total = 0
+            for index in head..<min(queue.count, head + 64) {
+                let bytes = queue[index].bytes
+                let piece = index == head ? UnsafeRawBufferPointer(rebasing: bytes[offset...]) : bytes
+                pieces.append(piece)
+                total += piece.count
+            }
+            switch socket.write(pieces) {
+            case .done(let count):
+                advance(count)
+                left -= count
+                if count < total { return .blocked }
+            case .wouldBlock: return .blocked
+            case .closed, .failed: return .failed
+            }
+        }
+        return .done
+    }
+
+    private func advance(_ count: Int) {
+        queuedBytes -= count
+        var count = count
+        while count > 0 {
+            let rest = queue[head].bytes.count - offset
+            if count < rest {
+                offset += count
+                return
+            }
+            count -= rest
+            offset = 0
+            head += 1
+        }
+        if head == queue.count {
+            queue.removeAll(keepingCapacity: queue.count < 1024)
+            head = 0
+        } else if head > 1024 {
+            queue.removeFirst(head)
+            head = 0
+        }
+    }
+
+    /// Arms or disarms waiting for writability.
+    func updateInterest(_ poller: borrowing Poller) {
+        let wanted = isConnecting || hasQueued
+        guard wanted != waitsForWritability else { return }
+        waitsForWritability = wanted
+        poller.modify(socket.fd, token: token, write: wanted)
+    }
+}

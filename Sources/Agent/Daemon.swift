@@ -1,0 +1,143 @@
+import BGPRouting
+import BGPSession
+import BGPSpeaker
+import FoundationEssentials
+import LinuxIO
+import Logging
+import NetTypes
+import Resources
+import TLS
+
+/// What both modes do alike: read the resources, find out who this node is, open the edges, run the loop.
+struct Daemon {
+    let settings: ProcessSettings
+    let logger: Logger
+    let isReflector: Bool
+    let first: LoadedConfiguration
+    let loader: ResourceLoader
+    let node: NodeResource
+    let identity: AttributeTable.Identity
+
+    init(_ settings: ProcessSettings, isReflector: Bool) throws(StartError) {
+        self.settings = settings
+        self.isReflector = isReflector
+        logger = try makeLogger(level: settings.logLevel, isJSON: settings.isJSONLog)
+        loader = ResourceLoader(path: settings.resources, secretsPath: settings.secrets)
+        first = try ResourceWatcher.loadFirst(loader, isLenient: settings.isLenient)
+        for problem in first.resources.problems { logger.error("resource not applied", metadata: ["problem": "\(problem)"]) }
+        guard let node = first.resources.nodes[settings.node] else {
+            let known = first.resources.nodes.keys.sorted().joined(separator: ", ")
+            throw StartError("--node \(settings.node): no Node object has that name in \(settings.resources); there are \(known.isEmpty ? "none" : known)")
+        }
+        self.node = node
+        guard !node.families.isEmpty else {
+            throw StartError("Node/\(settings.node): spec.bgp.ipv4Address or spec.bgp.ipv6Address is needed")
+        }
+        guard let identifier = node.routerID ?? node.ipv4.map({ BGPIdentifier(rawValue: $0.address.v4) }) ?? Daemon.derivedIdentifier(settings.node)
+        else { throw StartError("Node/\(settings.node): spec.bgp.routerID is needed, because it cannot be derived from the name") }
+        identity = AttributeTable.Identity(
+            localAS: first.resources.asNumber(of: settings.node), identifier: identifier, clusterID: node.routeReflectorClusterID ?? identifier)
+    }
+
+    /// An IPv6-only node's identifier: the first octets of its name's SHA-256, never 0, the same on every start.
+    private static func derivedIdentifier(_ name: String) -> BGPIdentifier? {
+        guard let digest = Digest.sha256(Array(name.utf8)) else { return nil }
+        let value = digest.prefix(4).reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+        return BGPIdentifier(rawValue: value == 0 ? 1 : value)
+    }
+
+    var configuration: BGPConfiguration { first.resources.configuration(of: settings.node) }
+
+    /// True where this node ran before: peers may be keeping its routes. Leaves the mark for the next start.
+    func markStarted() throws(StartError) -> Bool {
+        let mark = settings.stateDirectory + "/started"
+        let ranBefore = FileManager.default.fileExists(atPath: mark)
+        do {
+            try FileManager.default.createDirectory(atPath: settings.stateDirectory, withIntermediateDirectories: true)
+            try Data(settings.node.utf8).write(to: URL(filePath: mark))
+        } catch {
+            throw StartError("--state-dir \(settings.stateDirectory): cannot be written; create it for this user, or name another")
+        }
+        return ranBefore
+    }
+
+    /// Listens, before privileges are given up.
+    func openTransport() throws(StartError) -> Transport {
+        let port = first.resources.listenPort(of: settings.node)
+        var addresses = [IPAddress.any(.ipv4), IPAddress.any(.ipv6)]
+        if configuration.bindsToNodeIP ?? false { addresses = [node.ipv4?.address, node.ipv6?.address].compactMap { $0 } }
+        do throws(SystemError) {
+            let transport = try Transport()
+            var opened = 0
+            for address in addresses {
+                do throws(SystemError) {
+                    try transport.listen(on: SocketAddress(address, port: port))
+                    opened += 1
+                } catch {
+                    // A kernel without IPv6 is no reason to stop; a port in use is.
+                    if address.family == .ipv6, opened > 0, error.code != SystemError.addressInUse { continue }
+                    throw error
+                }
+            }
+            return transport
+        } catch {
+            switch error.code {
+            case SystemError.addressInUse:
+                throw StartError("TCP port \(port) is in use; another BGP daemon (BIRD, FRR, another apusd?) runs on this host")
+            case SystemError.permissionDenied:
+                throw StartError("TCP port \(port) cannot be bound: the process needs CAP_NET_BIND_SERVICE, or a port above 1023 (listenPort)")
+            default: throw StartError("cannot listen: \(error)")
+            }
+        }
+    }
+
+    /// Opens the edges, and runs until a signal.
+    func run(_ plane: any ForwardingPlane, _ transport: Transport, restart: RestartState, signals: consuming SignalReader) throws(StartError) {
+        do throws(SystemError) {
+            let wakeup = try Wakeup()
+            let reload = try Wakeup()
+            let mailbox = Mailbox<LoopMessage>(wakeup)
+            let now = Instant(nanoseconds: monotonicNanoseconds())
+            var seed = SystemRandomNumberGenerator()
+            let speaker = Speaker(
+                identity: identity, tracksNextHops: plane.tracksNextHops && (configuration.tracksNextHops ?? true),
+                maximumPaths: configuration.maximumPaths ?? 16, recordsChanges: plane.descriptor != nil, restart: restart, seed: seed.next(), now: now)
+            let peering = Peering(node: settings.node, isReflector: isReflector, identity: identity, first: first, logger: logger)
+            let loop = try RoutingLoop(
+                speaker: speaker, plane: plane, peering: peering, transport: transport, signals: signals, wakeup: wakeup, mailbox: mailbox,
+                reload: reload, logger: logger, settings: LoopSettings(isReflector: isReflector, isDryRun: settings.isDryRun), now: now)
+            try startEdges(mailbox, reload)
+            mailbox.post(.configuration(first))
+            logger.notice(
+                "running",
+                metadata: ["mode": "\(isReflector ? "reflector" : "agent")", "node": "\(settings.node)", "routerID": "\(identity.identifier)", "as": "\(identity.localAS)"])
+            loop.run()
+        } catch {
+            if let start = edgeError.value { throw start }
+            throw StartError("\(error)")
+        }
+    }
+
+    private func startEdges(_ mailbox: Mailbox<LoopMessage>, _ reload: Wakeup) throws(SystemError) {
+        do throws(StartError) {
+            try StatusServer.start(path: settings.socket, mailbox: mailbox, logger: logger)
+            try MetricsServer.start(address: settings.metrics, flag: "--metrics", mailbox: mailbox, logger: logger)
+            if settings.health != settings.metrics {
+                try MetricsServer.start(address: settings.health, flag: "--health", mailbox: mailbox, logger: logger)
+            }
+            ResourceWatcher.start(loader, first: first, reload: reload, mailbox: mailbox, logger: logger)
+        } catch {
+            edgeError.value = error
+            throw SystemError(code: 0, operation: "start")
+        }
+    }
+
+    private final class ErrorBox { var value: StartError? }
+    private let edgeError = ErrorBox()
+}
+
+/// What status has to know of how the process was started.
+struct LoopSettings: Sendable {
+    var isReflector: Bool
+    var isDryRun: Bool
+}

@@ -1,0 +1,41 @@
+import BGPRouting
+import BGPSpeaker
+import LinuxIO
+import NetTypes
+import Resources
+import StatusAPI
+
+/// What stands below the speaker: the kernel's routes for an agent, nothing for a reflector (DESIGN, hard rule 4).
+protocol ForwardingPlane: AnyObject {
+    /// Readable when the kernel has something to say; nil for none.
+    var descriptor: Int32? { get }
+    /// Whether next hops are judged here.
+    var tracksNextHops: Bool { get }
+    /// Families whose forwarding state was there before this process.
+    var preservedFamilies: AddressFamilySet { get }
+
+    /// New desired state of this node. What it adds and removes reaches the speaker through `reconcile`.
+    func configure(blocks: [OwnBlock], endpoints: [(name: String, endpoint: WorkloadEndpoint)], _ speaker: inout Speaker)
+    /// Phase `read`: the kernel's notifications.
+    func read(_ speaker: inout Speaker)
+    /// Phase `decide`: resolves next hops that the speaker has just met, and takes over what changed in the Loc-RIB.
+    func resolve(_ speaker: inout Speaker)
+    func take(_ changes: [LocRIBChange], _ speaker: inout Speaker)
+    /// Phase `reconcile`: brings the kernel into step; own routes that it acknowledged are originated, own routes that were withdrawn are removed.
+    /// True where more is to be done at once.
+    func reconcile(_ speaker: inout Speaker, now: Instant) -> Bool
+    var nextDeadline: Instant? { get }
+    /// True until own routes that were wanted at the start are in the kernel: sessions wait for it, so that End-of-RIB is no lie.
+    var isStarting: Bool { get }
+
+    func fill(_ status: inout DaemonStatus)
+    func endpointStatus() -> [EndpointStatus]
+    func fibStatus(argument: String?, cursor: Int, limit: Int) -> (rows: [FIBStatus], next: Int?)
+}
+
+/// A block that this node owns, and whether it may be announced.
+struct OwnBlock: Hashable {
+    var prefix: Prefix
+    /// False inside a pool with disableBGPExport.
+    var isExported: Bool
+}

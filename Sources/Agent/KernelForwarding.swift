@@ -1,0 +1,325 @@
+import BGPMessages
+import BGPRouting
+import BGPSpeaker
+import FIB
+import KernelRoutes
+import LinuxIO
+import Logging
+import NetTypes
+import Resources
+import StatusAPI
+
+/// The agent's forwarding plane: this node's pods and blocks, and what BGP learned, in the kernel's FIB.
+///
+/// The way: Loc-RIB changes and local routes become desired routes, the delta tracker compares them with what the kernel has, and the
+/// difference goes out in batches. Back come acknowledgements, which let own prefixes be announced, and notifications.
+final class KernelForwarding: ForwardingPlane {
+    private let logger: Logger
+    private let settings: KernelSettings
+    private var table: NetlinkRouteTable
+    private let monitor: KernelMonitor
+    private var interfaces = InterfaceTable()
+    private var delta: DeltaTracker
+    private var nextHops = NextHopTable()
+    private var local = LocalRoutes()
+    private var events: [KernelEvent] = []
+    private var needsDump = false
+    private var needsNextHopRefresh = false
+    /// Addresses of our own, for import (RFC 4271 5.1.3).
+    private var ownAddresses: Set<IPAddress> = []
+    private(set) var preservedFamilies: AddressFamilySet = []
+    /// When routes of an earlier process that nobody wants any more go at the latest.
+    private var sweepDeadline: Instant?
+    private(set) var isStarting = true
+    private let startDeadline: Instant
+
+    struct KernelSettings {
+        var ownership = Ownership()
+        var isDryRun: Bool
+        var maximumPaths: Int
+        /// How long peers keep our routes: until then what we adopted stays.
+        var restartTime: Duration
+    }
+
+    /// Opens netlink, and reads links, addresses and routes whole.
+    init(_ settings: KernelSettings, logger: Logger, now: Instant) throws(SystemError) {
+        self.settings = settings
+        self.logger = logger
+        let opened = try NetlinkRouteTable(ownership: settings.ownership)
+        let port = opened.port
+        table = opened
+        monitor = try KernelMonitor(ownership: settings.ownership, ownPort: port)
+        delta = DeltaTracker(seed: UInt64(truncatingIfNeeded: now.nanoseconds))
+        startDeadline = now + .seconds(2)
+        sweepDeadline = now + settings.restartTime
+        try dumpAll()
+        delta.forEachOwn { prefix, _, _ in preservedFamilies.insert(AddressFamilySet(prefix.family)) }
+    }
+
+    var descriptor: Int32? { monitor.fd }
+    var tracksNextHops: Bool { true }
+
+    // MARK: The kernel speaks
+
+    private func dumpAll() throws(SystemError) {
+        needsDump = false
+        interfaces.removeAll()
+        delta.beginDump()
+        var pending: [KernelEvent] = []
+        try table.dump { pending.append($0) }
+        for event in pending { absorb(event) }
+        delta.endDump()
+        needsNextHopRefresh = true
+    }
+
+    func read(_ speaker: inout Speaker) {
+        events.removeAll(keepingCapacity: true)
+        _ = monitor.read(budget: 256, into: &events)
+        for event in events { absorb(event) }
+    }
+
+    private func absorb(_ event: KernelEvent) {
+        switch event {
+        case .link(let interface):
+            let before = interfaces.set(interface)
+            needsNextHopRefresh = true
+            if before?.isUsable ?? false, !interface.isUsable { lost(interface.index) }
+            if before != interface { local.interfaceChanged(interface.name, before?.name) }
+            if interface.isUsable { delta.retryFailures() }
+        case .linkRemoved(let index):
+            if let gone = interfaces.remove(index) {
+                lost(index)
+                local.interfaceChanged(gone.name, nil)
+            }
+            needsNextHopRefresh = true
+        case .address(let address):
+            interfaces.add(address)
+            needsNextHopRefresh = true
+        case .addressRemoved(let address):
+            interfaces.remove(address)
+            needsNextHopRefresh = true
+            // With the last address of an interface the kernel drops its IPv4 routes without a word.
+            needsDump = true
+        case .ownRoute(let route): delta.kernelHas(route)
+        case .ownRouteRemoved(let route): delta.kernelLost(route.prefix, metric: route.metric)
+        case .foreignRoute(let route):
+            delta.foreignAdded(route)
+            needsNextHopRefresh = true
+        case .foreignRouteRemoved(let route):
+            delta.foreignRemoved(route)
+            needsNextHopRefresh = true
+        case .overflow: needsDump = true
+        }
+    }
+
+    /// An interface went down or away: the kernel removed the routes that left by it, for IPv4 without a word.
+    private func lost(_ index: InterfaceIndex) {
+        var gone: [FIBRoute] = []
+        delta.forEachOwn { _, _, present in
+            if let present, present.nextHops.contains(where: { $0.interface == index }) { gone.append(present) }
+        }
+        for route in gone {
+            if route.nextHops.count == 1 { delta.kernelLost(route.prefix, metric: route.metric) } else { needsDump = true }
+        }
+    }
+
+    // MARK: Next hops (edge A of the design)
+
+    func resolve(_ speaker: inout Speaker) {
+        if needsNextHopRefresh {
+            needsNextHopRefresh = false
+            let changed = nextHops.refresh(interfaces, delta.foreign)
+            tell(changed.map { ($0.address, $0.resolution) }, &speaker)
+            let own = Set(interfaces.addresses.map(\.address))
+            if own != ownAddresses {
+                ownAddresses = own
+                updateImportPolicy(&speaker)
+            }
+        }
+        for address in speaker.rib.takeReleasedNextHops() { nextHops.untrack(address) }
+        let new = speaker.rib.takeUnresolvedNextHops()
+        if !new.isEmpty { tell(new.map { ($0, nextHops.track($0, interfaces, delta.foreign)) }, &speaker) }
+    }
+
+    private func tell(_ resolutions: [(IPAddress, NextHopResolution)], _ speaker: inout Speaker) {
+        guard !resolutions.isEmpty else { return }
+        speaker.rib.setNextHops(resolutions.map { (address: $0.0, isReachable: $0.1.isReachable, cost: $0.1.cost) })
+        for (address, resolution) in resolutions where resolution.isReachable { speaker.rib.touchNextHop(address) }
+    }
+
+    private func updateImportPolicy(_ speaker: inout Speaker) {
+        var policy = ImportPolicy()
+        policy.ownBlocks = local.blocks.map(\.prefix)
+        policy.ownAddresses = ownAddresses
+        speaker.rib.setImportPolicy(policy)
+    }
+
+    // MARK: Loc-RIB to desired routes
+
+    func take(_ changes: [LocRIBChange], _ speaker: inout Speaker) {
+        var cache = HopCache()
+        for change in changes where local.desired[change.prefix] == nil {
+            delta.setDesired(change.prefix, learned(change.prefix, change.index, speaker, &cache))
+        }
+    }
+
+    private struct HopCache {
+        var handle: AttributeHandle?
+        var hops: [FIBNextHop] = []
+        var metric: UInt32 = 0
+    }
+
+    /// The route that BGP wants for a prefix; nil for none.
+    private func learned(_ prefix: Prefix, _ index: PrefixIndex, _ speaker: borrowing Speaker, _ cache: inout HopCache) -> FIBRoute? {
+        guard let best = speaker.rib.tables[prefix.family.index].best(index), best.peer != .local else { return nil }
+        let members = speaker.rib.multipath(index, prefix.family)
+        if members.count <= 1 {
+            // Neighbouring prefixes mostly share their attributes.
+            if cache.handle != best.attributes {
+                cache.handle = best.attributes
+                cache.hops = hops(best.attributes, speaker)
+                cache.metric = metric(best.attributes, speaker)
+            }
+            return cache.hops.isEmpty ? nil : FIBRoute(prefix: prefix, kind: .unicast, metric: cache.metric, nextHops: cache.hops)
+        }
+        var all: [FIBNextHop] = []
+        for member in members { for hop in hops(member, speaker) where !all.contains(hop) { all.append(hop) } }
+        guard !all.isEmpty else { return nil }
+        return FIBRoute(
+            prefix: prefix, kind: .unicast, metric: metric(best.attributes, speaker), nextHops: Array(all.prefix(settings.maximumPaths)))
+    }
+
+    private func hops(_ handle: AttributeHandle, _ speaker: borrowing Speaker) -> [FIBNextHop] {
+        speaker.rib.attributes.nextHopAddress(handle).flatMap { nextHops[$0] }?.nextHops ?? []
+    }
+
+    /// Contract 2.6: LOCAL_PREF carries the metric of an address that is being moved (live migration).
+    private func metric(_ handle: AttributeHandle, _ speaker: borrowing Speaker) -> UInt32 {
+        let carried = LocalRoutes.localPrefBase - min(LocalRoutes.localPrefBase, speaker.rib.attributes.key(handle).localPref)
+        return carried == FIBRoute.elevatedMetric ? carried : FIBRoute.normalMetric
+    }
+
+    // MARK: This node's routes
+
+    func configure(blocks: [OwnBlock], endpoints: [(name: String, endpoint: WorkloadEndpoint)], _ speaker: inout Speaker) {
+        local.configure(blocks: blocks, endpoints: endpoints)
+        updateImportPolicy(&speaker)
+    }
+
+    func reconcile(_ speaker: inout Speaker, now: Instant) -> Bool {
+        if needsDump {
+            do throws(SystemError) {
+                try dumpAll()
+            } catch {
+                needsDump = true
+                logger.warning("cannot read the kernel's routes", metadata: ["reason": "\(error)"])
+            }
+        }
+        sweep(&speaker, now)
+        local.prepare(interfaces, table: &table, isDryRun: settings.isDryRun, logger: logger)
+        // Own prefixes that are to go were withdrawn in an earlier turn and told; only then their routes go.
+        if speaker.rib.dirtyCount == 0, !speaker.rib.hasExportWork {
+            for prefix in local.takeRemovable() { restoreLearned(prefix, speaker) }
+        }
+        for prefix in local.takeChanged() { delta.setDesired(prefix, local.desired[prefix]) }
+        let operations = delta.plan(budget: 2048, now: now)
+        if !operations.isEmpty {
+            let failed = settings.isDryRun ? [] : table.apply(operations)
+            if settings.isDryRun { for operation in operations { logger.notice("dry run: would \(operation)") } }
+            for failure in failed {
+                logger.warning(
+                    "the kernel refused a route",
+                    metadata: ["operation": "\(operations[failure.index])", "reason": "\(errorText(failure.error))"])
+            }
+            delta.acknowledge(operations, failed, now: now)
+        }
+        announce(&speaker)
+        if isStarting && (delta.dirtyCount == 0 && local.isSettled || now >= startDeadline) { isStarting = false }
+        return delta.dirtyCount > 0
+    }
+
+    /// A local route is gone: what BGP has for the prefix takes its place, without a gap.
+    private func restoreLearned(_ prefix: Prefix, _ speaker: borrowing Speaker) {
+        var cache = HopCache()
+        let index = speaker.rib.tables[prefix.family.index].prefixes.find(prefix)
+        delta.setDesired(prefix, index.flatMap { learned(prefix, $0, speaker, &cache) })
+    }
+
+    /// Promise 1: an own prefix is announced only after its route is in the kernel, and withdrawn before that is taken away.
+    private func announce(_ speaker: inout Speaker) {
+        for change in local.originations(isInstalled: { delta.isInstalled($0) }) {
+            if let localPref = change.localPref {
+                var attributes = PathAttributes()
+                attributes.origin = .igp
+                attributes.asPath = ASPath()
+                attributes.localPref = localPref
+                speaker.rib.originate(change.prefix, attributes)
+            } else {
+                speaker.rib.withdrawOwn(change.prefix)
+            }
+        }
+    }
+
+    /// Routes of an earlier process that nobody wants: they go when every peer has told what it has, or at the deadline.
+    private func sweep(_ speaker: inout Speaker, _ now: Instant) {
+        guard let deadline = sweepDeadline else { return }
+        let isWhole = !isStarting && AddressFamily.allCases.allSatisfy { speaker.isSynchronized($0, now: now) }
+        guard (isWhole && speaker.rib.dirtyCount == 0) || now >= deadline else { return }
+        sweepDeadline = nil
+        speaker.endRestart()
+        delta.allowDeletion()
+        logger.info("restart is over: routes that nobody wants any more are removed", metadata: ["complete": "\(isWhole)"])
+    }
+
+    var nextDeadline: Instant? {
+        [delta.nextRetry, sweepDeadline, isStarting ? startDeadline : nil].compactMap { $0 }.min()
+    }
+
+    // MARK: Status
+
+    func fill(_ status: inout DaemonStatus) {
+        status.routesWanted = delta.desiredCount
+        status.routesInKernel = delta.kernelCount
+        status.routesMissing = delta.dirtyCount + delta.failureCount
+        status.routesRepaired = delta.repairCount
+        status.ownPrefixes = local.status(isInstalled: { delta.isInstalled($0) }, reason: { delta.skipReason($0).map(text) })
+    }
+
+    private func text(_ reason: FIBSkipReason) -> String {
+        if case .kernelError(let code) = reason { return errorText(code) }
+        return reason.text
+    }
+
+    func endpointStatus() -> [EndpointStatus] {
+        local.endpointStatus(interfaces, isInstalled: { delta.isInstalled($0) }, reason: { delta.skipReason($0).map(text) })
+    }
+
+    func fibStatus(argument: String?, cursor: Int, limit: Int) -> (rows: [FIBStatus], next: Int?) {
+        let wantedPrefix = argument.flatMap { Prefix($0) ?? IPAddress($0).map { Prefix(host: $0) } }
+        var rows: [FIBStatus] = []
+        var position = 0
+        var next: Int?
+        delta.forEachOwn { prefix, wanted, present in
+            if let wantedPrefix, !prefix.overlaps(wantedPrefix) { return }
+            defer { position += 1 }
+            guard position >= cursor, next == nil else { return }
+            if rows.count == limit {
+                next = position
+                return
+            }
+            let reason = delta.skipReason(prefix).map(text) ?? ""
+            let state = wanted == nil ? "to be removed" : wanted == present ? "installed" : reason.isEmpty ? "pending" : "failed"
+            rows.append(
+                FIBStatus(prefix: "\(prefix)", wanted: wanted.map(render), kernel: present.map(render), state: state, reason: reason))
+        }
+        return (rows, next)
+    }
+
+    /// As `ip route` writes it.
+    private func render(_ route: FIBRoute) -> String {
+        let hops = route.nextHops.map { hop in
+            (hop.gateway.map { "via \($0) " } ?? "") + "dev \(interfaces[hop.interface]?.name ?? "if\(hop.interface)")" + (hop.isOnlink ? " onlink" : "")
+        }
+        return ([route.kind == .blackhole ? "blackhole" : ""] + hops + ["metric \(route.metric)"]).filter { !$0.isEmpty }.joined(separator: " ")
+    }
+}

@@ -1,0 +1,234 @@
+import BGPSpeaker
+import FIB
+import KernelRoutes
+import LinuxIO
+import Logging
+import NetTypes
+import Resources
+import StatusAPI
+
+/// This node's own routes: a host route per pod address, a blackhole per own block, and which of them are announced (contract 2.6, 2.7).
+///
+/// Problems it exists for: an interface may come before its endpoint or after it, under another index, or flap; a route must be in the kernel
+/// before it is announced and must stay until its withdrawal was told; two endpoints may claim one address while a pod is replaced.
+struct LocalRoutes {
+    private struct Endpoint {
+        var name: String
+        var endpoint: WorkloadEndpoint
+        /// Errors of sysctls and neighbour entries, for status.
+        var preparationError: String?
+        /// The interface that was prepared; another index is another interface.
+        var preparedIndex: InterfaceIndex?
+    }
+
+    /// Contract 2.6: `LOCAL_PREF = 2147483647 - metric` for host routes.
+    static let localPrefBase: UInt32 = 2_147_483_647
+    static let blockLocalPref: UInt32 = 100
+
+    private(set) var blocks: [OwnBlock] = []
+    private var endpoints: [String: Endpoint] = [:]
+    /// What is wanted in the kernel.
+    private(set) var desired: [Prefix: FIBRoute] = [:]
+    private var changed: Set<Prefix> = []
+    private var needsRecompute = false
+    /// Prefixes that are announced, with their LOCAL_PREF.
+    private var announced: [Prefix: UInt32] = [:]
+    /// Prefixes that are to be announced once their route is in the kernel.
+    private var wantsAnnouncement: [Prefix: UInt32] = [:]
+    /// Routes that go once their withdrawal has been told.
+    private var leaving: Set<Prefix> = []
+
+    /// Nothing of the desired state waits for `prepare`.
+    var isSettled: Bool { !needsRecompute && changed.isEmpty }
+
+    mutating func configure(blocks: [OwnBlock], endpoints new: [(name: String, endpoint: WorkloadEndpoint)]) {
+        self.blocks = blocks
+        var updated: [String: Endpoint] = [:]
+        for (name, endpoint) in new {
+            if let known = endpoints[name], known.endpoint == endpoint {
+                updated[name] = known
+            } else {
+                updated[name] = Endpoint(name: name, endpoint: endpoint)
+            }
+        }
+        endpoints = updated
+        needsRecompute = true
+    }
+
+    mutating func interfaceChanged(_ name: String, _ oldName: String?) {
+        if endpoints.values.contains(where: { $0.endpoint.interfaceName == name || $0.endpoint.interfaceName == oldName }) { needsRecompute = true }
+    }
+
+    // MARK: Desired routes
+
+    /// Sets up interfaces that appeared, and works out what is wanted.
+    mutating func prepare(_ interfaces: InterfaceTable, table: inout NetlinkRouteTable, isDryRun: Bool, logger: Logger) {
+        guard needsRecompute else { return }
+        needsRecompute = false
+        var routes: [Prefix: FIBRoute] = [:]
+        for block in blocks where !block.prefix.isHost {
+            routes[block.prefix] = FIBRoute(prefix: block.prefix, kind: .blackhole, metric: FIBRoute.normalMetric, nextHops: [])
+        }
+        for name in endpoints.keys.sorted() {
+            guard let entry = endpoints[name], let interface = interfaces.named(entry.endpoint.interfaceName) else {
+                endpoints[name]?.preparedIndex = nil
+                continue
+            }
+            if entry.preparedIndex != interface.index {
+                endpoints[name]?.preparedIndex = interface.index
+                if !isDryRun {
+                    let error = InterfaceSetup.prepare(entry.endpoint, interface, table: &table)
+                    endpoints[name]?.preparationError = error
+                    if let error { logger.warning("cannot set up a pod's interface", metadata: ["endpoint": "\(name)", "reason": "\(error)"]) }
+                }
+            }
+            guard interface.isUp else { continue }
+            for address in entry.endpoint.addresses {
+                let prefix = Prefix(host: address)
+                // The first by name wins; the other is shown as failed.
+                if routes[prefix]?.kind == .unicast { continue }
+                routes[prefix] = FIBRoute(
+                    prefix: prefix, kind: .unicast, metric: FIBRoute.normalMetric,
+                    nextHops: [FIBNextHop(gateway: nil, interface: interface.index, isOnlink: false)])
+            }
+        }
+        wantsAnnouncement = announcements(routes)
+        for (prefix, route) in routes where desired[prefix] != route || leaving.contains(prefix) {
+            leaving.remove(prefix)
+            desired[prefix] = route
+            changed.insert(prefix)
+        }
+        for prefix in desired.keys where routes[prefix] == nil { leaving.insert(prefix) }
+    }
+
+    /// Contract 2.6: own blocks, and host routes of addresses that lie in none of them. Pods inside an own block are not announced.
+    private func announcements(_ routes: [Prefix: FIBRoute]) -> [Prefix: UInt32] {
+        var result: [Prefix: UInt32] = [:]
+        for block in blocks where block.isExported && !block.prefix.isHost { result[block.prefix] = LocalRoutes.blockLocalPref }
+        for (prefix, route) in routes where route.kind == .unicast {
+            let cover = blocks.first { $0.prefix.contains(prefix) && !$0.prefix.isHost }
+            if cover == nil { result[prefix] = LocalRoutes.localPrefBase - route.metric }
+        }
+        return result
+    }
+
+    mutating func takeChanged() -> Set<Prefix> {
+        defer { changed = [] }
+        return changed
+    }
+
+    /// Routes that may go now: nobody has them announced any more.
+    mutating func takeRemovable() -> [Prefix] {
+        let free = leaving.filter { announced[$0] == nil }
+        for prefix in free {
+            leaving.remove(prefix)
+            desired[prefix] = nil
+            changed.remove(prefix)
+        }
+        return Array(free)
+    }
+
+    // MARK: Announcement
+
+    struct Origination {
+        var prefix: Prefix
+        /// Nil: withdraw.
+        var localPref: UInt32?
+    }
+
+    /// What is to be announced or withdrawn now. A route that somebody else removed stays announced while it is being put back.
+    mutating func originations(isInstalled: (Prefix) -> Bool) -> [Origination] {
+        var result: [Origination] = []
+        for (prefix, localPref) in wantsAnnouncement where announced[prefix] != localPref && !leaving.contains(prefix) && isInstalled(prefix) {
+            announced[prefix] = localPref
+            result.append(Origination(prefix: prefix, localPref: localPref))
+        }
+        for prefix in announced.keys where wantsAnnouncement[prefix] == nil || leaving.contains(prefix) {
+            announced[prefix] = nil
+            result.append(Origination(prefix: prefix, localPref: nil))
+        }
+        return result
+    }
+
+    // MARK: Status
+
+    func status(isInstalled: (Prefix) -> Bool, reason: (Prefix) -> String?) -> [OwnPrefixStatus] {
+        var rows: [OwnPrefixStatus] = []
+        for block in blocks {
+            let why: String
+            if announced[block.prefix] != nil {
+                why = ""
+            } else if !block.isExported {
+                why = "the pool has disableBGPExport"
+            } else {
+                why = isInstalled(block.prefix) ? "about to be announced" : "its route is not in the kernel: " + (reason(block.prefix) ?? "pending")
+            }
+            rows.append(OwnPrefixStatus(prefix: "\(block.prefix)", kind: "block", isAnnounced: announced[block.prefix] != nil, reason: why))
+        }
+        for prefix in wantsAnnouncement.keys.sorted() where prefix.isHost {
+            let isAnnounced = announced[prefix] != nil
+            rows.append(
+                OwnPrefixStatus(
+                    prefix: "\(prefix)", kind: "address", isAnnounced: isAnnounced,
+                    reason: isAnnounced ? "" : "its route is not in the kernel: " + (reason(prefix) ?? "pending")))
+        }
+        return rows
+    }
+
+    func endpointStatus(_ interfaces: InterfaceTable, isInstalled: (Prefix) -> Bool, reason: (Prefix) -> String?) -> [EndpointStatus] {
+        endpoints.values.sorted { $0.name < $1.name }.map { entry in
+            let prefixes = entry.endpoint.addresses.map { Prefix(host: $0) }
+            var state = "up"
+            var why = entry.preparationError ?? ""
+            if let interface = interfaces.named(entry.endpoint.interfaceName) {
+                if !interface.isUp {
+                    state = "interface down"
+                } else if let broken = prefixes.first(where: { !isInstalled($0) || desired[$0]?.nextHops.first?.interface != interface.index }) {
+                    state = "failed"
+                    why = reason(broken) ?? (isInstalled(broken) ? "\(broken) belongs to another endpoint" : "the route of \(broken) is pending")
+                } else if !why.isEmpty {
+                    state = "failed"
+                }
+            } else {
+                state = "waiting for interface"
+            }
+            return EndpointStatus(
+                name: entry.name, interface: entry.endpoint.interfaceName, addresses: entry.endpoint.addresses.map(\.description), state: state,
+                reason: why)
+        }
+    }
+}
+
+/// The host's side of a pod's veth (contract 2.7): sysctls and the permanent neighbour entry.
+enum InterfaceSetup {
+    /// Answers what failed; nil for nothing.
+    static func prepare(_ endpoint: WorkloadEndpoint, _ interface: Interface, table: inout NetlinkRouteTable) -> String? {
+        var errors: [String] = []
+        func set(_ path: String, _ value: String) {
+            let error = ProcSys.write(path, value)
+            if error != 0 { errors.append("\(path): \(errorText(error))") }
+        }
+        let name = interface.name
+        if endpoint.addresses.contains(where: { $0.family == .ipv4 }) {
+            set("net/ipv4/conf/\(name)/route_localnet", "1")
+            set("net/ipv4/neigh/\(name)/proxy_delay", "0")
+            set("net/ipv4/conf/\(name)/proxy_arp", "1")
+            set("net/ipv4/conf/\(name)/forwarding", "1")
+            // Strict: a pod cannot send with an address that is not routed to it.
+            set("net/ipv4/conf/\(name)/rp_filter", "1")
+        }
+        if endpoint.addresses.contains(where: { $0.family == .ipv6 }) {
+            set("net/ipv6/conf/\(name)/disable_ipv6", "0")
+            set("net/ipv6/conf/\(name)/proxy_ndp", "1")
+            set("net/ipv6/conf/\(name)/forwarding", "1")
+            set("net/ipv6/conf/\(name)/accept_ra", "0")
+        }
+        if let mac = endpoint.mac {
+            for address in endpoint.addresses {
+                let error = table.setNeighbour(address, mac: mac, on: interface.index)
+                if error != 0 { errors.append("neighbour \(address): \(errorText(error))") }
+            }
+        }
+        return errors.isEmpty ? nil : errors.joined(separator: "; ")
+    }
+}

@@ -1,0 +1,56 @@
+import FoundationEssentials
+import Glibc
+package import Logging
+import Synchronization
+
+/// Log lines to standard error, as text or JSON. The sink never blocks: what a full pipe does not take is dropped and counted.
+struct StandardErrorLogHandler: LogHandler {
+    var metadata: Logger.Metadata = [:]
+    var logLevel: Logger.Level
+    let isJSON: Bool
+    static let dropped = Atomic<Int>(0)
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        var now = timespec()
+        clock_gettime(CLOCK_REALTIME, &now)
+        var parts = tm()
+        var seconds = now.tv_sec
+        gmtime_r(&seconds, &parts)
+        func two(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }
+        let millis = now.tv_nsec / 1_000_000
+        let stamp =
+            "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))T\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec)).\(millis < 10 ? "00" : millis < 100 ? "0" : "")\(millis)Z"
+        let fields = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
+        var line: String
+        if isJSON {
+            var object: [String: String] = ["time": stamp, "level": event.level.rawValue, "message": event.message.description]
+            for (key, value) in fields { object[key] = value.description }
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+            line = (try? encoder.encode(object)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+        } else {
+            line = "\(stamp) \(event.level.rawValue) \(event.message)"
+            for (key, value) in fields { line += " \(key)=\(value)" }
+        }
+        // A peer's text must not forge lines.
+        let bytes = Array(line.utf8).map { $0 < 32 || $0 == 127 ? UInt8(ascii: " ") : $0 } + [10]
+        var poller = pollfd(fd: 2, events: Int16(POLLOUT), revents: 0)
+        guard poll(&poller, 1, 0) > 0, write(2, bytes, bytes.count) == bytes.count else {
+            StandardErrorLogHandler.dropped.add(1, ordering: .relaxed)
+            return
+        }
+    }
+}
+
+/// Makes the process's logger.
+package func makeLogger(level: String, isJSON: Bool) throws(StartError) -> Logger {
+    guard let parsed = Logger.Level(rawValue: level.lowercased()) else {
+        throw StartError("--log-level: \"\(level)\" is unknown; it must be trace, debug, info, notice, warning, error or critical")
+    }
+    return Logger(label: "apusd") { _ in StandardErrorLogHandler(logLevel: parsed, isJSON: isJSON) }
+}

@@ -1,0 +1,9 @@
+import LinuxIO
+import StatusAPI
+
+/// What edge threads tell the routing loop.
+enum LoopMessage: Sendable {
+    case configuration(LoadedConfiguration)
+    case question(StatusRequest, Promise<StatusAnswer>)
+    case metrics(Promise<MetricsSnapshot>)
+}

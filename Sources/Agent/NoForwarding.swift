@@ -1,0 +1,24 @@
+import BGPRouting
+import BGPSpeaker
+import NetTypes
+import Resources
+import StatusAPI
+
+/// A reflector's forwarding plane: none. No netlink, no routes, nothing to originate.
+final class NoForwarding: ForwardingPlane {
+    var descriptor: Int32? { nil }
+    var tracksNextHops: Bool { false }
+    /// RFC 4724 3: a speaker that is not in the forwarding path preserves by doing nothing.
+    var preservedFamilies: AddressFamilySet { .all }
+    var nextDeadline: Instant? { nil }
+    var isStarting: Bool { false }
+
+    func configure(blocks: [OwnBlock], endpoints: [(name: String, endpoint: WorkloadEndpoint)], _ speaker: inout Speaker) {}
+    func read(_ speaker: inout Speaker) {}
+    func resolve(_ speaker: inout Speaker) {}
+    func take(_ changes: [LocRIBChange], _ speaker: inout Speaker) {}
+    func reconcile(_ speaker: inout Speaker, now: Instant) -> Bool { false }
+    func fill(_ status: inout DaemonStatus) {}
+    func endpointStatus() -> [EndpointStatus] { [] }
+    func fibStatus(argument: String?, cursor: Int, limit: Int) -> (rows: [FIBStatus], next: Int?) { ([], nil) }
+}

@@ -1,0 +1,311 @@
+import BGPMessages
+import BGPRouting
+import BGPSession
+import BGPSpeaker
+import LinuxIO
+import Logging
+import NetTypes
+import Resources
+
+/// The peers that the resources want, and the speaker's peers that follow them.
+///
+/// A session is its addresses, not the name of an object: a neighbour that moves from the mesh to a BGPPeer keeps its session. Peers that are
+/// to go stay until those that take their place are up (make before break), at most `removalGrace`.
+final class Peering {
+    /// How long a peer that is to go waits for its successors.
+    static let removalGrace: Duration = .seconds(30)
+
+    private struct Entry {
+        var planned: PlannedPeer
+        var index: PeerIndex
+        var options: TCPSocket.Options
+        var source: IPAddress?
+        var removeAt: Instant?
+        var retryConnectAt: Instant?
+        var lastConnectError: Int32?
+        var isDynamic = false
+        var isDown = false
+        var since: Double?
+    }
+
+    struct Target {
+        var address: SocketAddress
+        var source: IPAddress?
+        var options: TCPSocket.Options
+    }
+
+    let node: String
+    private let isReflector: Bool
+    private let logger: Logger
+    private let identity: AttributeTable.Identity
+    private var entries: [IPAddress: Entry] = [:]
+    private var addresses: [PeerIndex: IPAddress] = [:]
+    private var ranges: [Prefix: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
+    private(set) var held: [(planned: PlannedPeer, reason: String)] = []
+    private(set) var loaded: LoadedConfiguration
+    /// Selectors that matched before and match nothing now (SPEC, promise 4).
+    private(set) var alarms: [String] = []
+    private var lastPlan: [PlannedPeer] = []
+
+    init(node: String, isReflector: Bool, identity: AttributeTable.Identity, first: LoadedConfiguration, logger: Logger) {
+        self.node = node
+        self.isReflector = isReflector
+        self.identity = identity
+        self.logger = logger
+        loaded = first
+    }
+
+    // MARK: Who is who
+
+    func name(_ peer: PeerIndex) -> String {
+        guard let address = addresses[peer], let entry = entries[address] else { return "peer \(peer)" }
+        return "\(address) (\(entry.planned.name))"
+    }
+
+    func target(_ peer: PeerIndex) -> Target? {
+        guard let address = addresses[peer], let entry = entries[address] else { return nil }
+        return Target(address: SocketAddress(address, port: entry.planned.port), source: entry.source, options: entry.options)
+    }
+
+    func socketOptions(_ peer: PeerIndex) -> TCPSocket.Options { addresses[peer].flatMap { entries[$0] }?.options ?? TCPSocket.Options() }
+
+    func details(_ peer: PeerIndex) -> (planned: PlannedPeer, isDynamic: Bool, since: Double?, connectError: Int32?)? {
+        addresses[peer].flatMap { entries[$0] }.map { ($0.planned, $0.isDynamic, $0.since, $0.lastConnectError) }
+    }
+
+    var configuredCount: Int { entries.count }
+
+    /// The peer that a connection from an address belongs to: a configured one, or a new dynamic one within its range's limit.
+    func peer(for address: IPAddress, _ speaker: inout Speaker, now: Instant) -> PeerIndex? {
+        if let entry = entries[address] { return entry.index }
+        guard let range = ranges.keys.filter({ $0.contains(address) }).max(by: { $0.length < $1.length }), let template = ranges[range] else { return nil }
+        let used = entries.values.count { $0.isDynamic && $0.planned.name == template.planned.name }
+        guard used < template.planned.options.maxDynamicPeers else {
+            logger.warning("too many dynamic peers", metadata: ["range": "\(range)", "limit": "\(template.planned.options.maxDynamicPeers)"])
+            return nil
+        }
+        var planned = template.planned
+        planned.target = .address(address)
+        return add(planned, address, template.options, isDynamic: true, &speaker, now)
+    }
+
+    // MARK: Events
+
+    func note(_ peer: PeerIndex, _ event: SpeakerEvent, now: Instant) {
+        guard let address = addresses[peer] else { return }
+        switch event {
+        case .established:
+            entries[address]?.isDown = false
+            entries[address]?.since = wallClockSeconds()
+            entries[address]?.lastConnectError = nil
+        case .down:
+            entries[address]?.isDown = true
+            entries[address]?.since = wallClockSeconds()
+        case .attemptFailed: entries[address]?.isDown = true
+        default: break
+        }
+    }
+
+    func noteConnectError(_ peer: PeerIndex, _ error: Int32) {
+        if let address = addresses[peer] { entries[address]?.lastConnectError = error }
+    }
+
+    /// An attempt that could not even begin is reported to the state machine in the next turn, not inside its own action.
+    func connectLater(_ peer: PeerIndex, _ now: Instant) {
+        if let address = addresses[peer] { entries[address]?.retryConnectAt = now + .milliseconds(50) }
+    }
+
+    var nextDeadline: Instant? { entries.values.flatMap { [$0.removeAt, $0.retryConnectAt] }.compactMap { $0 }.min() }
+
+    func handleTimeouts(_ speaker: inout Speaker, now: Instant) {
+        for (address, entry) in entries {
+            if let due = entry.retryConnectAt, due <= now {
+                entries[address]?.retryConnectAt = nil
+                speaker.connectionFailed(entry.index, .active, now: now)
+            }
+        }
+        let leaving = entries.filter { $0.value.removeAt != nil }
+        guard !leaving.isEmpty else { return }
+        let successorsAreUp = entries.values.allSatisfy { entry in
+            entry.removeAt != nil || entry.isDynamic || speaker.snapshot(entry.index)?.session != nil
+        }
+        let isSynchronized = successorsAreUp && AddressFamily.allCases.allSatisfy { speaker.isSynchronized($0, now: now) }
+        for (address, entry) in leaving {
+            if let due = entry.removeAt, due <= now || isSynchronized { remove(address, .peerDeconfigured, &speaker, now) }
+        }
+    }
+
+    /// Dynamic peers whose session is over, and whose routes nobody has to keep.
+    func sweepDynamicPeers(_ speaker: inout Speaker, now: Instant) {
+        for (address, entry) in entries where entry.isDynamic && entry.isDown {
+            guard let snapshot = speaker.snapshot(entry.index), snapshot.session == nil, snapshot.staleFamilies.isEmpty else { continue }
+            if snapshot.state == .openSent || snapshot.state == .openConfirm { continue }
+            remove(address, .peerDeconfigured, &speaker, now)
+        }
+    }
+
+    // MARK: Applying resources
+
+    /// Brings the speaker's peers, the listeners' keys and this node's routes into step with the resources.
+    func apply(_ new: LoadedConfiguration, _ speaker: inout Speaker, _ plane: any ForwardingPlane, _ transport: Transport, now: Instant) {
+        loaded = new
+        let resources = new.resources
+        guard resources.nodes[node] != nil else {
+            logger.error("the Node object of this node is gone; the last good state stays", metadata: ["node": "\(node)"])
+            return
+        }
+        speaker.rib.maximumPaths = resources.configuration(of: node).maximumPaths ?? 16
+        let pools = resources.pools
+        let blocks = resources.blocks(of: node).map { block in
+            OwnBlock(prefix: block, isExported: !pools.contains { $0.disableBGPExport && $0.cidr.contains(block) })
+        }
+        plane.configure(blocks: blocks, endpoints: resources.endpoints(of: node), &speaker)
+        applyPeers(plan(resources), &speaker, transport, now)
+    }
+
+    /// The plan, with the last peers of a selector that suddenly matches nothing.
+    private func plan(_ resources: ResourceSet) -> [PlannedPeer] {
+        var plan = PeeringPlan.peers(of: node, in: resources, allFamilies: isReflector)
+        alarms = []
+        let objects = Dictionary(resources.peers.map { ("BGPPeer/\($0.name)", $0.peer) }) { first, _ in first }
+        for name in Set(lastPlan.map(\.name)) where !plan.contains(where: { $0.name == name }) {
+            guard let object = objects[name], object.peerSelector != nil else { continue }
+            let kept = lastPlan.filter { peer in peer.name == name && peer.options == object && !plan.contains { $0.target == peer.target } }
+            guard !kept.isEmpty, object.applies(to: node, resources.nodes[node]?.labels ?? [:]) || kept[0].origin != .node else { continue }
+            alarms.append("\(name): spec.peerSelector matches no node any more; its \(kept.count) last peers are kept")
+            plan += kept
+        }
+        for alarm in alarms { logger.error("a selector lost its peers", metadata: ["alarm": "\(alarm)"]) }
+        lastPlan = plan
+        return plan
+    }
+
+    private func applyPeers(_ plan: [PlannedPeer], _ speaker: inout Speaker, _ transport: Transport, _ now: Instant) {
+        held = []
+        var wanted: Set<IPAddress> = []
+        var newRanges: [Prefix: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
+        for planned in plan {
+            var options = TCPSocket.Options(ttlSecurityHops: planned.options.ttlSecurity)
+            var holdReason: String?
+            if let reference = planned.password {
+                options.password = loaded.secrets.values[reference]
+                // Fail closed: no session without the password that was asked for.
+                if options.password == nil { holdReason = loaded.secrets.failures[reference] ?? "secret \(reference) is missing" }
+            }
+            if let text = planned.options.shutdown { holdReason = "shutdown: \(text)" }
+            switch planned.target {
+            case .address(let address):
+                if let holdReason {
+                    held.append((planned, holdReason))
+                    if entries[address] != nil {
+                        remove(address, .administrativeShutdown(planned.options.shutdown ?? ""), &speaker, now)
+                    }
+                    continue
+                }
+                wanted.insert(address)
+                setPassword(options.password, Prefix(host: address), entries[address]?.options.password, transport)
+                applyPeer(planned, address, options, &speaker, now)
+            case .range(let range):
+                if let holdReason {
+                    held.append((planned, holdReason))
+                    continue
+                }
+                setPassword(options.password, range, ranges[range]?.options.password, transport)
+                newRanges[range] = (planned, options)
+            }
+        }
+        for (range, old) in ranges where newRanges[range] == nil { setPassword(nil, range, old.options.password, transport) }
+        ranges = newRanges
+        for (address, entry) in entries where !wanted.contains(address) && entry.removeAt == nil {
+            if entry.isDynamic {
+                let template = newRanges.filter { $0.key.contains(address) }.max { $0.key.length < $1.key.length }?.value
+                if let template, template.planned.remoteAS == nil || template.planned.remoteAS == entry.planned.remoteAS {
+                    var planned = template.planned
+                    planned.target = .address(address)
+                    applyPeer(planned, address, template.options, &speaker, now)
+                    continue
+                }
+            }
+            setPassword(nil, Prefix(host: address), entry.options.password, transport)
+            entries[address]?.removeAt = now + Peering.removalGrace
+        }
+        handleTimeouts(&speaker, now: now)
+    }
+
+    private func setPassword(_ password: [UInt8]?, _ prefix: Prefix, _ old: [UInt8]?, _ transport: Transport) {
+        guard password != old else { return }
+        do throws(SystemError) {
+            try transport.setPassword(password, for: prefix)
+        } catch {
+            logger.error("cannot set a TCP MD5 password", metadata: ["peer": "\(prefix)", "reason": "\(error)"])
+        }
+    }
+
+    private func applyPeer(_ planned: PlannedPeer, _ address: IPAddress, _ options: TCPSocket.Options, _ speaker: inout Speaker, _ now: Instant) {
+        guard let entry = entries[address] else {
+            _ = add(planned, address, options, isDynamic: false, &speaker, now)
+            return
+        }
+        let source = sourceAddress(planned, address)
+        entries[address]?.removeAt = nil
+        entries[address]?.planned = planned
+        entries[address]?.options = options
+        entries[address]?.source = source
+        entries[address]?.isDynamic = entry.isDynamic && planned.isPassive
+        speaker.updatePeer(entry.index, settings(planned, address), now: now)
+        // What the first segment depends on needs a new connection.
+        if entry.options != options || entry.source != source || entry.planned.port != planned.port {
+            speaker.resetPeer(entry.index, .configurationChange, now: now)
+        }
+    }
+
+    private func add(
+        _ planned: PlannedPeer, _ address: IPAddress, _ options: TCPSocket.Options, isDynamic: Bool, _ speaker: inout Speaker, _ now: Instant
+    ) -> PeerIndex {
+        let index = speaker.addPeer(settings(planned, address), now: now)
+        entries[address] = Entry(
+            planned: planned, index: index, options: options, source: sourceAddress(planned, address), isDynamic: isDynamic)
+        addresses[index] = address
+        return index
+    }
+
+    private func remove(_ address: IPAddress, _ notification: NotificationMessage, _ speaker: inout Speaker, _ now: Instant) {
+        guard let entry = entries.removeValue(forKey: address) else { return }
+        speaker.removePeer(entry.index, notification, now: now)
+        addresses[entry.index] = nil
+    }
+
+    private func sourceAddress(_ planned: PlannedPeer, _ peer: IPAddress) -> IPAddress? {
+        switch planned.options.source {
+        case .none: nil
+        case .address(let address): address
+        case .useNodeIP: loaded.resources.nodes[node]?.address(peer.family)
+        }
+    }
+
+    private func settings(_ planned: PlannedPeer, _ address: IPAddress) -> PeerSettings {
+        let options = planned.options
+        var session = SessionConfiguration(
+            localAS: identity.localAS, remoteAS: planned.remoteAS, localIdentifier: identity.identifier, families: planned.families)
+        if let hold = options.holdTime { session.holdTime = UInt16(clamping: hold.nanoseconds / 1_000_000_000) }
+        session.keepaliveTime = options.keepaliveTime
+        session.isPassive = planned.isPassive
+        session.connectRetryTime = options.connectRetryTime ?? session.connectRetryTime
+        session.idleHoldTime = options.idleHoldTime ?? session.idleHoldTime
+        session.gracefulRestart = options.gracefulRestart.flatMap { GracefulRestartMode(rawValue: $0) } ?? .on
+        session.restartTime = UInt16(clamping: (options.maxRestartTime?.nanoseconds ?? 120_000_000_000) / 1_000_000_000)
+        session.offersExtendedMessage = options.extendedMessages ?? true
+        var result = PeerSettings(name: planned.name, address: address, session: session)
+        result.isClient = planned.isClient
+        result.importMode = options.importsAll ? .all : .safe
+        result.exportMode = options.exportsAll.map { $0 ? .all : .own }
+        result.allowedOwnAS = options.numAllowedLocalASNumbers
+        result.setsNextHopSelf = options.setsNextHopSelf
+        result.maximumPrefixes = options.maxPrefixes
+        result.maximumPrefixesRestart = options.maxPrefixesRestart
+        let own = loaded.resources.nodes[node]
+        let source = sourceAddress(planned, address)
+        result.nextHops = AddressFamily.allCases.map { family in source?.family == family ? source : own?.address(family) }
+        return result
+    }
+}

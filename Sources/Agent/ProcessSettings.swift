@@ -1,0 +1,46 @@
+/// The flags of the daemon (SPEC, 'Process settings are flags').
+package struct ProcessSettings: Sendable {
+    package var node: String
+    package var resources: String
+    package var secrets: String
+    package var stateDirectory: String
+    package var socket: String
+    /// `ADDRESS:PORT`; empty: off.
+    package var metrics: String
+    package var health: String
+    package var logLevel: String
+    package var isJSONLog: Bool
+    /// Reads the kernel, writes nothing to it.
+    package var isDryRun: Bool
+    /// Bad objects at the first start are left out instead of being fatal.
+    package var isLenient: Bool
+    /// Reflector: the user to become when started as root.
+    package var user: String?
+
+    package init(
+        node: String, resources: String, secrets: String, stateDirectory: String, socket: String, metrics: String, health: String,
+        logLevel: String, isJSONLog: Bool, isDryRun: Bool, isLenient: Bool, user: String? = nil
+    ) {
+        self.node = node
+        self.resources = resources
+        self.secrets = secrets
+        self.stateDirectory = stateDirectory
+        self.socket = socket
+        self.metrics = metrics
+        self.health = health
+        self.logLevel = logLevel
+        self.isJSONLog = isJSONLog
+        self.isDryRun = isDryRun
+        self.isLenient = isLenient
+        self.user = user
+    }
+}
+
+/// A start that cannot succeed: one clear line, exit code 2.
+package struct StartError: Error, Sendable, CustomStringConvertible {
+    package let description: String
+    package init(_ description: String) { self.description = description }
+}
+
+/// The version that `--version` prints.
+package let apusVersion = "0.1.0"

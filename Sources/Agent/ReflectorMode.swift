@@ -1,0 +1,21 @@
+import BGPSession
+import LinuxIO
+import NetTypes
+
+/// `apusd reflector`: a speaker over nothing. This file names no type that could write a kernel route, and gives up the privilege to.
+package enum ReflectorMode {
+    package static func run(_ settings: ProcessSettings) throws(StartError) {
+        let signals: SignalReader
+        do throws(SystemError) { signals = try SignalReader() } catch { throw StartError("\(error)") }
+        let daemon = try Daemon(settings, isReflector: true)
+        let transport = try daemon.openTransport()
+        if let user = settings.user, Privileges.isRoot {
+            do throws(SystemError) { try Privileges.become(user: user) } catch { throw StartError("--user: \(error)") }
+        }
+        do throws(SystemError) { try Privileges.dropAllButBindService() } catch { throw StartError("\(error)") }
+        let ranBefore = try daemon.markStarted()
+        // A reflector is not in the forwarding path: what it reflected goes on being forwarded while it is away (RFC 4724 3).
+        try daemon.run(
+            NoForwarding(), transport, restart: RestartState(isRestarting: ranBefore, preservedFamilies: ranBefore ? .all : []), signals: signals)
+    }
+}

@@ -1,0 +1,315 @@
+import BGPMessages
+import BGPRouting
+import BGPSession
+import BGPSpeaker
+import LinuxIO
+import Logging
+import NetTypes
+
+/// The daemon's one routing thread. Start reading here: `turn` is the map of the whole.
+///
+/// One turn is a fixed list of phases, each bounded in its work and timed into a metric. Bytes come in at `read` and leave at `write`; the
+/// kernel hears of it at `reconcile`; whatever comes back enters at the top of the next turn.
+final class RoutingLoop {
+    enum Phase: Int, CaseIterable {
+        case read, timeouts, decide, export, write, reconcile, control
+    }
+
+    /// Prefixes decided, and prefixes replayed, in one turn at most.
+    private static let decideBudget = 20_000
+    private static let replayBudget = 20_000
+    /// Octets read from one connection in one turn at most, and written.
+    private static let readBudget = 1 << 18
+    private static let writeBudget = 1 << 20
+
+    let logger: Logger
+    let settings: LoopSettings
+    let plane: any ForwardingPlane
+    var speaker: Speaker
+    let mailbox: Mailbox<LoopMessage>
+    let reload: Wakeup
+    private let wakeup: Wakeup
+    private let signals: SignalReader
+    let transport: Transport
+    let peering: Peering
+    let started: Instant
+    private(set) var now: Instant
+    /// Nanoseconds spent in each phase, and the longest single run of it.
+    private(set) var phaseTime = [Int64](repeating: 0, count: Phase.allCases.count)
+    private(set) var phaseLongest = [Int64](repeating: 0, count: Phase.allCases.count)
+    private(set) var turns: UInt64 = 0
+    private var isStopping = false
+    private var hasMoreWork = false
+    private var ready: [Readiness] = []
+    private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 16)
+
+    private static let wakeupToken: UInt64 = 1
+    private static let signalToken: UInt64 = 2
+    private static let kernelToken: UInt64 = 3
+
+    init(
+        speaker: consuming Speaker, plane: any ForwardingPlane, peering: Peering, transport: Transport, signals: consuming SignalReader,
+        wakeup: Wakeup, mailbox: Mailbox<LoopMessage>, reload: Wakeup, logger: Logger, settings: LoopSettings, now: Instant
+    ) throws(SystemError) {
+        self.speaker = speaker
+        self.plane = plane
+        self.peering = peering
+        self.transport = transport
+        self.signals = signals
+        self.wakeup = wakeup
+        self.mailbox = mailbox
+        self.reload = reload
+        self.logger = logger
+        self.settings = settings
+        self.now = now
+        started = now
+        try transport.poller.add(wakeup.fd, token: RoutingLoop.wakeupToken)
+        try transport.poller.add(self.signals.fd, token: RoutingLoop.signalToken)
+        if let fd = plane.descriptor { try transport.poller.add(fd, token: RoutingLoop.kernelToken) }
+    }
+
+    deinit { buffer.deallocate() }
+
+    /// Runs until SIGTERM or SIGINT. Sessions are then closed without a NOTIFICATION and routes stay in the kernel, so that a restart under
+    /// graceful restart loses no packet (SPEC, promise 2).
+    func run() {
+        while !isStopping { turn() }
+        logger.notice("stopping: sessions end without NOTIFICATION and routes stay, for graceful restart")
+    }
+
+    // MARK: The turn
+
+    private func turn() {
+        wait()
+        turns += 1
+        timed(.read) { readSockets() }
+        timed(.timeouts) { handleTimeouts() }
+        timed(.decide) { decide() }
+        timed(.export) { if speaker.export(replayBudget: RoutingLoop.replayBudget) { hasMoreWork = true } }
+        timed(.write) { write() }
+        timed(.reconcile) { if plane.reconcile(&speaker, now: now) { hasMoreWork = true } }
+        timed(.control) { control() }
+        if speaker.rib.dirtyCount > 0 || speaker.rib.hasExportWork || speaker.hasActions { hasMoreWork = true }
+    }
+
+    private func timed(_ phase: Phase, _ body: () -> Void) {
+        let start = monotonicNanoseconds()
+        body()
+        let spent = monotonicNanoseconds() - start
+        phaseTime[phase.rawValue] += spent
+        phaseLongest[phase.rawValue] = max(phaseLongest[phase.rawValue], spent)
+    }
+
+    private func wait() {
+        var timeout: Duration? = hasMoreWork ? .zero : nil
+        if !hasMoreWork {
+            let deadlines = [speaker.nextDeadline, plane.nextDeadline, transport.nextDeadline, peering.nextDeadline]
+            if let next = deadlines.compactMap({ $0 }).min() {
+                timeout = max(.zero, next - Instant(nanoseconds: monotonicNanoseconds()))
+            }
+        }
+        hasMoreWork = false
+        ready.removeAll(keepingCapacity: true)
+        transport.poller.wait(timeout: timeout, into: &ready)
+        now = Instant(nanoseconds: monotonicNanoseconds())
+    }
+
+    // MARK: read
+
+    private func readSockets() {
+        for event in ready {
+            switch event.token {
+            case RoutingLoop.wakeupToken: wakeup.clear()
+            case RoutingLoop.signalToken:
+                switch signals.next() {
+                case .terminate: isStopping = true
+                case .reload: reload.signal()
+                case nil: break
+                }
+            case RoutingLoop.kernelToken: plane.read(&speaker)
+            default:
+                if transport.isListener(event.token) {
+                    accept(event.token)
+                } else if let connection = transport.connection(event.token) {
+                    service(connection, event)
+                }
+            }
+        }
+    }
+
+    private func accept(_ token: UInt64) {
+        // At most 64 a turn: a storm of connections does not hold the sessions up that are there.
+        for _ in 0..<64 {
+            guard let accepted = transport.accept(token) else { return }
+            let address = accepted.peer.address
+            guard let peer = peering.peer(for: address, &speaker, now: now) else {
+                logger.debug("connection from an address that is no peer", metadata: ["address": "\(address)"])
+                continue
+            }
+            guard !plane.isStarting, speaker.admitsIncoming(peer, now: now) else {
+                carryOutActions()
+                continue
+            }
+            // Whatever the old passive connection was, it is closed before the new one takes its place.
+            carryOutActions()
+            transport.adopt(accepted.takeSocket(), peer, peering.socketOptions(peer), logger)
+            speaker.connected(peer, .passive, now: now)
+            carryOutActions()
+        }
+        hasMoreWork = true
+    }
+
+    private func service(_ connection: Connection, _ event: Readiness) {
+        if connection.isConnecting {
+            guard event.canWrite || event.isBroken else { return }
+            let error = connection.socket.connectError()
+            if error == 0 {
+                connection.isConnecting = false
+                connection.updateInterest(transport.poller)
+                speaker.connected(connection.peer, connection.side, now: now)
+            } else {
+                peering.noteConnectError(connection.peer, error)
+                transport.drop(connection)
+                speaker.connectionFailed(connection.peer, connection.side, now: now)
+            }
+            carryOutActions()
+            return
+        }
+        if event.canRead || event.isBroken { receive(connection) }
+    }
+
+    private func receive(_ connection: Connection) {
+        var left = RoutingLoop.readBudget
+        while left > 0 {
+            switch connection.socket.read(into: buffer) {
+            case .done(let count):
+                left -= count
+                // After the end of a session what still comes is read and dropped, so that our NOTIFICATION is not lost to a reset.
+                guard connection.closeDeadline == nil else { continue }
+                speaker.received(connection.peer, connection.side, UnsafeRawBufferPointer(rebasing: buffer[0..<count]), now: now)
+                carryOutActions()
+                if transport.connection(connection.token) == nil { return }
+                if count < buffer.count { return }
+            case .wouldBlock: return
+            case .closed, .failed:
+                let wasOpen = connection.closeDeadline == nil
+                transport.drop(connection)
+                if wasOpen {
+                    speaker.connectionFailed(connection.peer, connection.side, now: now)
+                    carryOutActions()
+                }
+                return
+            }
+        }
+    }
+
+    // MARK: timeouts, decide
+
+    private func handleTimeouts() {
+        speaker.handleTimeouts(now: now)
+        transport.handleTimeouts(now: now)
+        peering.handleTimeouts(&speaker, now: now)
+        carryOutActions()
+    }
+
+    private func decide() {
+        plane.resolve(&speaker)
+        if speaker.decide(budget: RoutingLoop.decideBudget) { hasMoreWork = true }
+        plane.take(speaker.takeChanges(), &speaker)
+    }
+
+    // MARK: write
+
+    private func write() {
+        carryOutActions()
+        for connection in transport.takeWritable(ready) {
+            switch connection.write(budget: RoutingLoop.writeBudget) {
+            case .done:
+                if connection.closeDeadline != nil { transport.finish(connection) }
+            case .blocked: break
+            case .failed:
+                let wasOpen = connection.closeDeadline == nil
+                transport.drop(connection)
+                if wasOpen { speaker.connectionFailed(connection.peer, connection.side, now: now) }
+                continue
+            }
+            connection.updateInterest(transport.poller)
+            if connection.closeDeadline == nil {
+                if connection.queuedBytes > Transport.backlogLimit {
+                    speaker.setBacklogged(connection.peer, true)
+                } else if connection.queuedBytes == 0 {
+                    speaker.setBacklogged(connection.peer, false)
+                }
+            }
+        }
+        if speaker.hasActions { carryOutActions() }
+    }
+
+    /// What the speaker asked for.
+    func carryOutActions() {
+        guard speaker.hasActions else { return }
+        for action in speaker.takeActions() {
+            switch action {
+            case .connect(let peer):
+                if plane.isStarting || !connect(peer) { peering.connectLater(peer, now) }
+            case .send(let peer, let side, let buffer): transport.send(peer, side, buffer)
+            case .close(let peer, let side): transport.close(peer, side, now: now)
+            case .report(let peer, let event): report(peer, event)
+            }
+        }
+    }
+
+    /// False where the connection could not even be begun.
+    private func connect(_ peer: PeerIndex) -> Bool {
+        guard let target = peering.target(peer) else { return false }
+        do throws(SystemError) {
+            try transport.connect(peer, target.address, from: target.source, target.options)
+            return true
+        } catch {
+            peering.noteConnectError(peer, error.code)
+            logger.debug("cannot connect", metadata: ["peer": "\(peering.name(peer))", "reason": "\(error)"])
+            return false
+        }
+    }
+
+    private func report(_ peer: PeerIndex, _ event: SpeakerEvent) {
+        peering.note(peer, event, now: now)
+        let name = peering.name(peer)
+        switch event {
+        case .established(let session):
+            logger.notice("session is up", metadata: ["peer": "\(name)", "as": "\(session.remoteAS)", "routerID": "\(session.remoteIdentifier)"])
+        case .down(let reason): logger.notice("session is down", metadata: ["peer": "\(name)", "reason": "\(reason)"])
+        case .attemptFailed(let reason): logger.debug("session did not come up", metadata: ["peer": "\(name)", "reason": "\(reason)"])
+        case .endOfRIB(let family): logger.debug("End-of-RIB", metadata: ["peer": "\(name)", "family": "\(family.name)"])
+        case .attributeFaults(let faults, let withdrawn):
+            logger.warning(
+                withdrawn ? "malformed UPDATE treated as withdraw (RFC 7606)" : "malformed attribute discarded (RFC 7606)",
+                metadata: ["peer": "\(name)", "faults": "\(faults.map(\.description).joined(separator: "; "))"])
+        case .holdingStaleRoutes(let families):
+            logger.notice(
+                "keeping routes of a peer that restarts (RFC 4724)",
+                metadata: ["peer": "\(name)", "families": "\(families.families.map(\.name).joined(separator: ","))"])
+        case .flushedStaleRoutes: logger.info("stale routes removed", metadata: ["peer": "\(name)"])
+        case .maximumPrefixesReached(let family, let limit):
+            logger.error("peer announces too many prefixes", metadata: ["peer": "\(name)", "family": "\(family.name)", "limit": "\(limit)"])
+        case .tooSlow: logger.warning("peer does not read; it gets no routes until it does", metadata: ["peer": "\(name)"])
+        case .caughtUp: logger.notice("peer reads again", metadata: ["peer": "\(name)"])
+        }
+    }
+
+    // MARK: control
+
+    private func control() {
+        peering.sweepDynamicPeers(&speaker, now: now)
+        for message in mailbox.takeAll() {
+            switch message {
+            case .configuration(let loaded):
+                peering.apply(loaded, &speaker, plane, transport, now: now)
+                carryOutActions()
+                hasMoreWork = true
+            case .question(let request, let promise): promise.fulfil(StatusBuilder(loop: self).answer(request))
+            case .metrics(let promise): promise.fulfil(StatusBuilder(loop: self).metrics())
+            }
+        }
+    }
+}

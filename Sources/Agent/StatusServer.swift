@@ -1,0 +1,64 @@
+import LinuxIO
+import Logging
+import StatusAPI
+
+/// The unix socket of the status API: one line of JSON in, one line out, any number of times a connection.
+enum StatusServer {
+    private static let maximumClients = 32
+    static let answerTimeout: Int32 = 10000
+
+    /// Opens the socket, and serves on threads of their own. Throws where the path cannot be bound.
+    static func start(path: String, mailbox: Mailbox<LoopMessage>, logger: Logger) throws(StartError) {
+        let listener: UnixListener
+        do throws(SystemError) {
+            listener = try UnixListener(path: path, mode: 0o660)
+        } catch {
+            throw StartError("--socket \(path): \(errorText(error.code)); is another apusd running, and does the folder exist?")
+        }
+        let box = ListenerBox(listener)
+        let clients = Counter()
+        startEdgeThread {
+            while true {
+                guard let stream = box.listener.accept() else { continue }
+                guard clients.add(1) <= maximumClients else {
+                    clients.add(-1)
+                    continue
+                }
+                let owned = StreamBox(stream)
+                startEdgeThread {
+                    owned.serve(mailbox)
+                    clients.add(-1)
+                }
+            }
+        }
+    }
+
+    private final class ListenerBox: Sendable {
+        let listener: UnixListener
+        init(_ listener: consuming UnixListener) { self.listener = listener }
+    }
+
+    /// Owned by one thread after another, never by two.
+    private final class StreamBox: @unchecked Sendable {
+        private var stream: LineStream
+        init(_ stream: consuming LineStream) { self.stream = stream }
+
+        func serve(_ mailbox: Mailbox<LoopMessage>) {
+            while let line = stream.readLine(milliseconds: 60000, limit: StatusCodec.maximumRequest) {
+                var answer = StatusAnswer()
+                if let request = StatusCodec.request(line) {
+                    let promise = Promise<StatusAnswer>()
+                    mailbox.post(.question(request, promise))
+                    if let given = promise.wait(milliseconds: StatusServer.answerTimeout) {
+                        answer = given
+                    } else {
+                        answer.error = "the daemon did not answer in time"
+                    }
+                } else {
+                    answer.error = "the request is not understood; apusctl and apusd must be of the same version"
+                }
+                guard stream.writeLine(StatusCodec.encode(answer)) else { return }
+            }
+        }
+    }
+}

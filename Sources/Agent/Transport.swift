@@ -1,0 +1,141 @@
+import BGPRouting
+import BGPSession
+import LinuxIO
+import Logging
+import NetTypes
+
+/// Sockets: listeners, connections, and which of them carries which side of which peer.
+final class Transport {
+    /// More than this queued to a peer, and it gets no routes until it has read what is there.
+    static let backlogLimit = 32 << 20
+    /// How long the end of a session may take to be written.
+    private static let lingerTime: Duration = .seconds(1)
+
+    let poller: Poller
+    private var listeners: [ListenerSlot] = []
+    private var connections: [UInt64: Connection] = [:]
+    /// By peer index: the connections of its active and passive side.
+    private var sides: [[Connection?]] = []
+    private var closing: Set<UInt64> = []
+    /// Connections that something was queued on in this turn.
+    private var touched: [UInt64] = []
+    private var nextToken: UInt64 = 1000
+
+    private final class ListenerSlot {
+        let listener: TCPListener
+        let token: UInt64
+        init(_ listener: consuming TCPListener, token: UInt64) {
+            self.listener = listener
+            self.token = token
+        }
+    }
+
+    init() throws(SystemError) { poller = try Poller() }
+
+    // MARK: Listening
+
+    func listen(on address: SocketAddress) throws(SystemError) {
+        let listener = try TCPListener(on: address)
+        let token = takeToken()
+        try poller.add(listener.fd, token: token)
+        listeners.append(ListenerSlot(listener, token: token))
+    }
+
+    func isListener(_ token: UInt64) -> Bool { listeners.contains { $0.token == token } }
+    var listenAddresses: [SocketAddress] { listeners.map { $0.listener.address } }
+
+    func accept(_ token: UInt64) -> AcceptedConnection? { listeners.first { $0.token == token }?.listener.accept() }
+
+    /// The MD5 key of a peer or a range, on every listener of its family; nil removes it.
+    func setPassword(_ password: [UInt8]?, for prefix: Prefix) throws(SystemError) {
+        for slot in listeners where slot.listener.address.address.family == prefix.family {
+            try slot.listener.setPassword(password, for: prefix)
+        }
+    }
+
+    // MARK: Connections
+
+    func connection(_ token: UInt64) -> Connection? { connections[token] }
+    func connection(_ peer: PeerIndex, _ side: PeerFSM.Side) -> Connection? {
+        peer.index < sides.count ? sides[peer.index][side == .active ? 0 : 1] : nil
+    }
+    func queuedBytes(_ peer: PeerIndex) -> Int {
+        (connection(peer, .active)?.queuedBytes ?? 0) + (connection(peer, .passive)?.queuedBytes ?? 0)
+    }
+
+    func connect(_ peer: PeerIndex, _ address: SocketAddress, from source: IPAddress?, _ options: TCPSocket.Options) throws(SystemError) {
+        let socket = try TCPSocket(connectingTo: address, from: source, options)
+        let connection = Connection(socket, token: takeToken(), peer: peer, side: .active, isConnecting: true)
+        try register(connection)
+    }
+
+    func adopt(_ socket: consuming TCPSocket, _ peer: PeerIndex, _ options: TCPSocket.Options, _ logger: Logger) {
+        do throws(SystemError) { try socket.apply(options) } catch { logger.warning("cannot set a socket option", metadata: ["reason": "\(error)"]) }
+        let connection = Connection(socket, token: takeToken(), peer: peer, side: .passive, isConnecting: false)
+        do throws(SystemError) { try register(connection) } catch { logger.warning("cannot watch a connection", metadata: ["reason": "\(error)"]) }
+    }
+
+    private func register(_ connection: Connection) throws(SystemError) {
+        try poller.add(connection.socket.fd, token: connection.token)
+        connection.updateInterest(poller)
+        connections[connection.token] = connection
+        while sides.count <= connection.peer.index { sides.append([nil, nil]) }
+        sides[connection.peer.index][connection.side == .active ? 0 : 1] = connection
+    }
+
+    func send(_ peer: PeerIndex, _ side: PeerFSM.Side, _ buffer: MessageBuffer) {
+        guard let connection = connection(peer, side), connection.closeDeadline == nil else { return }
+        if !connection.hasQueued { touched.append(connection.token) }
+        connection.enqueue(buffer)
+    }
+
+    /// The session on it is over: nothing more is reported, what is queued is written, then it goes.
+    func close(_ peer: PeerIndex, _ side: PeerFSM.Side, now: Instant) {
+        guard let connection = connection(peer, side) else { return }
+        sides[peer.index][side == .active ? 0 : 1] = nil
+        if connection.isConnecting {
+            drop(connection)
+            return
+        }
+        connection.closeDeadline = now + Transport.lingerTime
+        closing.insert(connection.token)
+        touched.append(connection.token)
+    }
+
+    /// Everything is written: the other end is told so, and gets until the deadline to close.
+    func finish(_ connection: Connection) { connection.socket.finishWriting() }
+
+    /// Forgets a connection; the descriptor closes with it.
+    func drop(_ connection: Connection) {
+        poller.remove(connection.socket.fd)
+        connections[connection.token] = nil
+        closing.remove(connection.token)
+        let slot = connection.side == .active ? 0 : 1
+        if connection.peer.index < sides.count, sides[connection.peer.index][slot] === connection { sides[connection.peer.index][slot] = nil }
+    }
+
+    /// Connections that have something to write and may: those queued on in this turn, and those that became writable.
+    func takeWritable(_ ready: [Readiness]) -> [Connection] {
+        var result = touched.compactMap { connections[$0] }.filter { !$0.waitsForWritability }
+        touched.removeAll(keepingCapacity: true)
+        for event in ready where event.canWrite {
+            if let connection = connections[event.token], !connection.isConnecting, connection.hasQueued { result.append(connection) }
+        }
+        return result
+    }
+
+    // MARK: Time
+
+    var nextDeadline: Instant? { closing.compactMap { connections[$0]?.closeDeadline }.min() }
+
+    func handleTimeouts(now: Instant) {
+        for token in closing {
+            if let connection = connections[token], let deadline = connection.closeDeadline, deadline <= now { drop(connection) }
+        }
+    }
+
+    private func takeToken() -> UInt64 {
+        nextToken += 1
+        return nextToken
+    }
+}

@@ -1,0 +1,196 @@
+package import NetTypes
+import Yams
+
+/// A YAML object while it is validated against its schema: typed values out, problems collected with line and field.
+struct FieldReader {
+    let node: Node.Mapping
+    let path: String
+    let line: Int
+    /// Shared by all readers of one object.
+    let problems: ProblemList
+
+    func has(_ name: String) -> Bool { value(name) != nil }
+
+    func string(_ name: String) -> String? { value(name).flatMap(scalar) }
+    func bool(_ name: String) -> Bool? { string(name).flatMap { Bool($0) } }
+    func integer(_ name: String) -> Int64? { string(name).flatMap { Int64($0) } }
+    func duration(_ name: String) -> Duration? { string(name).flatMap { GoDuration.parse($0) } }
+    func address(_ name: String) -> IPAddress? { string(name).flatMap { IPAddress($0) } }
+    func prefix(_ name: String) -> Prefix? { string(name).flatMap { Prefix($0) } }
+    func selector(_ name: String) -> Selector? { string(name).flatMap { try? Selector($0) } }
+    func strings(_ name: String) -> [String]? {
+        guard let value = value(name), case .sequence(let sequence) = value else { return nil }
+        return sequence.compactMap { scalar($0) }
+    }
+    func object(_ name: String) -> FieldReader? {
+        guard let value = value(name), case .mapping(let mapping) = value else { return nil }
+        return FieldReader(node: mapping, path: join(name), line: value.mark?.line ?? line, problems: problems)
+    }
+    func map(_ name: String) -> [String: String] {
+        guard let value = value(name), case .mapping(let mapping) = value else { return [:] }
+        var result: [String: String] = [:]
+        for (key, value) in mapping { if let key = scalar(key), let text = scalar(value) { result[key] = text } }
+        return result
+    }
+
+    /// Reports something about a field that the schema cannot say.
+    func complain(_ name: String, _ message: String) {
+        problems.add(line: value(name)?.mark?.line ?? line, field: join(name), message: message)
+    }
+
+    private func value(_ name: String) -> Node? {
+        for (key, value) in node where scalar(key) == name {
+            // `field:` and `field: null` say nothing.
+            if case .scalar(let text) = value, text.style == .plain, ["", "null", "~"].contains(text.string) { return nil }
+            return value
+        }
+        return nil
+    }
+
+    private func join(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
+
+    private func scalar(_ node: Node) -> String? {
+        guard case .scalar(let scalar) = node else { return nil }
+        return scalar.string
+    }
+
+    // MARK: Validation
+
+    /// Checks every key against the schema: unknown ones with a suggestion, wrong values with what would be right.
+    func validate(_ fields: [FieldSpec]) {
+        for (keyNode, value) in node {
+            guard let key = scalar(keyNode) else { continue }
+            let keyLine = keyNode.mark?.line ?? line
+            guard let spec = fields.first(where: { $0.name == key }) else {
+                let guess = Suggestion.nearest(to: key, among: fields.map(\.name)).map { "; did you mean \($0)?" } ?? ""
+                problems.add(line: keyLine, field: join(key), message: "unknown field\(guess)")
+                continue
+            }
+            if case .scalar(let text) = value, text.style == .plain, ["", "null", "~"].contains(text.string) { continue }
+            check(value, spec.type, join(key))
+        }
+        for spec in fields where spec.isRequired && !has(spec.name) {
+            problems.add(line: line, field: join(spec.name), message: "is missing: \(spec.type.text)")
+        }
+    }
+
+    private func check(_ value: Node, _ type: FieldType, _ field: String) {
+        let line = value.mark?.line ?? self.line
+        func complain(_ message: String) { problems.add(line: line, field: field, message: message) }
+        switch type {
+        case .any: return
+        case .refused(let reason): complain("not supported: \(reason)")
+        case .object(let fields):
+            guard case .mapping(let mapping) = value else { return complain("must be an object with the fields \(fields.map(\.name).joined(separator: ", "))") }
+            FieldReader(node: mapping, path: field, line: line, problems: problems).validate(fields)
+        case .map:
+            guard case .mapping = value else { return complain("must be a map of strings") }
+        case .list(let element):
+            guard case .sequence(let sequence) = value else { return complain("must be a list: \(element.text)") }
+            for (index, item) in sequence.enumerated() { check(item, element, "\(field)[\(index)]") }
+        default:
+            guard let text = scalar(value) else { return complain("must be a single value: \(type.text)") }
+            if let message = FieldReader.complaint(text, type) { complain(message) }
+        }
+    }
+
+    /// What is wrong with a scalar; nil for nothing.
+    private static func complaint(_ text: String, _ type: FieldType) -> String? {
+        let shown = "\"\(text)\""
+        switch type {
+        case .string: return text.isEmpty ? "must not be empty" : nil
+        case .bool: return Bool(text) == nil ? "\(shown) is neither true nor false" : nil
+        case .integer(let range):
+            guard let number = Int64(text) else { return "\(shown) is not a number; it must be \(range.lowerBound) to \(range.upperBound)" }
+            return range.contains(number) ? nil : "\(text) is out of range; it must be \(range.lowerBound) to \(range.upperBound)"
+        case .duration: return GoDuration.parse(text) == nil ? "\(shown) is not a duration; write it as 90s or 1m30s" : nil
+        case .address: return IPAddress(text) == nil ? "\(shown) is not an IP address; write it as 10.0.0.1 or 2001:db8::1" : nil
+        case .endpoint:
+            return PeerEndpoint(text) == nil ? "\(shown) is not an address of a peer; write it as 10.0.0.1, 10.0.0.1:1790 or [2001:db8::1]:1790" : nil
+        case .cidr:
+            guard let parsed = Prefix.parse(text) else { return "\(shown) is not a prefix; write it as 10.65.0.0/26 or 2001:db8::/122" }
+            return parsed.address == parsed.prefix.address ? nil : "\(shown) has bits beyond its prefix length; it would be \(parsed.prefix)"
+        case .interfaceAddress:
+            return Prefix.parse(text) == nil && IPAddress(text) == nil ? "\(shown) is not an address with prefix length; write it as 10.0.0.1/24" : nil
+        case .mac: return MACAddress.parse(text) == nil ? "\(shown) is not a MAC address; write it as 02:00:00:00:00:01" : nil
+        case .selector:
+            do throws(Selector.SyntaxError) {
+                _ = try Selector(text)
+                return nil
+            } catch {
+                return "\(shown) is not a selector: \(error)"
+            }
+        case .choice(let values):
+            guard !values.contains(text) else { return nil }
+            let guess = Suggestion.nearest(to: text, among: values).map { "; did you mean \($0)?" } ?? ""
+            return values.count == 1 ? "\(shown) is not supported by this version; only \(values[0])" : "\(shown) is none of \(values.joined(separator: ", "))\(guess)"
+        case .any, .list, .map, .object, .refused: return nil
+        }
+    }
+}
+
+/// Collects problems of one object. One thread at a time.
+final class ProblemList {
+    let file: String
+    var object = ""
+    private(set) var problems: [Problem] = []
+    init(file: String) { self.file = file }
+    func add(line: Int, field: String, message: String) {
+        problems.append(Problem(file: file, line: line, field: field, message: message, object: object))
+    }
+}
+
+/// `ADDRESS`, `ADDRESS:PORT` or `[v6]:PORT`.
+package struct PeerEndpoint: Sendable, Hashable {
+    package var address: IPAddress
+    package var port: UInt16?
+
+    package init?(_ text: String) {
+        if let address = IPAddress(text) {
+            self.address = address
+            return
+        }
+        guard let colon = text.lastIndex(of: ":") else { return nil }
+        var host = text[..<colon]
+        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() } else if host.contains(":") { return nil }
+        guard let address = IPAddress(String(host)), let port = UInt16(text[text.index(after: colon)...]), port > 0 else { return nil }
+        self.address = address
+        self.port = port
+    }
+}
+
+/// Six octets, written with colons.
+package enum MACAddress {
+    package static func parse(_ text: String) -> [UInt8]? {
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        guard parts.count == 6 else { return nil }
+        let bytes = parts.compactMap { $0.count == 2 ? UInt8($0, radix: 16) : nil }
+        return bytes.count == 6 ? bytes : nil
+    }
+}
+
+/// 'Did you mean …?'
+enum Suggestion {
+    /// The candidate that differs least, where that is at most a third of its letters.
+    static func nearest(to word: String, among candidates: [String]) -> String? {
+        let scored = candidates.map { ($0, distance(word.lowercased(), $0.lowercased())) }
+        guard let best = scored.min(by: { $0.1 < $1.1 }), best.1 <= max(1, best.0.count / 3) else { return nil }
+        return best.0
+    }
+
+    private static func distance(_ a: String, _ b: String) -> Int {
+        let a = Array(a.utf8)
+        let b = Array(b.utf8)
+        var row = Array(0...b.count)
+        for i in a.indices {
+            var diagonal = row[0]
+            row[0] = i + 1
+            for j in b.indices {
+                let above = row[j + 1]
+                row[j + 1] = min(above + 1, row[j] + 1, diagonal + (a[i] == b[j] ? 0 : 1))
+                diagonal = above
+            }
+        }
+        return row[b.count]
+    }
+}

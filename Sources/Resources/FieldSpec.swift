@@ -1,0 +1,99 @@
+/// What a change of a field does to sessions that are up (SPEC, 'live, soft refresh or session reset').
+package enum FieldEffect: String, Sendable, Hashable {
+    /// Takes effect at once; no session notices.
+    case live
+    /// Routes are judged or told again; no session is reset.
+    case softRefresh = "soft refresh"
+    /// The sessions that it concerns are reset.
+    case sessionReset = "session reset"
+    /// Takes effect when the session comes up the next time; the running one goes on.
+    case nextSession = "next session"
+    /// Read when the process starts.
+    case restart
+    /// Accepted because Calico's manifests have it; means nothing here.
+    case none
+}
+
+/// The form of a field's value.
+package indirect enum FieldType: Sendable, Hashable {
+    case string
+    case bool
+    case integer(ClosedRange<Int64>)
+    case duration
+    case address
+    /// `ADDRESS` or `ADDRESS:PORT`, `[v6]:PORT`.
+    case endpoint
+    case cidr
+    /// `ADDRESS/LENGTH` with host bits.
+    case interfaceAddress
+    case mac
+    case selector
+    case choice([String])
+    case list(FieldType)
+    case map
+    case object([FieldSpec])
+    /// Anything; not looked into.
+    case any
+    /// Known to Calico, refused here with a reason: ignoring it would change what the operator asked for.
+    case refused(String)
+
+    package var text: String {
+        switch self {
+        case .string: "string"
+        case .bool: "true | false"
+        case .integer(let range): "\(range.lowerBound)…\(range.upperBound)"
+        case .duration: "duration such as 90s"
+        case .address: "IP address"
+        case .endpoint: "IP address, with :PORT if need be"
+        case .cidr: "prefix such as 10.65.0.0/26"
+        case .interfaceAddress: "address with prefix length, such as 10.0.0.1/24"
+        case .mac: "MAC address"
+        case .selector: "selector"
+        case .choice(let values): values.joined(separator: " | ")
+        case .list(let element): "list of " + element.text
+        case .map: "map of strings"
+        case .object: "object"
+        case .any: "anything"
+        case .refused: "not supported"
+        }
+    }
+}
+
+/// A configuration field, declared once: validation, the man page and `plan` come from here (DESIGN, hard rule 8).
+package struct FieldSpec: Sendable, Hashable {
+    package var name: String
+    package var type: FieldType
+    package var isRequired: Bool
+    /// As the man page prints it; empty for none.
+    package var defaultText: String
+    package var effect: FieldEffect
+    package var documentation: String
+
+    package init(
+        _ name: String, _ type: FieldType, required: Bool = false, default defaultText: String = "", _ effect: FieldEffect,
+        _ documentation: String
+    ) {
+        self.name = name
+        self.type = type
+        isRequired = required
+        self.defaultText = defaultText
+        self.effect = effect
+        self.documentation = documentation
+    }
+
+    /// Accepted without effect.
+    static func ignored(_ name: String, _ documentation: String = "Accepted for Calico's manifests; has no effect.") -> FieldSpec {
+        FieldSpec(name, .any, .none, documentation)
+    }
+    static func refused(_ name: String, _ reason: String) -> FieldSpec {
+        FieldSpec(name, .refused(reason), .none, "Refused: \(reason)")
+    }
+}
+
+/// A kind of resource.
+package struct KindSpec: Sendable, Hashable {
+    package var kind: String
+    package var documentation: String
+    /// Fields of `spec`.
+    package var fields: [FieldSpec]
+}

@@ -1,0 +1,39 @@
+/// The generated part of apus.resources(5): every kind with its fields, from the declarations that validation uses.
+package enum ManualFields {
+    package static func mdoc() -> String {
+        var text = ""
+        for kind in Schemas.all {
+            text += ".Ss \(kind.kind)\n\(escape(kind.documentation))\n.Bl -tag -width Ds\n"
+            text += fields(kind.fields, prefix: "spec.")
+            text += ".El\n"
+        }
+        return text
+    }
+
+    private static func fields(_ specs: [FieldSpec], prefix: String) -> String {
+        var text = ""
+        for spec in specs {
+            if case .refused = spec.type {
+                text += ".It Cm \(prefix)\(spec.name)\n\(escape(spec.documentation))\n"
+                continue
+            }
+            let form: String
+            if case .object = spec.type { form = "" } else { form = " : " + escape(spec.type.text) }
+            text += ".It Cm \(prefix)\(spec.name)\(form)\n\(escape(spec.documentation))\n"
+            var facts: [String] = []
+            if spec.isRequired { facts.append("Required.") }
+            if !spec.defaultText.isEmpty { facts.append("Default: \(spec.defaultText).") }
+            if spec.effect != .none { facts.append("Change: \(spec.effect.rawValue).") }
+            if !facts.isEmpty { text += escape(facts.joined(separator: " ")) + "\n" }
+            if case .object(let inner) = spec.type { text += self.fields(inner, prefix: prefix + spec.name + ".") }
+        }
+        return text
+    }
+
+    /// Sentences on lines of their own, as mdoc wants them; no line begins with a control character.
+    private static func escape(_ text: String) -> String {
+        let escaped = text.replacing("\\", with: "\\e").replacing("…", with: " to ").replacing("|", with: "\\*(Ba")
+        return escaped.replacing(". ", with: ".\n").split(separator: "\n").map { $0.hasPrefix(".") || $0.hasPrefix("'") ? "\\&" + $0 : String($0) }
+            .joined(separator: "\n")
+    }
+}

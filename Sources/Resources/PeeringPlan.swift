@@ -1,0 +1,132 @@
+package import NetTypes
+
+/// A session that a node is to have, as the resources say it (contract 2.3).
+package struct PlannedPeer: Sendable, Hashable {
+    /// How the peer came about, in Calico's words.
+    package enum Origin: String, Sendable, Hashable {
+        case mesh = "node-to-node mesh"
+        case global = "global"
+        case node = "node specific"
+    }
+
+    /// `BGPPeer/NAME` or `mesh/NODE`.
+    package var name: String
+    package var origin: Origin
+    package var target: Target
+    /// Nil: any AS.
+    package var remoteAS: ASNumber?
+    package var port: UInt16
+    package var families: AddressFamilySet
+    package var isClient: Bool
+    package var isPassive: Bool
+    package var password: SecretReference?
+    /// Everything else, from the BGPPeer or by default.
+    package var options: BGPPeer
+
+    package enum Target: Sendable, Hashable {
+        case address(IPAddress)
+        case range(Prefix)
+    }
+}
+
+/// Who a node peers with: the mesh of Node objects, and BGPPeer objects with their reverse sides.
+package enum PeeringPlan {
+    /// `allFamilies`: a reflector carries both families whatever addresses it has.
+    package static func peers(of name: String, in set: ResourceSet, allFamilies: Bool) -> [PlannedPeer] {
+        let nodes = set.nodes
+        guard let own = nodes[name] else { return [] }
+        let builder = Builder(name: name, own: own, nodes: nodes, set: set, allFamilies: allFamilies)
+        // Global peers come first and win; an explicit peer wins over a reverse one; the mesh comes last.
+        var result: [PlannedPeer] = []
+        var taken: Set<PlannedPeer.Target> = []
+        func add(_ peers: [PlannedPeer]) {
+            for peer in peers where taken.insert(peer.target).inserted { result.append(peer) }
+        }
+        let all = set.peers
+        for (peerName, peer) in all where peer.isGlobal { add(builder.explicit(peerName, peer, .global)) }
+        for (peerName, peer) in all where !peer.isGlobal && peer.applies(to: name, own.labels) { add(builder.explicit(peerName, peer, .node)) }
+        for (peerName, peer) in all where peer.peerSelector != nil && !peer.isReversePeeringManual { add(builder.reverse(peerName, peer)) }
+        if set.configuration(of: name).nodeToNodeMeshEnabled ?? true { add(builder.mesh()) }
+        return result
+    }
+
+    private struct Builder {
+        let name: String
+        let own: NodeResource
+        let nodes: [String: NodeResource]
+        let set: ResourceSet
+        let allFamilies: Bool
+
+        func explicit(_ peerName: String, _ peer: BGPPeer, _ origin: PlannedPeer.Origin) -> [PlannedPeer] {
+            if let endpoint = peer.peer {
+                // A node never peers with itself.
+                guard endpoint.address != own.ipv4?.address, endpoint.address != own.ipv6?.address else { return [] }
+                let other = nodes.first { $0.value.address(endpoint.address.family) == endpoint.address }
+                return [
+                    planned(
+                        "BGPPeer/\(peerName)", origin, .address(endpoint.address), peer.asNumber, endpoint.port ?? other.map { set.listenPort(of: $0.key) } ?? 179,
+                        families: peer.families ?? ownFamilies, other: other.map(\.value), peer)
+                ]
+            }
+            if let range = peer.listenRange {
+                return [
+                    planned(
+                        "BGPPeer/\(peerName)", origin, .range(range), peer.asNumber == .zero ? nil : peer.asNumber, 179,
+                        families: peer.families ?? ownFamilies, other: nil, peer)
+                ]
+            }
+            guard let selector = peer.peerSelector else { return [] }
+            return nodes.filter { $0.key != name && selector.matches($0.value.labels) }.sorted { $0.key < $1.key }
+                .compactMap { towards($0.key, $0.value, "BGPPeer/\(peerName)", origin, peer) }
+        }
+
+        /// The nodes whose peerSelector picks us: we peer back.
+        func reverse(_ peerName: String, _ peer: BGPPeer) -> [PlannedPeer] {
+            guard let selector = peer.peerSelector, selector.matches(own.labels) else { return [] }
+            return nodes.filter { $0.key != name && peer.applies(to: $0.key, $0.value.labels) }.sorted { $0.key < $1.key }
+                .compactMap { towards($0.key, $0.value, "BGPPeer/\(peerName)", peer.isGlobal ? .global : .node, peer) }
+        }
+
+        func mesh() -> [PlannedPeer] {
+            guard own.routeReflectorClusterID == nil else { return [] }
+            let configuration = set.configuration(of: name)
+            var options = BGPPeer()
+            options.password = configuration.nodeMeshPassword
+            options.maxRestartTime = configuration.nodeMeshMaxRestartTime
+            let ownAS = set.asNumber(of: name)
+            return nodes.filter { $0.key != name && $0.value.routeReflectorClusterID == nil && set.asNumber(of: $0.key) == ownAS }
+                .sorted { $0.key < $1.key }.compactMap { towards($0.key, $0.value, "mesh/\($0.key)", .mesh, options) }
+        }
+
+        /// One session to another node, by IPv4 where both have it, with every family that both have.
+        private func towards(_ otherName: String, _ other: NodeResource, _ label: String, _ origin: PlannedPeer.Origin, _ peer: BGPPeer) -> PlannedPeer? {
+            let common = own.families.intersection(other.families)
+            guard let transport = common.families.first, let address = other.address(transport) else { return nil }
+            return planned(
+                label, origin, .address(address), set.asNumber(of: otherName), set.listenPort(of: otherName),
+                families: peer.families ?? (allFamilies ? .all : common), other: other, peer)
+        }
+
+        private var ownFamilies: AddressFamilySet { allFamilies ? .all : own.families }
+
+        private func planned(
+            _ label: String, _ origin: PlannedPeer.Origin, _ target: PlannedPeer.Target, _ remoteAS: ASNumber?, _ port: UInt16,
+            families: AddressFamilySet, other: NodeResource?, _ peer: BGPPeer
+        ) -> PlannedPeer {
+            let isInternal = remoteAS == set.asNumber(of: name)
+            // RFC 4456 as Calico reads it: a reflector's internal peers are clients unless they are of the same cluster.
+            let byNode = isInternal && own.routeReflectorClusterID.map { $0 != other?.routeReflectorClusterID } ?? false
+            var isPassive = false
+            if case .range = target { isPassive = true }
+            let peersBack = origin == .mesh || (peer.peerSelector != nil && !peer.isReversePeeringManual)
+            if case .address(let address) = target, other != nil, peersBack, let ownAddress = own.address(address.family) {
+                // Contract 2.3: the side whose address compares lower, as text, opens the connection. Only where the other side is sure to
+                // have us as a peer by name: a reflector that listens on a range never opens one.
+                isPassive = address.description < ownAddress.description
+            }
+            return PlannedPeer(
+                name: label, origin: origin, target: target, remoteAS: remoteAS, port: port, families: families,
+                isClient: peer.routeReflectorClient ?? byNode, isPassive: peer.passive ?? isPassive, password: peer.password, options: peer)
+        }
+    }
+}

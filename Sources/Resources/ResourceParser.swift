@@ -1,0 +1,262 @@
+import NetTypes
+import Yams
+
+/// Text of a manifest to typed resources. Every object is judged by itself: a bad one does not take the others with it.
+package enum ResourceParser {
+    package struct Parsed: Sendable {
+        package var resources: [Resource] = []
+        package var problems: [Problem] = []
+        /// Objects that were there but bad: their last good version stays.
+        package var badKeys: Set<ResourceKey> = []
+        /// The file could not be read as YAML: everything that came from it stays as it was.
+        package var isUnreadable = false
+    }
+
+    private static let apiVersions = ["projectcalico.org/v3", "crd.projectcalico.org/v1", "v1"]
+
+    package static func parse(_ text: String, file: String) -> Parsed {
+        var result = Parsed()
+        let documents: [Node]
+        do {
+            documents = try Array(Yams.compose_all(yaml: text))
+        } catch let error as YamlError {
+            result.isUnreadable = true
+            result.problems.append(syntaxProblem(error, file))
+            return result
+        } catch {
+            result.isUnreadable = true
+            result.problems.append(Problem(file: file, line: 0, field: "", message: "cannot be read as YAML: \(error)"))
+            return result
+        }
+        for document in documents {
+            if case .scalar(let scalar) = document, scalar.string.isEmpty { continue }
+            parseDocument(document, file, &result)
+        }
+        return result
+    }
+
+    private static func syntaxProblem(_ error: YamlError, _ file: String) -> Problem {
+        switch error {
+        case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _),
+            .composer(let context, let problem, let mark, _):
+            let before = context.map { "\($0.text) at line \($0.mark.line): " } ?? ""
+            return Problem(file: file, line: mark.line, field: "", message: "not YAML: \(before)\(problem)")
+        default: return Problem(file: file, line: 0, field: "", message: "not YAML: \(error)")
+        }
+    }
+
+    private static func parseDocument(_ document: Node, _ file: String, _ result: inout Parsed) {
+        guard case .mapping(let mapping) = document else {
+            result.problems.append(
+                Problem(file: file, line: document.mark?.line ?? 1, field: "", message: "must be an object with apiVersion, kind, metadata and spec"))
+            return
+        }
+        let list = ProblemList(file: file)
+        let reader = FieldReader(node: mapping, path: "", line: document.mark?.line ?? 1, problems: list)
+        let kind = reader.string("kind") ?? ""
+        // calicoctl get -o yaml: a list of objects.
+        if kind == "List" || kind.hasSuffix("List"), case .sequence(let items)? = mapping["items"] {
+            for item in items { parseDocument(item, file, &result) }
+            return
+        }
+        parseObject(reader, kind, file, &result)
+    }
+
+    private static func parseObject(_ reader: FieldReader, _ kind: String, _ file: String, _ result: inout Parsed) {
+        let problems = reader.problems
+        let name = reader.object("metadata")?.string("name") ?? ""
+        problems.object = kind.isEmpty ? "" : "\(kind)/\(name)"
+        if let version = reader.string("apiVersion") {
+            if !apiVersions.contains(version) { reader.complain("apiVersion", "\"\(version)\" is unknown; it must be projectcalico.org/v3") }
+        } else {
+            reader.complain("apiVersion", "is missing; it must be projectcalico.org/v3")
+        }
+        guard let schema = Schemas.kind(kind) else {
+            let kinds = Schemas.all.map(\.kind)
+            let guess = Suggestion.nearest(to: kind, among: kinds).map { "did you mean \($0)?" } ?? "known kinds are \(kinds.joined(separator: ", "))"
+            reader.complain("kind", kind.isEmpty ? "is missing; known kinds are \(kinds.joined(separator: ", "))" : "\"\(kind)\" is unknown; \(guess)")
+            result.problems += problems.problems
+            return
+        }
+        if name.isEmpty { reader.complain("metadata", "metadata.name is missing") }
+        let namespaced = kind == "WorkloadEndpoint"
+        let key = ResourceKey(kind: kind, namespace: namespaced ? reader.object("metadata")?.string("namespace") ?? "default" : "", name: name)
+        reader.validate([
+            FieldSpec("apiVersion", .any, .none, ""), FieldSpec("kind", .any, .none, ""), FieldSpec("metadata", .any, .none, ""),
+            FieldSpec("spec", .object(schema.fields), .none, ""), FieldSpec("status", .any, .none, ""),
+        ])
+        let spec = reader.object("spec") ?? FieldReader(node: [:], path: "spec", line: reader.line, problems: problems)
+        if !reader.has("spec") { spec.validate(schema.fields) }
+        let value = build(kind, spec, reader)
+        if problems.problems.isEmpty, let value {
+            result.resources.append(Resource(key: key, value: value, file: file, line: reader.line))
+        } else {
+            result.problems += problems.problems
+            if !name.isEmpty { result.badKeys.insert(key) }
+        }
+    }
+
+    // MARK: Objects
+
+    private static func build(_ kind: String, _ spec: FieldReader, _ object: FieldReader) -> ResourceValue? {
+        switch kind {
+        case "BGPConfiguration": .bgpConfiguration(bgpConfiguration(spec))
+        case "BGPPeer": .bgpPeer(bgpPeer(spec))
+        case "Node": .node(node(spec, object.object("metadata")?.map("labels") ?? [:]))
+        case "IPPool": spec.prefix("cidr").map { .ipPool(IPPool(cidr: $0, disableBGPExport: spec.bool("disableBGPExport") ?? false)) }
+        case "BlockAffinity": blockAffinity(spec)
+        case "WorkloadEndpoint": workloadEndpoint(spec)
+        default: nil
+        }
+    }
+
+    private static func secret(_ reader: FieldReader?) -> SecretReference? {
+        guard let reference = reader?.object("secretKeyRef"), let name = reference.string("name"), let key = reference.string("key") else { return nil }
+        for (field, part) in [("name", name), ("key", key)] where part.contains("/") || part == ".." || part == "." {
+            reference.complain(field, "\"\(part)\" must be a plain name")
+        }
+        return SecretReference(name: name, key: key)
+    }
+
+    private static func asNumber(_ reader: FieldReader, _ name: String) -> ASNumber? {
+        reader.integer(name).flatMap { UInt32(exactly: $0) }.map { ASNumber($0) }
+    }
+
+    private static func bgpConfiguration(_ spec: FieldReader) -> BGPConfiguration {
+        var result = BGPConfiguration()
+        result.asNumber = asNumber(spec, "asNumber")
+        result.nodeToNodeMeshEnabled = spec.bool("nodeToNodeMeshEnabled")
+        result.listenPort = spec.integer("listenPort").flatMap { UInt16(exactly: $0) }
+        result.bindsToNodeIP = spec.string("bindMode").map { $0 == "NodeIP" }
+        result.nodeMeshPassword = secret(spec.object("nodeMeshPassword"))
+        result.nodeMeshMaxRestartTime = restartTime(spec, "nodeMeshMaxRestartTime")
+        result.maximumPaths = spec.integer("maximumPaths").map { Int($0) }
+        result.tracksNextHops = spec.string("nextHopTracking").map { $0 == "kernel" }
+        return result
+    }
+
+    private static func restartTime(_ spec: FieldReader, _ name: String) -> Duration? {
+        guard let value = spec.duration(name) else { return nil }
+        if value > .seconds(4095) { spec.complain(name, "must be at most 4095s (RFC 4724 3)") }
+        return value
+    }
+
+    private static func bgpPeer(_ spec: FieldReader) -> BGPPeer {
+        var result = BGPPeer()
+        result.node = spec.string("node")
+        result.nodeSelector = spec.selector("nodeSelector")
+        result.peer = spec.string("peerIP").flatMap { PeerEndpoint($0) }
+        result.peerSelector = spec.selector("peerSelector")
+        result.listenRange = spec.prefix("listenRange")
+        result.maxDynamicPeers = spec.integer("maxDynamicPeers").map { Int($0) } ?? 1000
+        result.asNumber = asNumber(spec, "asNumber")
+        result.routeReflectorClient = spec.bool("routeReflectorClient")
+        result.passive = spec.bool("passive")
+        result.holdTime = spec.duration("holdTime")
+        result.keepaliveTime = spec.duration("keepaliveTime")
+        result.connectRetryTime = spec.duration("connectRetryTime")
+        result.idleHoldTime = spec.duration("idleHoldTime")
+        if let names = spec.strings("families") {
+            var families: AddressFamilySet = []
+            if names.contains("ipv4") { families.insert(.ipv4) }
+            if names.contains("ipv6") { families.insert(.ipv6) }
+            if families.isEmpty { spec.complain("families", "must name ipv4, ipv6 or both") }
+            result.families = families
+        }
+        result.importsAll = spec.string("import") == "all"
+        result.exportsAll = spec.string("export").map { $0 == "all" }
+        result.password = secret(spec.object("password"))
+        result.ttlSecurity = spec.integer("ttlSecurity").map { Int($0) }
+        switch spec.string("sourceAddress") {
+        case nil, "UseNodeIP": result.source = .useNodeIP
+        case "None": result.source = .none
+        case let text?:
+            if let address = IPAddress(text) {
+                result.source = .address(address)
+            } else {
+                spec.complain("sourceAddress", "\"\(text)\" is neither UseNodeIP, None nor an IP address")
+            }
+        }
+        result.maxRestartTime = restartTime(spec, "maxRestartTime")
+        result.gracefulRestart = spec.string("gracefulRestart")
+        result.extendedMessages = spec.bool("extendedMessages")
+        result.numAllowedLocalASNumbers = spec.integer("numAllowedLocalASNumbers").map { Int($0) } ?? 0
+        result.setsNextHopSelf = spec.string("nextHopMode") == "Self"
+        if let limits = spec.object("maxPrefixes") {
+            result.maxPrefixes = limits.integer("limit").flatMap { UInt32(exactly: $0) } ?? result.maxPrefixes
+            result.maxPrefixesRestart = limits.duration("restartAfter") ?? result.maxPrefixesRestart
+        }
+        result.isReversePeeringManual = spec.string("reversePeering") == "Manual"
+        result.shutdown = spec.string("shutdown")
+        checkPeer(result, spec)
+        return result
+    }
+
+    /// Rules between fields (contract 2.3).
+    private static func checkPeer(_ peer: BGPPeer, _ spec: FieldReader) {
+        if peer.node != nil && spec.has("nodeSelector") { spec.complain("nodeSelector", "excludes node; keep one of them") }
+        let targets = ["peerIP", "peerSelector", "listenRange"].filter { spec.has($0) }
+        if targets.isEmpty { spec.complain("peerIP", "is missing: one of peerIP, peerSelector, listenRange is needed") }
+        if targets.count > 1 { spec.complain(targets[1], "excludes \(targets[0]); keep one of them") }
+        if spec.has("peerSelector"), spec.has("asNumber") { spec.complain("asNumber", "excludes peerSelector; the AS comes from the Node objects") }
+        if spec.has("peerIP") || spec.has("listenRange"), !spec.has("asNumber") { spec.complain("asNumber", "is missing: the AS of the peer") }
+        if peer.asNumber == .zero, !spec.has("listenRange") { spec.complain("asNumber", "0 (any AS) is only possible with listenRange") }
+        if let hold = peer.holdTime {
+            let seconds = hold.nanoseconds / 1_000_000_000
+            if hold != .seconds(seconds) || (seconds != 0 && seconds < 3) || seconds > 65535 {
+                spec.complain("holdTime", "must be 0s, or whole seconds from 3s to 65535s (RFC 4271 4.2)")
+            }
+            if let keepalive = peer.keepaliveTime, seconds > 0, keepalive >= hold { spec.complain("keepaliveTime", "must be below holdTime") }
+        }
+        for (name, value) in [("connectRetryTime", peer.connectRetryTime), ("idleHoldTime", peer.idleHoldTime)] {
+            if let value, value < .milliseconds(100) || value > .seconds(3600) { spec.complain(name, "must be 100ms to 1h") }
+        }
+    }
+
+    private static func node(_ spec: FieldReader, _ labels: [String: String]) -> NodeResource {
+        let bgp = spec.object("bgp")
+        func address(_ name: String, _ family: AddressFamily) -> NodeResource.Address? {
+            guard let text = bgp?.string(name) else { return nil }
+            let parsed = Prefix.parse(text) ?? IPAddress(text).map { ($0, Prefix(host: $0)) }
+            guard let parsed, parsed.address.family == family else {
+                bgp?.complain(name, "\"\(text)\" is not an \(family.name) address")
+                return nil
+            }
+            return NodeResource.Address(address: parsed.address, subnet: parsed.prefix)
+        }
+        func identifier(_ name: String) -> BGPIdentifier? {
+            guard let value = bgp?.address(name) else { return nil }
+            guard value.family == .ipv4, value.v4 != 0 else {
+                bgp?.complain(name, "must be a dotted quad other than 0.0.0.0")
+                return nil
+            }
+            return BGPIdentifier(rawValue: value.v4)
+        }
+        return NodeResource(
+            labels: labels, asNumber: bgp.flatMap { asNumber($0, "asNumber") }, ipv4: address("ipv4Address", .ipv4),
+            ipv6: address("ipv6Address", .ipv6), routeReflectorClusterID: identifier("routeReflectorClusterID"), routerID: identifier("routerID"),
+            podCIDRs: (spec.strings("podCIDRs") ?? []).compactMap { Prefix($0) })
+    }
+
+    private static func blockAffinity(_ spec: FieldReader) -> ResourceValue? {
+        guard let node = spec.string("node"), let cidr = spec.prefix("cidr") else { return nil }
+        return .blockAffinity(
+            BlockAffinity(node: node, cidr: cidr, isConfirmed: spec.string("state") == "confirmed" && spec.string("deleted") != "true"))
+    }
+
+    private static func workloadEndpoint(_ spec: FieldReader) -> ResourceValue? {
+        guard let node = spec.string("node"), let interface = spec.string("interfaceName") else { return nil }
+        if interface.utf8.count > 15 || interface.contains("/") { spec.complain("interfaceName", "\"\(interface)\" is no interface name: at most 15 characters, no slash") }
+        var addresses: [IPAddress] = []
+        for (index, text) in (spec.strings("ipNetworks") ?? []).enumerated() {
+            guard let prefix = Prefix(text) else { continue }
+            guard prefix.isHost else {
+                spec.complain("ipNetworks", "entry \(index + 1), \(text), must be a /32 or a /128")
+                continue
+            }
+            addresses.append(prefix.address)
+        }
+        return .workloadEndpoint(
+            WorkloadEndpoint(node: node, interfaceName: interface, addresses: addresses, mac: spec.string("mac").flatMap { MACAddress.parse($0) }))
+    }
+}

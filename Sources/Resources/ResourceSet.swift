@@ -1,0 +1,122 @@
+package import NetTypes
+
+/// All objects in force, with what is wrong with those that are not.
+package struct ResourceSet: Sendable, Hashable {
+    package private(set) var resources: [ResourceKey: Resource] = [:]
+    package private(set) var problems: [Problem] = []
+
+    package init() {}
+
+    /// What was read, put over what was in force before: a bad object keeps its last good version, a file that is not YAML keeps all of its
+    /// objects, everything else is as it was read. An object that stands twice is refused the second time.
+    package init(_ parsed: [ResourceParser.Parsed], files: [String], previous: ResourceSet) {
+        for (result, file) in zip(parsed, files) {
+            problems += result.problems
+            for resource in result.resources {
+                if let first = resources[resource.key] {
+                    problems.append(
+                        Problem(
+                            file: file, line: resource.line, field: "", message: "stands already at \(first.file):\(first.line); this one is not used",
+                            object: resource.key.description))
+                } else {
+                    resources[resource.key] = resource
+                }
+            }
+        }
+        for (result, file) in zip(parsed, files) {
+            for key in result.badKeys where resources[key] == nil { resources[key] = previous.resources[key] }
+            if result.isUnreadable {
+                for (key, resource) in previous.resources where resource.file == file && resources[key] == nil { resources[key] = resource }
+            }
+        }
+        refuseDuplicateAddresses()
+    }
+
+    /// Two nodes with one address would break every session to it: the one that was declared later is refused (contract 3.2, item 29).
+    private mutating func refuseDuplicateAddresses() {
+        var owners: [IPAddress: ResourceKey] = [:]
+        for (key, resource) in resources.sorted(by: { ($0.value.file, $0.value.line) < ($1.value.file, $1.value.line) }) {
+            guard case .node(let node) = resource.value else { continue }
+            for address in [node.ipv4?.address, node.ipv6?.address].compactMap({ $0 }) {
+                if let owner = owners[address], owner != key {
+                    problems.append(
+                        Problem(
+                            file: resource.file, line: resource.line, field: "spec.bgp",
+                            message: "address \(address) is that of \(owner); this node is not used", object: key.description))
+                    resources[key] = nil
+                } else {
+                    owners[address] = key
+                }
+            }
+        }
+    }
+
+    // MARK: Reading
+
+    package var nodes: [String: NodeResource] {
+        var result: [String: NodeResource] = [:]
+        for (key, resource) in resources { if case .node(let node) = resource.value { result[key.name] = node } }
+        return result
+    }
+
+    /// Peers in the order of their names.
+    package var peers: [(name: String, peer: BGPPeer)] {
+        resources.keys.sorted().compactMap { key in
+            if case .bgpPeer(let peer)? = resources[key]?.value { (key.name, peer) } else { nil }
+        }
+    }
+
+    package var pools: [IPPool] {
+        resources.keys.sorted().compactMap { key in if case .ipPool(let pool)? = resources[key]?.value { pool } else { nil } }
+    }
+
+    /// Confirmed blocks of a node: its BlockAffinity objects, or its podCIDRs where no BlockAffinity names it.
+    package func blocks(of node: String) -> [Prefix] {
+        let affinities = resources.values.compactMap { resource -> BlockAffinity? in
+            if case .blockAffinity(let affinity) = resource.value, affinity.node == node { affinity } else { nil }
+        }
+        let blocks = affinities.isEmpty ? nodes[node]?.podCIDRs ?? [] : affinities.filter(\.isConfirmed).map(\.cidr)
+        return Array(Set(blocks)).sorted()
+    }
+
+    /// Endpoints of a node by `namespace/name`.
+    package func endpoints(of node: String) -> [(name: String, endpoint: WorkloadEndpoint)] {
+        resources.keys.sorted().compactMap { key in
+            if case .workloadEndpoint(let endpoint)? = resources[key]?.value, endpoint.node == node {
+                ("\(key.namespace)/\(key.name)", endpoint)
+            } else {
+                nil
+            }
+        }
+    }
+
+    /// BGPConfiguration of a node: `node.NAME` over `default`.
+    package func configuration(of node: String) -> BGPConfiguration {
+        var result = BGPConfiguration()
+        if case .bgpConfiguration(let value)? = resources[ResourceKey(kind: "BGPConfiguration", name: "default")]?.value { result = value }
+        if case .bgpConfiguration(let own)? = resources[ResourceKey(kind: "BGPConfiguration", name: "node.\(node)")]?.value,
+            let port = own.listenPort
+        {
+            result.listenPort = port
+        }
+        return result
+    }
+
+    package func listenPort(of node: String) -> UInt16 { configuration(of: node).listenPort ?? 179 }
+    package func asNumber(of node: String) -> ASNumber {
+        nodes[node]?.asNumber ?? configuration(of: node).asNumber ?? BGPConfiguration.defaultASNumber
+    }
+
+    /// Secrets that some peer of the node needs.
+    package var secretReferences: Set<SecretReference> {
+        var result: Set<SecretReference> = []
+        for resource in resources.values {
+            switch resource.value {
+            case .bgpPeer(let peer): if let reference = peer.password { result.insert(reference) }
+            case .bgpConfiguration(let configuration): if let reference = configuration.nodeMeshPassword { result.insert(reference) }
+            default: break
+            }
+        }
+        return result
+    }
+}

@@ -1,0 +1,270 @@
+/// A question to the daemon: one line of JSON on its unix socket.
+package struct StatusRequest: Codable, Sendable {
+    package enum Command: String, Codable, Sendable {
+        case status, peers, peer, routes, endpoints, fib, why
+    }
+    package var command: Command
+    /// `peer`: an address or a name. `routes`, `fib` and `why`: a prefix or an address; nil for all.
+    package var argument: String?
+    /// `routes` and `fib`: where to go on, from `next` of the answer before.
+    package var cursor: Int?
+
+    package init(_ command: Command, argument: String? = nil, cursor: Int? = nil) {
+        self.command = command
+        self.argument = argument
+        self.cursor = cursor
+    }
+}
+
+/// The answer: one line of JSON. Field names are stable; apusctl(8) lists them.
+package struct StatusAnswer: Codable, Sendable {
+    /// Nil where the question was answered.
+    package var error: String?
+    package var status: DaemonStatus?
+    package var peers: [PeerStatus]?
+    package var routes: [RouteStatus]?
+    package var endpoints: [EndpointStatus]?
+    package var fib: [FIBStatus]?
+    /// Ask again with this cursor for what follows.
+    package var next: Int?
+
+    package init() {}
+}
+
+package struct DaemonStatus: Codable, Sendable {
+    package var version: String
+    /// `agent` or `reflector`.
+    package var mode: String
+    package var node: String
+    package var routerID: String
+    package var asNumber: UInt32
+    package var clusterID: String?
+    /// Seconds since the process started.
+    package var uptime: Double
+    package var userID: UInt32
+    /// Effective capabilities by name, and whether the process has any way to the kernel's routes.
+    package var capabilities: [String]
+    package var programsRoutes: Bool
+    package var dryRun: Bool
+    package var peersEstablished: Int
+    package var peersConfigured: Int
+    /// Prefixes in the Loc-RIB and paths in the Adj-RIBs-In, by family.
+    package var prefixesIPv4: Int
+    package var prefixesIPv6: Int
+    package var pathsIPv4: Int
+    package var pathsIPv6: Int
+    package var attributeSets: Int
+    package var updateGroups: Int
+    package var routesWanted: Int
+    package var routesInKernel: Int
+    /// Wanted routes that the kernel does not have as wanted: 0 when all is well.
+    package var routesMissing: Int
+    package var routesRepaired: Int
+    package var ownPrefixes: [OwnPrefixStatus]
+    /// What is wrong with the resources, a sentence each.
+    package var problems: [String]
+    /// Peers that are kept down on purpose, with the reason.
+    package var peersHeldDown: [HeldPeer]
+    package var isHealthy: Bool
+
+    package init(
+        version: String, mode: String, node: String, routerID: String, asNumber: UInt32, clusterID: String?, uptime: Double, userID: UInt32,
+        capabilities: [String], programsRoutes: Bool, dryRun: Bool, peersEstablished: Int, peersConfigured: Int, prefixesIPv4: Int,
+        prefixesIPv6: Int, pathsIPv4: Int, pathsIPv6: Int, attributeSets: Int, updateGroups: Int, routesWanted: Int, routesInKernel: Int,
+        routesMissing: Int, routesRepaired: Int, ownPrefixes: [OwnPrefixStatus], problems: [String], peersHeldDown: [HeldPeer], isHealthy: Bool
+    ) {
+        self.version = version
+        self.mode = mode
+        self.node = node
+        self.routerID = routerID
+        self.asNumber = asNumber
+        self.clusterID = clusterID
+        self.uptime = uptime
+        self.userID = userID
+        self.capabilities = capabilities
+        self.programsRoutes = programsRoutes
+        self.dryRun = dryRun
+        self.peersEstablished = peersEstablished
+        self.peersConfigured = peersConfigured
+        self.prefixesIPv4 = prefixesIPv4
+        self.prefixesIPv6 = prefixesIPv6
+        self.pathsIPv4 = pathsIPv4
+        self.pathsIPv6 = pathsIPv6
+        self.attributeSets = attributeSets
+        self.updateGroups = updateGroups
+        self.routesWanted = routesWanted
+        self.routesInKernel = routesInKernel
+        self.routesMissing = routesMissing
+        self.routesRepaired = routesRepaired
+        self.ownPrefixes = ownPrefixes
+        self.problems = problems
+        self.peersHeldDown = peersHeldDown
+        self.isHealthy = isHealthy
+    }
+}
+
+package struct OwnPrefixStatus: Codable, Sendable {
+    package var prefix: String
+    /// `block` or `address`.
+    package var kind: String
+    package var isAnnounced: Bool
+    /// Why it is not announced; empty where it is.
+    package var reason: String
+    package init(prefix: String, kind: String, isAnnounced: Bool, reason: String) {
+        self.prefix = prefix
+        self.kind = kind
+        self.isAnnounced = isAnnounced
+        self.reason = reason
+    }
+}
+
+package struct HeldPeer: Codable, Sendable {
+    package var name: String
+    package var address: String
+    package var reason: String
+    package init(name: String, address: String, reason: String) {
+        self.name = name
+        self.address = address
+        self.reason = reason
+    }
+}
+
+package struct PeerStatus: Codable, Sendable {
+    package var name: String
+    package var address: String
+    package var port: UInt16
+    /// `node-to-node mesh`, `global` or `node specific`.
+    package var type: String
+    package var isDynamic: Bool
+    package var remoteAS: UInt32?
+    package var state: String
+    /// Seconds since 1970 when the state was entered; nil while it never was up.
+    package var since: Double?
+    package var lastError: String?
+    package var isReflectorClient: Bool
+    package var routerID: String?
+    package var holdTime: Double?
+    package var families: [String]
+    package var capabilities: [String]
+    package var prefixesReceived: [String: Int]
+    package var prefixesAnnounced: [String: Int]
+    package var staleFamilies: [String]
+    package var messagesReceived: UInt64
+    package var updatesReceived: UInt64
+    package var timesEstablished: UInt64
+    package var treatedAsWithdraw: UInt64
+    package var queuedBytes: Int
+
+    package init(
+        name: String, address: String, port: UInt16, type: String, isDynamic: Bool, remoteAS: UInt32?, state: String, since: Double?,
+        lastError: String?, isReflectorClient: Bool, routerID: String?, holdTime: Double?, families: [String], capabilities: [String],
+        prefixesReceived: [String: Int], prefixesAnnounced: [String: Int], staleFamilies: [String], messagesReceived: UInt64,
+        updatesReceived: UInt64, timesEstablished: UInt64, treatedAsWithdraw: UInt64, queuedBytes: Int
+    ) {
+        self.name = name
+        self.address = address
+        self.port = port
+        self.type = type
+        self.isDynamic = isDynamic
+        self.remoteAS = remoteAS
+        self.state = state
+        self.since = since
+        self.lastError = lastError
+        self.isReflectorClient = isReflectorClient
+        self.routerID = routerID
+        self.holdTime = holdTime
+        self.families = families
+        self.capabilities = capabilities
+        self.prefixesReceived = prefixesReceived
+        self.prefixesAnnounced = prefixesAnnounced
+        self.staleFamilies = staleFamilies
+        self.messagesReceived = messagesReceived
+        self.updatesReceived = updatesReceived
+        self.timesEstablished = timesEstablished
+        self.treatedAsWithdraw = treatedAsWithdraw
+        self.queuedBytes = queuedBytes
+    }
+}
+
+/// A path of a prefix.
+package struct RouteStatus: Codable, Sendable {
+    package var prefix: String
+    /// Address of the peer, or `local`.
+    package var from: String
+    package var peer: String
+    package var isBest: Bool
+    package var isMultipath: Bool
+    package var isStale: Bool
+    /// Why it is no candidate; nil for one that is.
+    package var ineligible: String?
+    /// The step that decided, on the best path.
+    package var bestReason: String?
+    package var nextHop: String?
+    package var localPref: UInt32?
+    package var med: UInt32?
+    package var asPath: String
+    package var origin: String
+    package var communities: [String]
+    package var originatorID: String?
+    package var clusterList: [String]
+    /// `why` only: peers that have it announced, and for the others why not.
+    package var announcedTo: [String]?
+    package var notAnnouncedTo: [String: String]?
+
+    package init(
+        prefix: String, from: String, peer: String, isBest: Bool, isMultipath: Bool, isStale: Bool, ineligible: String?, bestReason: String?,
+        nextHop: String?, localPref: UInt32?, med: UInt32?, asPath: String, origin: String, communities: [String], originatorID: String?,
+        clusterList: [String]
+    ) {
+        self.prefix = prefix
+        self.from = from
+        self.peer = peer
+        self.isBest = isBest
+        self.isMultipath = isMultipath
+        self.isStale = isStale
+        self.ineligible = ineligible
+        self.bestReason = bestReason
+        self.nextHop = nextHop
+        self.localPref = localPref
+        self.med = med
+        self.asPath = asPath
+        self.origin = origin
+        self.communities = communities
+        self.originatorID = originatorID
+        self.clusterList = clusterList
+    }
+}
+
+package struct EndpointStatus: Codable, Sendable {
+    package var name: String
+    package var interface: String
+    package var addresses: [String]
+    /// `up`, `waiting for interface`, `interface down` or `failed`.
+    package var state: String
+    package var reason: String
+    package init(name: String, interface: String, addresses: [String], state: String, reason: String) {
+        self.name = name
+        self.interface = interface
+        self.addresses = addresses
+        self.state = state
+        self.reason = reason
+    }
+}
+
+package struct FIBStatus: Codable, Sendable {
+    package var prefix: String
+    /// As wanted; nil where the route is to go.
+    package var wanted: String?
+    /// As the kernel has it; nil where it has not.
+    package var kernel: String?
+    /// `installed`, `pending`, `failed`, `to be removed`.
+    package var state: String
+    package var reason: String
+    package init(prefix: String, wanted: String?, kernel: String?, state: String, reason: String) {
+        self.prefix = prefix
+        self.wanted = wanted
+        self.kernel = kernel
+        self.state = state
+        self.reason = reason
+    }
+}

@@ -1,0 +1,199 @@
+import ArgumentParser
+import LinuxIO
+import StatusAPI
+
+struct Status: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Is everything well? Exit code 1 where it is not.")
+    @OptionGroup var options: CommonOptions
+
+    func run() throws {
+        let answer = try options.ask(StatusRequest(.status))
+        guard let status = answer.status else { throw Failure.no(answer.error ?? "no answer") }
+        if options.output == .json {
+            print(StatusCodec.pretty(status))
+        } else {
+            print("apusd \(status.version), \(status.mode) on node \(status.node), up \(durationText(status.uptime))")
+            print("router id   \(status.routerID), AS \(status.asNumber)" + (status.clusterID.map { ", cluster id \($0)" } ?? ""))
+            print("peers       \(status.peersEstablished) of \(status.peersConfigured) established")
+            print("prefixes    \(status.prefixesIPv4) IPv4, \(status.prefixesIPv6) IPv6 (\(status.pathsIPv4 + status.pathsIPv6) paths, \(status.attributeSets) attribute sets)")
+            if status.programsRoutes || status.dryRun {
+                print("kernel      \(status.routesInKernel) routes of \(status.routesWanted) wanted, \(status.routesMissing) missing, \(status.routesRepaired) repaired" + (status.dryRun ? " (dry run: nothing is written)" : ""))
+            } else {
+                print("kernel      no way to its routes (capabilities: \(status.capabilities.isEmpty ? "none" : status.capabilities.joined(separator: ", ")); user id \(status.userID))")
+            }
+            for own in status.ownPrefixes {
+                print("own         \(own.prefix) (\(own.kind)) " + (own.isAnnounced ? "announced" : "not announced: \(own.reason)"))
+            }
+            for peer in status.peersHeldDown { print("held down   \(peer.name) \(peer.address): \(peer.reason)") }
+            for problem in status.problems { print("problem     \(problem)") }
+            print(status.isHealthy ? "healthy" : "NOT healthy")
+        }
+        if !status.isHealthy { throw ExitCode.failure }
+    }
+}
+
+struct Peers: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "All peers, a line each.")
+    @OptionGroup var options: CommonOptions
+
+    func run() throws {
+        let peers = try options.ask(StatusRequest(.peers)).peers ?? []
+        if options.output == .json { return print(StatusCodec.pretty(peers)) }
+        if peers.isEmpty { return print("no peers are configured") }
+        var table = Table("PEER", "AS", "STATE", "SINCE", "IN", "OUT", "NAME", "LAST ERROR")
+        let now = wallClockSeconds()
+        for peer in peers {
+            table.add(
+                peer.address, peer.remoteAS.map { "\($0)" } ?? "any", peer.state, peer.since.map { durationText(now - $0) } ?? "-",
+                sum(peer.prefixesReceived), sum(peer.prefixesAnnounced), peer.name, peer.state == "Established" ? "" : peer.lastError ?? "")
+        }
+        print(table.printed())
+    }
+
+    private func sum(_ counts: [String: Int]) -> String { "\(counts.values.reduce(0, +))" }
+}
+
+struct Peer: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "One peer in full. Exit code 1 where it is not established.")
+    @Argument(help: "Address or name of the peer.")
+    var peer: String
+    @OptionGroup var options: CommonOptions
+
+    func run() throws {
+        let answer = try options.ask(StatusRequest(.peer, argument: peer))
+        guard let peers = answer.peers, let first = peers.first else { throw Failure.no(answer.error ?? "no such peer") }
+        if options.output == .json {
+            print(StatusCodec.pretty(peers.count == 1 ? [first] : peers))
+        } else {
+            for peer in peers { show(peer) }
+        }
+        if peers.contains(where: { $0.state != "Established" }) { throw ExitCode.failure }
+    }
+
+    private func show(_ peer: PeerStatus) {
+        print("peer          \(peer.address) port \(peer.port) (\(peer.name), \(peer.type)\(peer.isDynamic ? ", dynamic" : ""))")
+        print("remote AS     \(peer.remoteAS.map { "\($0)" } ?? "any")\(peer.isReflectorClient ? ", our route reflector client" : "")")
+        print("state         \(peer.state)" + (peer.since.map { " for \(durationText(wallClockSeconds() - $0))" } ?? ""))
+        if let id = peer.routerID { print("router id     \(id)") }
+        if let hold = peer.holdTime { print("hold time     \(Int(hold))s") }
+        if !peer.families.isEmpty { print("families      \(peer.families.joined(separator: ", "))") }
+        for capability in peer.capabilities { print("capability    \(capability)") }
+        for (family, count) in peer.prefixesReceived.sorted(by: { $0.key < $1.key }) {
+            print("\(family)          \(count) received, \(peer.prefixesAnnounced[family] ?? 0) announced\(peer.staleFamilies.contains(family) ? ", stale: the peer restarts" : "")")
+        }
+        print("messages      \(peer.messagesReceived) received, \(peer.updatesReceived) of them UPDATEs, \(peer.treatedAsWithdraw) treated as withdraw")
+        print("established   \(peer.timesEstablished) times, \(peer.queuedBytes) octets queued")
+        if let error = peer.lastError { print("last error    \(error)") }
+    }
+}
+
+struct Routes: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Paths that peers announced and this node originates; > is the best, = shares traffic with it.")
+    @Argument(help: "Only what overlaps this prefix or address.")
+    var prefix: String?
+    @OptionGroup var options: CommonOptions
+
+    func run() throws {
+        let answer = try options.ask(StatusRequest(.routes, argument: prefix))
+        if let error = answer.error { throw Failure(code: 2, message: error) }
+        let routes = answer.routes ?? []
+        if options.output == .json {
+            print(StatusCodec.pretty(routes))
+        } else if routes.isEmpty {
+            print("no routes")
+        } else {
+            print(routeTable(routes))
+        }
+        if routes.isEmpty && prefix != nil { throw ExitCode.failure }
+    }
+}
+
+func routeTable(_ routes: [RouteStatus]) -> String {
+    var table = Table("", "PREFIX", "NEXT HOP", "FROM", "LPREF", "MED", "AS PATH", "REMARK")
+    for route in routes {
+        let mark = route.isBest ? ">" : route.isMultipath ? "=" : route.ineligible != nil ? "x" : " "
+        var remarks = [route.ineligible, route.isStale ? "stale" : nil].compactMap { $0 }
+        if route.isBest, let reason = route.bestReason, reason != "only eligible path" { remarks.append(reason) }
+        table.add(
+            mark, route.prefix, route.nextHop ?? "self", route.from, route.localPref.map { "\($0)" } ?? "-", route.med.map { "\($0)" } ?? "-",
+            route.asPath.isEmpty ? "-" : route.asPath, remarks.joined(separator: ", "))
+    }
+    return table.printed()
+}
+
+struct Why: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Everything about one prefix or address: who announced it, what decided, what the kernel says, who was told.")
+    @Argument(help: "A prefix, or an address for the longest prefix that covers it.")
+    var prefix: String
+    @OptionGroup var options: CommonOptions
+
+    func run() throws {
+        let answer = try options.ask(StatusRequest(.why, argument: prefix))
+        let routes = answer.routes ?? []
+        if options.output == .json {
+            print(StatusCodec.pretty(answer))
+            if routes.isEmpty { throw ExitCode.failure }
+            return
+        }
+        guard let first = routes.first else {
+            for row in answer.fib ?? [] { print("kernel  \(row.prefix): \(row.state), \(row.kernel ?? row.wanted ?? "")\(row.reason.isEmpty ? "" : ": \(row.reason)")") }
+            throw Failure.no(answer.error ?? "nothing is known of \(prefix)")
+        }
+        print("prefix  \(first.prefix)")
+        for route in routes {
+            let verdict = route.isBest ? "best: \(route.bestReason ?? "")" : route.ineligible ?? (route.isMultipath ? "shares traffic with the best" : "not the best")
+            print("path    from \(route.from) (\(route.peer)), next hop \(route.nextHop ?? "this node"): \(verdict)")
+            print("        LOCAL_PREF \(route.localPref.map { "\($0)" } ?? "100 (default)"), AS_PATH \(route.asPath.isEmpty ? "empty" : route.asPath), ORIGIN \(route.origin), MED \(route.med.map { "\($0)" } ?? "none")")
+            if let originator = route.originatorID { print("        ORIGINATOR_ID \(originator), CLUSTER_LIST \(route.clusterList.joined(separator: " "))") }
+            if !route.communities.isEmpty { print("        communities \(route.communities.joined(separator: " "))") }
+        }
+        for row in answer.fib ?? [] { print("kernel  \(row.state): \(row.kernel ?? row.wanted ?? "")\(row.reason.isEmpty ? "" : " (\(row.reason))")") }
+        if let best = routes.first(where: \.isBest) {
+            if let told = best.announcedTo, !told.isEmpty { print("told    \(told.joined(separator: ", "))") }
+            for (peer, reason) in (best.notAnnouncedTo ?? [:]).sorted(by: { $0.key < $1.key }) { print("untold  \(peer): \(reason)") }
+        }
+    }
+}
+
+struct Endpoints: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Pods of this node. Exit code 1 where one is not up.")
+    @OptionGroup var options: CommonOptions
+
+    func run() throws {
+        let endpoints = try options.ask(StatusRequest(.endpoints)).endpoints ?? []
+        if options.output == .json {
+            print(StatusCodec.pretty(endpoints))
+        } else if endpoints.isEmpty {
+            print("no endpoints on this node")
+        } else {
+            var table = Table("ENDPOINT", "INTERFACE", "ADDRESSES", "STATE", "REASON")
+            for endpoint in endpoints { table.add(endpoint.name, endpoint.interface, endpoint.addresses.joined(separator: ","), endpoint.state, endpoint.reason) }
+            print(table.printed())
+        }
+        if endpoints.contains(where: { $0.state != "up" }) { throw ExitCode.failure }
+    }
+}
+
+struct FIB: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "fib", abstract: "Wanted routes and the kernel's. Exit code 1 where they differ.")
+    @Argument(help: "Only what overlaps this prefix or address.")
+    var prefix: String?
+    @OptionGroup var options: CommonOptions
+
+    func run() throws {
+        let answer = try options.ask(StatusRequest(.fib, argument: prefix))
+        if let error = answer.error { throw Failure(code: 2, message: error) }
+        let rows = (answer.fib ?? []).sorted { $0.prefix < $1.prefix }
+        if options.output == .json {
+            print(StatusCodec.pretty(rows))
+        } else if rows.isEmpty {
+            print("no routes")
+        } else {
+            var table = Table("PREFIX", "STATE", "ROUTE", "REASON")
+            for row in rows { table.add(row.prefix, row.state, row.kernel ?? row.wanted ?? "", row.reason) }
+            print(table.printed())
+        }
+        if rows.contains(where: { $0.state != "installed" }) { throw ExitCode.failure }
+    }
+}

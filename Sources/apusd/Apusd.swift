@@ -1,0 +1,107 @@
+import Agent
+import ArgumentParser
+import Glibc
+import Resources
+
+/// The daemon. Exit codes: 0 stopped by a signal, 2 a start that cannot succeed or a wrong use, with one line that says why.
+@main
+struct Apusd: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "apusd", abstract: "BGP route distribution for container hosts.",
+        discussion: "Every option has an environment variable: --node is APUS_NODE, --log-level is APUS_LOG_LEVEL, and so on.", version: apusVersion,
+        subcommands: [AgentCommand.self, ReflectorCommand.self, ManFieldsCommand.self])
+
+    static func main() {
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch {
+            let code = exitCode(for: error)
+            let message = fullMessage(for: error)
+            if code == .success {
+                print(message)
+                Glibc.exit(0)
+            }
+            var text = error is StartError ? "apusd: \(error)" : message
+            if !text.hasSuffix("\n") { text += "\n" }
+            printError(text)
+            Glibc.exit(2)
+        }
+    }
+}
+
+/// A flag's default: its environment variable, else what the documentation says.
+private func fromEnvironment(_ flag: String, _ fallback: String) -> String {
+    let name = "APUS_" + flag.uppercased().replacing("-", with: "_")
+    return getenv(name).map { String(cString: $0) } ?? fallback
+}
+
+private func isSet(_ flag: String) -> Bool { ["1", "true", "yes"].contains(fromEnvironment(flag, "").lowercased()) }
+
+struct ProcessOptions: ParsableArguments {
+    @Option(help: "Name of this host's Node object.")
+    var node: String = {
+        var name = [CChar](repeating: 0, count: 256)
+        let host = gethostname(&name, 255) == 0 ? String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self) : ""
+        return fromEnvironment("node", host)
+    }()
+    @Option(help: "File or folder with the resources.")
+    var resources: String = fromEnvironment("resources", "/etc/apus/resources.d")
+    @Option(help: "Folder with the secrets: NAME/KEY below it.")
+    var secrets: String = fromEnvironment("secrets", "/etc/apus/secrets")
+    @Option(help: "Folder for what outlives the process.")
+    var stateDir: String = fromEnvironment("state-dir", "/var/lib/apus")
+    @Option(help: "Unix socket of the status API.")
+    var socket: String = fromEnvironment("socket", "/run/apus/apusd.sock")
+    @Option(help: "ADDRESS:PORT of the Prometheus metrics; empty: off.")
+    var metrics: String = fromEnvironment("metrics", "127.0.0.1:9091")
+    @Option(help: "ADDRESS:PORT of /liveness and /readiness; empty: off.")
+    var health: String = fromEnvironment("health", "127.0.0.1:9099")
+    @Option(help: "trace, debug, info, notice, warning, error or critical.")
+    var logLevel: String = fromEnvironment("log-level", "notice")
+    @Option(help: "text or json.")
+    var logFormat: String = fromEnvironment("log-format", "text")
+    @Flag(help: "Leave bad objects out at the first start instead of stopping.")
+    var lenient = false
+
+    func settings(isDryRun: Bool, user: String?) throws -> ProcessSettings {
+        guard ["text", "json"].contains(logFormat) else { throw StartError("--log-format: \"\(logFormat)\" is unknown; it must be text or json") }
+        return ProcessSettings(
+            node: node, resources: resources, secrets: secrets, stateDirectory: stateDir, socket: socket, metrics: metrics, health: health,
+            logLevel: logLevel, isJSONLog: logFormat == "json", isDryRun: isDryRun, isLenient: lenient || isSet("lenient"), user: user)
+    }
+}
+
+struct AgentCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "agent", abstract: "Run on a node: peer, and program the kernel's routes.")
+    @OptionGroup var options: ProcessOptions
+    @Flag(help: "Read the kernel, write nothing to it, and say what would be written.")
+    var dryRun = false
+
+    func run() throws { try AgentMode.run(options.settings(isDryRun: dryRun || isSet("dry-run"), user: nil)) }
+}
+
+struct ReflectorCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "reflector", abstract: "Run as a route reflector: control plane only, no way to the kernel's routes.")
+    @OptionGroup var options: ProcessOptions
+    @Option(help: "User to become after the port is bound, where started as root.")
+    var user: String?
+
+    func run() throws {
+        let name = user ?? fromEnvironment("user", "")
+        try ReflectorMode.run(options.settings(isDryRun: false, user: name.isEmpty ? nil : name))
+    }
+}
+
+struct ManFieldsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "man-fields", abstract: "Print the resource fields as mdoc, for apus.resources(5).", shouldDisplay: false)
+    func run() { print(ManualFields.mdoc(), terminator: "") }
+}
+
+/// To standard error.
+private func printError(_ text: String) {
+    let bytes = Array(text.utf8)
+    _ = write(2, bytes, bytes.count)
+}
