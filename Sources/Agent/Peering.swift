@@ -40,6 +40,8 @@ final class Peering {
     private let identity: AttributeTable.Identity
     private var entries: [IPAddress: Entry] = [:]
     private var addresses: [PeerIndex: IPAddress] = [:]
+    /// Names of peers that were just removed, for the reports that are still on their way.
+    private var formerNames: [PeerIndex: String] = [:]
     private var ranges: [Prefix: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
     private(set) var held: [(planned: PlannedPeer, reason: String)] = []
     private(set) var loaded: LoadedConfiguration
@@ -58,7 +60,7 @@ final class Peering {
     // MARK: Who is who
 
     func name(_ peer: PeerIndex) -> String {
-        guard let address = addresses[peer], let entry = entries[address] else { return "peer \(peer)" }
+        guard let address = addresses[peer], let entry = entries[address] else { return formerNames[peer] ?? "peer \(peer)" }
         return "\(address) (\(entry.planned.name))"
     }
 
@@ -127,11 +129,14 @@ final class Peering {
         let leaving = entries.filter { $0.value.removeAt != nil }
         guard !leaving.isEmpty else { return }
         let successorsAreUp = entries.values.allSatisfy { entry in
-            entry.removeAt != nil || entry.isDynamic || speaker.snapshot(entry.index)?.session != nil
+            entry.removeAt != nil || entry.isDynamic
+                || AddressFamily.allCases.allSatisfy { speaker.isSynchronized(entry.index, $0, now: now) }
         }
-        let isSynchronized = successorsAreUp && AddressFamily.allCases.allSatisfy { speaker.isSynchronized($0, now: now) }
         for (address, entry) in leaving {
-            if let due = entry.removeAt, due <= now || isSynchronized { remove(address, .peerDeconfigured, &speaker, now) }
+            guard let due = entry.removeAt else { continue }
+            // A session that is over carries no route that could be missed.
+            let isOver = speaker.snapshot(entry.index).map { $0.session == nil && $0.staleFamilies.isEmpty } ?? true
+            if due <= now || successorsAreUp || isOver { remove(address, .peerDeconfigured, &speaker, now) }
         }
     }
 
@@ -270,7 +275,9 @@ final class Peering {
     }
 
     private func remove(_ address: IPAddress, _ notification: NotificationMessage, _ speaker: inout Speaker, _ now: Instant) {
-        guard let entry = entries.removeValue(forKey: address) else { return }
+        guard let entry = entries[address] else { return }
+        formerNames[entry.index] = name(entry.index)
+        entries[address] = nil
         speaker.removePeer(entry.index, notification, now: now)
         addresses[entry.index] = nil
     }

@@ -230,13 +230,16 @@ package struct Speaker: ~Copyable {
 
     /// True where every peer has told everything it has of a family, or never will: nothing that it may still announce is missing.
     package func isSynchronized(_ family: AddressFamily, now: Instant) -> Bool {
-        peers.allSatisfy { peer in
-            guard let peer, peer.settings.session.families.contains(family) else { return true }
-            guard let session = peer.fsm.established?.session else { return false }
-            if !session.families.contains(family) || peer.endOfRIBReceived.contains(family) { return true }
-            // A peer without graceful restart need not send End-of-RIB.
-            return session.remoteGracefulRestart == nil && peer.establishedAt.map { now - $0 > .seconds(10) } ?? false
-        }
+        peerIndices.allSatisfy { isSynchronized($0, family, now: now) }
+    }
+
+    /// The same of one peer.
+    package func isSynchronized(_ index: PeerIndex, _ family: AddressFamily, now: Instant) -> Bool {
+        guard let peer = peers[index.index], peer.settings.session.families.contains(family) else { return true }
+        guard let session = peer.fsm.established?.session else { return false }
+        if !session.families.contains(family) || peer.endOfRIBReceived.contains(family) { return true }
+        // A peer without graceful restart need not send End-of-RIB.
+        return session.remoteGracefulRestart == nil && peer.establishedAt.map { now - $0 > .seconds(10) } ?? false
     }
 
     /// Our own restart is over: later OPENs do not say R any more.
