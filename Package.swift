@@ -71,5 +71,15 @@ let package = Package(
                 "StatusAPI", "LinuxIO", "NetTypes", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
+
+        tests("NetTypesTests", ["NetTypes"]),
+        tests("BGPMessagesTests", ["BGPMessages", "NetTypes"]),
+        tests("BGPSessionTests", ["BGPSession", "BGPMessages", "NetTypes"]),
+        tests("BGPRoutingTests", ["BGPRouting", "BGPMessages", "NetTypes"]),
+        tests("BGPSpeakerTests", ["BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "NetTypes"]),
+        tests("FIBTests", ["FIB", "NetTypes"]),
+        tests("ResourcesTests", ["Resources", "NetTypes"]),
+        tests("LayeringTests", ["Resources"]),
+        tests("LabTests", ["apusd", "apusctl", "KernelRoutes", "FIB", "LinuxIO", "NetTypes"]),
     ]
 )

@@ -30,7 +30,11 @@ final class KernelForwarding: ForwardingPlane {
     private(set) var preservedFamilies: AddressFamilySet = []
     /// When routes of an earlier process that nobody wants any more go at the latest.
     private var sweepDeadline: Instant?
+    /// When it is looked at again whether the restart is over; nil once it is.
+    private var sweepCheck: Instant?
     private(set) var isStarting = true
+    /// Objects of next hops long gone are looked for at most once a minute, in a quiet turn.
+    private var nextObjectCheck = Instant.zero
     private let startDeadline: Instant
 
     struct KernelSettings {
@@ -129,7 +133,9 @@ final class KernelForwarding: ForwardingPlane {
         if needsNextHopRefresh {
             needsNextHopRefresh = false
             let changed = nextHops.refresh(interfaces, delta.foreign)
-            tell(changed.map { ($0.address, $0.resolution) }, &speaker)
+            if !changed.isEmpty {
+                speaker.rib.changeNextHops(changed.map { (address: $0.address, isReachable: $0.resolution.isReachable, cost: $0.resolution.cost) })
+            }
             let own = Set(interfaces.addresses.map(\.address))
             if own != ownAddresses {
                 ownAddresses = own
@@ -137,14 +143,10 @@ final class KernelForwarding: ForwardingPlane {
             }
         }
         for address in speaker.rib.takeReleasedNextHops() { nextHops.untrack(address) }
-        let new = speaker.rib.takeUnresolvedNextHops()
-        if !new.isEmpty { tell(new.map { ($0, nextHops.track($0, interfaces, delta.foreign)) }, &speaker) }
-    }
-
-    private func tell(_ resolutions: [(IPAddress, NextHopResolution)], _ speaker: inout Speaker) {
-        guard !resolutions.isEmpty else { return }
-        speaker.rib.setNextHops(resolutions.map { (address: $0.0, isReachable: $0.1.isReachable, cost: $0.1.cost) })
-        for (address, resolution) in resolutions where resolution.isReachable { speaker.rib.touchNextHop(address) }
+        for address in speaker.rib.takeUnresolvedNextHops() {
+            let resolution = nextHops.track(address, interfaces, delta.foreign)
+            speaker.rib.setNewNextHop(address, isReachable: resolution.isReachable, cost: resolution.cost)
+        }
     }
 
     private func updateImportPolicy(_ speaker: inout Speaker) {
@@ -158,7 +160,7 @@ final class KernelForwarding: ForwardingPlane {
 
     func take(_ changes: [LocRIBChange], _ speaker: inout Speaker) {
         var cache = HopCache()
-        for change in changes where local.desired[change.prefix] == nil {
+        for change in changes where !local.wants(change.prefix) {
             delta.setDesired(change.prefix, learned(change.prefix, change.index, speaker, &cache))
         }
     }
@@ -226,12 +228,18 @@ final class KernelForwarding: ForwardingPlane {
         if !operations.isEmpty {
             let failed = settings.isDryRun ? [] : table.apply(operations)
             if settings.isDryRun { for operation in operations { logger.notice("dry run: would \(operation)") } }
+            // Something of ours is there that we did not know of.
+            if failed.contains(where: { $0.error == KernelError.exists }) { needsDump = true }
             for failure in failed {
                 logger.warning(
                     "the kernel refused a route",
                     metadata: ["operation": "\(operations[failure.index])", "reason": "\(errorText(failure.error))"])
             }
             delta.acknowledge(operations, failed, now: now)
+        }
+        if operations.isEmpty, now >= nextObjectCheck {
+            nextObjectCheck = now + .seconds(60)
+            if table.hasManyObjects(comparedTo: nextHops.count) { needsDump = true }
         }
         announce(&speaker)
         if isStarting && (delta.dirtyCount == 0 && local.isSettled || now >= startDeadline) { isStarting = false }
@@ -241,7 +249,7 @@ final class KernelForwarding: ForwardingPlane {
     /// A local route is gone: what BGP has for the prefix takes its place, without a gap.
     private func restoreLearned(_ prefix: Prefix, _ speaker: borrowing Speaker) {
         var cache = HopCache()
-        let index = speaker.rib.tables[prefix.family.index].prefixes.find(prefix)
+        let index = speaker.rib.tables[prefix.family.index].find(prefix)
         delta.setDesired(prefix, index.flatMap { learned(prefix, $0, speaker, &cache) })
     }
 
@@ -263,16 +271,18 @@ final class KernelForwarding: ForwardingPlane {
     /// Routes of an earlier process that nobody wants: they go when every peer has told what it has, or at the deadline.
     private func sweep(_ speaker: inout Speaker, _ now: Instant) {
         guard let deadline = sweepDeadline else { return }
+        sweepCheck = now + .milliseconds(250)
         let isWhole = !isStarting && AddressFamily.allCases.allSatisfy { speaker.isSynchronized($0, now: now) }
         guard (isWhole && speaker.rib.dirtyCount == 0) || now >= deadline else { return }
         sweepDeadline = nil
+        sweepCheck = nil
         speaker.endRestart()
         delta.allowDeletion()
         logger.info("restart is over: routes that nobody wants any more are removed", metadata: ["complete": "\(isWhole)"])
     }
 
     var nextDeadline: Instant? {
-        [delta.nextRetry, sweepDeadline, isStarting ? startDeadline : nil].compactMap { $0 }.min()
+        [delta.nextRetry, sweepCheck, isStarting ? startDeadline : nil].compactMap { $0 }.min()
     }
 
     // MARK: Status

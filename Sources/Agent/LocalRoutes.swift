@@ -112,6 +112,11 @@ struct LocalRoutes {
         return result
     }
 
+    /// True where this node itself has a route for the prefix: only host routes and own blocks can be.
+    func wants(_ prefix: Prefix) -> Bool {
+        (prefix.isHost || blocks.contains { $0.prefix == prefix }) && desired[prefix] != nil
+    }
+
     mutating func takeChanged() -> Set<Prefix> {
         defer { changed = [] }
         return changed

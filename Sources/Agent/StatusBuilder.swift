@@ -76,7 +76,10 @@ struct StatusBuilder {
     }
 
     private func countRIB() -> (prefixes: [Int], paths: [Int]) {
-        (loop.speaker.rib.tables.map(\.prefixes.count), loop.speaker.rib.tables.map(\.pathCount))
+        (
+            AddressFamily.allCases.map { loop.speaker.rib.tables[$0.index].prefixCount },
+            AddressFamily.allCases.map { loop.speaker.rib.tables[$0.index].pathCount }
+        )
     }
 
     /// Readiness: my routes are in my kernel, and at one upstream at least (SPEC, promise 8). A dead remote node is no reason.
@@ -146,13 +149,13 @@ struct StatusBuilder {
         var rows: [RouteStatus] = []
         // The cursor counts prefix indices of both families, IPv4 first.
         var position = cursor
-        let sizes = loop.speaker.rib.tables.map(\.prefixes.capacity)
+        let sizes = AddressFamily.allCases.map { loop.speaker.rib.tables[$0.index].prefixCapacity }
         while position < sizes[0] + sizes[1] {
             if rows.count >= StatusBuilder.pageSize { return (rows, position) }
             let family: AddressFamily = position < sizes[0] ? .ipv4 : .ipv6
             let index = PrefixIndex(position < sizes[0] ? position : position - sizes[0])
             position += 1
-            guard let prefix = loop.speaker.rib.tables[family.index].prefixes.prefix(at: index) else { continue }
+            guard let prefix = loop.speaker.rib.tables[family.index].prefix(at: index) else { continue }
             if let wanted, !wanted.overlaps(prefix) { continue }
             rows += paths(prefix, index)
         }
@@ -187,9 +190,13 @@ struct StatusBuilder {
             answer.error = "\"\(argument)\" is neither a prefix nor an address"
             return
         }
-        let prefixes = loop.speaker.rib.tables[wanted.family.index].prefixes
+        let family = wanted.family.index
         // An address is answered by the longest prefix that covers it.
-        guard let index = prefixes.find(wanted) ?? (wanted.isHost ? prefixes.longestMatch(wanted.address) : nil), let prefix = prefixes.prefix(at: index) else {
+        guard
+            let index = loop.speaker.rib.tables[family].find(wanted)
+                ?? (wanted.isHost ? loop.speaker.rib.tables[family].longestMatch(wanted.address) : nil),
+            let prefix = loop.speaker.rib.tables[family].prefix(at: index)
+        else {
             answer.routes = []
             answer.fib = loop.plane.fibStatus(argument: "\(wanted)", cursor: 0, limit: 50).rows
             answer.error = "no peer has announced \(wanted), and this node does not originate it"

@@ -73,8 +73,8 @@ package enum IneligibleReason: UInt8, Sendable, Hashable, CaseIterable {
 ///
 /// A prefix has a list of paths; the selected one is its head. Paths are slots in one array, linked by index: 16 bytes each, no object per
 /// route. Per prefix 4 bytes more, beside the prefix table's own.
-package struct AdjRIBIn: Sendable {
-    package private(set) var prefixes: PrefixTable
+package struct AdjRIBIn: ~Copyable {
+    private var prefixes: PrefixTable
     /// First path + 1 by prefix index; 0: none.
     private var heads: [UInt32] = []
     package private(set) var paths: [Path] = []
@@ -86,9 +86,20 @@ package struct AdjRIBIn: Sendable {
     /// Paths by peer index.
     private var pathCounts: [Int] = []
 
-    package init(family: AddressFamily, seed: UInt64) { prefixes = PrefixTable(family: family, seed: seed) }
+    package init(family: AddressFamily, seed: UInt64) {
+        self.family = family
+        prefixes = PrefixTable(family: family, seed: seed)
+    }
 
-    package var family: AddressFamily { prefixes.family }
+    package let family: AddressFamily
+    /// Prefixes that have a path, or had one until the last decision.
+    package var prefixCount: Int { prefixes.count }
+    /// One more than the highest prefix index in use.
+    package var prefixCapacity: Int { prefixes.capacity }
+    package func find(_ prefix: Prefix) -> PrefixIndex? { prefixes.find(prefix) }
+    package func prefix(at index: PrefixIndex) -> Prefix? { prefixes.prefix(at: index) }
+    /// The longest prefix with a path that covers an address.
+    package func longestMatch(_ address: IPAddress) -> PrefixIndex? { prefixes.longestMatch(address) }
     package var pathCount: Int { paths.count - freePaths.count }
     /// Paths that a peer has announced, eligible or not.
     package func pathCount(of peer: PeerIndex) -> Int { peer.index < pathCounts.count ? pathCounts[peer.index] : 0 }
@@ -313,5 +324,23 @@ package struct AdjRIBIn: Sendable {
         isDirty = []
         paths = []
         freePaths = []
+    }
+}
+
+/// One table per family. Elements are lent, never copied: copying a table's arrays by reference for every access would cost more than the
+/// access.
+package struct FamilyTables: ~Copyable {
+    private var ipv4: AdjRIBIn
+    private var ipv6: AdjRIBIn
+
+    init(seed: UInt64) {
+        ipv4 = AdjRIBIn(family: .ipv4, seed: seed)
+        ipv6 = AdjRIBIn(family: .ipv6, seed: seed)
+    }
+
+    /// By family index.
+    package subscript(index: Int) -> AdjRIBIn {
+        @inline(__always) _read { if index == 0 { yield ipv4 } else { yield ipv6 } }
+        @inline(__always) _modify { if index == 0 { yield &ipv4 } else { yield &ipv6 } }
     }
 }

@@ -21,6 +21,8 @@ package struct DecisionKey: Sendable, Hashable {
     package var origin: Origin = .igp
     package var flags: Flags = []
 
+    package init() {}
+
     package struct Flags: OptionSet, Sendable, Hashable {
         package let rawValue: UInt8
         package init(rawValue: UInt8) { self.rawValue = rawValue }

@@ -21,10 +21,22 @@ package struct ImportPolicy: Sendable, Hashable {
     package func judge(
         _ prefix: Prefix, _ key: DecisionKey, nextHop: IPAddress?, mode: ImportMode, isInternal: Bool, allowedOwnAS: Int
     ) -> IneligibleReason? {
+        judge(key, nextHop: nextHop, allowedOwnAS: allowedOwnAS) ?? judge(prefix, mode: mode, isInternal: isInternal)
+    }
+
+    /// What an attribute set alone decides: the same for every prefix of an UPDATE.
+    package func judge(_ key: DecisionKey, nextHop: IPAddress?, allowedOwnAS: Int) -> IneligibleReason? {
         if Int(key.ownASCount) > allowedOwnAS { return .ownASInPath }
         if key.flags.contains(.ownOriginator) { return .ownOriginatorID }
         if key.flags.contains(.ownCluster) { return .ownClusterID }
         if let nextHop, ownAddresses.contains(nextHop) { return .nextHopIsOurselves }
+        return nil
+    }
+
+    /// What the prefix decides.
+    package func judge(_ prefix: Prefix, mode: ImportMode, isInternal: Bool) -> IneligibleReason? {
+        // RFC 4271 6.3: a multicast prefix is ignored whatever the mode.
+        if prefix.address.isMulticast { return .martian }
         guard mode == .safe else { return nil }
         if prefix.isDefault { return .defaultRoute }
         if ImportPolicy.isMartian(prefix) { return .martian }

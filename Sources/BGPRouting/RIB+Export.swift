@@ -10,7 +10,9 @@ extension RIB {
     }
 
     /// True where `export` has something to do.
-    package var hasExportWork: Bool { groups.contains { ($0?.hasPending ?? false) || ($0?.hasReplay ?? false) } }
+    package var hasExportWork: Bool {
+        !emptied[0].isEmpty || !emptied[1].isEmpty || groups.contains { ($0?.hasPending ?? false) || ($0?.hasReplay ?? false) }
+    }
 
     /// Tells every group's members what changed, and goes on with replays: at most `replayBudget` prefixes of each.
     ///
@@ -30,10 +32,10 @@ extension RIB {
     /// (RFC 4271 5.1.3).
     private func excluded(_ attributes: AttributeHandle, _ source: PeerIndex, _ group: Int) -> (PeerIndex?, PeerIndex?) {
         let first = source == .local ? nil : source
-        guard let address = self.attributes.nextHopAddress(attributes), let members = groups[group]?.members else { return (first, nil) }
-        if let first, peers[first.index]?.address == address { return (first, nil) }
+        guard let address = self.attributes.nextHopAddress(attributes) else { return (first, nil) }
+        if let first, keys[first.index].address == address { return (first, nil) }
         guard peerAddresses[address] != nil else { return (first, nil) }
-        return (first, members.first { peers[$0.index]?.address == address })
+        return (first, groups[group]?.members.first { keys[$0.index].address == address })
     }
 
     private struct Bucket {
@@ -44,7 +46,7 @@ extension RIB {
     }
 
     private mutating func tellPending(_ index: Int, _ deliveries: inout [Delivery]) {
-        guard let profile = groups[index]?.profile, let pending = groups[index]?.takePending() else { return }
+        guard let profile = profiles[index], let pending = groups[index]?.takePending() else { return }
         let family = profile.family
         var buckets: [Bucket] = []
         var bucketOf: [UInt64: Int] = [:]
@@ -68,7 +70,8 @@ extension RIB {
         var targeted: [PeerIndex: [Prefix]] = [:]
 
         for update in pending {
-            guard let prefix = tables[family.index].prefixes.prefix(at: update.prefix), let entry = groups[index]?.entry(update.prefix) else { continue }
+            guard let prefix = tables[family.index].prefix(at: update.prefix) else { continue }
+            let entry = AdjRIBOutEntry(attributes: update.newAttributes, source: update.newSource)
             let sameAsBefore = entry.attributes == update.oldAttributes && (entry.attributes == 0 || entry.source == update.oldSource)
             if sameAsBefore { continue }
             if let handle = entry.handle {
@@ -159,9 +162,8 @@ extension RIB {
     package func outboundAttributes(
         _ handle: AttributeHandle, _ source: PeerIndex, _ profile: ExportProfile
     ) -> (block: [UInt8], nextHop: IPAddress?) {
-        let origin = peers[source.index]
-        let kind: RouteSource =
-            source == .local ? .local : origin.map { $0.isInternal ? ($0.isClient ? .client : .nonClient) : .external } ?? .nonClient
+        let origin = source == .local ? nil : keys[source.index]
+        let kind: RouteSource = origin.map { $0.isInternal ? ($0.isClient ? .client : .nonClient) : .external } ?? .local
         var outbound = OutboundAttributes.transform(
             attributes.attributes(handle), source: kind, sourceIdentifier: origin?.identifier ?? identity.identifier, profile: profile,
             identity: identity)
@@ -173,13 +175,14 @@ extension RIB {
     }
 
     private mutating func goOnWithReplay(_ index: Int, _ budget: Int, _ deliveries: inout [Delivery], _ done: inout [ReplayDone]) {
-        guard let profile = groups[index]?.profile, let replay = groups[index]?.currentReplay(), let total = groups[index]?.entryCount else { return }
+        guard let profile = profiles[index], let replay = groups[index]?.currentReplay(), let total = groups[index]?.entryCount else { return }
         let end = min(Int(replay.cursor) + budget, total)
         var buckets: [Bucket] = []
         var bucketOf: [UInt64: Int] = [:]
-        for prefixIndex in Int(replay.cursor)..<max(end, Int(replay.cursor)) {
-            guard let entry = groups[index]?.entry(PrefixIndex(prefixIndex)), let handle = entry.handle,
-                let prefix = tables[profile.family.index].prefixes.prefix(at: PrefixIndex(prefixIndex))
+        let range = Int(replay.cursor)..<max(end, Int(replay.cursor))
+        for (prefixIndex, entry) in zip(range, groups[index]?.entries(range) ?? []) {
+            guard let handle = entry.handle,
+                let prefix = tables[profile.family.index].prefix(at: PrefixIndex(prefixIndex))
             else { continue }
             let key = UInt64(handle) << 16 | UInt64(entry.source.rawValue)
             let slot: Int
@@ -210,7 +213,7 @@ extension RIB {
 
     /// True where members of the peer's group have the prefix announced.
     package func isAnnounced(_ prefix: Prefix, to peer: PeerIndex) -> Bool {
-        guard let group = peers[peer.index]?.groups[prefix.family.index] ?? nil, let index = tables[prefix.family.index].prefixes.find(prefix)
+        guard let group = peers[peer.index]?.groups[prefix.family.index] ?? nil, let index = tables[prefix.family.index].find(prefix)
         else { return false }
         guard let entry = groups[group]?.entry(index), let handle = entry.handle else { return false }
         let pair = excluded(handle, entry.source, group)
@@ -227,9 +230,8 @@ extension RIB {
         guard old.profiles != peer.profiles || old.isClient != peer.isClient else { return }
         var had: [[Prefix]] = [[], []]
         for family in AddressFamily.allCases {
-            let prefixes = tables[family.index].prefixes
-            for prefix in 0..<PrefixIndex(prefixes.capacity) {
-                if let value = prefixes.prefix(at: prefix), isAnnounced(value, to: index) { had[family.index].append(value) }
+            for prefix in 0..<PrefixIndex(tables[family.index].prefixCapacity) {
+                if let value = tables[family.index].prefix(at: prefix), isAnnounced(value, to: index) { had[family.index].append(value) }
             }
         }
         peerDown(index)
@@ -249,7 +251,7 @@ extension RIB {
 
     private mutating func markAllDirty(from peer: PeerIndex, _ family: AddressFamily) {
         var list: [PathIndex] = []
-        for index in 0..<PrefixIndex(tables[family.index].prefixes.capacity) {
+        for index in 0..<PrefixIndex(tables[family.index].prefixCapacity) {
             tables[family.index].pathIndices(index, into: &list)
             if list.contains(where: { tables[family.index].paths[Int($0)].peer == peer }) { tables[family.index].markDirty(index) }
         }

@@ -127,16 +127,16 @@ extension RIB {
         _ field: UnsafeRawBufferPointer, _ family: AddressFamily, _ index: PeerIndex, _ peer: RoutingPeer, _ handle: AttributeHandle
     ) -> Int {
         // The set's own verdict is the same for every prefix of the message; only the prefix-dependent part is asked again.
-        let key = attributes.key(handle)
-        let nextHop = attributes.nextHopAddress(handle)
+        let verdict = importPolicy.judge(
+            attributes.key(handle), nextHop: attributes.nextHopAddress(handle), allowedOwnAS: peer.allowedOwnAS)
+        let mode = peer.importMode
+        let isInternal = peer.isInternal
         var reader = ByteReader(field)
         var count = 0
         while let prefix = NLRI.next(&reader, family) {
-            // RFC 4271 6.3: a multicast prefix is ignored, with a log.
-            let verdict = importPolicy.judge(
-                prefix, key, nextHop: nextHop, mode: peer.importMode, isInternal: peer.isInternal, allowedOwnAS: peer.allowedOwnAS)
             attributes.retain(handle)
-            insert(prefix, index, 0, handle, external: !peer.isInternal, ineligible: prefix.address.isMulticast ? .martian : verdict)
+            let ineligible = verdict ?? importPolicy.judge(prefix, mode: mode, isInternal: isInternal)
+            insert(prefix, index, 0, handle, external: !isInternal, ineligible: ineligible)
             count += 1
         }
         attributes.release(handle)

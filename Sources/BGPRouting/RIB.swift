@@ -46,9 +46,20 @@ package struct LocRIBChange: Sendable, Equatable {
 /// dirty set and the pending set, so that a flap inside a turn costs nothing.
 package struct RIB: ~Copyable {
     package internal(set) var attributes: AttributeTable
-    package internal(set) var tables: [AdjRIBIn]
+    package internal(set) var tables: FamilyTables
     package internal(set) var peers: [RoutingPeer?] = [nil]
     package internal(set) var groups: [UpdateGroup?] = []
+    /// The groups' profiles beside them: what is asked once per prefix must not cost a copy of the group.
+    var profiles: [ExportProfile?] = []
+    /// What the decision asks of a peer once per path, by peer index.
+    var keys: [PeerKey] = []
+
+    struct PeerKey: Sendable {
+        var address: IPAddress
+        var identifier: BGPIdentifier
+        var isInternal: Bool
+        var isClient: Bool
+    }
     package internal(set) var importPolicy = ImportPolicy()
     package var maximumPaths: Int
     /// Whether `takeChanges` is used: a reflector has no use for it.
@@ -65,7 +76,7 @@ package struct RIB: ~Copyable {
         identity: AttributeTable.Identity, assumesReachableNextHops: Bool, maximumPaths: Int, recordsChanges: Bool, seed: UInt64
     ) {
         attributes = AttributeTable(identity: identity, assumesReachableNextHops: assumesReachableNextHops, seed: seed)
-        tables = AddressFamily.allCases.map { AdjRIBIn(family: $0, seed: seed) }
+        tables = FamilyTables(seed: seed)
         self.maximumPaths = maximumPaths
         self.recordsChanges = recordsChanges
     }
@@ -90,7 +101,7 @@ package struct RIB: ~Copyable {
     /// The session is up: the peer joins its update groups, and gets their tables.
     package mutating func peerUp(_ index: PeerIndex, _ peer: RoutingPeer) {
         leaveGroups(index)
-        peers[index.index] = peer
+        setPeer(index, peer)
         peerAddresses[peer.address, default: 0] += 1
         isUp.insert(index.index)
         for family in AddressFamily.allCases {
@@ -101,6 +112,14 @@ package struct RIB: ~Copyable {
         }
     }
 
+    private mutating func setPeer(_ index: PeerIndex, _ peer: RoutingPeer?) {
+        peers[index.index] = peer
+        let none = PeerKey(address: .any(.ipv4), identifier: identity.identifier, isInternal: true, isClient: false)
+        while keys.count <= index.index { keys.append(none) }
+        keys[index.index] =
+            peer.map { PeerKey(address: $0.address, identifier: $0.identifier, isInternal: $0.isInternal, isClient: $0.isClient) } ?? none
+    }
+
     /// The session is down: it leaves its groups. Its routes stay until `flush` or `markStale` says otherwise.
     package mutating func peerDown(_ index: PeerIndex) { leaveGroups(index) }
 
@@ -108,7 +127,7 @@ package struct RIB: ~Copyable {
     package mutating func removePeer(_ index: PeerIndex) {
         leaveGroups(index)
         for family in AddressFamily.allCases { flush(index, family, onlyStale: false) }
-        peers[index.index] = nil
+        setPeer(index, nil)
         reserved.remove(index.index)
     }
 
@@ -133,6 +152,7 @@ package struct RIB: ~Copyable {
             if groups[group]?.members.isEmpty ?? false {
                 for handle in groups[group]?.drain() ?? [] { attributes.release(handle) }
                 groups[group] = nil
+                profiles[group] = nil
             }
         }
         peers[index.index]?.groups = [nil, nil]
@@ -140,16 +160,18 @@ package struct RIB: ~Copyable {
 
     /// The group of a profile. A new one is filled from the Loc-RIB: its members then get it by replay.
     private mutating func group(for profile: ExportProfile) -> Int {
-        if let existing = groups.firstIndex(where: { $0?.profile == profile }) { return existing }
+        if let existing = profiles.firstIndex(where: { $0 == profile }) { return existing }
         let index: Int
         if let free = groups.firstIndex(where: { $0 == nil }) {
             groups[free] = UpdateGroup(profile: profile)
+            profiles[free] = profile
             index = free
         } else {
             groups.append(UpdateGroup(profile: profile))
+            profiles.append(profile)
             index = groups.count - 1
         }
-        for prefix in 0..<PrefixIndex(tables[profile.family.index].prefixes.capacity) { offer(prefix, profile.family, to: index) }
+        for prefix in 0..<PrefixIndex(tables[profile.family.index].prefixCapacity) { offer(prefix, profile.family, to: index) }
         // Nobody has been told anything yet, so nothing is pending: the replay tells it.
         for update in groups[index]?.takePending() ?? [] where update.oldAttributes != 0 { attributes.release(update.oldAttributes - 1) }
         return index
@@ -204,8 +226,8 @@ package struct RIB: ~Copyable {
             let outcome = DecisionProcess.decide(&candidates, maximumPaths: maximumPaths)
             tables[family.index].select(index, best: outcome?.best, multipath: outcome?.multipath ?? [])
         }
-        for group in groups.indices where groups[group]?.profile.family == family { offer(index, family, to: group) }
-        if recordsChanges, let prefix = tables[family.index].prefixes.prefix(at: index) {
+        for group in profiles.indices where profiles[group]?.family == family { offer(index, family, to: group) }
+        if recordsChanges, let prefix = tables[family.index].prefix(at: index) {
             changes.append(LocRIBChange(prefix: prefix, index: index))
         }
         if tables[family.index].best(index) == nil { emptied[family.index].append(index) }
@@ -224,12 +246,12 @@ package struct RIB: ~Copyable {
         let path = tables[family.index].paths[Int(index)]
         guard ineligibility(path) == nil else { return nil }
         let key = attributes.key(path.attributes)
-        let peer = peers[path.peer.index]
+        let isLocal = path.peer == .local
         return Candidate(
-            path: index, key: key, isLocal: path.peer == .local, isExternal: path.flags.contains(.external),
+            path: index, key: key, isLocal: isLocal, isExternal: path.flags.contains(.external),
             interiorCost: attributes.cost(key.nextHop),
-            identifier: key.originatorID != 0 ? key.originatorID : (peer?.identifier ?? identity.identifier).rawValue,
-            peerAddress: peer?.address ?? .any(family), pathID: path.pathID)
+            identifier: key.originatorID != 0 ? key.originatorID : (isLocal ? identity.identifier : keys[path.peer.index].identifier).rawValue,
+            peerAddress: isLocal ? .any(family) : keys[path.peer.index].address, pathID: path.pathID)
     }
 
     /// Why a path takes no part; nil for an eligible one.
@@ -248,7 +270,7 @@ package struct RIB: ~Copyable {
 
     /// Tells a group what its members are to have of a prefix.
     private mutating func offer(_ index: PrefixIndex, _ family: AddressFamily, to group: Int) {
-        guard let profile = groups[group]?.profile else { return }
+        guard let profile = profiles[group] else { return }
         var handle: AttributeHandle?
         var source = PeerIndex.local
         if let best = tables[family.index].best(index) {
@@ -258,7 +280,6 @@ package struct RIB: ~Copyable {
                 source = best.peer
             }
         }
-        if handle == nil, groups[group]?.entry(index).isAnnounced != true { return }
         guard let result = groups[group]?.set(index, handle, source: source), result.changed else { return }
         if let handle { attributes.retain(handle) }
         if let released = result.released { attributes.release(released) }
@@ -267,7 +288,7 @@ package struct RIB: ~Copyable {
     package func source(_ path: Path) -> RouteSource {
         if path.peer == .local { return .local }
         if path.flags.contains(.external) { return .external }
-        return peers[path.peer.index]?.isClient ?? false ? .client : .nonClient
+        return keys[path.peer.index].isClient ? .client : .nonClient
     }
 
     /// What changed in the Loc-RIB since the last call.
@@ -282,11 +303,18 @@ package struct RIB: ~Copyable {
     package mutating func takeUnresolvedNextHops() -> [IPAddress] { attributes.takeUnresolvedNextHops() }
     package mutating func takeReleasedNextHops() -> [IPAddress] { attributes.takeReleasedNextHops() }
 
-    /// What the kernel says of next hops (edge A of the design). Prefixes that use one that changed are decided again.
-    package mutating func setNextHops(_ states: [(address: IPAddress, isReachable: Bool, cost: UInt32)]) {
+    /// What the kernel says of a next hop that has just been met: its users wait for their first decision anyway.
+    package mutating func setNewNextHop(_ address: IPAddress, isReachable: Bool, cost: UInt32) {
+        _ = attributes.setNextHop(address, isReachable: isReachable, cost: cost)
+    }
+
+    /// What the kernel says of next hops that are reached in another way than before (edge A of the design). Prefixes that use one are decided
+    /// again, also where only the way changed, because the FIB must hear of it. One walk over the table, however many next hops.
+    package mutating func changeNextHops(_ states: [(address: IPAddress, isReachable: Bool, cost: UInt32)]) {
         var changed: Set<NextHopIndex> = []
         for state in states {
-            if let index = attributes.setNextHop(state.address, isReachable: state.isReachable, cost: state.cost) { changed.insert(index) }
+            _ = attributes.setNextHop(state.address, isReachable: state.isReachable, cost: state.cost)
+            if let index = attributes.nextHops.index(of: state.address) { changed.insert(index) }
         }
         guard !changed.isEmpty else { return }
         for family in AddressFamily.allCases where tables[family.index].pathCount > 0 {
@@ -296,18 +324,10 @@ package struct RIB: ~Copyable {
         }
     }
 
-    /// The resolution of a next hop changed though it stays reachable at the same cost: the FIB must hear of its prefixes.
-    package mutating func touchNextHop(_ address: IPAddress) {
-        guard let index = attributes.nextHops.index(of: address) else { return }
-        for family in AddressFamily.allCases where tables[family.index].pathCount > 0 {
-            for prefix in usersOf([index], family) { tables[family.index].markDirty(prefix) }
-        }
-    }
-
     private func usersOf(_ nextHops: Set<NextHopIndex>, _ family: AddressFamily) -> [PrefixIndex] {
         var result: [PrefixIndex] = []
         var list: [PathIndex] = []
-        for index in 0..<PrefixIndex(tables[family.index].prefixes.capacity) {
+        for index in 0..<PrefixIndex(tables[family.index].prefixCapacity) {
             tables[family.index].pathIndices(index, into: &list)
             if list.contains(where: { nextHops.contains(attributes.key(tables[family.index].paths[Int($0)].attributes).nextHop) }) {
                 result.append(index)
@@ -327,8 +347,8 @@ package struct RIB: ~Copyable {
         for family in AddressFamily.allCases where tables[family.index].pathCount > 0 {
             var verdicts: [(PathIndex, IneligibleReason?)] = []
             var list: [PathIndex] = []
-            for index in 0..<PrefixIndex(tables[family.index].prefixes.capacity) {
-                guard let prefix = tables[family.index].prefixes.prefix(at: index) else { continue }
+            for index in 0..<PrefixIndex(tables[family.index].prefixCapacity) {
+                guard let prefix = tables[family.index].prefix(at: index) else { continue }
                 tables[family.index].pathIndices(index, into: &list)
                 for slot in list { verdicts.append((slot, judge(prefix, tables[family.index].paths[Int(slot)]))) }
             }

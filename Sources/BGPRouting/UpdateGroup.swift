@@ -34,6 +34,9 @@ package struct UpdateGroup: Sendable {
         /// Handle + 1; 0: nothing. Holds a reference.
         var oldAttributes: UInt32
         var oldSource: PeerIndex
+        /// What they are to have, filled in by `takePending`.
+        var newAttributes: UInt32 = 0
+        var newSource = PeerIndex.local
     }
 
     /// A walk over the Adj-RIB-Out for members that have just come, or asked for a refresh (RFC 2918).
@@ -87,11 +90,16 @@ package struct UpdateGroup: Sendable {
 
     package func entry(_ prefix: PrefixIndex) -> AdjRIBOutEntry { Int(prefix) < entries.count ? entries[Int(prefix)] : AdjRIBOutEntry() }
     var entryCount: Int { entries.count }
+    /// Entries of a range of prefix indices, for a replay.
+    func entries(_ range: Range<Int>) -> ArraySlice<AdjRIBOutEntry> { entries[range] }
 
     /// Sets what members are to have. The caller has retained `attributes` for the entry; answers the handle whose reference the entry
     /// gives up, if it does.
     mutating func set(_ prefix: PrefixIndex, _ attributes: AttributeHandle?, source: PeerIndex) -> (changed: Bool, released: AttributeHandle?) {
-        while entries.count <= Int(prefix) { entries.append(AdjRIBOutEntry()) }
+        if entries.count <= Int(prefix) {
+            guard attributes != nil else { return (false, nil) }
+            entries.append(contentsOf: repeatElement(AdjRIBOutEntry(), count: Int(prefix) + 1 - entries.count))
+        }
         let old = entries[Int(prefix)]
         let new = attributes.map { $0 + 1 } ?? 0
         guard old.attributes != new || (new != 0 && old.source != source) else { return (false, nil) }
@@ -105,9 +113,14 @@ package struct UpdateGroup: Sendable {
 
     /// What is to be told now; the caller tells all of it, and releases `oldAttributes`.
     mutating func takePending() -> [PendingUpdate] {
-        let taken = pending
-        pending.removeAll(keepingCapacity: taken.count < 65536)
-        for update in taken { entries[Int(update.prefix)].isPending = false }
+        var taken: [PendingUpdate] = []
+        swap(&taken, &pending)
+        for position in taken.indices {
+            let prefix = Int(taken[position].prefix)
+            entries[prefix].isPending = false
+            taken[position].newAttributes = entries[prefix].attributes
+            taken[position].newSource = entries[prefix].source
+        }
         return taken
     }
 

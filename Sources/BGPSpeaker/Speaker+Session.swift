@@ -61,6 +61,7 @@ extension Speaker {
     private mutating func takeUpdate(_ message: UnsafeRawBufferPointer, _ index: PeerIndex, _ side: PeerFSM.Side, _ now: Instant) {
         guard let (current, session) = peers[index.index]?.fsm.established, current == side else { return }
         peers[index.index]?.counters.updatesReceived += 1
+        peers[index.index]?.lastUpdateAt = now
         let result: UpdateResult
         do throws(NotificationMessage) {
             result = try rib.receive(message, from: index, families: session.families)

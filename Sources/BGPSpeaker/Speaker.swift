@@ -233,13 +233,17 @@ package struct Speaker: ~Copyable {
         peerIndices.allSatisfy { isSynchronized($0, family, now: now) }
     }
 
+    /// Silence after which a table without End-of-RIB counts as whole.
+    package static let quietTime: Duration = .seconds(1)
+
     /// The same of one peer.
     package func isSynchronized(_ index: PeerIndex, _ family: AddressFamily, now: Instant) -> Bool {
         guard let peer = peers[index.index], peer.settings.session.families.contains(family) else { return true }
         guard let session = peer.fsm.established?.session else { return false }
         if !session.families.contains(family) || peer.endOfRIBReceived.contains(family) { return true }
-        // A peer without graceful restart need not send End-of-RIB.
-        return session.remoteGracefulRestart == nil && peer.establishedAt.map { now - $0 > .seconds(10) } ?? false
+        // A peer without graceful restart need not send End-of-RIB: its table is taken to be whole after a second of silence.
+        guard session.remoteGracefulRestart == nil, let since = [peer.establishedAt, peer.lastUpdateAt].compactMap({ $0 }).max() else { return false }
+        return now - since > Speaker.quietTime
     }
 
     /// Our own restart is over: later OPENs do not say R any more.

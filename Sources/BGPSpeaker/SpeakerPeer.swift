@@ -18,6 +18,7 @@ struct SpeakerPeer: Sendable {
     /// After Cease/1: when the session is started again.
     var restartAt: Instant?
     var establishedAt: Instant?
+    var lastUpdateAt: Instant?
     var stateChangedAt: Instant?
     var counters = PeerCounters()
 

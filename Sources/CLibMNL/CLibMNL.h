@@ -6,6 +6,7 @@
 #include <linux/if.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
+#include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -28,6 +29,7 @@ static inline struct nlmsghdr *apus_mnl_begin(void *buffer, uint16_t type, uint1
 }
 static inline struct rtmsg *apus_mnl_rtmsg(struct nlmsghdr *h) { return (struct rtmsg *)mnl_nlmsg_put_extra_header(h, sizeof(struct rtmsg)); }
 static inline struct ndmsg *apus_mnl_ndmsg(struct nlmsghdr *h) { return (struct ndmsg *)mnl_nlmsg_put_extra_header(h, sizeof(struct ndmsg)); }
+static inline struct nhmsg *apus_mnl_nhmsg(struct nlmsghdr *h) { return (struct nhmsg *)mnl_nlmsg_put_extra_header(h, sizeof(struct nhmsg)); }
 static inline void apus_mnl_rtgenmsg(struct nlmsghdr *h, uint8_t family) {
     struct rtgenmsg *g = (struct rtgenmsg *)mnl_nlmsg_put_extra_header(h, sizeof(struct rtgenmsg));
     g->rtgen_family = family;
@@ -58,6 +60,7 @@ enum {
     APUS_RTM_NEWROUTE = RTM_NEWROUTE, APUS_RTM_DELROUTE = RTM_DELROUTE, APUS_RTM_GETROUTE = RTM_GETROUTE,
     APUS_RTM_NEWLINK = RTM_NEWLINK, APUS_RTM_DELLINK = RTM_DELLINK, APUS_RTM_GETLINK = RTM_GETLINK,
     APUS_RTM_NEWADDR = RTM_NEWADDR, APUS_RTM_DELADDR = RTM_DELADDR, APUS_RTM_GETADDR = RTM_GETADDR,
+    APUS_RTM_NEWNEXTHOP = RTM_NEWNEXTHOP, APUS_RTM_DELNEXTHOP = RTM_DELNEXTHOP, APUS_RTM_GETNEXTHOP = RTM_GETNEXTHOP,
     APUS_RTM_NEWNEIGH = RTM_NEWNEIGH, APUS_RTM_DELNEIGH = RTM_DELNEIGH,
     APUS_NLM_ACK = NLM_F_ACK, APUS_NLM_CREATE = NLM_F_CREATE, APUS_NLM_EXCL = NLM_F_EXCL, APUS_NLM_REPLACE = NLM_F_REPLACE,
     APUS_NLM_DUMP = NLM_F_DUMP, APUS_NLM_DUMP_INTR = NLM_F_DUMP_INTR,

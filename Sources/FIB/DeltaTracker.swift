@@ -30,7 +30,7 @@ package enum FIBSkipReason: Sendable, Hashable {
 ///
 /// A prefix is *dirty* while its two states may differ; the work per turn is bounded by taking a limited number of dirty prefixes.
 /// Next hop sets are interned: a route costs about 40 bytes with both states.
-package struct DeltaTracker: Sendable {
+package struct DeltaTracker: ~Copyable {
     private struct Value: Sendable, Hashable {
         /// Set id + 1; 0: no route.
         var nextHops: UInt32 = 0
@@ -39,13 +39,28 @@ package struct DeltaTracker: Sendable {
         var isPresent: Bool { nextHops != 0 }
     }
 
-    private struct Family: Sendable {
+    /// Lent, never copied: see `FamilyTables` of the routing core.
+    private struct Families: ~Copyable {
+        private var ipv4: Family
+        private var ipv6: Family
+        init(seed: UInt64) {
+            ipv4 = Family(prefixes: PrefixTable(family: .ipv4, seed: seed))
+            ipv6 = Family(prefixes: PrefixTable(family: .ipv6, seed: seed))
+        }
+        subscript(index: Int) -> Family {
+            @inline(__always) _read { if index == 0 { yield ipv4 } else { yield ipv6 } }
+            @inline(__always) _modify { if index == 0 { yield &ipv4 } else { yield &ipv6 } }
+        }
+    }
+
+    private struct Family: ~Copyable {
         var prefixes: PrefixTable
         var desired: [Value] = []
         var kernel: [Value] = []
         var isDirty: [Bool] = []
-        /// Seen in the dump that is going on.
-        var isSeen: [Bool] = []
+        /// The kernel's state before the dump that is going on.
+        var before: [Value] = []
+        init(prefixes: PrefixTable) { self.prefixes = prefixes }
     }
 
     private struct Failure: Sendable {
@@ -59,15 +74,26 @@ package struct DeltaTracker: Sendable {
         var metric: UInt32
     }
 
-    private var families: [Family]
-    private var dirty: [Prefix] = []
+    private var families: Families
+    private var dirty: [DirtyEntry] = []
+    private struct DirtyEntry: Sendable {
+        var slot: UInt32
+        var family: UInt8
+    }
     private var dirtyCursor = 0
     private var sets: [[FIBNextHop]] = [[]]
+    /// The batch that `plan` answered last: where each operation's states stand, so that acknowledging it looks nothing up.
+    private var planned: [Planned] = []
+    private struct Planned {
+        var operation: FIBOperation
+        var slot: Int
+        var value: Value
+    }
     private var setIDs: [[FIBNextHop]: UInt32] = [[]: 0]
+    private var lastSet: UInt32 = 0
     private var failures: [Prefix: Failure] = [:]
     /// Routes of ours beside the one that `kernel` holds: another metric. They go.
     private var surplus: Set<Key> = []
-    private var surplusSeen: Set<Key> = []
     package private(set) var foreign: ForeignRoutes
     /// Deletion is off until the picture is whole: a restarted process adopts.
     package private(set) var isDeletionAllowed = false
@@ -78,7 +104,7 @@ package struct DeltaTracker: Sendable {
     package private(set) var repairCount = 0
 
     package init(seed: UInt64) {
-        families = AddressFamily.allCases.map { Family(prefixes: PrefixTable(family: $0, seed: seed)) }
+        families = Families(seed: seed)
         foreign = ForeignRoutes(seed: seed)
     }
 
@@ -88,14 +114,13 @@ package struct DeltaTracker: Sendable {
     @discardableResult
     package mutating func setDesired(_ prefix: Prefix, _ route: FIBRoute?) -> Bool {
         let value = route.map { Value(nextHops: setID($0.nextHops) + 1, metric: $0.metric, kind: $0.kind) } ?? Value()
-        guard value.isPresent || index(prefix) != nil else { return false }
         let family = prefix.family.index
-        let slot = insert(prefix)
+        guard let slot = value.isPresent ? insert(prefix) : index(prefix) else { return false }
         let old = families[family].desired[slot]
         guard old != value else { return false }
         desiredCount += (value.isPresent ? 1 : 0) - (old.isPresent ? 1 : 0)
         families[family].desired[slot] = value
-        failures[prefix] = nil
+        if !failures.isEmpty { failures[prefix] = nil }
         markDirty(prefix, slot)
         return true
     }
@@ -107,8 +132,8 @@ package struct DeltaTracker: Sendable {
     /// True where the kernel has acknowledged exactly what is wanted.
     package func isInstalled(_ prefix: Prefix) -> Bool {
         guard let slot = index(prefix) else { return false }
-        let family = families[prefix.family.index]
-        return family.desired[slot].isPresent && family.desired[slot] == family.kernel[slot]
+        let wanted = families[prefix.family.index].desired[slot]
+        return wanted.isPresent && wanted == families[prefix.family.index].kernel[slot]
     }
 
     /// Prefixes whose two states may differ.
@@ -139,39 +164,33 @@ package struct DeltaTracker: Sendable {
 
     // MARK: The kernel speaks
 
-    /// A route of ours is in the kernel: from a dump, or because somebody wrote it. `isRepair`: the notification of a change by somebody
-    /// else, which is put right and counted.
+    /// A route of ours is in the kernel: from a dump, or because somebody wrote or altered it, which is put right and counted.
     package mutating func kernelHas(_ route: FIBRoute) {
         let prefix = route.prefix
         let family = prefix.family.index
         let slot = insert(prefix)
         let value = Value(nextHops: setID(route.nextHops) + 1, metric: route.metric, kind: route.kind)
-        families[family].isSeen[slot] = true
         let known = families[family].kernel[slot]
         let wanted = families[family].desired[slot]
         if known.isPresent, known.metric != value.metric {
             // Two of ours with different metrics: the wanted one is the route, the other is surplus.
-            if wanted.isPresent, wanted.metric == value.metric {
-                surplus.insert(Key(prefix: prefix, metric: known.metric))
-                if isDumping { surplusSeen.insert(Key(prefix: prefix, metric: known.metric)) }
-            } else {
-                surplus.insert(Key(prefix: prefix, metric: value.metric))
-                if isDumping { surplusSeen.insert(Key(prefix: prefix, metric: value.metric)) }
-                markDirty(prefix, slot)
-                return
-            }
+            let isTheRoute = wanted.isPresent && wanted.metric == value.metric
+            surplus.insert(Key(prefix: prefix, metric: isTheRoute ? known.metric : value.metric))
+            markDirty(prefix, slot)
+            if !isTheRoute { return }
+        } else if !known.isPresent {
+            kernelCount += 1
         }
-        if !known.isPresent { kernelCount += 1 }
         guard known != value else { return }
         if known == wanted && wanted.isPresent && !isDumping { repairCount += 1 }
         families[family].kernel[slot] = value
-        if value != wanted { markDirty(prefix, slot) }
+        if !isDumping, value != wanted { markDirty(prefix, slot) }
     }
 
     /// A route of ours is gone, though we did not ask for it.
     package mutating func kernelLost(_ prefix: Prefix, metric: UInt32) {
         guard let slot = index(prefix) else { return }
-        if surplus.remove(Key(prefix: prefix, metric: metric)) != nil { return }
+        if !surplus.isEmpty, surplus.remove(Key(prefix: prefix, metric: metric)) != nil { return }
         let family = prefix.family.index
         guard families[family].kernel[slot].isPresent, families[family].kernel[slot].metric == metric else { return }
         families[family].kernel[slot] = Value()
@@ -194,9 +213,11 @@ package struct DeltaTracker: Sendable {
     /// A dump of the kernel's table begins: what it does not mention is gone.
     package mutating func beginDump() {
         isDumping = true
-        surplusSeen = []
-        for family in families.indices {
-            for slot in families[family].isSeen.indices { families[family].isSeen[slot] = false }
+        surplus = []
+        kernelCount = 0
+        for family in 0..<2 {
+            families[family].before = families[family].kernel
+            for slot in 0..<families[family].kernel.count { families[family].kernel[slot] = Value() }
         }
         foreign.removeAll()
     }
@@ -204,15 +225,16 @@ package struct DeltaTracker: Sendable {
     /// The dump is complete. Own routes that it did not mention are missing.
     package mutating func endDump() {
         isDumping = false
-        surplus.formIntersection(surplusSeen)
         for family in AddressFamily.allCases {
-            for slot in 0..<families[family.index].kernel.count where families[family.index].kernel[slot].isPresent && !families[family.index].isSeen[slot] {
+            for slot in 0..<families[family.index].kernel.count {
                 guard let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot)) else { continue }
-                families[family.index].kernel[slot] = Value()
-                kernelCount -= 1
-                if families[family.index].desired[slot].isPresent { repairCount += 1 }
-                markDirty(prefix, slot)
+                let before = slot < families[family.index].before.count ? families[family.index].before[slot] : Value()
+                let wanted = families[family.index].desired[slot]
+                let present = families[family.index].kernel[slot]
+                if before.isPresent, before == wanted, present != wanted { repairCount += 1 }
+                if present != wanted { markDirty(prefix, slot) }
             }
+            families[family.index].before = []
         }
         for (prefix, failure) in failures {
             if case .foreignRoute = failure.reason, let slot = index(prefix) {
@@ -228,18 +250,19 @@ package struct DeltaTracker: Sendable {
     /// additions before deletions.
     package mutating func plan(budget: Int, now: Instant) -> [FIBOperation] {
         requeueFailures(now)
-        var hosts: [FIBOperation] = []
-        var networks: [FIBOperation] = []
-        var blackholes: [FIBOperation] = []
-        var deletions: [FIBOperation] = []
+        var hosts: [Planned] = []
+        var networks: [Planned] = []
+        var blackholes: [Planned] = []
+        var deletions: [Planned] = []
         var left = budget
         while left > 0, dirtyCursor < dirty.count {
-            let prefix = dirty[dirtyCursor]
+            let slot = Int(dirty[dirtyCursor].slot)
+            let family = Int(dirty[dirtyCursor].family)
             dirtyCursor += 1
             left -= 1
-            guard let slot = index(prefix) else { continue }
-            let family = prefix.family.index
+            // A dirty slot is never given back, so its prefix is still the one that was marked.
             families[family].isDirty[slot] = false
+            guard let prefix = families[family].prefixes.prefix(at: PrefixIndex(slot)) else { continue }
             let wanted = families[family].desired[slot]
             let present = families[family].kernel[slot]
             if let wantedRoute = route(prefix, wanted), wanted != present {
@@ -247,7 +270,7 @@ package struct DeltaTracker: Sendable {
                 if !replaces, let other = foreign.find(prefix, metric: wanted.metric) {
                     fail(prefix, .foreignRoute(routeProtocol: other.routeProtocol), now)
                 } else {
-                    let operation: FIBOperation = replaces ? .replace(wantedRoute) : .add(wantedRoute)
+                    let operation = Planned(operation: replaces ? .replace(wantedRoute) : .add(wantedRoute), slot: slot, value: wanted)
                     if wanted.kind == .blackhole {
                         blackholes.append(operation)
                     } else if prefix.isHost {
@@ -257,44 +280,57 @@ package struct DeltaTracker: Sendable {
                     }
                 }
             }
-            if present.isPresent, !wanted.isPresent || wanted.metric != present.metric, isDeletionAllowed {
-                deletions.append(.delete(prefix, metric: present.metric))
+            // A route with another metric goes as surplus, once the wanted one is there.
+            if present.isPresent, !wanted.isPresent, isDeletionAllowed {
+                deletions.append(Planned(operation: .delete(prefix, metric: present.metric), slot: slot, value: present))
             }
             if isDeletionAllowed, !surplus.isEmpty {
-                for key in surplus where key.prefix == prefix { deletions.append(.delete(prefix, metric: key.metric)) }
+                for key in surplus where key.prefix == prefix {
+                    deletions.append(Planned(operation: .delete(prefix, metric: key.metric), slot: slot, value: Value(metric: key.metric)))
+                }
             }
+            if wanted == present, !failures.isEmpty { failures[prefix] = nil }
             if !wanted.isPresent && !present.isPresent { release(prefix, slot) }
         }
         if dirtyCursor == dirty.count {
             dirty.removeAll(keepingCapacity: dirty.count < 65536)
             dirtyCursor = 0
         }
-        return hosts + networks + blackholes + deletions
+        if hosts.isEmpty && blackholes.isEmpty && networks.isEmpty {
+            planned = deletions
+        } else if hosts.isEmpty && blackholes.isEmpty && deletions.isEmpty {
+            planned = networks
+        } else {
+            planned = hosts + networks + blackholes + deletions
+        }
+        return planned.map(\.operation)
     }
 
     /// What the kernel answered to a batch of `plan`.
     package mutating func acknowledge(_ operations: [FIBOperation], _ failed: [FIBFailure], now: Instant) {
         var errors: [Int: Int32] = [:]
         for failure in failed { errors[failure.index] = failure.error }
-        for (position, operation) in operations.enumerated() {
-            switch operation {
+        precondition(operations.count == planned.count, "acknowledge must follow its plan")
+        for position in planned.indices {
+            let slot = planned[position].slot
+            switch planned[position].operation {
             case .add(let route), .replace(let route):
-                if let error = errors[position] {
-                    if case .replace = operation, error == KernelError.noEntry || error == KernelError.noSuchProcess {
+                if let error = errors.isEmpty ? nil : errors[position] {
+                    if case .replace = planned[position].operation, error == KernelError.noEntry || error == KernelError.noSuchProcess {
                         // It was gone: add it with the next batch.
                         kernelLost(route.prefix, metric: route.metric)
                     } else {
                         fail(route.prefix, .kernelError(error), now)
                     }
                 } else {
-                    written(route)
+                    written(route.prefix, slot, planned[position].value)
                 }
             case .delete(let prefix, let metric):
                 // Deleting what is absent is success.
-                if let error = errors[position], error != KernelError.noSuchProcess, error != KernelError.noEntry {
+                if let error = errors.isEmpty ? nil : errors[position], error != KernelError.noSuchProcess, error != KernelError.noEntry {
                     fail(prefix, .kernelError(error), now)
                 } else {
-                    deleted(prefix, metric)
+                    deleted(prefix, slot, metric)
                 }
             }
         }
@@ -310,30 +346,28 @@ package struct DeltaTracker: Sendable {
         }
     }
 
-    private mutating func written(_ route: FIBRoute) {
-        let slot = insert(route.prefix)
-        let family = route.prefix.family.index
-        let value = Value(nextHops: setID(route.nextHops) + 1, metric: route.metric, kind: route.kind)
+    private mutating func written(_ prefix: Prefix, _ slot: Int, _ value: Value) {
+        let family = prefix.family.index
         let old = families[family].kernel[slot]
         if !old.isPresent {
             kernelCount += 1
         } else if old.metric != value.metric {
-            surplus.insert(Key(prefix: route.prefix, metric: old.metric))
+            surplus.insert(Key(prefix: prefix, metric: old.metric))
+            markDirty(prefix, slot)
         }
         families[family].kernel[slot] = value
-        failures[route.prefix] = nil
-        if families[family].desired[slot] != value { markDirty(route.prefix, slot) }
+        if !failures.isEmpty { failures[prefix] = nil }
+        if families[family].desired[slot] != value { markDirty(prefix, slot) }
     }
 
-    private mutating func deleted(_ prefix: Prefix, _ metric: UInt32) {
-        surplus.remove(Key(prefix: prefix, metric: metric))
-        guard let slot = index(prefix) else { return }
+    private mutating func deleted(_ prefix: Prefix, _ slot: Int, _ metric: UInt32) {
+        if !surplus.isEmpty { surplus.remove(Key(prefix: prefix, metric: metric)) }
         let family = prefix.family.index
         if families[family].kernel[slot].isPresent, families[family].kernel[slot].metric == metric {
             families[family].kernel[slot] = Value()
             kernelCount -= 1
         }
-        failures[prefix] = nil
+        if !failures.isEmpty { failures[prefix] = nil }
         if families[family].desired[slot].isPresent {
             if families[family].desired[slot] != families[family].kernel[slot] { markDirty(prefix, slot) }
         } else if !families[family].kernel[slot].isPresent && !families[family].isDirty[slot] {
@@ -366,25 +400,29 @@ package struct DeltaTracker: Sendable {
             families[family].desired.append(Value())
             families[family].kernel.append(Value())
             families[family].isDirty.append(false)
-            families[family].isSeen.append(false)
         }
         return slot
     }
 
     private mutating func release(_ prefix: Prefix, _ slot: Int) {
-        guard !families[prefix.family.index].isDirty[slot], !surplus.contains(where: { $0.prefix == prefix }) else { return }
-        failures[prefix] = nil
+        guard !families[prefix.family.index].isDirty[slot], surplus.isEmpty || !surplus.contains(where: { $0.prefix == prefix }) else { return }
+        if !failures.isEmpty { failures[prefix] = nil }
         families[prefix.family.index].prefixes.remove(PrefixIndex(slot))
     }
 
     private mutating func markDirty(_ prefix: Prefix, _ slot: Int) {
         guard !families[prefix.family.index].isDirty[slot] else { return }
         families[prefix.family.index].isDirty[slot] = true
-        dirty.append(prefix)
+        dirty.append(DirtyEntry(slot: UInt32(slot), family: prefix.family.rawValue))
     }
 
     private mutating func setID(_ nextHops: [FIBNextHop]) -> UInt32 {
-        if let known = setIDs[nextHops] { return known }
+        // Neighbouring routes mostly share their next hops, storage included.
+        if sets[Int(lastSet)] == nextHops { return lastSet }
+        if let known = setIDs[nextHops] {
+            lastSet = known
+            return known
+        }
         let id = UInt32(sets.count)
         sets.append(nextHops)
         setIDs[nextHops] = id

@@ -14,7 +14,7 @@ package enum KernelEvent: Sendable {
     case ownRouteRemoved(FIBRoute)
     case foreignRoute(ForeignRoute)
     case foreignRouteRemoved(ForeignRoute)
-    /// Notifications were lost: everything is to be read again.
+    /// Notifications were lost, or a next-hop object of ours went and took its routes along without a word: everything is to be read again.
     case overflow
 }
 
@@ -26,6 +26,10 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
     private let buffer: UnsafeMutableRawBufferPointer
     private let answers: UnsafeMutableRawBufferPointer
     private var sequence: UInt32 = 1
+    private var objects = NextHopObjects()
+    /// A batch of at least so many operations names next-hop objects: half the kernel's work per route. Smaller ones write plain routes,
+    /// which every tool beside us can read.
+    package static let objectThreshold = 256
     private static let batchBytes = 65536
 
     package init(ownership: Ownership) throws(SystemError) {
@@ -46,19 +50,76 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
     // MARK: Routes
 
     package mutating func apply(_ operations: [FIBOperation]) -> [FIBFailure] {
+        guard operations.count >= NetlinkRouteTable.objectThreshold else { return write(operations, objectIDs: [:]) }
+        let ids = prepareObjects(operations)
+        let failures = write(operations, objectIDs: ids)
+        guard !ids.isEmpty, !failures.isEmpty else { return failures }
+        // An object may have gone with its interface meanwhile: what failed is written plain, once.
+        var final: [FIBFailure] = []
+        var again: [Int] = []
+        for failure in failures {
+            if let hop = NextHopObjects.candidate(operations[failure.index]), ids[hop] != nil {
+                objects.forget(hop)
+                again.append(failure.index)
+            } else {
+                final.append(failure)
+            }
+        }
+        for failure in write(again.map { operations[$0] }, objectIDs: [:]) {
+            final.append(FIBFailure(index: again[failure.index], error: failure.error))
+        }
+        return final
+    }
+
+    /// Makes the objects that a batch needs and that are not there. Answers the ids that may be named.
+    private mutating func prepareObjects(_ operations: [FIBOperation]) -> [FIBNextHop: UInt32] {
+        guard let base = buffer.baseAddress else { return [:] }
+        var wanted: [FIBNextHop: UInt32] = [:]
+        var last: FIBNextHop?
+        for operation in operations {
+            guard let hop = NextHopObjects.candidate(operation), hop != last, wanted[hop] == nil else { continue }
+            last = hop
+            if let id = objects[hop] {
+                wanted[hop] = id
+                continue
+            }
+            let id = objects.nextID()
+            let length = NextHopObjects.encode(hop, id: id, ownership, sequence: sequence, into: base)
+            var failures: [FIBFailure] = []
+            if socket.send(base, length) == 0 { collect(0..<1, sequence, &failures) }
+            sequence &+= 1
+            if failures.isEmpty {
+                objects.insert(hop, id)
+                wanted[hop] = id
+            }
+        }
+        return wanted
+    }
+
+    private mutating func write(_ operations: [FIBOperation], objectIDs: [FIBNextHop: UInt32]) -> [FIBFailure] {
         guard let base = buffer.baseAddress else { return [] }
         var failures: [FIBFailure] = []
         var next = 0
+        var lastHop: FIBNextHop?
+        var lastID: UInt32 = 0
         while next < operations.count {
             let first = next
             let firstSequence = sequence
             var used = 0
             var last = 0
             while next < operations.count {
+                var objectID: UInt32 = 0
+                if !objectIDs.isEmpty, let hop = NextHopObjects.candidate(operations[next]) {
+                    if hop != lastHop {
+                        lastHop = hop
+                        lastID = objectIDs[hop] ?? 0
+                    }
+                    objectID = lastID
+                }
                 let size = RouteCodec.maximumSize(nextHops: NetlinkRouteTable.nextHopCount(operations[next]))
                 guard used + size <= NetlinkRouteTable.batchBytes else { break }
                 last = used
-                used += RouteCodec.encode(operations[next], ownership, sequence: sequence, wantsAck: false, into: base + used)
+                used += RouteCodec.encode(operations[next], ownership, sequence: sequence, objectID: objectID, into: base + used)
                 // Wrapping: a sequence number only has to be different from its neighbours'.
                 sequence &+= 1
                 next += 1
@@ -145,6 +206,7 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
     package mutating func dump(_ body: (KernelEvent) -> Void) throws(SystemError) {
         try dumpOne(UInt16(APUS_RTM_GETLINK), body)
         try dumpOne(UInt16(APUS_RTM_GETADDR), body)
+        try dumpObjects()
         try dumpRoutes(body)
     }
 
@@ -152,10 +214,41 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
         try dumpOne(UInt16(APUS_RTM_GETROUTE), body)
     }
 
+    /// Next-hop objects of ours, also those of an earlier process. Those that no route names go; a kernel without objects has none.
+    private mutating func dumpObjects() throws(SystemError) {
+        var found: [(hop: FIBNextHop, id: UInt32)] = []
+        let ownership = ownership
+        _ = try readDump(UInt16(APUS_RTM_GETNEXTHOP)) { header in
+            if let object = NextHopObjects.decode(header, ownership) { found.append(object) }
+        }
+        var inUse: Set<UInt32> = []
+        if !found.isEmpty {
+            _ = try readDump(UInt16(APUS_RTM_GETROUTE)) { header in
+                if let id = RouteCodec.objectID(header) { inUse.insert(id) }
+            }
+        }
+        objects = NextHopObjects()
+        for object in found {
+            if inUse.contains(object.id) {
+                objects.insert(object.hop, object.id)
+            } else if let base = buffer.baseAddress {
+                let length = NextHopObjects.encodeRemoval(object.id, sequence: sequence, into: base)
+                var failures: [FIBFailure] = []
+                if socket.send(base, length) == 0 { collect(0..<1, sequence, &failures) }
+                sequence &+= 1
+            }
+        }
+    }
+
+    /// Objects that were made for next hops long gone: true where reading the kernel again would be worth it.
+    package func hasManyObjects(comparedTo nextHops: Int) -> Bool { objects.count > 2 * nextHops + 64 }
+
     private mutating func dumpOne(_ type: UInt16, _ body: (KernelEvent) -> Void) throws(SystemError) {
+        let ownership = ownership
         for _ in 0..<10 {
             var events: [KernelEvent] = []
-            if try readDump(type, &events) {
+            let isConsistent = try readDump(type) { header in if let event = decodeEvent(header, ownership) { events.append(event) } }
+            if isConsistent {
                 for event in events { body(event) }
                 return
             }
@@ -163,11 +256,11 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
         throw SystemError(code: EINTR, operation: "netlink dump kept changing")
     }
 
-    private mutating func readDump(_ type: UInt16, _ events: inout [KernelEvent]) throws(SystemError) -> Bool {
+    private mutating func readDump(_ type: UInt16, _ body: (UnsafePointer<nlmsghdr>) -> Void) throws(SystemError) -> Bool {
         guard let base = buffer.baseAddress, let header = apus_mnl_begin(base, type, UInt16(APUS_NLM_DUMP), sequence) else {
             throw SystemError(code: ENOMEM, operation: "netlink dump")
         }
-        apus_mnl_rtgenmsg(header, UInt8(AF_UNSPEC))
+        if type == UInt16(APUS_RTM_GETNEXTHOP) { _ = apus_mnl_nhmsg(header) } else { apus_mnl_rtgenmsg(header, UInt8(AF_UNSPEC)) }
         let wanted = sequence
         sequence &+= 1
         let error = socket.send(base, Int(header.pointee.nlmsg_len))
@@ -185,7 +278,7 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
                         isDone = true
                         return false
                     default:
-                        if let event = decodeEvent(header, ownership) { events.append(event) }
+                        body(header)
                         return true
                     }
                 }
@@ -205,6 +298,7 @@ func decodeEvent(_ header: UnsafePointer<nlmsghdr>, _ ownership: Ownership) -> K
     case Int32(APUS_RTM_DELLINK): return LinkCodec.interface(header).map { .linkRemoved($0.index) }
     case Int32(APUS_RTM_NEWADDR): return LinkCodec.address(header).map { .address($0) }
     case Int32(APUS_RTM_DELADDR): return LinkCodec.address(header).map { .addressRemoved($0) }
+    case Int32(APUS_RTM_DELNEXTHOP): return NextHopObjects.isOurs(header) ? .overflow : nil
     case Int32(APUS_RTM_NEWROUTE):
         switch RouteCodec.decode(header, ownership) {
         case .own(let route): return .ownRoute(route)

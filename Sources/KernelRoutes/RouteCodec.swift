@@ -16,17 +16,17 @@ enum RouteCodec {
 
     // MARK: Encode
 
+    /// `objectID`: the next-hop object to name in place of the next hop itself; 0 for none.
     static func encode(
-        _ operation: FIBOperation, _ ownership: Ownership, sequence: UInt32, wantsAck: Bool, into buffer: UnsafeMutableRawPointer
+        _ operation: FIBOperation, _ ownership: Ownership, sequence: UInt32, objectID: UInt32 = 0, into buffer: UnsafeMutableRawPointer
     ) -> Int {
-        let ack = wantsAck ? UInt16(APUS_NLM_ACK) : 0
         switch operation {
         case .add(let route):
-            return encode(route, ownership, UInt16(APUS_NLM_CREATE | APUS_NLM_EXCL) | ack, sequence, buffer)
+            return encode(route, ownership, UInt16(APUS_NLM_CREATE | APUS_NLM_EXCL), sequence, objectID, buffer)
         case .replace(let route):
-            return encode(route, ownership, UInt16(APUS_NLM_CREATE | APUS_NLM_REPLACE) | ack, sequence, buffer)
+            return encode(route, ownership, UInt16(APUS_NLM_CREATE | APUS_NLM_REPLACE), sequence, objectID, buffer)
         case .delete(let prefix, let metric):
-            guard let header = apus_mnl_begin(buffer, UInt16(APUS_RTM_DELROUTE), ack, sequence) else { return 0 }
+            guard let header = apus_mnl_begin(buffer, UInt16(APUS_RTM_DELROUTE), 0, sequence) else { return 0 }
             let message = apus_mnl_rtmsg(header)
             fill(message, prefix, ownership)
             message?.pointee.rtm_scope = UInt8(RT_SCOPE_NOWHERE.rawValue)
@@ -37,7 +37,8 @@ enum RouteCodec {
     }
 
     private static func encode(
-        _ route: FIBRoute, _ ownership: Ownership, _ flags: UInt16, _ sequence: UInt32, _ buffer: UnsafeMutableRawPointer
+        _ route: FIBRoute, _ ownership: Ownership, _ flags: UInt16, _ sequence: UInt32, _ objectID: UInt32,
+        _ buffer: UnsafeMutableRawPointer
     ) -> Int {
         guard let header = apus_mnl_begin(buffer, UInt16(APUS_RTM_NEWROUTE), flags, sequence), let message = apus_mnl_rtmsg(header) else {
             return 0
@@ -48,7 +49,9 @@ enum RouteCodec {
         message.pointee.rtm_scope = UInt8((isOnLink && route.prefix.family == .ipv4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE).rawValue)
         put(header, RTA_DST, route.prefix.address)
         mnl_attr_put_u32(header, UInt16(RTA_PRIORITY.rawValue), route.metric)
-        if route.nextHops.count == 1 {
+        if objectID != 0 {
+            mnl_attr_put_u32(header, UInt16(RTA_NH_ID.rawValue), objectID)
+        } else if route.nextHops.count == 1 {
             let hop = route.nextHops[0]
             if hop.isOnlink { message.pointee.rtm_flags |= UInt32(RTNH_F_ONLINK) }
             if let gateway = hop.gateway { put(header, RTA_GATEWAY, gateway) }
@@ -74,7 +77,7 @@ enum RouteCodec {
         message?.pointee.rtm_protocol = ownership.routeProtocol
     }
 
-    private static func put(_ header: UnsafeMutablePointer<nlmsghdr>, _ type: rtattr_type_t, _ address: IPAddress) {
+    static func put(_ header: UnsafeMutablePointer<nlmsghdr>, _ type: rtattr_type_t, _ address: IPAddress) {
         if address.family == .ipv4 {
             mnl_attr_put_u32(header, UInt16(type.rawValue), address.v4.bigEndian)
         } else {
@@ -133,6 +136,15 @@ enum RouteCodec {
             return .own(FIBRoute(prefix: prefix, kind: type == RTN_BLACKHOLE ? .blackhole : .unicast, metric: metric, nextHops: hops))
         }
         return .foreign(ForeignRoute(prefix: prefix, metric: metric, routeProtocol: message.rtm_protocol, nextHops: hops))
+    }
+
+    /// RTA_NH_ID of a route message; nil without.
+    static func objectID(_ header: UnsafePointer<nlmsghdr>) -> UInt32? {
+        var result: UInt32?
+        forEachAttribute(header, after: MemoryLayout<rtmsg>.size) { kind, attribute in
+            if kind == Int32(RTA_NH_ID.rawValue) { result = attribute.u32 }
+        }
+        return result
     }
 
     private static func address(_ bytes: UnsafeRawBufferPointer, _ family: AddressFamily) -> IPAddress? {

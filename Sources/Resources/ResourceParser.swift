@@ -16,9 +16,12 @@ package enum ResourceParser {
 
     package static func parse(_ text: String, file: String) -> Parsed {
         var result = Parsed()
-        let documents: [Node]
+        var documents: [Node] = []
         do {
-            documents = try Array(Yams.compose_all(yaml: text))
+            var sequence = try Yams.compose_all(yaml: text)
+            while let document = sequence.next() { documents.append(document) }
+            // The sequence ends quietly at an error and keeps it.
+            if let error = sequence.error { throw error }
         } catch let error as YamlError {
             result.isUnreadable = true
             result.problems.append(syntaxProblem(error, file))

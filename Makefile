@@ -1,0 +1,47 @@
+# make demo, make test: the two commands of the README. Each installs by package name what it lacks.
+SHELL := /bin/bash
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+STRICT := --explicit-target-dependency-import-check error
+
+BUILD_PACKAGES := libmnl-dev libssl-dev pkg-config
+LAB_PACKAGES := bird2 gobgpd iproute2 iputils-ping procps util-linux tcpdump jq mandoc
+
+.PHONY: all build release demo test labs bench-fib format lint man deps-build deps-lab clean
+
+all: build
+
+deps-build:
+	@scripts/install-packages.sh $(BUILD_PACKAGES)
+deps-lab:
+	@scripts/install-packages.sh $(BUILD_PACKAGES) $(LAB_PACKAGES)
+
+build: deps-build
+	swift build $(STRICT)
+
+release: deps-build
+	swift build -c release $(STRICT)
+
+# Pods on several hosts reach each other over BGP, in five scenes (examples/lab).
+demo: deps-lab release
+	$(SUDO) APUS_BIN="$$(swift build -c release --show-bin-path)" examples/lab/demo.sh
+
+# Every test: units, the kernel's FIB, and the labs with BIRD and GoBGP.
+test: deps-lab
+	swift build --build-tests $(STRICT)
+	scripts/run-tests.sh
+
+# 100,000 routes from one peer into the kernel, side by side with BIRD.
+bench-fib: deps-lab release
+	$(SUDO) APUS_BIN="$$(swift build -c release --show-bin-path)" Benchmarks/bench-fib.sh
+
+# Regenerates the field list of apus.resources(5) from the declarations in Sources/Resources.
+man: build
+	scripts/generate-man.sh
+
+lint:
+	swift format lint --strict --recursive Sources Tests Benchmarks Package.swift
+format:
+	swift format --in-place --recursive Sources Tests Benchmarks Package.swift
+
+clean:
+	rm -rf .build

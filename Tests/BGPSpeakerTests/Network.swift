@@ -1,0 +1,239 @@
+import BGPMessages
+import BGPRouting
+import BGPSession
+import BGPSpeaker
+import NetTypes
+
+/// Speakers in memory, joined by lossless streams, under simulated time: hours of protocol in milliseconds.
+final class Network {
+    final class Node {
+        var speaker: Speaker
+        let address: IPAddress
+        /// Peer index by the other node's number, and back.
+        var peers: [Int: PeerIndex] = [:]
+        var others: [PeerIndex: Int] = [:]
+        /// The stream that each side of each peer is attached to.
+        var events: [(PeerIndex, SpeakerEvent)] = []
+        var messages: [PeerIndex: [[UInt8]]] = [:]
+        init(_ speaker: consuming Speaker, _ address: IPAddress) {
+            self.speaker = speaker
+            self.address = address
+        }
+    }
+
+    private struct End: Hashable {
+        var node: Int
+        var peer: PeerIndex
+        var side: PeerFSM.Side
+    }
+
+    private(set) var nodes: [Node] = []
+    private(set) var now = Instant.zero
+    private var wires: [End: End] = [:]
+    private var inbox: [(to: End, bytes: [UInt8])] = []
+    private var dialling: [(Int, PeerIndex)] = []
+    /// Pairs of nodes that cannot reach each other.
+    var cut: Set<[Int]> = []
+
+    init() {}
+
+    func add(_ last: UInt32, as number: UInt32 = 64512, cluster: UInt32? = nil, restart: RestartState = RestartState()) -> Int {
+        let address = IPAddress(v4: 0x0A00_0000 + last)
+        let identity = AttributeTable.Identity(
+            localAS: ASNumber(number), identifier: BGPIdentifier(rawValue: address.v4), clusterID: BGPIdentifier(rawValue: cluster ?? address.v4))
+        nodes.append(
+            Node(Speaker(identity: identity, tracksNextHops: false, maximumPaths: 4, recordsChanges: false, restart: restart, seed: UInt64(last), now: now), address))
+        return nodes.count - 1
+    }
+
+    /// Makes two nodes peers of each other.
+    func peer(_ a: Int, _ b: Int, _ change: (Int, inout PeerSettings) -> Void = { _, _ in }) {
+        for (own, other) in [(a, b), (b, a)] {
+            var settings = PeerSettings(
+                name: "\(other)", address: nodes[other].address,
+                session: SessionConfiguration(
+                    localAS: nodes[own].speaker.rib.identity.localAS, remoteAS: nodes[other].speaker.rib.identity.localAS,
+                    localIdentifier: nodes[own].speaker.rib.identity.identifier))
+            settings.nextHops = [nodes[own].address, IPAddress(high: 0x2001_0DB8 << 32, low: UInt64(nodes[own].address.v4))]
+            change(own, &settings)
+            let index = nodes[own].speaker.addPeer(settings, now: now)
+            nodes[own].peers[other] = index
+            nodes[own].others[index] = other
+        }
+        settle()
+    }
+
+    /// Runs until nothing moves.
+    func settle() {
+        for _ in 0..<10_000 {
+            var moved = false
+            for index in nodes.indices {
+                while nodes[index].speaker.decide(budget: 1000) {}
+                _ = nodes[index].speaker.export(replayBudget: 100)
+                if carryOut(index) { moved = true }
+                if nodes[index].speaker.rib.hasExportWork || nodes[index].speaker.rib.dirtyCount > 0 { moved = true }
+            }
+            if deliver() { moved = true }
+            if !moved { return }
+        }
+        preconditionFailure("the network does not settle")
+    }
+
+    func advance(_ seconds: Double) {
+        let end = now + .milliseconds(Int64(seconds * 1000))
+        while true {
+            let next = nodes.compactMap { $0.speaker.nextDeadline }.min() ?? end
+            now = max(now, min(next, end))
+            for node in nodes { node.speaker.handleTimeouts(now: now) }
+            settle()
+            if now >= end { return }
+        }
+    }
+
+    /// Loses the connections of two nodes, as a crash or a pulled cable would show after a while.
+    func disconnect(_ a: Int, _ b: Int) {
+        for (from, to) in wires where (from.node == a && to.node == b) || (from.node == b && to.node == a) {
+            wires[from] = nil
+            nodes[from.node].speaker.connectionFailed(from.peer, from.side, now: now)
+        }
+        settle()
+    }
+
+    /// A node is another process now: its state is gone, its peers notice.
+    func crash(_ index: Int, restart: RestartState) {
+        let old = nodes[index]
+        let identity = old.speaker.rib.identity
+        nodes[index] = Node(
+            Speaker(identity: identity, tracksNextHops: false, maximumPaths: 4, recordsChanges: false, restart: restart, seed: 9, now: now), old.address)
+        for (from, to) in wires where to.node == index {
+            wires[from] = nil
+            wires[to] = nil
+            nodes[from.node].speaker.connectionFailed(from.peer, from.side, now: now)
+        }
+    }
+
+    func repeer(_ own: Int, _ other: Int, _ change: (inout PeerSettings) -> Void = { _ in }) {
+        guard let back = nodes[other].peers[own], var settings = nodes[other].speaker.settings(back) else { return }
+        settings.address = nodes[other].address
+        settings.session.localAS = nodes[own].speaker.rib.identity.localAS
+        settings.session.remoteAS = nodes[other].speaker.rib.identity.localAS
+        settings.session.localIdentifier = nodes[own].speaker.rib.identity.identifier
+        settings.nextHops = [nodes[own].address, nil]
+        settings.isClient = false
+        change(&settings)
+        let index = nodes[own].speaker.addPeer(settings, now: now)
+        nodes[own].peers[other] = index
+        nodes[own].others[index] = other
+    }
+
+    private func carryOut(_ index: Int) -> Bool {
+        let actions = nodes[index].speaker.takeActions()
+        for action in actions {
+            switch action {
+            case .connect(let peer): dialling.append((index, peer))
+            case .send(let peer, let side, let buffer):
+                let bytes = Array(buffer.bytes)
+                nodes[index].messages[peer, default: []].append(bytes)
+                if let other = wires[End(node: index, peer: peer, side: side)] { inbox.append((other, bytes)) }
+            case .close(let peer, let side):
+                let end = End(node: index, peer: peer, side: side)
+                if let other = wires.removeValue(forKey: end) {
+                    wires[other] = nil
+                    inbox.append((other, []))
+                }
+            case .report(let peer, let event): nodes[index].events.append((peer, event))
+            }
+        }
+        return !actions.isEmpty
+    }
+
+    private func deliver() -> Bool {
+        var moved = false
+        let calls = dialling
+        dialling = []
+        for (index, peer) in calls {
+            moved = true
+            guard let other = nodes[index].others[peer] ?? nodes.indices.first(where: { nodes[$0].address == nodes[index].speaker.settings(peer)?.address }),
+                !cut.contains([index, other].sorted()), let back = nodes[other].peers[index], nodes[other].speaker.admitsIncoming(back, now: now)
+            else {
+                nodes[index].speaker.connectionFailed(peer, .active, now: now)
+                continue
+            }
+            _ = carryOut(other)
+            let a = End(node: index, peer: peer, side: .active)
+            let b = End(node: other, peer: back, side: .passive)
+            wires[a] = b
+            wires[b] = a
+            nodes[index].speaker.connected(peer, .active, now: now)
+            nodes[other].speaker.connected(back, .passive, now: now)
+        }
+        let batch = inbox
+        inbox = []
+        for (to, bytes) in batch {
+            moved = true
+            if bytes.isEmpty {
+                nodes[to.node].speaker.connectionFailed(to.peer, to.side, now: now)
+            } else {
+                bytes.withUnsafeBytes { nodes[to.node].speaker.received(to.peer, to.side, $0, now: now) }
+            }
+        }
+        return moved
+    }
+
+    // MARK: Questions
+
+    func prefixCount(_ node: Int, _ family: AddressFamily = .ipv4) -> Int { nodes[node].speaker.rib.tables[family.index].prefixCount }
+    func attributeCount(_ node: Int) -> Int { nodes[node].speaker.rib.attributes.count }
+    func timesEstablished(_ node: Int, _ peer: PeerIndex) -> UInt64 { nodes[node].speaker.snapshot(peer)?.counters.establishedCount ?? 0 }
+
+    func isUp(_ a: Int, _ b: Int) -> Bool {
+        nodes[a].peers[b].flatMap { nodes[a].speaker.snapshot($0) }?.state == .established
+    }
+
+    /// The attributes of a node's best path.
+    func best(_ node: Int, _ prefix: Prefix) -> PathAttributes? {
+        let family = prefix.family.index
+        guard let index = nodes[node].speaker.rib.tables[family].find(prefix), let best = nodes[node].speaker.rib.tables[family].best(index) else { return nil }
+        return nodes[node].speaker.rib.attributes.attributes(best.attributes)
+    }
+
+    func pathCount(_ node: Int, _ prefix: Prefix) -> Int {
+        let family = prefix.family.index
+        guard let index = nodes[node].speaker.rib.tables[family].find(prefix) else { return 0 }
+        var list: [PathIndex] = []
+        nodes[node].speaker.rib.tables[family].pathIndices(index, into: &list)
+        return list.count
+    }
+
+    func originate(_ node: Int, _ prefix: Prefix, _ change: (inout PathAttributes) -> Void = { _ in }) {
+        var attributes = PathAttributes()
+        attributes.origin = .igp
+        attributes.asPath = ASPath()
+        change(&attributes)
+        nodes[node].speaker.rib.originate(prefix, attributes)
+        settle()
+    }
+
+    func withdraw(_ node: Int, _ prefix: Prefix) {
+        nodes[node].speaker.rib.withdrawOwn(prefix)
+        settle()
+    }
+
+    /// UPDATEs that a node sent to another since the last call.
+    func updates(_ from: Int, _ to: Int) -> [[UInt8]] {
+        guard let peer = nodes[from].peers[to] else { return [] }
+        defer { nodes[from].messages[peer] = [] }
+        return (nodes[from].messages[peer] ?? []).flatMap(split).filter { $0[18] == 2 }
+    }
+
+    private func split(_ bytes: [UInt8]) -> [[UInt8]] {
+        var result: [[UInt8]] = []
+        var rest = bytes[...]
+        while rest.count >= 19 {
+            let length = Int(rest[rest.startIndex + 16]) << 8 | Int(rest[rest.startIndex + 17])
+            result.append(Array(rest.prefix(length)))
+            rest = rest.dropFirst(length)
+        }
+        return result
+    }
+}

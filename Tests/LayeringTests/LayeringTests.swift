@@ -1,0 +1,80 @@
+import Foundation
+import Resources
+import Testing
+
+/// The house rules that a machine can check (DESIGN, hard rules).
+@Suite struct LayeringTests {
+    static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+
+    static func sources(_ target: String) throws -> [(name: String, text: String)] {
+        let folder = root.appending(path: "Sources/\(target)")
+        let files = FileManager.default.enumerator(atPath: folder.path)?.compactMap { $0 as? String }.filter { $0.hasSuffix(".swift") } ?? []
+        #expect(!files.isEmpty, "\(target) has no sources")
+        return try files.map { ($0, try String(contentsOf: folder.appending(path: $0), encoding: .utf8)) }
+    }
+
+    static func run(_ command: [String]) throws -> String {
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = command
+        process.currentDirectoryURL = root
+        let pipe = Pipe()
+        process.standardOutput = pipe
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        let data = pipe.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        return String(decoding: data, as: UTF8.self)
+    }
+
+    @Test func `nothing in the resolved package graph brings in SwiftNIO`() throws {
+        // Its own scratch folder: the one in use is locked by the build that runs this test.
+        let scratch = NSTemporaryDirectory() + "apus-graph-\(ProcessInfo.processInfo.processIdentifier)"
+        defer { try? FileManager.default.removeItem(atPath: scratch) }
+        let graph = try Self.run(["swift", "package", "--scratch-path", scratch, "show-dependencies", "--format", "json"])
+        #expect(graph.contains("swift-argument-parser") && graph.contains("FlyingFox"), "the graph could not be read: \(graph)")
+        #expect(!graph.lowercased().contains("swift-nio"))
+    }
+
+    @Test(arguments: ["NetTypes", "BGPMessages", "BGPSession", "BGPRouting", "BGPSpeaker", "FIB"])
+    func `the core makes no system call, reads no clock and imports no Foundation`(target: String) throws {
+        for (name, text) in try Self.sources(target) {
+            let imports = text.split(separator: "\n").filter { $0.contains("import ") && !$0.hasPrefix("//") && !$0.hasPrefix(" ") }
+            for line in imports {
+                let module = line.split(separator: " ").last.map(String.init) ?? ""
+                #expect(["NetTypes", "BGPMessages", "BGPSession", "BGPRouting", "FIB"].contains(module), "\(target)/\(name): \(line)")
+            }
+            #expect(!text.contains("ContinuousClock") && !text.contains("SuspendingClock"), "\(target)/\(name) reads a clock")
+        }
+    }
+
+    @Test func `reflector mode names nothing that could write a kernel route`() throws {
+        for (name, text) in try Self.sources("Agent") where ["ReflectorMode.swift", "NoForwarding.swift"].contains(name) {
+            #expect(!text.contains("import KernelRoutes") && !text.contains("import FIB"), "\(name)")
+            #expect(!text.contains("KernelForwarding") && !text.contains("NetlinkRouteTable"), "\(name)")
+        }
+        let users = try Self.sources("Agent").filter { $0.text.contains("KernelForwarding(") }.map(\.name)
+        #expect(users == ["AgentMode.swift"])
+    }
+
+    @Test func `sources have no forced unwrapping, no fatalError, no TODO`() throws {
+        for target in ["NetTypes", "BGPMessages", "BGPSession", "BGPRouting", "BGPSpeaker", "FIB", "LinuxIO", "KernelRoutes", "Resources", "StatusAPI", "TLS", "Agent", "apusd", "apusctl"] {
+            for (name, text) in try Self.sources(target) {
+                for word in ["try!", "as!", "fatalError(", "TODO", "FIXME"] { #expect(!text.contains(word), "\(target)/\(name): \(word)") }
+            }
+        }
+    }
+
+    @Test func `apus_resources 5 has every field as it is declared`() throws {
+        let page = try String(contentsOf: Self.root.appending(path: "man/apus.resources.5"), encoding: .utf8)
+        let begin = try #require(page.range(of: ".\\\" BEGIN GENERATED\n"))
+        let end = try #require(page.range(of: ".\\\" END GENERATED"))
+        #expect(String(page[begin.upperBound..<end.lowerBound]) == ManualFields.mdoc(), "run make man")
+    }
+
+    @Test(arguments: ["apusd.8", "apusctl.8", "apus.resources.5"])
+    func `mandoc has nothing to say of the man pages`(page: String) throws {
+        let said = try Self.run(["mandoc", "-Tlint", "-Wwarning", Self.root.appending(path: "man/\(page)").path])
+        #expect(said.isEmpty, "\(said)")
+    }
+}

@@ -1,0 +1,218 @@
+import NetTypes
+import Resources
+import Testing
+
+func object(_ kind: String, _ name: String, _ spec: String, labels: String = "") -> String {
+    """
+    apiVersion: projectcalico.org/v3
+    kind: \(kind)
+    metadata: {name: \(name), labels: {\(labels)}}
+    spec: {\(spec)}
+    ---
+
+    """
+}
+func load(_ text: String, previous: ResourceSet = ResourceSet()) -> ResourceSet {
+    ResourceSet([ResourceParser.parse(text, file: "r.yaml")], files: ["r.yaml"], previous: previous)
+}
+func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.yaml").problems.map(\.description) }
+
+@Suite struct ValidationTests {
+    @Test(arguments: [
+        ("peerIP: 10.0.0, asNumber: 1", "spec.peerIP", "is not an address of a peer; write it as 10.0.0.1"),
+        ("peerIP: 10.0.0.1", "spec.asNumber", "is missing"),
+        ("peerIP: 10.0.0.1, asNumber: 99999999999", "spec.asNumber", "out of range"),
+        ("peerIP: 10.0.0.1, asNumber: abc", "spec.asNumber", "is not a number"),
+        ("peerIp: 10.0.0.1, asNumber: 1", "spec.peerIp", "did you mean peerIP?"),
+        ("peerIP: 10.0.0.1, asNumber: 1, nodeSelektor: all()", "spec.nodeSelektor", "did you mean nodeSelector?"),
+        ("peerIP: 10.0.0.1, asNumber: 1, nodeSelector: \"a = 'b'\"", "spec.nodeSelector", "is not a selector"),
+        ("peerIP: 10.0.0.1, asNumber: 1, node: a, nodeSelector: all()", "spec.nodeSelector", "excludes node"),
+        ("asNumber: 1", "spec.peerIP", "one of peerIP, peerSelector, listenRange"),
+        ("peerIP: 10.0.0.1, listenRange: 10.0.0.0/8, asNumber: 1", "spec.listenRange", "excludes peerIP"),
+        ("peerSelector: all(), asNumber: 1", "spec.asNumber", "excludes peerSelector"),
+        ("peerIP: 10.0.0.1, asNumber: 0", "spec.asNumber", "only possible with listenRange"),
+        ("listenRange: 10.0.0.1/8, asNumber: 0", "spec.listenRange", "it would be 10.0.0.0/8"),
+        ("peerIP: 10.0.0.1, asNumber: 1, holdTime: 2s", "spec.holdTime", "3s to 65535s"),
+        ("peerIP: 10.0.0.1, asNumber: 1, holdTime: 90", "spec.holdTime", "is not a duration; write it as 90s"),
+        ("peerIP: 10.0.0.1, asNumber: 1, import: save", "spec.import", "did you mean safe?"),
+        ("peerIP: 10.0.0.1, asNumber: 1, passive: maybe", "spec.passive", "neither true nor false"),
+        ("peerIP: 10.0.0.1, asNumber: 1, families: []", "spec.families", "must name ipv4, ipv6 or both"),
+        ("peerIP: 10.0.0.1, asNumber: 1, password: {secretKeyRef: {name: a}}", "spec.password.secretKeyRef.key", "is missing"),
+        ("peerIP: 10.0.0.1, asNumber: 1, password: {secretKeyRef: {name: a/b, key: c}}", "spec.password.secretKeyRef.name", "plain name"),
+        ("peerIP: 10.0.0.1, asNumber: 1, filters: [x]", "spec.filters", "not supported"),
+        ("peerIP: 10.0.0.1, asNumber: 1, ttlSecurity: 256", "spec.ttlSecurity", "1 to 255"),
+        ("peerIP: 10.0.0.1, asNumber: 1, maxRestartTime: 5000s", "spec.maxRestartTime", "4095s"),
+    ])
+    func `a bad peer is refused with file, line, field and what would be right`(spec: String, field: String, words: String) {
+        let found = problems(object("BGPPeer", "tor", spec))
+        #expect(found.contains { $0.hasPrefix("r.yaml:4: BGPPeer/tor: \(field): ") && $0.contains(words) }, "\(found)")
+    }
+
+    @Test(arguments: [
+        ("kind: BGPPeers\napiVersion: projectcalico.org/v3\nmetadata: {name: a}", "kind: \"BGPPeers\" is unknown; did you mean BGPPeer?"),
+        ("kind: Node\nmetadata: {name: a}\nspec: {}", "apiVersion: is missing"),
+        ("kind: Node\napiVersion: projectcalico.org/v3\nspec: {}", "metadata.name is missing"),
+        ("- a\n- b", "must be an object"), ("a: [1, 2", "not YAML"), ("kind: Node\n\tx: 1", "not YAML"),
+    ])
+    func `a file that is no resource says so`(text: String, words: String) {
+        let found = problems(text)
+        #expect(found.contains { $0.contains(words) && $0.hasPrefix("r.yaml:") }, "\(found)")
+    }
+
+    @Test func `endpoints, blocks and nodes are judged too`() {
+        #expect(problems(object("WorkloadEndpoint", "p", "node: n, interfaceName: cali0, ipNetworks: [10.0.0.0/24]"))[0].contains("must be a /32 or a /128"))
+        #expect(problems(object("WorkloadEndpoint", "p", "node: n, interfaceName: waytoolonginterface, ipNetworks: [10.0.0.1/32]"))[0].contains("at most 15 characters"))
+        #expect(problems(object("WorkloadEndpoint", "p", "node: n, interfaceName: cali0, mac: zz, ipNetworks: [10.0.0.1/32]"))[0].contains("not a MAC address"))
+        #expect(problems(object("BlockAffinity", "b", "node: n, cidr: 10.0.0.0/26, state: maybe"))[0].contains("none of confirmed, pending"))
+        #expect(problems(object("Node", "n", "bgp: {ipv4Address: 2001:db8::1/64}"))[0].contains("is not an IPv4 address"))
+        #expect(problems(object("Node", "n", "bgp: {routerID: 0.0.0.0}"))[0].contains("other than 0.0.0.0"))
+        #expect(problems(object("IPPool", "p", "cidr: 10.0.0.0/16, ipipMode: Always"))[0].contains("only Never"))
+    }
+
+    @Test func `a manifest as calicoctl exports it is accepted as it is`() {
+        let text = """
+            apiVersion: projectcalico.org/v3
+            kind: NodeList
+            metadata: {resourceVersion: "12"}
+            items:
+            - apiVersion: projectcalico.org/v3
+              kind: Node
+              metadata:
+                annotations: {projectcalico.org/kube-labels: '{}'}
+                creationTimestamp: "2026-01-01T00:00:00Z"
+                labels: {kubernetes.io/hostname: a}
+                name: a
+                resourceVersion: "12"
+                uid: 1-2-3
+              spec:
+                addresses: [{address: 10.0.0.1, type: InternalIP}]
+                bgp: {ipv4Address: 10.0.0.1/24, ipv4IPIPTunnelAddr: 192.168.1.1}
+                orchRefs: [{nodeName: a, orchestrator: k8s}]
+              status: {podCIDRs: [192.168.0.0/24]}
+            """
+        let set = load(text)
+        #expect(set.problems.isEmpty, "\(set.problems)")
+        #expect(set.nodes["a"]?.labels["kubernetes.io/hostname"] == "a")
+    }
+}
+
+@Suite struct LastGoodTests {
+    static let good = object("Node", "a", "bgp: {ipv4Address: 10.0.0.1/24}") + object("BGPPeer", "tor", "peerIP: 10.0.0.254, asNumber: 65000")
+
+    @Test func `a bad object keeps its last good version and the rest is applied`() {
+        let before = load(Self.good)
+        let after = load(object("Node", "a", "bgp: {ipv4Address: 10.0.0.2/24}") + object("BGPPeer", "tor", "peerIP: nonsense, asNumber: 65000"), previous: before)
+        #expect(after.nodes["a"]?.ipv4?.address == IPAddress("10.0.0.2"))
+        #expect(after.peers.first?.peer.peer?.address == IPAddress("10.0.0.254"))
+        #expect(after.problems.count == 1)
+        #expect(load(object("Node", "a", "bgp: {ipv4Address: 10.0.0.2/24}"), previous: after).peers.isEmpty)
+    }
+
+    @Test func `a file that is not YAML keeps all that came from it`() {
+        let before = load(Self.good)
+        let after = load("{{{{", previous: before)
+        #expect(after.nodes.count == 1 && after.peers.count == 1)
+        #expect(after.problems.count == 1)
+    }
+
+    @Test func `an object that stands twice and a node with another's address are refused, the first ones stay (contract 3_2, 29)`() {
+        let twice = load(Self.good + object("Node", "a", "bgp: {ipv4Address: 10.0.0.9/24}"))
+        #expect(twice.nodes["a"]?.ipv4?.address == IPAddress("10.0.0.1"))
+        #expect(twice.problems.first?.message.contains("stands already at r.yaml:1") == true)
+        let clash = load(Self.good + object("Node", "b", "bgp: {ipv4Address: 10.0.0.1/24}"))
+        #expect(clash.nodes.keys.sorted() == ["a"])
+        #expect(clash.problems.first?.message.contains("is that of Node/a") == true)
+    }
+
+    @Test func `blocks are those of confirmed affinities, or the podCIDRs where there is no affinity`() {
+        let node = object("Node", "a", "bgp: {ipv4Address: 10.0.0.1/24}, podCIDRs: [10.7.0.0/24]")
+        #expect(load(node).blocks(of: "a").map(\.description) == ["10.7.0.0/24"])
+        let set = load(
+            node + object("BlockAffinity", "x", "node: a, cidr: 10.65.1.0/26, state: confirmed")
+                + object("BlockAffinity", "y", "node: a, cidr: 10.65.2.0/26, state: pending")
+                + object("BlockAffinity", "z", "node: a, cidr: 10.65.3.0/26, state: confirmed, deleted: 'true'"))
+        #expect(set.blocks(of: "a").map(\.description) == ["10.65.1.0/26"])
+    }
+}
+
+@Suite struct SelectorTests {
+    static let labels = ["role": "rr", "rack": "a-7", "x/y": ""]
+
+    @Test(arguments: [
+        ("", true), ("all()", true), ("role == 'rr'", true), ("role == \"rr\"", true), ("role != 'rr'", false), ("nolabel != 'x'", true),
+        ("has(role)", true), ("!has(role)", false), ("has(x/y)", true), ("role in {'a', 'rr'}", true), ("role not in {'a'}", true), ("nolabel in {'a'}", false),
+        ("nolabel not in {'a'}", true), ("rack contains '-'", true), ("rack starts with 'a'", true), ("rack ends with '7'", true), ("rack ends with '8'", false),
+        ("has(no) || has(role) && has(rack)", true), ("(has(no) || has(role)) && has(no)", false), ("!(role == 'rr' && has(no))", true), ("global()", false),
+        ("!!has(role)", true),
+    ])
+    func `a selector matches as Calico's does`(text: String, expected: Bool) throws { #expect(try Selector(text).matches(Self.labels) == expected) }
+
+    @Test(arguments: ["role", "role ==", "role == rr", "role = 'rr'", "has(", "has()", "in {'a'}", "role in 'a'", "&& has(a)", "has(a) has(b)", "'x' == 'y'", "role == 'x", "foo()", "a == 'b' ||", "role starts 'x'", "§"])
+    func `what is no selector is refused`(text: String) { #expect((try? Selector(text)) == nil) }
+
+    @Test func `nesting is bounded`() {
+        #expect((try? Selector(String(repeating: "(", count: 50) + "all()" + String(repeating: ")", count: 50))) != nil)
+        #expect((try? Selector(String(repeating: "!", count: 100_000) + "all()")) == nil)
+    }
+
+    @Test(arguments: [("90s", 90.0), ("1m30s", 90), ("1h", 3600), ("500ms", 0.5), ("0", 0), ("1.5s", 1.5)])
+    func `durations are Go's`(text: String, seconds: Double) { #expect(GoDuration.parse(text)?.inSeconds == seconds) }
+    @Test(arguments: ["", "90", "s", "-5s", "5 s", "1x", "9999999999h"]) func `other durations are refused`(text: String) { #expect(GoDuration.parse(text) == nil) }
+}
+
+@Suite struct PeeringTests {
+    static func node(_ name: String, _ last: Int, _ extra: String = "", labels: String = "") -> String {
+        object("Node", name, "bgp: {ipv4Address: 10.0.0.\(last)/24\(extra)}", labels: labels)
+    }
+    static let three = node("a", 1) + node("b", 2) + node("c", 3)
+
+    static func plan(_ text: String, of name: String = "a") -> [String] {
+        PeeringPlan.peers(of: name, in: load(text), allFamilies: false).map { peer in
+            let target = switch peer.target { case .address(let address): "\(address)"; case .range(let range): "\(range)" }
+            return "\(peer.name) \(target) \(peer.remoteAS.map { "\($0)" } ?? "any")\(peer.isClient ? " client" : "")\(peer.isPassive ? " passive" : "")"
+        }
+    }
+
+    @Test func `the mesh is all nodes of the AS that are no reflectors, and one side of each session is passive`() {
+        #expect(Self.plan(Self.three) == ["mesh/b 10.0.0.2 64512", "mesh/c 10.0.0.3 64512"])
+        #expect(Self.plan(Self.three, of: "b") == ["mesh/a 10.0.0.1 64512 passive", "mesh/c 10.0.0.3 64512"])
+        #expect(Self.plan(Self.node("x", 10) + Self.node("y", 9), of: "x") == ["mesh/y 10.0.0.9 64512"])
+        #expect(Self.plan(Self.three + Self.node("rr", 9, ", routeReflectorClusterID: 1.1.1.1")).count == 2)
+        #expect(Self.plan(Self.three + object("BGPConfiguration", "default", "nodeToNodeMeshEnabled: false")).isEmpty)
+        #expect(Self.plan(Self.three + Self.node("other", 9, ", asNumber: 65001")).count == 2)
+    }
+
+    @Test func `global peers come first, then the node's own, and a duplicate address is one session`() {
+        let text = Self.three + object("BGPPeer", "z-global", "peerIP: 10.0.0.254, asNumber: 65000")
+            + object("BGPPeer", "a-node", "node: a, peerIP: 10.0.0.254, asNumber: 65009") + object("BGPPeer", "b-only", "node: b, peerIP: 10.0.0.253, asNumber: 65000")
+        #expect(Self.plan(text).filter { !$0.hasPrefix("mesh") } == ["BGPPeer/z-global 10.0.0.254 65000"])
+        #expect(Self.plan(text, of: "b").filter { !$0.hasPrefix("mesh") } == ["BGPPeer/z-global 10.0.0.254 65000", "BGPPeer/b-only 10.0.0.253 65000"])
+    }
+
+    @Test func `peerSelector picks nodes, they peer back, and a reflector's peers are its clients`() {
+        let rr = Self.node("rr", 9, ", routeReflectorClusterID: 1.1.1.1", labels: "role: rr")
+        let off = object("BGPConfiguration", "default", "nodeToNodeMeshEnabled: false")
+        let peer = object("BGPPeer", "reflectors", "nodeSelector: '!has(role)', peerSelector: \"role == 'rr'\"")
+        #expect(Self.plan(Self.three + rr + off + peer) == ["BGPPeer/reflectors 10.0.0.9 64512"])
+        #expect(Self.plan(Self.three + rr + off + peer, of: "rr") == ["BGPPeer/reflectors 10.0.0.1 64512 client passive", "BGPPeer/reflectors 10.0.0.2 64512 client passive", "BGPPeer/reflectors 10.0.0.3 64512 client passive"])
+        let manual = object("BGPPeer", "reflectors", "nodeSelector: '!has(role)', peerSelector: \"role == 'rr'\", reversePeering: Manual")
+        #expect(Self.plan(Self.three + rr + off + manual, of: "rr").isEmpty)
+        // Two reflectors of one cluster are no clients of each other; of two clusters they are.
+        let same = Self.node("r2", 8, ", routeReflectorClusterID: 1.1.1.1", labels: "role: rr") + object("BGPPeer", "rrs", "nodeSelector: has(role), peerSelector: has(role)")
+        #expect(Self.plan(rr + same + off, of: "rr") == ["BGPPeer/rrs 10.0.0.8 64512 passive"])
+    }
+
+    @Test func `a range takes any AS with 0, and a node never peers with itself`() {
+        let text = Self.node("a", 1) + object("BGPPeer", "range", "listenRange: 10.0.0.0/8, asNumber: 0, routeReflectorClient: true")
+            + object("BGPPeer", "me", "peerIP: 10.0.0.1, asNumber: 64512")
+        #expect(Self.plan(text) == ["BGPPeer/range 10.0.0.0/8 any client passive"])
+    }
+
+    @Test func `nodes with both families have one session that carries both, IPv6-only nodes one over IPv6`() throws {
+        let both = object("Node", "a", "bgp: {ipv4Address: 10.0.0.1/24, ipv6Address: 'fd00::1/64'}") + object("Node", "b", "bgp: {ipv4Address: 10.0.0.2/24, ipv6Address: 'fd00::2/64'}")
+            + object("Node", "c", "bgp: {ipv6Address: 'fd00::3/64'}")
+        let peers = PeeringPlan.peers(of: "a", in: load(both), allFamilies: false)
+        #expect(peers.map(\.target) == [.address(try #require(IPAddress("10.0.0.2"))), .address(try #require(IPAddress("fd00::3")))])
+        #expect(peers.map(\.families) == [.all, .ipv6])
+    }
+}
