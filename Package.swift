@@ -80,6 +80,6 @@ let package = Package(
         tests("FIBTests", ["FIB", "NetTypes"]),
         tests("ResourcesTests", ["Resources", "NetTypes"]),
         tests("LayeringTests", ["Resources"]),
-        tests("LabTests", ["apusd", "apusctl", "KernelRoutes", "FIB", "LinuxIO", "NetTypes"]),
+        tests("LabTests", ["apusd", "apusctl", "CLinux", "KernelRoutes", "FIB", "LinuxIO", "NetTypes"]),
     ]
 )

@@ -23,6 +23,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include <pthread.h>
+#include <sched.h>
 
 enum { APUS_EPOLLIN = EPOLLIN, APUS_EPOLLOUT = EPOLLOUT, APUS_EPOLLERR = EPOLLERR, APUS_EPOLLHUP = EPOLLHUP };
 
@@ -43,6 +44,9 @@ static inline int apus_epoll_wait(int ep, struct epoll_event *events, int max, i
 }
 static inline uint32_t apus_epoll_events(const struct epoll_event *e) { return e->events; }
 static inline uint64_t apus_epoll_data(const struct epoll_event *e) { return e->data.u64; }
+
+/* A network namespace of its own for the calling thread: for tests against the real kernel. */
+static inline int apus_unshare_network(void) { return (int)syscall(SYS_unshare, 0x40000000 /* CLONE_NEWNET */); }
 
 static inline int apus_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
 

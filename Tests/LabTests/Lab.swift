@@ -1,0 +1,124 @@
+import Foundation
+import Testing
+
+/// Processes and namespaces of a lab: unique per run, torn down however the test ends.
+final class Lab {
+    static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+    /// The folder with apusd and apusctl: beside the test bundle.
+    static var products: String {
+        var folder = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().path
+        if !FileManager.default.fileExists(atPath: folder + "/apusd") { folder = root + "/.build/debug" }
+        return folder
+    }
+
+    let id = "t\(ProcessInfo.processInfo.processIdentifier)x\(UInt32.random(in: 0...0xFFFF))"
+    let folder: String
+    private var namespaces: [String] = []
+    private var processes: [Process] = []
+
+    init() throws {
+        folder = NSTemporaryDirectory() + "apus-\(id)"
+        try FileManager.default.createDirectory(atPath: folder + "/resources", withIntermediateDirectories: true)
+    }
+
+    deinit {
+        for process in processes where process.isRunning { kill(process.processIdentifier, SIGKILL) }
+        for process in processes { process.waitUntilExit() }
+        for name in namespaces { _ = try? Lab.run(["ip", "netns", "del", name]) }
+        try? FileManager.default.removeItem(atPath: folder)
+    }
+
+    struct Output {
+        var status: Int32
+        var text: String
+    }
+
+    @discardableResult
+    static func run(_ command: [String], environment: [String: String] = [:]) throws -> Output {
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = command
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        let pipe = Pipe()
+        process.standardOutput = pipe
+        process.standardError = pipe
+        process.standardInput = FileHandle.nullDevice
+        try process.run()
+        let data = pipe.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        return Output(status: process.terminationStatus, text: String(decoding: data, as: UTF8.self))
+    }
+
+    func name(_ short: String) -> String { "\(id)-\(short)" }
+
+    /// Runs `ip` and the like; the test fails where it fails.
+    @discardableResult
+    func must(_ command: String, in namespace: String? = nil) throws -> String {
+        let words = command.split(separator: " ").map(String.init)
+        let output = try Lab.run((namespace.map { ["ip", "netns", "exec", name($0)] } ?? []) + words)
+        try #require(output.status == 0, "\(command): \(output.text)")
+        return output.text
+    }
+
+    func addNamespace(_ short: String) throws {
+        try must("ip netns add \(name(short))")
+        namespaces.append(name(short))
+        try must("ip link set lo up", in: short)
+    }
+
+    func link(_ a: String, _ interfaceA: String, _ b: String, _ interfaceB: String) throws {
+        try must("ip link add \(interfaceA) type veth peer name \(interfaceB) netns \(name(b))", in: a)
+        try must("ip link set \(interfaceA) up", in: a)
+        try must("ip link set \(interfaceB) up", in: b)
+    }
+
+    /// Starts a process in a namespace; its output goes to a file of the lab's folder.
+    @discardableResult
+    func start(_ command: [String], in namespace: String, log: String) throws -> Process {
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = ["ip", "netns", "exec", name(namespace)] + command
+        let path = folder + "/" + log
+        _ = FileManager.default.createFile(atPath: path, contents: nil)
+        let handle = FileHandle(forWritingAtPath: path)
+        process.standardOutput = handle
+        process.standardError = handle
+        process.standardInput = FileHandle.nullDevice
+        try process.run()
+        processes.append(process)
+        return process
+    }
+
+    func write(_ name: String, _ text: String) throws {
+        // Whole, and then moved in: it is never seen half.
+        let hidden = folder + "/resources/." + name
+        try text.write(toFile: hidden, atomically: false, encoding: .utf8)
+        try must("mv \(hidden) \(folder)/resources/\(name)")
+    }
+
+    @discardableResult
+    func startAgent(_ node: String, in namespace: String, arguments: [String] = [], mode: String = "agent") throws -> Process {
+        try start(
+            [Lab.products + "/apusd", mode, "--node", node, "--resources", folder + "/resources", "--secrets", folder + "/secrets", "--state-dir", folder + "/state-\(node)",
+             "--socket", folder + "/\(node).sock"] + arguments, in: namespace, log: "\(node).log")
+    }
+
+    func ctl(_ node: String, _ arguments: String...) throws -> Output {
+        try Lab.run([Lab.products + "/apusctl"] + arguments + ["--socket", folder + "/\(node).sock"])
+    }
+
+    func log(_ name: String) -> String { (try? String(contentsOfFile: folder + "/" + name, encoding: .utf8)) ?? "" }
+
+    /// Waits for a state, with a deadline.
+    func wait(_ seconds: Double = 20, _ what: String, until condition: () throws -> Bool) throws {
+        let end = Date().addingTimeInterval(seconds)
+        while try !condition() {
+            try #require(Date() < end, "\(what): not within \(seconds) s\n\((try? FileManager.default.contentsOfDirectory(atPath: folder))?.filter { $0.hasSuffix(".log") }.map { "\($0):\n" + log($0).suffix(1500) }.joined(separator: "\n") ?? "")")
+            Thread.sleep(forTimeInterval: 0.05)
+        }
+    }
+
+    static func object(_ kind: String, _ name: String, _ spec: String) -> String {
+        "apiVersion: projectcalico.org/v3\nkind: \(kind)\nmetadata: {name: \(name)}\nspec: {\(spec)}\n---\n"
+    }
+}
