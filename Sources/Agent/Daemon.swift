@@ -101,7 +101,7 @@ struct Daemon {
             var seed = SystemRandomNumberGenerator()
             let speaker = Speaker(
                 identity: identity, tracksNextHops: plane.tracksNextHops && (configuration.tracksNextHops ?? true),
-                maximumPaths: configuration.maximumPaths ?? 16, recordsChanges: plane.descriptor != nil, restart: restart, seed: seed.next(), now: now)
+                maximumPaths: configuration.maximumPaths ?? 16, recordsChanges: plane.programsRoutes, restart: restart, seed: seed.next(), now: now)
             let peering = Peering(node: settings.node, isReflector: isReflector, identity: identity, first: first, logger: logger)
             let loop = try RoutingLoop(
                 speaker: speaker, plane: plane, peering: peering, transport: transport, signals: signals, wakeup: wakeup, mailbox: mailbox,

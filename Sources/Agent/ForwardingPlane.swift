@@ -7,8 +7,10 @@ import StatusAPI
 
 /// What stands below the speaker: the kernel's routes for an agent, nothing for a reflector (DESIGN, hard rule 4).
 protocol ForwardingPlane: AnyObject {
-    /// Readable when the kernel has something to say; nil for none.
-    var descriptor: Int32? { get }
+    /// Readable when the kernel has something to say; empty for none.
+    var descriptors: [Int32] { get }
+    /// Whether there is any way to the kernel's routes.
+    var programsRoutes: Bool { get }
     /// Whether next hops are judged here.
     var tracksNextHops: Bool { get }
     /// Families whose forwarding state was there before this process.

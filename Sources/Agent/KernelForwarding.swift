@@ -16,7 +16,14 @@ import StatusAPI
 final class KernelForwarding: ForwardingPlane {
     private let logger: Logger
     private let settings: KernelSettings
+    /// For dumps, neighbours and small batches, on this thread.
     private var table: NetlinkRouteTable
+    /// For large batches, on a thread of its own.
+    private let writer: FIBWriter
+    /// The batch that the writer has.
+    private var inFlight: [FIBOperation]?
+    /// Larger batches than this go to the writer.
+    private static let smallBatch = 64
     private let monitor: KernelMonitor
     private var interfaces = InterfaceTable()
     private var delta: DeltaTracker
@@ -33,8 +40,6 @@ final class KernelForwarding: ForwardingPlane {
     /// When it is looked at again whether the restart is over; nil once it is.
     private var sweepCheck: Instant?
     private(set) var isStarting = true
-    /// Objects of next hops long gone are looked for at most once a minute, in a quiet turn.
-    private var nextObjectCheck = Instant.zero
     private let startDeadline: Instant
 
     struct KernelSettings {
@@ -50,9 +55,12 @@ final class KernelForwarding: ForwardingPlane {
         self.settings = settings
         self.logger = logger
         let opened = try NetlinkRouteTable(ownership: settings.ownership)
-        let port = opened.port
+        var bulk = try NetlinkRouteTable(ownership: settings.ownership)
+        let ports = (opened.port, bulk.port)
         table = opened
-        monitor = try KernelMonitor(ownership: settings.ownership, ownPort: port)
+        monitor = try KernelMonitor(ownership: settings.ownership, ownPorts: ports)
+        if !settings.isDryRun { try bulk.adoptObjects() }
+        writer = try FIBWriter(bulk)
         delta = DeltaTracker(seed: UInt64(truncatingIfNeeded: now.nanoseconds))
         startDeadline = now + .seconds(2)
         sweepDeadline = now + settings.restartTime
@@ -60,7 +68,8 @@ final class KernelForwarding: ForwardingPlane {
         delta.forEachOwn { prefix, _, _ in preservedFamilies.insert(AddressFamilySet(prefix.family)) }
     }
 
-    var descriptor: Int32? { monitor.fd }
+    var descriptors: [Int32] { [monitor.fd, writer.done.fd] }
+    var programsRoutes: Bool { true }
     var tracksNextHops: Bool { true }
 
     // MARK: The kernel speaks
@@ -77,6 +86,7 @@ final class KernelForwarding: ForwardingPlane {
     }
 
     func read(_ speaker: inout Speaker) {
+        writer.done.clear()
         events.removeAll(keepingCapacity: true)
         _ = monitor.read(budget: 256, into: &events)
         for event in events { absorb(event) }
@@ -104,8 +114,13 @@ final class KernelForwarding: ForwardingPlane {
             needsNextHopRefresh = true
             // With the last address of an interface the kernel drops its IPv4 routes without a word.
             needsDump = true
-        case .ownRoute(let route): delta.kernelHas(route)
-        case .ownRouteRemoved(let route): delta.kernelLost(route.prefix, metric: route.metric)
+        case .ownRoute(let route):
+            // Whether it came before or after the batch that is being written is not known.
+            if inFlight != nil { needsDump = true }
+            delta.kernelHas(route)
+        case .ownRouteRemoved(let route):
+            if inFlight != nil { needsDump = true }
+            delta.kernelLost(route.prefix, metric: route.metric)
         case .foreignRoute(let route):
             delta.foreignAdded(route)
             needsNextHopRefresh = true
@@ -174,8 +189,7 @@ final class KernelForwarding: ForwardingPlane {
     /// The route that BGP wants for a prefix; nil for none.
     private func learned(_ prefix: Prefix, _ index: PrefixIndex, _ speaker: borrowing Speaker, _ cache: inout HopCache) -> FIBRoute? {
         guard let best = speaker.rib.tables[prefix.family.index].best(index), best.peer != .local else { return nil }
-        let members = speaker.rib.multipath(index, prefix.family)
-        if members.count <= 1 {
+        if !speaker.rib.tables[prefix.family.index].isMultipath(index) {
             // Neighbouring prefixes mostly share their attributes.
             if cache.handle != best.attributes {
                 cache.handle = best.attributes
@@ -185,7 +199,7 @@ final class KernelForwarding: ForwardingPlane {
             return cache.hops.isEmpty ? nil : FIBRoute(prefix: prefix, kind: .unicast, metric: cache.metric, nextHops: cache.hops)
         }
         var all: [FIBNextHop] = []
-        for member in members { for hop in hops(member, speaker) where !all.contains(hop) { all.append(hop) } }
+        for member in speaker.rib.multipath(index, prefix.family) { for hop in hops(member, speaker) where !all.contains(hop) { all.append(hop) } }
         guard !all.isEmpty else { return nil }
         return FIBRoute(
             prefix: prefix, kind: .unicast, metric: metric(best.attributes, speaker), nextHops: Array(all.prefix(settings.maximumPaths)))
@@ -209,7 +223,11 @@ final class KernelForwarding: ForwardingPlane {
     }
 
     func reconcile(_ speaker: inout Speaker, now: Instant) -> Bool {
-        if needsDump {
+        if let operations = inFlight, let failed = writer.takeResult() {
+            inFlight = nil
+            acknowledge(operations, failed, now)
+        }
+        if needsDump, inFlight == nil {
             do throws(SystemError) {
                 try dumpAll()
             } catch {
@@ -224,26 +242,32 @@ final class KernelForwarding: ForwardingPlane {
             for prefix in local.takeRemovable() { restoreLearned(prefix, speaker) }
         }
         for prefix in local.takeChanged() { delta.setDesired(prefix, local.desired[prefix]) }
-        let operations = delta.plan(budget: 2048, now: now)
-        if !operations.isEmpty {
-            let failed = settings.isDryRun ? [] : table.apply(operations)
-            if settings.isDryRun { for operation in operations { logger.notice("dry run: would \(operation)") } }
-            // Something of ours is there that we did not know of.
-            if failed.contains(where: { $0.error == KernelError.exists }) { needsDump = true }
-            for failure in failed {
-                logger.warning(
-                    "the kernel refused a route",
-                    metadata: ["operation": "\(operations[failure.index])", "reason": "\(errorText(failure.error))"])
+        if inFlight == nil {
+            let operations = delta.plan(budget: 8192, now: now)
+            if settings.isDryRun {
+                for operation in operations { logger.notice("dry run: would \(operation)") }
+                acknowledge(operations, [], now)
+            } else if operations.count > KernelForwarding.smallBatch {
+                inFlight = operations
+                writer.submit(operations)
+            } else if !operations.isEmpty {
+                acknowledge(operations, table.apply(operations), now)
             }
-            delta.acknowledge(operations, failed, now: now)
-        }
-        if operations.isEmpty, now >= nextObjectCheck {
-            nextObjectCheck = now + .seconds(60)
-            if table.hasManyObjects(comparedTo: nextHops.count) { needsDump = true }
         }
         announce(&speaker)
-        if isStarting && (delta.dirtyCount == 0 && local.isSettled || now >= startDeadline) { isStarting = false }
-        return delta.dirtyCount > 0
+        if isStarting && (delta.dirtyCount == 0 && inFlight == nil && local.isSettled || now >= startDeadline) { isStarting = false }
+        // A batch that is being written wakes the loop when it is done.
+        return inFlight == nil && delta.dirtyCount > 0
+    }
+
+    private func acknowledge(_ operations: [FIBOperation], _ failed: [FIBFailure], _ now: Instant) {
+        // Something of ours is there that we did not know of.
+        if failed.contains(where: { $0.error == KernelError.exists }) { needsDump = true }
+        for failure in failed {
+            logger.warning(
+                "the kernel refused a route", metadata: ["operation": "\(operations[failure.index])", "reason": "\(errorText(failure.error))"])
+        }
+        delta.acknowledge(operations, failed, now: now)
     }
 
     /// A local route is gone: what BGP has for the prefix takes its place, without a gap.
@@ -290,7 +314,7 @@ final class KernelForwarding: ForwardingPlane {
     func fill(_ status: inout DaemonStatus) {
         status.routesWanted = delta.desiredCount
         status.routesInKernel = delta.kernelCount
-        status.routesMissing = delta.dirtyCount + delta.failureCount
+        status.routesMissing = delta.dirtyCount + delta.failureCount + (inFlight?.count ?? 0)
         status.routesRepaired = delta.repairCount
         status.ownPrefixes = local.status(isInstalled: { delta.isInstalled($0) }, reason: { delta.skipReason($0).map(text) })
     }

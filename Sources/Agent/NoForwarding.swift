@@ -6,7 +6,8 @@ import StatusAPI
 
 /// A reflector's forwarding plane: none. No netlink, no routes, nothing to originate.
 final class NoForwarding: ForwardingPlane {
-    var descriptor: Int32? { nil }
+    var descriptors: [Int32] { [] }
+    var programsRoutes: Bool { false }
     var tracksNextHops: Bool { false }
     /// RFC 4724 3: a speaker that is not in the forwarding path preserves by doing nothing.
     var preservedFamilies: AddressFamilySet { .all }

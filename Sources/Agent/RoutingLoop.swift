@@ -16,10 +16,10 @@ final class RoutingLoop {
     }
 
     /// Prefixes decided, and prefixes replayed, in one turn at most.
-    private static let decideBudget = 20_000
+    private static let decideBudget = 8192
     private static let replayBudget = 20_000
     /// Octets read from one connection in one turn at most, and written.
-    private static let readBudget = 1 << 18
+    private static let readBudget = 1 << 16
     private static let writeBudget = 1 << 20
 
     let logger: Logger
@@ -65,7 +65,7 @@ final class RoutingLoop {
         started = now
         try transport.poller.add(wakeup.fd, token: RoutingLoop.wakeupToken)
         try transport.poller.add(self.signals.fd, token: RoutingLoop.signalToken)
-        if let fd = plane.descriptor { try transport.poller.add(fd, token: RoutingLoop.kernelToken) }
+        for fd in plane.descriptors { try transport.poller.add(fd, token: RoutingLoop.kernelToken) }
     }
 
     deinit { buffer.deallocate() }

@@ -55,7 +55,7 @@ struct StatusBuilder {
             version: apusVersion, mode: isReflector ? "reflector" : "agent", node: loop.peering.node, routerID: "\(identity.identifier)",
             asNumber: identity.localAS.rawValue, clusterID: isReflector || identity.clusterID != identity.identifier ? "\(identity.clusterID)" : nil,
             uptime: (loop.now - loop.started).inSeconds, userID: Privileges.userID, capabilities: Privileges.capabilityNames,
-            programsRoutes: loop.plane.descriptor != nil && !loop.settings.isDryRun, dryRun: loop.settings.isDryRun,
+            programsRoutes: loop.plane.programsRoutes && !loop.settings.isDryRun, dryRun: loop.settings.isDryRun,
             peersEstablished: snapshots.count { $0.session != nil }, peersConfigured: snapshots.count + loop.peering.held.count,
             prefixesIPv4: rib.prefixes[0], prefixesIPv6: rib.prefixes[1], pathsIPv4: rib.paths[0], pathsIPv6: rib.paths[1],
             attributeSets: loop.speaker.rib.attributes.count, updateGroups: loop.speaker.rib.groups.count { $0 != nil }, routesWanted: 0,

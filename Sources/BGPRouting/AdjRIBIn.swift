@@ -286,6 +286,29 @@ package struct AdjRIBIn: ~Copyable {
         for member in multipath { paths[Int(member)].flags.insert(.multipath) }
     }
 
+    /// The same for a prefix with one path: it is selected, or nothing is. Allocates nothing.
+    package mutating func selectOnly(_ path: PathIndex, isEligible: Bool) {
+        if isEligible {
+            paths[Int(path)].flags.formUnion([.best, .multipath])
+        } else {
+            paths[Int(path)].flags.subtract([.best, .multipath])
+        }
+    }
+
+    /// True where the selected path shares traffic with others.
+    package func isMultipath(_ index: PrefixIndex) -> Bool {
+        guard Int(index) < heads.count, heads[Int(index)] != 0 else { return false }
+        var cursor = paths[Int(heads[Int(index)] - 1)].next
+        while cursor != 0 {
+            if paths[Int(cursor - 1)].flags.contains(.multipath) { return true }
+            cursor = paths[Int(cursor - 1)].next
+        }
+        return false
+    }
+
+    /// True where the prefix has no path at all.
+    package func hasNoPath(_ index: PrefixIndex) -> Bool { Int(index) >= heads.count || heads[Int(index)] == 0 }
+
     /// Gives a prefix without paths back. The caller has told everyone who addresses arrays by its index.
     package mutating func releaseIfEmpty(_ index: PrefixIndex) -> Bool {
         guard heads[Int(index)] == 0, !isDirty[Int(index)] else { return false }

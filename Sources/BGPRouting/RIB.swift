@@ -219,9 +219,9 @@ package struct RIB: ~Copyable {
     private mutating func decide(_ index: PrefixIndex, _ family: AddressFamily) {
         // One path: the common case needs no list.
         if let only = tables[family.index].single(index) {
-            let eligible = ineligibility(tables[family.index].paths[Int(only)]) == nil
-            tables[family.index].select(index, best: eligible ? only : nil, multipath: eligible ? [only] : [])
-        } else {
+            let isEligible = ineligibility(tables[family.index].paths[Int(only)]) == nil
+            tables[family.index].selectOnly(only, isEligible: isEligible)
+        } else if !tables[family.index].hasNoPath(index) {
             fillCandidates(index, family)
             let outcome = DecisionProcess.decide(&candidates, maximumPaths: maximumPaths)
             tables[family.index].select(index, best: outcome?.best, multipath: outcome?.multipath ?? [])

@@ -254,6 +254,8 @@ package struct DeltaTracker: ~Copyable {
         var networks: [Planned] = []
         var blackholes: [Planned] = []
         var deletions: [Planned] = []
+        networks.reserveCapacity(min(budget, dirtyCount))
+        deletions.reserveCapacity(min(budget, dirtyCount))
         var left = budget
         while left > 0, dirtyCursor < dirty.count {
             let slot = Int(dirty[dirtyCursor].slot)

@@ -10,11 +10,11 @@ package struct KernelMonitor: ~Copyable {
     private let ownership: Ownership
     private let buffer: UnsafeMutableRawBufferPointer
 
-    /// `ownPort`: the port of the socket that writes our routes.
-    package init(ownership: Ownership, ownPort: UInt32) throws(SystemError) {
+    /// `ownPorts`: the ports of the two sockets that write our routes.
+    package init(ownership: Ownership, ownPorts: (UInt32, UInt32)) throws(SystemError) {
         let groups = UInt32(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE) | 1 << UInt32(RTNLGRP_NEXTHOP.rawValue - 1)
         let opened = try NetlinkSocket(groups: groups, receiveBuffer: 32 << 20, isNonBlocking: true)
-        guard apus_drop_own_notifications(opened.fd, ownPort) == 0 else { throw .last("netlink filter") }
+        guard apus_drop_own_notifications(opened.fd, ownPorts.0, ownPorts.1) == 0 else { throw .last("netlink filter") }
         socket = opened
         self.ownership = ownership
         buffer = .allocate(byteCount: 1 << 17, alignment: 16)

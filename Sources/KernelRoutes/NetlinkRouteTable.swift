@@ -27,6 +27,7 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
     private let answers: UnsafeMutableRawBufferPointer
     private var sequence: UInt32 = 1
     private var objects = NextHopObjects()
+    private var objectLimit = 1024
     /// A batch of at least so many operations names next-hop objects: half the kernel's work per route. Smaller ones write plain routes,
     /// which every tool beside us can read.
     package static let objectThreshold = 256
@@ -51,6 +52,11 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
 
     package mutating func apply(_ operations: [FIBOperation]) -> [FIBFailure] {
         guard operations.count >= NetlinkRouteTable.objectThreshold else { return write(operations, objectIDs: [:]) }
+        if objects.count > objectLimit {
+            // Objects of next hops long gone; what fails here is tried again with a later batch.
+            do throws(SystemError) { try adoptObjects() } catch { objects = NextHopObjects() }
+            objectLimit = max(1024, 2 * objects.count)
+        }
         let ids = prepareObjects(operations)
         let failures = write(operations, objectIDs: ids)
         guard !ids.isEmpty, !failures.isEmpty else { return failures }
@@ -206,7 +212,6 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
     package mutating func dump(_ body: (KernelEvent) -> Void) throws(SystemError) {
         try dumpOne(UInt16(APUS_RTM_GETLINK), body)
         try dumpOne(UInt16(APUS_RTM_GETADDR), body)
-        try dumpObjects()
         try dumpRoutes(body)
     }
 
@@ -214,8 +219,9 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
         try dumpOne(UInt16(APUS_RTM_GETROUTE), body)
     }
 
-    /// Next-hop objects of ours, also those of an earlier process. Those that no route names go; a kernel without objects has none.
-    private mutating func dumpObjects() throws(SystemError) {
+    /// Finds next-hop objects of ours, also those of an earlier process. Those that no route names go; a kernel without objects has none. Only for the
+    /// table that makes objects, because another one's may be about to be used.
+    package mutating func adoptObjects() throws(SystemError) {
         var found: [(hop: FIBNextHop, id: UInt32)] = []
         let ownership = ownership
         _ = try readDump(UInt16(APUS_RTM_GETNEXTHOP)) { header in
@@ -239,9 +245,6 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
             }
         }
     }
-
-    /// Objects that were made for next hops long gone: true where reading the kernel again would be worth it.
-    package func hasManyObjects(comparedTo nextHops: Int) -> Bool { objects.count > 2 * nextHops + 64 }
 
     private mutating func dumpOne(_ type: UInt16, _ body: (KernelEvent) -> Void) throws(SystemError) {
         let ownership = ownership

@@ -86,7 +86,7 @@ import Testing
             #expect(table.apply(routes.map { .add($0) }).isEmpty)
             #expect(try Self.own(&table) == Set(routes))
             #expect(table.apply(routes.map { .delete($0.prefix, metric: 1024) }).isEmpty)
-            try table.dump { _ in }
+            try table.adoptObjects()
             #expect(popen("ip nexthop show proto 73", "r").map { pipe in defer { pclose(pipe) }; return fgetc(pipe) } == EOF)
         }
     }
@@ -94,7 +94,7 @@ import Testing
     @Test func `the monitor tells what others do and not what we do`() throws {
         try Self.inNamespace {
             var table = try NetlinkRouteTable(ownership: Ownership())
-            let monitor = try KernelMonitor(ownership: Ownership(), ownPort: table.port)
+            let monitor = try KernelMonitor(ownership: Ownership(), ownPorts: (table.port, table.port))
             var index = InterfaceIndex(rawValue: 0)
             try table.dump { if case .link(let link) = $0, link.name == "x0" { index = link.index } }
             let route = FIBRoute(

@@ -120,11 +120,12 @@ static inline mode_t apus_file_mode(const char *path) {
     return stat(path, &s) ? 0 : s.st_mode;
 }
 
-/* Own notifications are dropped in the kernel: messages whose nlmsg_pid is the request socket's port. */
-static inline int apus_drop_own_notifications(int fd, uint32_t port) {
+/* Own notifications are dropped in the kernel: messages whose nlmsg_pid is the port of one of our request sockets. */
+static inline int apus_drop_own_notifications(int fd, uint32_t first, uint32_t second) {
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 12), /* nlmsg_pid, loaded as big endian */
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __builtin_bswap32(port), 0, 1),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __builtin_bswap32(first), 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __builtin_bswap32(second), 0, 1),
         BPF_STMT(BPF_RET | BPF_K, 0),
         BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
     };
