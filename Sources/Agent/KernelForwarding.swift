@@ -20,8 +20,9 @@ final class KernelForwarding: ForwardingPlane {
     private var table: NetlinkRouteTable
     /// For large batches, on a thread of its own.
     private let writer: FIBWriter
-    /// The batch that the writer has.
-    private var inFlight: [FIBOperation]?
+    /// The batches that the writer has, oldest first: one that it writes and one that waits, so that it never idles while the next is planned.
+    private var inFlight: [[FIBOperation]] = []
+    private static let maximumInFlight = 2
     /// Larger batches than this go to the writer.
     private static let smallBatch = 64
     private let monitor: KernelMonitor
@@ -116,10 +117,10 @@ final class KernelForwarding: ForwardingPlane {
             needsDump = true
         case .ownRoute(let route):
             // Whether it came before or after the batch that is being written is not known.
-            if inFlight != nil { needsDump = true }
+            if !inFlight.isEmpty { needsDump = true }
             delta.kernelHas(route)
         case .ownRouteRemoved(let route):
-            if inFlight != nil { needsDump = true }
+            if !inFlight.isEmpty { needsDump = true }
             delta.kernelLost(route.prefix, metric: route.metric)
         case .foreignRoute(let route):
             delta.foreignAdded(route)
@@ -223,11 +224,8 @@ final class KernelForwarding: ForwardingPlane {
     }
 
     func reconcile(_ speaker: inout Speaker, now: Instant) -> Bool {
-        if let operations = inFlight, let failed = writer.takeResult() {
-            inFlight = nil
-            acknowledge(operations, failed, now)
-        }
-        if needsDump, inFlight == nil {
+        while !inFlight.isEmpty, let failed = writer.takeResult() { acknowledge(inFlight.removeFirst(), failed, now) }
+        if needsDump, inFlight.isEmpty {
             do throws(SystemError) {
                 try dumpAll()
             } catch {
@@ -242,22 +240,23 @@ final class KernelForwarding: ForwardingPlane {
             for prefix in local.takeRemovable() { restoreLearned(prefix, speaker) }
         }
         for prefix in local.takeChanged() { delta.setDesired(prefix, local.desired[prefix]) }
-        if inFlight == nil {
-            let operations = delta.plan(budget: 8192, now: now)
+        while inFlight.count < KernelForwarding.maximumInFlight, !needsDump || inFlight.isEmpty {
+            let operations = delta.plan(budget: 4096, now: now)
+            if operations.isEmpty { break }
             if settings.isDryRun {
                 for operation in operations { logger.notice("dry run: would \(operation)") }
                 acknowledge(operations, [], now)
-            } else if operations.count > KernelForwarding.smallBatch {
-                inFlight = operations
+            } else if operations.count > KernelForwarding.smallBatch || !inFlight.isEmpty {
+                inFlight.append(operations)
                 writer.submit(operations)
-            } else if !operations.isEmpty {
+            } else {
                 acknowledge(operations, table.apply(operations), now)
             }
         }
         announce(&speaker)
-        if isStarting && (delta.dirtyCount == 0 && inFlight == nil && local.isSettled || now >= startDeadline) { isStarting = false }
+        if isStarting && (delta.dirtyCount == 0 && inFlight.isEmpty && local.isSettled || now >= startDeadline) { isStarting = false }
         // A batch that is being written wakes the loop when it is done.
-        return inFlight == nil && delta.dirtyCount > 0
+        return inFlight.count < KernelForwarding.maximumInFlight && delta.canPlan
     }
 
     private func acknowledge(_ operations: [FIBOperation], _ failed: [FIBFailure], _ now: Instant) {
@@ -314,7 +313,7 @@ final class KernelForwarding: ForwardingPlane {
     func fill(_ status: inout DaemonStatus) {
         status.routesWanted = delta.desiredCount
         status.routesInKernel = delta.kernelCount
-        status.routesMissing = delta.dirtyCount + delta.failureCount + (inFlight?.count ?? 0)
+        status.routesMissing = delta.dirtyCount + delta.failureCount + inFlight.reduce(0) { $0 + $1.count }
         status.routesRepaired = delta.repairCount
         status.ownPrefixes = local.status(isInstalled: { delta.isInstalled($0) }, reason: { delta.skipReason($0).map(text) })
     }

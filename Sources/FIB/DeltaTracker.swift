@@ -58,6 +58,8 @@ package struct DeltaTracker: ~Copyable {
         var desired: [Value] = []
         var kernel: [Value] = []
         var isDirty: [Bool] = []
+        /// An operation on it is planned and not acknowledged.
+        var isInFlight: [Bool] = []
         /// The kernel's state before the dump that is going on.
         var before: [Value] = []
         init(prefixes: PrefixTable) { self.prefixes = prefixes }
@@ -82,8 +84,11 @@ package struct DeltaTracker: ~Copyable {
     }
     private var dirtyCursor = 0
     private var sets: [[FIBNextHop]] = [[]]
-    /// The batch that `plan` answered last: where each operation's states stand, so that acknowledging it looks nothing up.
-    private var planned: [Planned] = []
+    /// Batches that `plan` answered and nobody has acknowledged yet, in order: where each operation's states stand, so that acknowledging looks
+    /// nothing up.
+    private var plannedBatches: [[Planned]] = []
+    /// Dirty prefixes that wait for the acknowledgement of an operation on them.
+    private var deferred: [DirtyEntry] = []
     private struct Planned {
         var operation: FIBOperation
         var slot: Int
@@ -137,7 +142,9 @@ package struct DeltaTracker: ~Copyable {
     }
 
     /// Prefixes whose two states may differ.
-    package var dirtyCount: Int { dirty.count - dirtyCursor }
+    package var dirtyCount: Int { dirty.count - dirtyCursor + deferred.count }
+    /// True where `plan` would have something to look at.
+    package var canPlan: Bool { dirtyCursor < dirty.count }
     package var failureCount: Int { failures.count }
 
     /// From now on routes of ours that nobody wants are deleted.
@@ -262,6 +269,11 @@ package struct DeltaTracker: ~Copyable {
             let family = Int(dirty[dirtyCursor].family)
             dirtyCursor += 1
             left -= 1
+            // What the kernel has of it is known only after the acknowledgement.
+            if families[family].isInFlight[slot] {
+                deferred.append(DirtyEntry(slot: UInt32(slot), family: UInt8(family)))
+                continue
+            }
             // A dirty slot is never given back, so its prefix is still the one that was marked.
             families[family].isDirty[slot] = false
             guard let prefix = families[family].prefixes.prefix(at: PrefixIndex(slot)) else { continue }
@@ -298,6 +310,7 @@ package struct DeltaTracker: ~Copyable {
             dirty.removeAll(keepingCapacity: dirty.count < 65536)
             dirtyCursor = 0
         }
+        let planned: [Planned]
         if hosts.isEmpty && blackholes.isEmpty && networks.isEmpty {
             planned = deletions
         } else if hosts.isEmpty && blackholes.isEmpty && deletions.isEmpty {
@@ -305,14 +318,22 @@ package struct DeltaTracker: ~Copyable {
         } else {
             planned = hosts + networks + blackholes + deletions
         }
+        if planned.isEmpty { return [] }
+        for entry in planned { families[entry.operation.prefix.family.index].isInFlight[entry.slot] = true }
+        plannedBatches.append(planned)
         return planned.map(\.operation)
     }
 
-    /// What the kernel answered to a batch of `plan`.
+    /// What the kernel answered to the oldest batch of `plan`. A batch without operations is not acknowledged.
     package mutating func acknowledge(_ operations: [FIBOperation], _ failed: [FIBFailure], now: Instant) {
+        if operations.isEmpty { return }
         var errors: [Int: Int32] = [:]
         for failure in failed { errors[failure.index] = failure.error }
-        precondition(operations.count == planned.count, "acknowledge must follow its plan")
+        precondition(plannedBatches.first?.count == operations.count, "batches are acknowledged in the order of their plans")
+        let planned = plannedBatches.removeFirst()
+        for entry in planned { families[entry.operation.prefix.family.index].isInFlight[entry.slot] = false }
+        dirty += deferred
+        deferred = []
         for position in planned.indices {
             let slot = planned[position].slot
             switch planned[position].operation {
@@ -402,12 +423,13 @@ package struct DeltaTracker: ~Copyable {
             families[family].desired.append(Value())
             families[family].kernel.append(Value())
             families[family].isDirty.append(false)
+            families[family].isInFlight.append(false)
         }
         return slot
     }
 
     private mutating func release(_ prefix: Prefix, _ slot: Int) {
-        guard !families[prefix.family.index].isDirty[slot], surplus.isEmpty || !surplus.contains(where: { $0.prefix == prefix }) else { return }
+        guard !families[prefix.family.index].isDirty[slot], !families[prefix.family.index].isInFlight[slot], surplus.isEmpty || !surplus.contains(where: { $0.prefix == prefix }) else { return }
         if !failures.isEmpty { failures[prefix] = nil }
         families[prefix.family.index].prefixes.remove(PrefixIndex(slot))
     }

@@ -3,11 +3,11 @@ package import LinuxIO
 import Synchronization
 
 /// Writes batches to the kernel on a thread of its own, because the kernel works on them inside the system call: the routing thread goes on with
-/// BGP meanwhile. One batch at a time; the thread holds no routing state.
+/// BGP meanwhile. The thread holds no routing state.
 package final class FIBWriter: Sendable {
     private struct State: Sendable {
-        var batch: [FIBOperation]?
-        var result: [FIBFailure]?
+        var batches: [[FIBOperation]] = []
+        var results: [[FIBFailure]] = []
     }
 
     /// The table belongs to the thread, from the start of it.
@@ -30,31 +30,23 @@ package final class FIBWriter: Sendable {
             while true {
                 guard waitReadable(work.fd, milliseconds: -1) else { continue }
                 work.clear()
-                guard let batch = state.withLock({ $0.batch }) else { continue }
-                let failures = box.table.apply(batch)
-                state.withLock {
-                    $0.batch = nil
-                    $0.result = failures
+                while let batch = state.withLock({ $0.batches.isEmpty ? nil : $0.batches.removeFirst() }) {
+                    let failures = box.table.apply(batch)
+                    state.withLock { $0.results.append(failures) }
+                    done.signal()
                 }
-                done.signal()
             }
         }
     }
 
-    /// Hands a batch over. The one before must have been taken back by `takeResult`.
+    /// Hands a batch over. Batches are written in order; the caller bounds how many it has out.
     package func submit(_ operations: [FIBOperation]) {
-        state.withLock {
-            precondition($0.batch == nil && $0.result == nil, "one batch at a time")
-            $0.batch = operations
-        }
+        state.withLock { $0.batches.append(operations) }
         work.signal()
     }
 
-    /// What failed of the batch; nil while it is being written.
+    /// What failed of the oldest batch that is out; nil while it is being written.
     package func takeResult() -> [FIBFailure]? {
-        state.withLock { state in
-            defer { state.result = nil }
-            return state.result
-        }
+        state.withLock { $0.results.isEmpty ? nil : $0.results.removeFirst() }
     }
 }
