@@ -21,7 +21,7 @@ enum MetricsServer {
         else { throw StartError("\(flag): \"\(address)\" is not ADDRESS:PORT, such as 127.0.0.1:9091") }
         // Bound once here, so that a port in use is a clear line and not a silent absence.
         do throws(SystemError) {
-            let probe = try TCPListener(on: SocketAddress(host, port: port))
+            let probe = try TCPListener(on: SocketAddress(host, port: port), logger: .disabled)
             _ = consume probe
         } catch {
             throw StartError("\(flag) \(address): \(errorText(error.code))")
@@ -30,9 +30,9 @@ enum MetricsServer {
             do {
                 let server: HTTPServer
                 if host.family == .ipv4 {
-                    server = HTTPServer(address: try .inet(ip4: host.description, port: port))
+                    server = HTTPServer(address: try .inet(ip4: host.description, port: port), logger: .disabled)
                 } else {
-                    server = HTTPServer(address: try .inet6(ip6: host.description, port: port))
+                    server = HTTPServer(address: try .inet6(ip6: host.description, port: port), logger: .disabled)
                 }
                 await server.appendRoute("GET /metrics") { _ in
                     guard let snapshot = await ask(mailbox) else { return HTTPResponse(statusCode: .serviceUnavailable) }

@@ -48,6 +48,7 @@ final class Peering {
     /// Selectors that matched before and match nothing now (SPEC, promise 4).
     private(set) var alarms: [String] = []
     private var lastPlan: [PlannedPeer] = []
+    private var restartAlarm: String?
 
     init(node: String, isReflector: Bool, identity: AttributeTable.Identity, first: LoadedConfiguration, logger: Logger) {
         self.node = node
@@ -159,6 +160,15 @@ final class Peering {
             logger.error("the Node object of this node is gone; the last good state stays", metadata: ["node": "\(node)"])
             return
         }
+        if let node = resources.nodes[node] {
+            let identifier = node.routerID ?? identity.identifier
+            let clusterID = node.routeReflectorClusterID ?? (identity.clusterID == identity.identifier ? identity.clusterID : identifier)
+            if resources.asNumber(of: self.node) != identity.localAS || identifier != identity.identifier || clusterID != identity.clusterID {
+                restartAlarm = "Node/\(self.node): the AS, the router id or the cluster id changed; that takes effect when apusd is started again"
+            } else {
+                restartAlarm = nil
+            }
+        }
         speaker.rib.maximumPaths = resources.configuration(of: node).maximumPaths ?? 16
         let pools = resources.pools
         let blocks = resources.blocks(of: node).map { block in
@@ -180,7 +190,8 @@ final class Peering {
             alarms.append("\(name): spec.peerSelector matches no node any more; its \(kept.count) last peers are kept")
             plan += kept
         }
-        for alarm in alarms { logger.error("a selector lost its peers", metadata: ["alarm": "\(alarm)"]) }
+        if let restartAlarm { alarms.append(restartAlarm) }
+        for alarm in alarms { logger.error("not all of the resources is in force", metadata: ["alarm": "\(alarm)"]) }
         lastPlan = plan
         return plan
     }

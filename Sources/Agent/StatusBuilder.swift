@@ -248,9 +248,11 @@ struct StatusBuilder {
         gauge("fib_repairs_total", "Own routes that others removed or altered and that were put back.", [("", "\(status.routesRepaired)")], type: "counter")
         let rows = peers()
         gauge("peer_established", "1 where the session is up.", rows.map { ("{peer=\"\($0.address)\"}", $0.state == "Established" ? "1" : "0") })
-        gauge("peer_prefixes_received", "Prefixes that the peer announces.", rows.flatMap { row in
-            row.prefixesReceived.sorted { $0.key < $1.key }.map { ("{peer=\"\(row.address)\",family=\"\($0.key)\"}", "\($0.value)") }
-        })
+        gauge(
+            "peer_prefixes_received", "Prefixes that the peer announces.",
+            rows.flatMap { row in
+                row.prefixesReceived.sorted { $0.key < $1.key }.map { ("{peer=\"\(row.address)\",family=\"\($0.key)\"}", "\($0.value)") }
+            })
         gauge("peer_sessions_total", "How often the session came up.", rows.map { ("{peer=\"\($0.address)\"}", "\($0.timesEstablished)") }, type: "counter")
         gauge("loop_turns_total", "Turns of the routing loop.", [("", "\(loop.turns)")], type: "counter")
         gauge(

@@ -1,6 +1,5 @@
 /* libmnl and the rtnetlink structures; macros that Swift cannot see as inline functions. Wrappers only. */
 #pragma once
-#define _GNU_SOURCE
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/if.h>

@@ -429,7 +429,8 @@ package struct DeltaTracker: ~Copyable {
     }
 
     private mutating func release(_ prefix: Prefix, _ slot: Int) {
-        guard !families[prefix.family.index].isDirty[slot], !families[prefix.family.index].isInFlight[slot], surplus.isEmpty || !surplus.contains(where: { $0.prefix == prefix }) else { return }
+        guard !families[prefix.family.index].isDirty[slot], !families[prefix.family.index].isInFlight[slot], surplus.isEmpty || !surplus.contains(where: { $0.prefix == prefix })
+        else { return }
         if !failures.isEmpty { failures[prefix] = nil }
         families[prefix.family.index].prefixes.remove(PrefixIndex(slot))
     }

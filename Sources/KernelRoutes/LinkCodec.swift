@@ -1,6 +1,6 @@
 internal import CLibMNL
-internal import Glibc
 import FIB
+internal import Glibc
 import NetTypes
 
 /// RTM_NEWLINK and RTM_NEWADDR (rtnetlink(7)) to values.

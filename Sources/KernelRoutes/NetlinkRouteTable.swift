@@ -1,6 +1,6 @@
 internal import CLibMNL
-internal import Glibc
 package import FIB
+internal import Glibc
 package import LinuxIO
 package import NetTypes
 

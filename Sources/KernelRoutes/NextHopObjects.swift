@@ -1,6 +1,6 @@
 internal import CLibMNL
-internal import Glibc
 import FIB
+internal import Glibc
 import NetTypes
 
 /// Next-hop objects (RTM_NEWNEXTHOP): a route that names one by id costs the kernel half the work of a route with its own next hop.

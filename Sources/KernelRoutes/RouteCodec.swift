@@ -1,6 +1,6 @@
 internal import CLibMNL
-internal import Glibc
 import FIB
+internal import Glibc
 import NetTypes
 
 /// RTM_NEWROUTE and RTM_DELROUTE (rtnetlink(7)) from and to values.

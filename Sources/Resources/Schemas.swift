@@ -17,7 +17,7 @@ package enum Schemas {
         kind: "BGPConfiguration",
         documentation: "Settings of the whole cluster in the object named default; of one node in node.NAME.",
         fields: [
-            FieldSpec("asNumber", .integer(1...4_294_967_295), default: "64512", .sessionReset, "AS of every node that has none of its own."),
+            FieldSpec("asNumber", .integer(1...4_294_967_295), default: "64512", .restart, "AS of every node that has none of its own."),
             FieldSpec(
                 "nodeToNodeMeshEnabled", .bool, default: "true", .live,
                 "Whether all nodes without a routeReflectorClusterID peer with each other."),
@@ -83,7 +83,8 @@ package enum Schemas {
                 "Address families on the session."),
             FieldSpec(
                 "import", .choice(["safe", "all"]), default: "safe", .softRefresh,
-                "safe refuses a default route, prefixes inside our own blocks and prefixes that are never routed. An internal peer may announce host routes inside our blocks, because pods move."),
+                "safe refuses a default route, prefixes inside our own blocks and prefixes that are never routed. An internal peer may announce host routes inside our blocks, because pods move."
+            ),
             FieldSpec(
                 "export", .choice(["own", "all"]), default: "own to external peers, all to internal ones", .softRefresh,
                 "own announces what this node originates; all is transit."),
@@ -129,14 +130,14 @@ package enum Schemas {
             FieldSpec(
                 "bgp",
                 .object([
-                    FieldSpec("asNumber", .integer(1...4_294_967_295), default: "BGPConfiguration", .sessionReset, "AS of this node."),
+                    FieldSpec("asNumber", .integer(1...4_294_967_295), default: "BGPConfiguration", .restart, "AS of this node."),
                     FieldSpec("ipv4Address", .interfaceAddress, .sessionReset, "Address and prefix length by which other nodes reach it."),
                     FieldSpec("ipv6Address", .interfaceAddress, .sessionReset, "The same for IPv6. One of the two is needed."),
                     FieldSpec(
-                        "routeReflectorClusterID", .address, .sessionReset,
+                        "routeReflectorClusterID", .address, .restart,
                         "Makes the node a route reflector (RFC 4456) and takes it out of the mesh."),
                     FieldSpec(
-                        "routerID", .address, default: "the IPv4 address, else derived from the name", .sessionReset, "BGP Identifier (RFC 6286)."),
+                        "routerID", .address, default: "the IPv4 address, else derived from the name", .restart, "BGP Identifier (RFC 6286)."),
                     .ignored("ipv4IPIPTunnelAddr"),
                 ]), .live, "What other nodes need to know."),
             FieldSpec(

@@ -17,9 +17,13 @@ struct Status: ParsableCommand {
             print("peers       \(status.peersEstablished) of \(status.peersConfigured) established")
             print("prefixes    \(status.prefixesIPv4) IPv4, \(status.prefixesIPv6) IPv6 (\(status.pathsIPv4 + status.pathsIPv6) paths, \(status.attributeSets) attribute sets)")
             if status.programsRoutes || status.dryRun {
-                print("kernel      \(status.routesInKernel) routes of \(status.routesWanted) wanted, \(status.routesMissing) missing, \(status.routesRepaired) repaired" + (status.dryRun ? " (dry run: nothing is written)" : ""))
+                print(
+                    "kernel      \(status.routesInKernel) routes of \(status.routesWanted) wanted, \(status.routesMissing) missing, \(status.routesRepaired) repaired"
+                        + (status.dryRun ? " (dry run: nothing is written)" : ""))
             } else {
-                print("kernel      no way to its routes (capabilities: \(status.capabilities.isEmpty ? "none" : status.capabilities.joined(separator: ", ")); user id \(status.userID))")
+                print(
+                    "kernel      no way to its routes (capabilities: \(status.capabilities.isEmpty ? "none" : status.capabilities.joined(separator: ", ")); user id \(status.userID))"
+                )
             }
             for own in status.ownPrefixes {
                 print("own         \(own.prefix) (\(own.kind)) " + (own.isAnnounced ? "announced" : "not announced: \(own.reason)"))
@@ -79,7 +83,8 @@ struct Peer: ParsableCommand {
         if !peer.families.isEmpty { print("families      \(peer.families.joined(separator: ", "))") }
         for capability in peer.capabilities { print("capability    \(capability)") }
         for (family, count) in peer.prefixesReceived.sorted(by: { $0.key < $1.key }) {
-            print("\(family)          \(count) received, \(peer.prefixesAnnounced[family] ?? 0) announced\(peer.staleFamilies.contains(family) ? ", stale: the peer restarts" : "")")
+            print(
+                "\(family)          \(count) received, \(peer.prefixesAnnounced[family] ?? 0) announced\(peer.staleFamilies.contains(family) ? ", stale: the peer restarts" : "")")
         }
         print("messages      \(peer.messagesReceived) received, \(peer.updatesReceived) of them UPDATEs, \(peer.treatedAsWithdraw) treated as withdraw")
         print("established   \(peer.timesEstablished) times, \(peer.queuedBytes) octets queued")
@@ -144,7 +149,9 @@ struct Why: ParsableCommand {
         for route in routes {
             let verdict = route.isBest ? "best: \(route.bestReason ?? "")" : route.ineligible ?? (route.isMultipath ? "shares traffic with the best" : "not the best")
             print("path    from \(route.from) (\(route.peer)), next hop \(route.nextHop ?? "this node"): \(verdict)")
-            print("        LOCAL_PREF \(route.localPref.map { "\($0)" } ?? "100 (default)"), AS_PATH \(route.asPath.isEmpty ? "empty" : route.asPath), ORIGIN \(route.origin), MED \(route.med.map { "\($0)" } ?? "none")")
+            print(
+                "        LOCAL_PREF \(route.localPref.map { "\($0)" } ?? "100 (default)"), AS_PATH \(route.asPath.isEmpty ? "empty" : route.asPath), ORIGIN \(route.origin), MED \(route.med.map { "\($0)" } ?? "none")"
+            )
             if let originator = route.originatorID { print("        ORIGINATOR_ID \(originator), CLUSTER_LIST \(route.clusterList.joined(separator: " "))") }
             if !route.communities.isEmpty { print("        communities \(route.communities.joined(separator: " "))") }
         }

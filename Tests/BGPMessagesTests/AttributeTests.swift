@@ -187,7 +187,8 @@ let mandatory = originIGP + path65000 + nextHop
     }
 
     @Test func `AS4 attributes are ignored where the AGGREGATOR shows that an old speaker aggregated (RFC 6793 4_2_3)`() {
-        let block = originIGP + attribute(0x40, 2, [2, 2, 0x5B, 0xA0, 0, 9]) + nextHop + attribute(0xC0, 7, [0, 7, 1, 1, 1, 1])
+        let block =
+            originIGP + attribute(0x40, 2, [2, 2, 0x5B, 0xA0, 0, 9]) + nextHop + attribute(0xC0, 7, [0, 7, 1, 1, 1, 1])
             + attribute(0xC0, 17, [2, 1, 0, 1, 0, 1]) + attribute(0xC0, 18, [0, 1, 0, 1, 2, 2, 2, 2])
         let decoded = validate(block, fourOctet: false)
         #expect(decoded.attributes.asPath?.description == "23456 9")
@@ -205,7 +206,8 @@ let mandatory = originIGP + path65000 + nextHop
         #expect(ASPath(segments: [.init(.set, [ASNumber(5)])]).prepending(ASNumber(1)).description == "1 {5}")
         #expect(ASPath([2, 3]).prepending(ASNumber(1)).description == "1 2 3")
         #expect(ASPath().prepending(ASNumber(1)).decisionLength == 1)
-        #expect(ASPath(segments: [.init(.sequence, [ASNumber(1), ASNumber(2)]), .init(.set, [ASNumber(3), ASNumber(4)]), .init(.confedSequence, [ASNumber(5)])]).decisionLength == 3)
+        #expect(
+            ASPath(segments: [.init(.sequence, [ASNumber(1), ASNumber(2)]), .init(.set, [ASNumber(3), ASNumber(4)]), .init(.confedSequence, [ASNumber(5)])]).decisionLength == 3)
     }
 }
 

@@ -72,9 +72,21 @@ func permutations<T>(_ items: [T]) -> [[T]] {
 
     @Test func `the MED cycle has one answer in every order of arrival (RFC 4271 9_1_2_2 c)`() {
         // A and B of one neighbour AS, C of another: pairwise comparison would go in a circle.
-        let a = candidate(0) { $0.key.neighborAS = 1; $0.key.multiExitDisc = 10; $0.identifier = 1 }
-        let b = candidate(1) { $0.key.neighborAS = 1; $0.key.multiExitDisc = 5; $0.identifier = 3 }
-        let c = candidate(2) { $0.key.neighborAS = 2; $0.key.multiExitDisc = 20; $0.identifier = 2 }
+        let a = candidate(0) {
+            $0.key.neighborAS = 1
+            $0.key.multiExitDisc = 10
+            $0.identifier = 1
+        }
+        let b = candidate(1) {
+            $0.key.neighborAS = 1
+            $0.key.multiExitDisc = 5
+            $0.identifier = 3
+        }
+        let c = candidate(2) {
+            $0.key.neighborAS = 2
+            $0.key.multiExitDisc = 20
+            $0.identifier = 2
+        }
         for order in permutations([a, b, c]) {
             var candidates = order
             #expect(DecisionProcess.decide(&candidates, maximumPaths: 1)?.best == 2)
@@ -82,8 +94,15 @@ func permutations<T>(_ items: [T]) -> [[T]] {
     }
 
     @Test func `MED is not compared between neighbours, and the rest decides`() {
-        let a = candidate(0) { $0.key.neighborAS = 1; $0.key.multiExitDisc = 100; $0.identifier = 1 }
-        let b = candidate(1) { $0.key.neighborAS = 2; $0.key.multiExitDisc = 1 }
+        let a = candidate(0) {
+            $0.key.neighborAS = 1
+            $0.key.multiExitDisc = 100
+            $0.identifier = 1
+        }
+        let b = candidate(1) {
+            $0.key.neighborAS = 2
+            $0.key.multiExitDisc = 1
+        }
         for order in permutations([a, b]) {
             var candidates = order
             let outcome = DecisionProcess.decide(&candidates, maximumPaths: 1)
@@ -119,7 +138,12 @@ func permutations<T>(_ items: [T]) -> [[T]] {
     }
 
     @Test func `paths equal through the interior cost share traffic, up to the limit`() {
-        let all = (0..<5).map { index in candidate(PathIndex(index)) { $0.identifier = UInt32(index); $0.interiorCost = index == 4 ? 20 : 10 } }
+        let all = (0..<5).map { index in
+            candidate(PathIndex(index)) {
+                $0.identifier = UInt32(index)
+                $0.interiorCost = index == 4 ? 20 : 10
+            }
+        }
         var scratch = all
         #expect(DecisionProcess.decide(&scratch, maximumPaths: 16)?.multipath == [0, 1, 2, 3])
         scratch = all

@@ -218,9 +218,10 @@ struct Machine {
         #expect(sent >= 6 && sent <= 9)
     }
 
-    @Test(arguments: [
-        (1, [2, 6]), (2, [2, 6]),
-    ] as [(UInt16, [UInt8])])
+    @Test(
+        arguments: [
+            (1, [2, 6]), (2, [2, 6]),
+        ] as [(UInt16, [UInt8])])
     func `hold time 1 and 2 are refused (RFC 4271 6_2)`(hold: UInt16, expected: [UInt8]) {
         var machine = Machine.inState(.openSent)
         machine.feed(.open(.active, peerOpen(hold: hold)))

@@ -74,7 +74,11 @@ let block6 = prefix("fd00:65:1::/122")
         #expect(net.pathCount(a, prefix("203.0.113.0/24")) == 1)
     }
 
-    @Test(arguments: [("no-advertise", Community.noAdvertise, false, false), ("no-export", Community.noExport, true, false), ("subconfed", Community.noExportSubconfed, true, false), ("other", Community(1, 2), true, true)] as [(String, Community, Bool, Bool)])
+    @Test(
+        arguments: [
+            ("no-advertise", Community.noAdvertise, false, false), ("no-export", Community.noExport, true, false), ("subconfed", Community.noExportSubconfed, true, false),
+            ("other", Community(1, 2), true, true),
+        ] as [(String, Community, Bool, Bool)])
     func `well-known communities are in force without any policy (RFC 1997)`(name: String, community: Community, toInternal: Bool, toExternal: Bool) {
         let net = Network()
         let a = net.add(1)
@@ -354,6 +358,34 @@ let block6 = prefix("fd00:65:1::/122")
 }
 
 @Suite struct HostileTests {
+    @Test func `every truncation of an UPDATE, with a true or a lying length, leaves the speaker and its other session up`() throws {
+        for lies in [false, true] {
+            let net = Network()
+            let victim = net.add(1)
+            let hostile = net.add(2)
+            let friend = net.add(3)
+            net.peer(victim, hostile)
+            net.peer(victim, friend)
+            net.originate(hostile, block) { $0.communities = [Community(1, 2)]; $0.multiExitDisc = 5 }
+            net.originate(hostile, block6)
+            let whole = net.updates(hostile, victim).filter { $0.count > 30 }
+            #expect(whole.count == 2)
+            let peer = try #require(net.nodes[victim].peers[hostile])
+            for message in whole {
+                for length in 19..<message.count {
+                    var cut = Array(message[..<length])
+                    if !lies { (cut[16], cut[17]) = (UInt8(length >> 8), UInt8(length & 255)) }
+                    for side in PeerFSM.Side.allCases { cut.withUnsafeBytes { net.nodes[victim].speaker.received(peer, side, $0, now: net.now) } }
+                    net.settle()
+                    if !net.isUp(victim, hostile) || lies { net.advance(100) }
+                }
+            }
+            #expect(net.isUp(victim, friend))
+            net.advance(100)
+            #expect(net.isUp(victim, hostile))
+        }
+    }
+
     @Test(arguments: 0..<40 as Range<UInt64>)
     func `mutated messages never crash the speaker, and its other sessions converge`(seed: UInt64) throws {
         let net = Network()
@@ -378,7 +410,10 @@ let block6 = prefix("fd00:65:1::/122")
                 }
             }
             // Mostly a true length, so that the damage is found deeper.
-            if random.next() % 4 != 0 { message[16] = UInt8(message.count >> 8); message[17] = UInt8(message.count & 255) }
+            if random.next() % 4 != 0 {
+                message[16] = UInt8(message.count >> 8)
+                message[17] = UInt8(message.count & 255)
+            }
             for side in PeerFSM.Side.allCases { message.withUnsafeBytes { net.nodes[victim].speaker.received(peer, side, $0, now: net.now) } }
             net.settle()
             if !net.isUp(victim, hostile) { net.advance(70) }

@@ -263,10 +263,17 @@ final class Lab {
     }
     static func routes() -> ForeignRoutes {
         var routes = ForeignRoutes(seed: 1)
-        routes.insert(ForeignRoute(prefix: prefix("10.0.1.0/24"), metric: 0, routeProtocol: 2, nextHops: [FIBNextHop(gateway: nil, interface: InterfaceIndex(rawValue: 2), isOnlink: false)]))
-        routes.insert(ForeignRoute(prefix: .default(.ipv4), metric: 100, routeProtocol: 16, nextHops: [FIBNextHop(gateway: IPAddress(v4: 0x0A00_01FE), interface: InterfaceIndex(rawValue: 2), isOnlink: false)]))
+        routes.insert(
+            ForeignRoute(prefix: prefix("10.0.1.0/24"), metric: 0, routeProtocol: 2, nextHops: [FIBNextHop(gateway: nil, interface: InterfaceIndex(rawValue: 2), isOnlink: false)]))
+        routes.insert(
+            ForeignRoute(
+                prefix: .default(.ipv4), metric: 100, routeProtocol: 16,
+                nextHops: [FIBNextHop(gateway: IPAddress(v4: 0x0A00_01FE), interface: InterfaceIndex(rawValue: 2), isOnlink: false)]))
         routes.insert(ForeignRoute(prefix: prefix("10.7.0.0/16"), metric: 0, routeProtocol: 4, nextHops: []))
-        routes.insert(ForeignRoute(prefix: prefix("10.8.0.0/16"), metric: 0, routeProtocol: 4, nextHops: [FIBNextHop(gateway: IPAddress(v4: 0x0A09_0001), interface: InterfaceIndex(rawValue: 3), isOnlink: false)]))
+        routes.insert(
+            ForeignRoute(
+                prefix: prefix("10.8.0.0/16"), metric: 0, routeProtocol: 4,
+                nextHops: [FIBNextHop(gateway: IPAddress(v4: 0x0A09_0001), interface: InterfaceIndex(rawValue: 3), isOnlink: false)]))
         return routes
     }
 

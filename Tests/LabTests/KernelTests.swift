@@ -87,7 +87,11 @@ import Testing
             #expect(try Self.own(&table) == Set(routes))
             #expect(table.apply(routes.map { .delete($0.prefix, metric: 1024) }).isEmpty)
             try table.adoptObjects()
-            #expect(popen("ip nexthop show proto 73", "r").map { pipe in defer { pclose(pipe) }; return fgetc(pipe) } == EOF)
+            #expect(
+                popen("ip nexthop show proto 73", "r").map { pipe in
+                    defer { pclose(pipe) }
+                    return fgetc(pipe)
+                } == EOF)
         }
     }
 

@@ -99,8 +99,10 @@ final class Lab {
     @discardableResult
     func startAgent(_ node: String, in namespace: String, arguments: [String] = [], mode: String = "agent") throws -> Process {
         try start(
-            [Lab.products + "/apusd", mode, "--node", node, "--resources", folder + "/resources", "--secrets", folder + "/secrets", "--state-dir", folder + "/state-\(node)",
-             "--socket", folder + "/\(node).sock"] + arguments, in: namespace, log: "\(node).log")
+            [
+                Lab.products + "/apusd", mode, "--node", node, "--resources", folder + "/resources", "--secrets", folder + "/secrets", "--state-dir", folder + "/state-\(node)",
+                "--socket", folder + "/\(node).sock",
+            ] + arguments, in: namespace, log: "\(node).log")
     }
 
     func ctl(_ node: String, _ arguments: String...) throws -> Output {
@@ -113,7 +115,10 @@ final class Lab {
     func wait(_ seconds: Double = 20, _ what: String, until condition: () throws -> Bool) throws {
         let end = Date().addingTimeInterval(seconds)
         while try !condition() {
-            try #require(Date() < end, "\(what): not within \(seconds) s\n\((try? FileManager.default.contentsOfDirectory(atPath: folder))?.filter { $0.hasSuffix(".log") }.map { "\($0):\n" + log($0).suffix(1500) }.joined(separator: "\n") ?? "")")
+            try #require(
+                Date() < end,
+                "\(what): not within \(seconds) s\n\((try? FileManager.default.contentsOfDirectory(atPath: folder))?.filter { $0.hasSuffix(".log") }.map { "\($0):\n" + log($0).suffix(1500) }.joined(separator: "\n") ?? "")"
+            )
             Thread.sleep(forTimeInterval: 0.05)
         }
     }

@@ -25,7 +25,8 @@ import Testing
         }
         return lab
     }
-    static let node = Lab.object("Node", "n", "bgp: {ipv4Address: 10.0.0.1/24, ipv6Address: 'fd00::1/64'}")
+    static let node =
+        Lab.object("Node", "n", "bgp: {ipv4Address: 10.0.0.1/24, ipv6Address: 'fd00::1/64'}")
         + Lab.object("BlockAffinity", "b4", "node: n, cidr: 10.65.1.0/26, state: confirmed")
         + Lab.object("BlockAffinity", "b6", "node: n, cidr: 'fd00:65:1::/122', state: confirmed")
 
@@ -53,7 +54,8 @@ import Testing
         try lab.startAgent("n", in: "node")
         try Self.startBird(
             lab, "local 10.0.0.2 as \(peerAS); neighbor 10.0.0.1 as 64512; graceful restart;",
-            statics: "route 10.70.0.0/24 via 10.0.0.2 bgp;\nroute 10.71.0.0/24 blackhole;\nroute fd00:70::/64 blackhole;".replacingOccurrences(of: "via 10.0.0.2 bgp", with: "blackhole"))
+            statics: "route 10.70.0.0/24 via 10.0.0.2 bgp;\nroute 10.71.0.0/24 blackhole;\nroute fd00:70::/64 blackhole;".replacingOccurrences(
+                of: "via 10.0.0.2 bgp", with: "blackhole"))
         try lab.wait(30, "routes of BIRD are in the kernel") {
             let v4 = try Self.routes(lab)
             return try v4.contains("10.70.0.0/24 via 10.0.0.2") && v4.contains("10.71.0.0/24") && Self.routes(lab, "-6").contains("fd00:70::/64 via fd00::2")
@@ -95,7 +97,9 @@ import Testing
         let spec = "peerIP: 10.0.0.2, asNumber: 65000, ttlSecurity: 1, password: {secretKeyRef: {name: bgp, key: tor}}"
         try lab.write("r.yaml", Self.node + Lab.object("BGPPeer", "p", spec))
         try lab.startAgent("n", in: "node")
-        try Self.startBird(lab, "local 10.0.0.2 as 65000; neighbor 10.0.0.1 as 64512; password \"s3cret\"; ttl security on; multihop 1;".replacingOccurrences(of: " multihop 1;", with: ""), statics: "route 10.70.0.0/24 blackhole;")
+        try Self.startBird(
+            lab, "local 10.0.0.2 as 65000; neighbor 10.0.0.1 as 64512; password \"s3cret\"; ttl security on; multihop 1;".replacingOccurrences(of: " multihop 1;", with: ""),
+            statics: "route 10.70.0.0/24 blackhole;")
         try lab.wait(20, "the peer is held down") { try lab.ctl("n", "status").text.contains("secret bgp/tor is missing") }
         func secret(_ text: String) throws {
             try text.write(toFile: lab.folder + "/secrets/bgp/tor", atomically: false, encoding: .utf8)
@@ -166,7 +170,10 @@ import Testing
         let lab = try Lab()
         let apusd = Lab.products + "/apusd"
         func start(_ arguments: String...) throws -> Lab.Output {
-            try Lab.run([apusd] + arguments + ["--resources", lab.folder + "/resources", "--state-dir", lab.folder + "/state", "--socket", lab.folder + "/s.sock", "--metrics", "", "--health", ""])
+            try Lab.run(
+                [apusd] + arguments + [
+                    "--resources", lab.folder + "/resources", "--state-dir", lab.folder + "/state", "--socket", lab.folder + "/s.sock", "--metrics", "", "--health", "",
+                ])
         }
         try lab.write("r.yaml", Lab.object("Node", "a", "bgp: {ipv4Address: 127.0.0.1/8}") + Lab.object("BGPConfiguration", "default", "listenPort: 41179"))
         let unknown = try start("agent", "--node", "nobody")
@@ -193,7 +200,10 @@ import Testing
         try lab.addNamespace("n")
         try lab.startAgent("a", in: "n", arguments: ["--metrics", "", "--health", ""], mode: "reflector")
         try lab.wait(20, "the first one runs") { try lab.ctl("a", "peers").status == 0 }
-        let second = try Lab.run(["ip", "netns", "exec", lab.name("n"), apusd, "reflector", "--node", "a", "--resources", lab.folder + "/resources", "--state-dir", lab.folder + "/x", "--socket", lab.folder + "/x.sock"])
+        let second = try Lab.run([
+            "ip", "netns", "exec", lab.name("n"), apusd, "reflector", "--node", "a", "--resources", lab.folder + "/resources", "--state-dir", lab.folder + "/x", "--socket",
+            lab.folder + "/x.sock",
+        ])
         #expect(second.status == 2)
         #expect(second.text.contains("TCP port 41179 is in use"))
     }

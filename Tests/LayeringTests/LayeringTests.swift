@@ -58,7 +58,9 @@ import Testing
     }
 
     @Test func `sources have no forced unwrapping, no fatalError, no TODO`() throws {
-        for target in ["NetTypes", "BGPMessages", "BGPSession", "BGPRouting", "BGPSpeaker", "FIB", "LinuxIO", "KernelRoutes", "Resources", "StatusAPI", "TLS", "Agent", "apusd", "apusctl"] {
+        for target in [
+            "NetTypes", "BGPMessages", "BGPSession", "BGPRouting", "BGPSpeaker", "FIB", "LinuxIO", "KernelRoutes", "Resources", "StatusAPI", "TLS", "Agent", "apusd", "apusctl",
+        ] {
             for (name, text) in try Self.sources(target) {
                 for word in ["try!", "as!", "fatalError(", "TODO", "FIXME"] { #expect(!text.contains(word), "\(target)/\(name): \(word)") }
             }

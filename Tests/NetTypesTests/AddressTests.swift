@@ -11,7 +11,10 @@ import Testing
         #expect(IPAddress(text)?.description == canonical)
     }
 
-    @Test(arguments: ["", "10.0.0", "10.0.0.256", "10.0.0.01", "1.2.3.4.5", ":::", "1::2::3", "12345::", "g::", "1:2:3", "1:2:3:4:5:6:7:8:9", "10.0.0.1 ", ":1", "1:", "::1.2.3", "1:2:3:4:5:6:7:8::", "+1::"])
+    @Test(arguments: [
+        "", "10.0.0", "10.0.0.256", "10.0.0.01", "1.2.3.4.5", ":::", "1::2::3", "12345::", "g::", "1:2:3", "1:2:3:4:5:6:7:8:9", "10.0.0.1 ", ":1", "1:", "::1.2.3",
+        "1:2:3:4:5:6:7:8::", "+1::",
+    ])
     func `a malformed address is refused`(text: String) { #expect(IPAddress(text) == nil) }
 
     @Test func `random addresses survive text and octets`() {

@@ -147,7 +147,10 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
     ])
     func `a selector matches as Calico's does`(text: String, expected: Bool) throws { #expect(try Selector(text).matches(Self.labels) == expected) }
 
-    @Test(arguments: ["role", "role ==", "role == rr", "role = 'rr'", "has(", "has()", "in {'a'}", "role in 'a'", "&& has(a)", "has(a) has(b)", "'x' == 'y'", "role == 'x", "foo()", "a == 'b' ||", "role starts 'x'", "§"])
+    @Test(arguments: [
+        "role", "role ==", "role == rr", "role = 'rr'", "has(", "has()", "in {'a'}", "role in 'a'", "&& has(a)", "has(a) has(b)", "'x' == 'y'", "role == 'x", "foo()",
+        "a == 'b' ||", "role starts 'x'", "§",
+    ])
     func `what is no selector is refused`(text: String) { #expect((try? Selector(text)) == nil) }
 
     @Test func `nesting is bounded`() {
@@ -168,7 +171,11 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
 
     static func plan(_ text: String, of name: String = "a") -> [String] {
         PeeringPlan.peers(of: name, in: load(text), allFamilies: false).map { peer in
-            let target = switch peer.target { case .address(let address): "\(address)"; case .range(let range): "\(range)" }
+            let target =
+                switch peer.target {
+                case .address(let address): "\(address)"
+                case .range(let range): "\(range)"
+                }
             return "\(peer.name) \(target) \(peer.remoteAS.map { "\($0)" } ?? "any")\(peer.isClient ? " client" : "")\(peer.isPassive ? " passive" : "")"
         }
     }
@@ -183,7 +190,8 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
     }
 
     @Test func `global peers come first, then the node's own, and a duplicate address is one session`() {
-        let text = Self.three + object("BGPPeer", "z-global", "peerIP: 10.0.0.254, asNumber: 65000")
+        let text =
+            Self.three + object("BGPPeer", "z-global", "peerIP: 10.0.0.254, asNumber: 65000")
             + object("BGPPeer", "a-node", "node: a, peerIP: 10.0.0.254, asNumber: 65009") + object("BGPPeer", "b-only", "node: b, peerIP: 10.0.0.253, asNumber: 65000")
         #expect(Self.plan(text).filter { !$0.hasPrefix("mesh") } == ["BGPPeer/z-global 10.0.0.254 65000"])
         #expect(Self.plan(text, of: "b").filter { !$0.hasPrefix("mesh") } == ["BGPPeer/z-global 10.0.0.254 65000", "BGPPeer/b-only 10.0.0.253 65000"])
@@ -194,7 +202,10 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
         let off = object("BGPConfiguration", "default", "nodeToNodeMeshEnabled: false")
         let peer = object("BGPPeer", "reflectors", "nodeSelector: '!has(role)', peerSelector: \"role == 'rr'\"")
         #expect(Self.plan(Self.three + rr + off + peer) == ["BGPPeer/reflectors 10.0.0.9 64512"])
-        #expect(Self.plan(Self.three + rr + off + peer, of: "rr") == ["BGPPeer/reflectors 10.0.0.1 64512 client passive", "BGPPeer/reflectors 10.0.0.2 64512 client passive", "BGPPeer/reflectors 10.0.0.3 64512 client passive"])
+        #expect(
+            Self.plan(Self.three + rr + off + peer, of: "rr") == [
+                "BGPPeer/reflectors 10.0.0.1 64512 client passive", "BGPPeer/reflectors 10.0.0.2 64512 client passive", "BGPPeer/reflectors 10.0.0.3 64512 client passive",
+            ])
         let manual = object("BGPPeer", "reflectors", "nodeSelector: '!has(role)', peerSelector: \"role == 'rr'\", reversePeering: Manual")
         #expect(Self.plan(Self.three + rr + off + manual, of: "rr").isEmpty)
         // Two reflectors of one cluster are no clients of each other; of two clusters they are.
@@ -203,13 +214,15 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
     }
 
     @Test func `a range takes any AS with 0, and a node never peers with itself`() {
-        let text = Self.node("a", 1) + object("BGPPeer", "range", "listenRange: 10.0.0.0/8, asNumber: 0, routeReflectorClient: true")
+        let text =
+            Self.node("a", 1) + object("BGPPeer", "range", "listenRange: 10.0.0.0/8, asNumber: 0, routeReflectorClient: true")
             + object("BGPPeer", "me", "peerIP: 10.0.0.1, asNumber: 64512")
         #expect(Self.plan(text) == ["BGPPeer/range 10.0.0.0/8 any client passive"])
     }
 
     @Test func `nodes with both families have one session that carries both, IPv6-only nodes one over IPv6`() throws {
-        let both = object("Node", "a", "bgp: {ipv4Address: 10.0.0.1/24, ipv6Address: 'fd00::1/64'}") + object("Node", "b", "bgp: {ipv4Address: 10.0.0.2/24, ipv6Address: 'fd00::2/64'}")
+        let both =
+            object("Node", "a", "bgp: {ipv4Address: 10.0.0.1/24, ipv6Address: 'fd00::1/64'}") + object("Node", "b", "bgp: {ipv4Address: 10.0.0.2/24, ipv6Address: 'fd00::2/64'}")
             + object("Node", "c", "bgp: {ipv6Address: 'fd00::3/64'}")
         let peers = PeeringPlan.peers(of: "a", in: load(both), allFamilies: false)
         #expect(peers.map(\.target) == [.address(try #require(IPAddress("10.0.0.2"))), .address(try #require(IPAddress("fd00::3")))])

@@ -1,7 +1,6 @@
 /* What Glibc's Swift module lacks: epoll, eventfd, signalfd, inotify, accept4, TCP MD5 and GTSM options, capabilities.
  * Wrappers only; no logic lives here. */
 #pragma once
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -72,7 +71,8 @@ static inline int apus_inotify_watch(int fd, const char *path) {
 }
 
 static inline int apus_accept(int fd, struct sockaddr_storage *from, socklen_t *length) {
-    return accept4(fd, (struct sockaddr *)from, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    /* By number: the declaration needs _GNU_SOURCE, which would make this module's structures differ from those of Glibc's module. */
+    return (int)syscall(SYS_accept4, fd, from, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 static inline int apus_socket(int family) { return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0); }
 static inline int apus_unix_socket(void) { return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0); }
