@@ -21,7 +21,7 @@ enum MetricsServer {
         else { throw StartError("\(flag): \"\(address)\" is not ADDRESS:PORT, such as 127.0.0.1:9091") }
         // Bound once here, so that a port in use is a clear line and not a silent absence.
         do throws(SystemError) {
-            let probe = try TCPListener(on: SocketAddress(host, port: port), logger: .disabled)
+            let probe = try TCPListener(on: SocketAddress(host, port: port))
             _ = consume probe
         } catch {
             throw StartError("\(flag) \(address): \(errorText(error.code))")
