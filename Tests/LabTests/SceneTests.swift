@@ -165,6 +165,72 @@ import Testing
     }
 }
 
+@Suite(.serialized) struct SessionTests {
+    @Test func `a prefix from two peers becomes one ECMP route, and a peer that goes takes only its own share`() throws {
+        let lab = try BirdTests.pair()
+        try lab.must("ip addr add 10.0.0.3/24 dev eth0", in: "peer")
+        try lab.write(
+            "r.yaml",
+            BirdTests.node + Lab.object("BGPPeer", "p2", "peerIP: 10.0.0.2, asNumber: 65000, gracefulRestart: 'off'")
+                + Lab.object("BGPPeer", "p3", "peerIP: 10.0.0.3, asNumber: 65001, gracefulRestart: 'off'"))
+        try lab.startAgent("n", in: "node")
+        for (last, number) in [(2, 65000), (3, 65001)] {
+            let text = """
+                log stderr all; router id 10.0.0.\(last); protocol device { }
+                protocol static { ipv4; route 10.70.0.0/24 blackhole; }
+                protocol bgp n { strict bind; local 10.0.0.\(last) as \(number); neighbor 10.0.0.1 as 64512; ipv4 { import all; export where source = RTS_STATIC; next hop self; }; }
+                """
+            try text.write(toFile: lab.folder + "/bird\(last).conf", atomically: true, encoding: .utf8)
+            try lab.start(["bird", "-f", "-c", lab.folder + "/bird\(last).conf", "-s", lab.folder + "/bird\(last).ctl"], in: "peer", log: "bird\(last).log")
+        }
+        try lab.wait(30, "two next hops") {
+            let routes = try BirdTests.routes(lab)
+            return routes.contains("nexthop via 10.0.0.2") && routes.contains("nexthop via 10.0.0.3")
+        }
+        #expect(try lab.ctl("n", "routes", "10.70.0.0/24").text.contains("="))
+        #expect(try Lab.run(["birdc", "-s", lab.folder + "/bird3.ctl", "disable", "n"]).status == 0)
+        try lab.wait(10, "one next hop") { try BirdTests.routes(lab).contains("10.70.0.0/24 via 10.0.0.2") }
+        #expect(try lab.ctl("n", "why", "10.70.0.1").text.contains("installed: via 10.0.0.2"))
+    }
+
+    @Test func `a reflector takes clients of a range with one MD5 key for all, and keeps strangers and wrong keys out`() throws {
+        let lab = try BirdTests.pair()
+        try FileManager.default.createDirectory(atPath: lab.folder + "/secrets/bgp", withIntermediateDirectories: true)
+        try "range-key\n".write(toFile: lab.folder + "/secrets/bgp/key", atomically: false, encoding: .utf8)
+        try lab.must("chmod 600 \(lab.folder)/secrets/bgp/key")
+        try lab.write(
+            "r.yaml",
+            Lab.object("Node", "n", "bgp: {ipv4Address: 10.0.0.1/24, routeReflectorClusterID: 9.9.9.9}")
+                + Lab.object("BGPPeer", "clients", "listenRange: 10.0.0.0/24, asNumber: 64512, routeReflectorClient: true, password: {secretKeyRef: {name: bgp, key: key}}"))
+        try lab.startAgent("n", in: "node", mode: "reflector")
+        try lab.wait(20, "the reflector runs") { try lab.ctl("n", "peers").status == 0 }
+        try BirdTests.startBird(lab, "strict bind; local 10.0.0.2 as 64512; neighbor 10.0.0.1 as 64512; password \"range-key\";", statics: "route 10.70.0.0/24 blackhole;")
+        try lab.wait(30, "the client is up") { try lab.ctl("n", "peer", "10.0.0.2").text.contains("our route reflector client") && lab.ctl("n", "peer", "10.0.0.2").status == 0 }
+        try lab.wait(10, "its route is there") { try lab.ctl("n", "routes", "10.70.0.0/24").status == 0 }
+        // Nobody but a client with the key gets as far as an OPEN.
+        try lab.must("ip addr add 10.0.0.9/24 dev eth0", in: "peer")
+        let text = "log stderr all; router id 10.0.0.9; protocol device { } protocol bgp n { strict bind; local 10.0.0.9 as 64512; neighbor 10.0.0.1 as 64512; connect delay time 1; password \"wrong\"; ipv4 { import all; export none; }; }"
+        try text.write(toFile: lab.folder + "/bird9.conf", atomically: true, encoding: .utf8)
+        try lab.start(["bird", "-f", "-c", lab.folder + "/bird9.conf", "-s", lab.folder + "/bird9.ctl"], in: "peer", log: "bird9.log")
+        try lab.wait(20, "the stranger tries") { try Lab.run(["birdc", "-s", lab.folder + "/bird9.ctl", "show", "protocols", "n"]).text.contains("Connect") }
+        #expect(try lab.ctl("n", "peer", "10.0.0.9").status == 1)
+        #expect(try lab.ctl("n", "status").text.contains("no way to its routes"))
+        #expect(try lab.must("ip route show proto 73", in: "node").isEmpty)
+    }
+
+    @Test func `a node with IPv6 alone has a stable router id and speaks`() throws {
+        let lab = try BirdTests.pair()
+        try lab.write(
+            "r.yaml", Lab.object("Node", "n", "bgp: {ipv6Address: 'fd00::1/64'}, podCIDRs: ['fd00:65:1::/122']") + Lab.object("BGPPeer", "p", "peerIP: 'fd00::2', asNumber: 64512"))
+        try lab.startAgent("n", in: "node")
+        try BirdTests.startBird(lab, "local fd00::2 as 64512; neighbor fd00::1 as 64512;", statics: "route fd00:70::/64 blackhole;")
+        try lab.wait(30, "the route is in the kernel") { try BirdTests.routes(lab, "-6").contains("fd00:70::/64 via fd00::2") }
+        try lab.wait(20, "our block is in BIRD") { try BirdTests.bird(lab, "show route protocol n").contains("fd00:65:1::/122") }
+        // The first four octets of SHA-256("n").
+        #expect(try lab.ctl("n", "status").text.contains("router id   27.22.177.223"))
+    }
+}
+
 @Suite(.serialized) struct StartTests {
     @Test func `a start that cannot succeed is one clear line and exit code 2`() throws {
         let lab = try Lab()
