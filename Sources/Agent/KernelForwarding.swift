@@ -42,6 +42,7 @@ final class KernelForwarding: ForwardingPlane {
     private var sweepCheck: Instant?
     private(set) var isStarting = true
     private let startDeadline: Instant
+    private var isConfigured = false
 
     struct KernelSettings {
         var ownership = Ownership()
@@ -219,6 +220,7 @@ final class KernelForwarding: ForwardingPlane {
     // MARK: This node's routes
 
     func configure(blocks: [OwnBlock], endpoints: [(name: String, endpoint: WorkloadEndpoint)], _ speaker: inout Speaker) {
+        isConfigured = true
         local.configure(blocks: blocks, endpoints: endpoints)
         updateImportPolicy(&speaker)
     }
@@ -254,7 +256,7 @@ final class KernelForwarding: ForwardingPlane {
             }
         }
         announce(&speaker)
-        if isStarting && (delta.dirtyCount == 0 && inFlight.isEmpty && local.isSettled || now >= startDeadline) { isStarting = false }
+        if isStarting && (isConfigured && delta.dirtyCount == 0 && inFlight.isEmpty && local.isSettled || now >= startDeadline) { isStarting = false }
         // A batch that is being written wakes the loop when it is done.
         return inFlight.count < KernelForwarding.maximumInFlight && delta.canPlan
     }

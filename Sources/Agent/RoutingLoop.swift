@@ -40,6 +40,8 @@ final class RoutingLoop {
     private(set) var turns: UInt64 = 0
     private var isStopping = false
     private var hasMoreWork = false
+    /// Peers to connect to once the forwarding plane has started.
+    private var waitingConnects: [PeerIndex] = []
     private var ready: [Readiness] = []
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 16)
 
@@ -89,6 +91,7 @@ final class RoutingLoop {
         timed(.write) { write() }
         timed(.reconcile) { if plane.reconcile(&speaker, now: now) { hasMoreWork = true } }
         timed(.control) { control() }
+        if !waitingConnects.isEmpty, !plane.isStarting { beginWaitingConnects() }
         if speaker.rib.dirtyCount > 0 || speaker.rib.hasExportWork || speaker.hasActions { hasMoreWork = true }
     }
 
@@ -112,6 +115,12 @@ final class RoutingLoop {
         ready.removeAll(keepingCapacity: true)
         transport.poller.wait(timeout: timeout, into: &ready)
         now = Instant(nanoseconds: monotonicNanoseconds())
+    }
+
+    private func beginWaitingConnects() {
+        let waiting = waitingConnects
+        waitingConnects = []
+        for peer in waiting where !connect(peer) { peering.connectLater(peer, now) }
     }
 
     // MARK: read
@@ -255,7 +264,12 @@ final class RoutingLoop {
         for action in speaker.takeActions() {
             switch action {
             case .connect(let peer):
-                if plane.isStarting || !connect(peer) { peering.connectLater(peer, now) }
+                // Own routes first: a peer that heard End-of-RIB without them would drop what it kept for us.
+                if plane.isStarting {
+                    waitingConnects.append(peer)
+                } else if !connect(peer) {
+                    peering.connectLater(peer, now)
+                }
             case .send(let peer, let side, let buffer): transport.send(peer, side, buffer)
             case .close(let peer, let side): transport.close(peer, side, now: now)
             case .report(let peer, let event): report(peer, event)
