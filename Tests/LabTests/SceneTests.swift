@@ -166,6 +166,44 @@ import Testing
 }
 
 @Suite(.serialized) struct SessionTests {
+    @Test func `an own block is in the kernel before it is announced, and its withdrawal is sent before its route goes`() throws {
+        let lab = try BirdTests.pair()
+        try lab.must("ip route add blackhole 10.65.9.0/26 proto static metric 1024", in: "node")
+        let own = Lab.object("BlockAffinity", "own", "node: n, cidr: 10.65.9.0/26, state: confirmed")
+        let peer = Lab.object("BGPPeer", "p", "peerIP: 10.0.0.2, asNumber: 64512")
+        try lab.write("r.yaml", BirdTests.node + peer + own)
+        try lab.start(["tcpdump", "-l", "-n", "-v", "-i", "eth0", "tcp port 179 and src 10.0.0.1"], in: "node", log: "wire.txt")
+        try lab.start(["ip", "-4", "-ts", "monitor", "route"], in: "node", log: "kernel.txt")
+        try lab.startAgent("n", in: "node")
+        try BirdTests.startBird(lab, "local 10.0.0.2 as 64512; neighbor 10.0.0.1 as 64512;", statics: "")
+        try lab.wait(30, "the other block is announced") { try BirdTests.bird(lab, "show route").contains("10.65.1.0/26") }
+        // Somebody's route is in the way: not in the kernel, so not announced, and the reason is told.
+        #expect(try lab.ctl("n", "status").text.contains("10.65.9.0/26 (block) not announced: its route is not in the kernel: a route of protocol 4 is in the way"))
+        #expect(try !BirdTests.bird(lab, "show route").contains("10.65.9.0/26"))
+        try lab.must("ip route del blackhole 10.65.9.0/26 proto static", in: "node")
+        try lab.wait(10, "the freed block is announced") { try BirdTests.bird(lab, "show route").contains("10.65.9.0/26") }
+        try lab.write("r.yaml", BirdTests.node + peer)
+        try lab.wait(10, "the block is gone from both") { try !BirdTests.bird(lab, "show route").contains("10.65.9.0/26") && !BirdTests.routes(lab).contains("10.65.9.0/26") }
+        try lab.wait(5, "both captures have it") { lab.log("kernel.txt").contains("Deleted blackhole 10.65.9.0/26 proto 73") && lab.log("wire.txt").contains("Withdrawn routes") }
+        // 12:34:56.123456, as both tools print it.
+        var sent: [String: String] = [:]
+        var packet = ""
+        var isWithdrawal = false
+        for line in lab.log("wire.txt").split(separator: "\n") {
+            if line.first?.isNumber ?? false { packet = String(line.prefix(15)) }
+            if line.contains("Withdrawn routes") { isWithdrawal = true }
+            if line.contains("Updated routes") { isWithdrawal = false }
+            if line.contains("10.65.9.0/26") { sent[isWithdrawal ? "withdrawn" : "announced"] = packet }
+        }
+        func kernel(_ words: String) -> String? {
+            lab.log("kernel.txt").split(separator: "\n").first { $0.contains("] " + words) }.map { String($0.dropFirst(12).prefix(15)) }
+        }
+        let installed = try #require(kernel("blackhole 10.65.9.0/26 proto 73"))
+        let removed = try #require(kernel("Deleted blackhole 10.65.9.0/26 proto 73"))
+        #expect(installed < (try #require(sent["announced"])))
+        #expect(try #require(sent["withdrawn"]) < removed)
+    }
+
     @Test func `a prefix from two peers becomes one ECMP route, and a peer that goes takes only its own share`() throws {
         let lab = try BirdTests.pair()
         try lab.must("ip addr add 10.0.0.3/24 dev eth0", in: "peer")
