@@ -82,7 +82,14 @@ package enum UpdateValidation {
             }
             if let fault = read(attribute, context, &result.attributes) { result.faults.append(fault) }
         }
-        if !context.isFourOctetAS { result.attributes.mergeAS4() }
+        if !context.isFourOctetAS {
+            result.attributes.mergeAS4()
+            // Twice as long in four octets: it must still be an attribute.
+            if let path = result.attributes.asPath, path.encodedSize(octets: 4) > 0xFFFF {
+                result.attributes.asPath = nil
+                result.faults.append(.withdraw(.asPath, "too long for an attribute in four octets (RFC 6793 4.2.3)"))
+            }
+        }
         return result
     }
 

@@ -186,6 +186,20 @@ let mandatory = originIGP + path65000 + nextHop
         #expect(decoded.attributes.aggregator == attributes.aggregator)
     }
 
+    @Test func `a path of an old speaker that is too long in four octets is withdrawn, and one that prepending makes too long does not crash`() {
+        func path(_ segments: Int, _ octets: Int) -> [UInt8] {
+            let segment: [UInt8] = [2, 255] + [UInt8](repeating: 1, count: 255 * octets)
+            return attribute(0x50, 2, (0..<segments).flatMap { _ in segment })
+        }
+        #expect(validate(path(100, 2), fourOctet: false).action == .treatAsWithdraw)
+        #expect(validate(path(60, 2), fourOctet: false).action == nil)
+        let longest = validate(path(64, 4))
+        #expect(longest.action == nil)
+        var attributes = longest.attributes
+        for _ in 0..<200 { attributes.asPath = attributes.asPath?.prepending(ASNumber(1)) }
+        #expect(attributes.encoded().count > 0xFFFF)
+    }
+
     @Test func `AS4 attributes are ignored where the AGGREGATOR shows that an old speaker aggregated (RFC 6793 4_2_3)`() {
         let block =
             originIGP + attribute(0x40, 2, [2, 2, 0x5B, 0xA0, 0, 9]) + nextHop + attribute(0xC0, 7, [0, 7, 1, 1, 1, 1])

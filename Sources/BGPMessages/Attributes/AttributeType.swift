@@ -85,11 +85,14 @@ package struct RawAttribute {
 
 extension ByteWriter {
     /// Flags, type and length of an attribute; the extended form where the length exceeds 255.
+    ///
+    /// A value beyond 65,535 octets (a path that just fitted and was prepended to, say) gets a length that does not hold: its block fits into no
+    /// message, and `UpdateBuilder.fits` keeps it from being sent.
     package mutating func attributeHeader(_ type: AttributeType, flags: AttributeFlags, length: Int) {
         if length > 255 {
             u8(flags.union(.extendedLength).rawValue)
             u8(type.rawValue)
-            u16(UInt16(length))
+            u16(UInt16(clamping: length))
         } else {
             u8(flags.subtracting(.extendedLength).rawValue)
             u8(type.rawValue)
