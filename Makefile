@@ -26,7 +26,7 @@ demo: deps-lab release
 	$(SUDO) APUS_BIN="$$(swift build -c release --show-bin-path)" examples/lab/demo.sh
 
 # Every test: units, the kernel's FIB, and the labs with BIRD and GoBGP.
-test: deps-lab
+test: deps-lab lint
 	swift build --build-tests $(STRICT)
 	scripts/run-tests.sh
 
@@ -39,9 +39,9 @@ man: build
 	scripts/generate-man.sh
 
 lint:
-	swift format lint --strict --recursive Sources Tests Benchmarks Package.swift
+	swift format lint --strict --recursive Sources Tests Package.swift
 format:
-	swift format --in-place --recursive Sources Tests Benchmarks Package.swift
+	swift format --in-place --recursive Sources Tests Package.swift
 
 clean:
 	rm -rf .build

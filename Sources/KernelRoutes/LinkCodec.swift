@@ -18,7 +18,8 @@ enum LinkCodec {
         guard !name.isEmpty else { return nil }
         return Interface(
             index: InterfaceIndex(rawValue: message.ifi_index), name: name, isUp: message.ifi_flags & UInt32(IFF_UP.rawValue) != 0,
-            hasCarrier: message.ifi_flags & 0x10000 /* IFF_LOWER_UP */ != 0)
+            // IFF_LOWER_UP
+            hasCarrier: message.ifi_flags & 0x10000 != 0)
     }
 
     static func address(_ header: UnsafePointer<nlmsghdr>) -> InterfaceAddress? {

@@ -366,7 +366,10 @@ let block6 = prefix("fd00:65:1::/122")
             let friend = net.add(3)
             net.peer(victim, hostile)
             net.peer(victim, friend)
-            net.originate(hostile, block) { $0.communities = [Community(1, 2)]; $0.multiExitDisc = 5 }
+            net.originate(hostile, block) {
+                $0.communities = [Community(1, 2)]
+                $0.multiExitDisc = 5
+            }
             net.originate(hostile, block6)
             let whole = net.updates(hostile, victim).filter { $0.count > 30 }
             #expect(whole.count == 2)

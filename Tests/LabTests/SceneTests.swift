@@ -247,7 +247,8 @@ import Testing
         try lab.wait(10, "its route is there") { try lab.ctl("n", "routes", "10.70.0.0/24").status == 0 }
         // Nobody but a client with the key gets as far as an OPEN.
         try lab.must("ip addr add 10.0.0.9/24 dev eth0", in: "peer")
-        let text = "log stderr all; router id 10.0.0.9; protocol device { } protocol bgp n { strict bind; local 10.0.0.9 as 64512; neighbor 10.0.0.1 as 64512; connect delay time 1; password \"wrong\"; ipv4 { import all; export none; }; }"
+        let text =
+            "log stderr all; router id 10.0.0.9; protocol device { } protocol bgp n { strict bind; local 10.0.0.9 as 64512; neighbor 10.0.0.1 as 64512; connect delay time 1; password \"wrong\"; ipv4 { import all; export none; }; }"
         try text.write(toFile: lab.folder + "/bird9.conf", atomically: true, encoding: .utf8)
         try lab.start(["bird", "-f", "-c", lab.folder + "/bird9.conf", "-s", lab.folder + "/bird9.ctl"], in: "peer", log: "bird9.log")
         try lab.wait(20, "the stranger tries") { try Lab.run(["birdc", "-s", lab.folder + "/bird9.ctl", "show", "protocols", "n"]).text.contains("Connect") }
