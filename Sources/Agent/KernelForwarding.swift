@@ -151,7 +151,7 @@ final class KernelForwarding: ForwardingPlane {
             needsNextHopRefresh = false
             let changed = nextHops.refresh(interfaces, delta.foreign)
             if !changed.isEmpty {
-                speaker.rib.changeNextHops(changed.map { (address: $0.address, isReachable: $0.resolution.isReachable, cost: $0.resolution.cost) })
+                speaker.rib.changeNextHops(changed.map { state($0.address, $0.resolution) })
             }
             let own = Set(interfaces.addresses.map(\.address))
             if own != ownAddresses {
@@ -162,8 +162,15 @@ final class KernelForwarding: ForwardingPlane {
         for address in speaker.rib.takeReleasedNextHops() { nextHops.untrack(address) }
         for address in speaker.rib.takeUnresolvedNextHops() {
             let resolution = nextHops.track(address, interfaces, delta.foreign)
-            speaker.rib.setNewNextHop(address, isReachable: resolution.isReachable, cost: resolution.cost)
+            speaker.rib.setNewNextHop(state(address, resolution))
         }
+    }
+
+    private func state(_ address: IPAddress, _ resolution: NextHopResolution) -> RIB.NextHopState {
+        // A rule that names an interface means routes that leave by that one alone.
+        let ways = Set(resolution.nextHops.map(\.interface))
+        let name = ways.count == 1 ? ways.first.flatMap { interfaces[$0]?.name } ?? "" : ""
+        return RIB.NextHopState(address: address, isReachable: resolution.isReachable, cost: resolution.cost, interface: name)
     }
 
     private func updateImportPolicy(_ speaker: inout Speaker) {
@@ -211,10 +218,9 @@ final class KernelForwarding: ForwardingPlane {
         speaker.rib.attributes.nextHopAddress(handle).flatMap { nextHops[$0] }?.nextHops ?? []
     }
 
-    /// Contract 2.6: LOCAL_PREF carries the metric of an address that is being moved (live migration).
+    /// Contract 2.6: LOCAL_PREF carries the metric of an address that is being moved (live migration), or what `setPriority` says.
     private func metric(_ handle: AttributeHandle, _ speaker: borrowing Speaker) -> UInt32 {
-        let carried = LocalRoutes.localPrefBase - min(LocalRoutes.localPrefBase, speaker.rib.attributes.key(handle).localPref)
-        return carried == FIBRoute.elevatedMetric ? carried : FIBRoute.normalMetric
+        RoutePriority.priority(ofLocalPref: speaker.rib.attributes.key(handle).localPref)
     }
 
     // MARK: This node's routes
@@ -286,11 +292,16 @@ final class KernelForwarding: ForwardingPlane {
                 attributes.origin = .igp
                 attributes.asPath = ASPath()
                 attributes.localPref = localPref
-                speaker.rib.originate(change.prefix, attributes)
+                speaker.rib.originate(change.prefix, attributes, interface: ownInterface(change.prefix))
             } else {
                 speaker.rib.withdrawOwn(change.prefix)
             }
         }
+    }
+
+    /// Where an own route leads out; empty for a blackhole.
+    private func ownInterface(_ prefix: Prefix) -> String {
+        local.desired[prefix]?.nextHops.first.flatMap { interfaces[$0.interface]?.name } ?? ""
     }
 
     /// Routes of an earlier process that nobody wants: they go when every peer has told what it has, or at the deadline.

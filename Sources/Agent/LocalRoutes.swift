@@ -1,3 +1,4 @@
+import BGPRouting
 import BGPSpeaker
 import FIB
 import KernelRoutes
@@ -21,8 +22,6 @@ struct LocalRoutes {
         var preparedIndex: InterfaceIndex?
     }
 
-    /// Contract 2.6: `LOCAL_PREF = 2147483647 - metric` for host routes.
-    static let localPrefBase: UInt32 = 2_147_483_647
     static let blockLocalPref: UInt32 = 100
 
     private(set) var blocks: [OwnBlock] = []
@@ -107,7 +106,7 @@ struct LocalRoutes {
         for block in blocks where block.isExported && !block.prefix.isHost { result[block.prefix] = LocalRoutes.blockLocalPref }
         for (prefix, route) in routes where route.kind == .unicast {
             let cover = blocks.first { $0.prefix.contains(prefix) && !$0.prefix.isHost }
-            if cover == nil { result[prefix] = LocalRoutes.localPrefBase - route.metric }
+            if cover == nil { result[prefix] = RoutePriority.localPref(route.metric) }
         }
         return result
     }

@@ -315,12 +315,12 @@ final class Peering {
         session.offersExtendedMessage = options.extendedMessages ?? true
         var result = PeerSettings(name: planned.name, address: address, session: session)
         result.isClient = planned.isClient
-        result.importMode = options.importsAll ? .all : .safe
+        result.importSettings.mode = options.importsAll ? .all : .safe
         result.exportMode = options.exportsAll.map { $0 ? .all : .own }
-        result.allowedOwnAS = options.numAllowedLocalASNumbers
-        result.setsNextHopSelf = options.setsNextHopSelf
-        result.maximumPrefixes = options.maxPrefixes
-        result.maximumPrefixesRestart = options.maxPrefixesRestart
+        result.importSettings.allowedOwnAS = options.numAllowedLocalASNumbers
+        result.nextHopMode = options.setsNextHopSelf ? .itself : .auto
+        result.maximumPrefixes.limit = options.maxPrefixes
+        result.maximumPrefixes.restartAfter = options.maxPrefixesRestart
         let own = loaded.resources.nodes[node]
         let source = sourceAddress(planned, address)
         result.nextHops = AddressFamily.allCases.map { family in source?.family == family ? source : own?.address(family) }

@@ -308,8 +308,24 @@ final class RoutingLoop {
                 "keeping routes of a peer that restarts (RFC 4724)",
                 metadata: ["peer": "\(name)", "families": "\(families.families.map(\.name).joined(separator: ","))"])
         case .flushedStaleRoutes: logger.info("stale routes removed", metadata: ["peer": "\(name)"])
-        case .maximumPrefixesReached(let family, let limit):
-            logger.error("peer announces too many prefixes", metadata: ["peer": "\(name)", "family": "\(family.name)", "limit": "\(limit)"])
+        case .longLivedStaleRoutes(let families):
+            logger.warning(
+                "the restart time is over; the peer's routes are kept as the last choice (RFC 9494)",
+                metadata: ["peer": "\(name)", "families": "\(families.families.map(\.name).joined(separator: ","))"])
+        case .refreshed(let family, let gone):
+            logger.info("peer told its table again", metadata: ["peer": "\(name)", "family": "\(family.name)", "gone": "\(gone)"])
+        case .refreshTooEarly(let family):
+            logger.warning("BoRR before End-of-RIB is ignored (RFC 7313 4)", metadata: ["peer": "\(name)", "family": "\(family.name)"])
+        case .maximumPrefixesReached(let family, let limit, let action):
+            logger.error(
+                "peer announces too many prefixes",
+                metadata: ["peer": "\(name)", "family": "\(family.name)", "limit": "\(limit)", "action": "\(action.rawValue)"])
+        case .manyPrefixes(let family, let count):
+            logger.warning("peer announces many prefixes", metadata: ["peer": "\(name)", "family": "\(family.name)", "count": "\(count)"])
+        case .pathsRefused(let count):
+            logger.warning(
+                "paths not kept: more than one peer may announce of a prefix",
+                metadata: ["peer": "\(name)", "paths": "\(count)", "limit": "\(AdjRIBIn.pathsPerPrefix)"])
         case .tooSlow: logger.warning("peer does not read; it gets no routes until it does", metadata: ["peer": "\(name)"])
         case .caughtUp: logger.notice("peer reads again", metadata: ["peer": "\(name)"])
         }

@@ -131,6 +131,14 @@ struct StatusBuilder {
             case .gracefulRestart(let value):
                 "graceful restart \(value.restartTime)s" + (value.restarting ? " R" : "") + (value.notification ? " N" : "")
                     + value.families.map { " \($0.afiSafi.family?.name ?? "other")\($0.forwardingPreserved ? " F" : "")" }.joined()
+            case .extendedNextHop(let list): "extended next hop" + (list.contains { $0.family == .ipv4 } ? " IPv4" : "")
+            case .role(let value): "role " + (BGPRole(rawValue: value)?.name ?? "\(value)")
+            case .addPath(let list):
+                "add path"
+                    + list.map { " \($0.afiSafi.family?.name ?? "other")\($0.sends ? " sends" : "")\($0.receives ? " receives" : "")" }.joined(separator: ",")
+            case .enhancedRouteRefresh: "enhanced route refresh"
+            case .longLivedGracefulRestart(let list):
+                "long-lived graceful restart" + list.map { " \($0.afiSafi.family?.name ?? "other") \($0.staleTime)s" }.joined(separator: ",")
             case .unknown(let code, _): "capability \(code.rawValue)"
             }
         }
@@ -175,12 +183,19 @@ struct StatusBuilder {
             return RouteStatus(
                 prefix: "\(prefix)", from: settings.map { "\($0.address)" } ?? "local", peer: settings?.name ?? "this node", isBest: isBest,
                 isMultipath: path.flags.contains(.multipath), isStale: path.flags.contains(.stale),
-                ineligible: loop.speaker.rib.ineligibility(path)?.text, bestReason: isBest ? outcome?.reason.text : nil,
+                ineligible: ineligible(path, prefix), bestReason: isBest ? outcome?.reason.text : nil,
                 nextHop: attributes.nextHop.map { "\($0)" }, localPref: attributes.localPref, med: attributes.multiExitDisc,
                 asPath: attributes.asPath?.description ?? "", origin: attributes.origin?.description ?? "",
                 communities: attributes.communities.map(\.description) + attributes.largeCommunities.map(\.description),
                 originatorID: attributes.originatorID.map { "\($0)" }, clusterList: attributes.clusterList.map(\.description))
         }
+    }
+
+    /// A rule is told by its name.
+    private func ineligible(_ path: Path, _ prefix: Prefix) -> String? {
+        guard let reason = loop.speaker.rib.ineligibility(path) else { return nil }
+        if reason == .rejectedByFilter, let rule = loop.speaker.rib.importRule(prefix, path) { return "rejected by \(rule.label)" }
+        return reason.text
     }
 
     // MARK: why
@@ -222,9 +237,10 @@ struct StatusBuilder {
         guard snapshot.session != nil else { return "the session is not established" }
         guard let profile = loop.speaker.rib.peers[peer.index]?.profiles[prefix.family.index] else { return "the session does not carry \(prefix.family.name)" }
         if best.peer == peer { return "the best path came from this peer (split horizon)" }
-        let verdict = ExportPolicy.judge(
-            loop.speaker.rib.attributes.key(best.attributes), source: loop.speaker.rib.source(best), profile: profile)
-        if verdict != .announced { return verdict.text }
+        guard let index = loop.speaker.rib.tables[prefix.family.index].find(prefix) else { return "no peer announces it any more" }
+        let verdict = loop.speaker.rib.exportVerdict(best, index, profile)
+        if case .rejectedByRule(let rule) = verdict { return "rejected by \(profile.filter.rule(rule, prefix.family).label)" }
+        if !verdict.isAnnounced { return verdict.text }
         return snapshot.isBacklogged ? "the peer does not read" : "its address is the next hop (RFC 4271 5.1.3)"
     }
 

@@ -15,7 +15,8 @@ package struct MessageType: RawRepresentable, Sendable, Hashable {
         case .update: 23
         case .notification: 21
         case .keepalive: 19
-        case .routeRefresh: 23
+        // A BoRR or EoRR that is too short has an error of its own (RFC 7313 section 5): the length is judged with the message.
+        case .routeRefresh: 19
         default: nil
         }
     }

@@ -3,7 +3,7 @@ package import NetTypes
 /// Network layer reachability information: a list of prefixes (RFC 4271 section 4.3, RFC 4760 section 5).
 ///
 /// ```
-/// | length in bits 1 | prefix: as many octets as the bits need |
+/// | path identifier 4, with ADD-PATH (RFC 7911 section 3) | length in bits 1 | prefix: as many octets as the bits need |
 /// ```
 package enum NLRI {
     /// Reads the next prefix; host bits are masked. Nil where the length is beyond the family's, or the octets run out (RFC 7606 5.3).
@@ -25,10 +25,26 @@ package enum NLRI {
         return Prefix(IPAddress(high: high, low: low, family: family), length: length)
     }
 
+    /// The next path identifier and prefix of a field of a family with ADD-PATH; without it the identifier is 0.
+    @inline(__always)
+    package static func next(_ reader: inout ByteReader, _ family: AddressFamily, hasPathID: Bool) -> (prefix: Prefix, pathID: UInt32)? {
+        var pathID: UInt32 = 0
+        if hasPathID {
+            guard let value = reader.u32() else { return nil }
+            pathID = value
+        }
+        guard let prefix = next(&reader, family) else { return nil }
+        return (prefix, pathID)
+    }
+
     /// True where the whole field is a list of well-formed prefixes (RFC 7606 5.3).
-    package static func isWellFormed(_ field: UnsafeRawBufferPointer, _ family: AddressFamily) -> Bool {
+    package static func isWellFormed(_ field: UnsafeRawBufferPointer, _ family: AddressFamily, hasPathID: Bool = false) -> Bool {
         var offset = 0
         while offset < field.count {
+            if hasPathID {
+                guard field.count - offset > 4 else { return false }
+                offset += 4
+            }
             let length = Int(field[offset])
             let octets = (length + 7) >> 3
             guard length <= family.bits, field.count - offset - 1 >= octets else { return false }

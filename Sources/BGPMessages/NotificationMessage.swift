@@ -67,6 +67,8 @@ extension NotificationMessage {
     package static let badBGPIdentifier = NotificationMessage(.openMessage, 3)
     package static let unsupportedOptionalParameter = NotificationMessage(.openMessage, 4)
     package static let unacceptableHoldTime = NotificationMessage(.openMessage, 6)
+    /// RFC 9234 section 4.2.
+    package static let roleMismatch = NotificationMessage(.openMessage, 11)
     /// RFC 5492 section 3: data are the capabilities that were missing, each with code and length.
     package static func unsupportedCapability(_ capabilities: [UInt8]) -> NotificationMessage {
         NotificationMessage(.openMessage, 7, data: capabilities)
@@ -91,6 +93,10 @@ extension NotificationMessage {
     package static func unexpectedInEstablished(_ type: MessageType) -> NotificationMessage {
         NotificationMessage(.finiteStateMachine, 3, data: [type.rawValue])
     }
+    /// RFC 7313 section 5: data is the whole message.
+    package static func invalidRouteRefreshLength(_ message: UnsafeRawBufferPointer) -> NotificationMessage {
+        NotificationMessage(.routeRefresh, 1, data: Array(message))
+    }
     package static let finiteStateMachineError = NotificationMessage(.finiteStateMachine, 0)
 
     // RFC 4486 section 3
@@ -109,6 +115,18 @@ extension NotificationMessage {
     package static let configurationChange = NotificationMessage(.cease, 6)
     package static let connectionCollision = NotificationMessage(.cease, 7)
     package static let outOfResources = NotificationMessage(.cease, 8)
+    /// RFC 9384 section 3.
+    package static let bfdDown = NotificationMessage(.cease, 10)
+    /// Hard Reset (RFC 8538 section 3.1): the peer is not to keep our routes. Data is the NOTIFICATION that it stands for.
+    package static func hardReset(_ inner: NotificationMessage) -> NotificationMessage {
+        NotificationMessage(.cease, 9, data: [inner.code.rawValue, inner.subcode] + inner.data)
+    }
+    /// What a Hard Reset stands for; nil for any other NOTIFICATION, or where it says nothing.
+    package var hardResetReason: NotificationMessage? {
+        // One level: a Hard Reset in a Hard Reset says nothing.
+        guard code == .cease, subcode == 9, data.count >= 2, data[0] != ErrorCode.cease.rawValue || data[1] != 9 else { return nil }
+        return NotificationMessage(ErrorCode(rawValue: data[0]), data[1], data: Array(data[2...]))
+    }
 
     /// Administrative Shutdown with a text of at most 255 octets of UTF-8 (RFC 9003 section 2); longer text is cut at a character.
     package static func administrativeShutdown(_ text: String = "") -> NotificationMessage { communication(2, text) }
@@ -138,6 +156,7 @@ extension NotificationMessage: CustomStringConvertible {
     package var description: String {
         var text = codeName
         if let name = subcodeName { text += "/\(name)" } else if subcode != 0 { text += "/\(subcode)" }
+        if let inner = hardResetReason { text += " (\(inner))" }
         if let words = shutdownCommunication { text += ": \"\(words.filter { $0.isASCII ? $0 >= " " : true })\"" }
         return text
     }

@@ -7,12 +7,23 @@ import NetTypes
 /// ```
 package struct RouteRefreshMessage: Sendable, Hashable {
     package var afiSafi: AFISAFI
-    /// 0: a request. Other subtypes belong to RFC 7313, which Apus does not announce; they are ignored (its section 5).
+    /// `request`, `begin` or `end`; another value is ignored (RFC 7313 section 5).
     package var subtype: UInt8
 
-    package init(_ afiSafi: AFISAFI, subtype: UInt8 = 0) {
+    package static let request: UInt8 = 0
+    /// BoRR: what follows is the whole table.
+    package static let begin: UInt8 = 1
+    /// EoRR: what was not told since BoRR is gone.
+    package static let end: UInt8 = 2
+
+    package init(_ afiSafi: AFISAFI, subtype: UInt8 = request) {
         self.afiSafi = afiSafi
         self.subtype = subtype
+    }
+
+    /// True for a BoRR or EoRR whose length is not 4 beside the header: error 7,1 with the whole message (RFC 7313 section 5).
+    package static func hasInvalidLength(_ message: UnsafeRawBufferPointer) -> Bool {
+        message.count != 23 && message.count > 21 && (message[21] == begin || message[21] == end)
     }
 
     /// From a whole message, header included. Nil for a length that is not 23: ignored (RFC 2918 defines no error).

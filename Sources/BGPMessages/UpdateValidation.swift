@@ -15,7 +15,7 @@ package struct AttributeBlock {
     package private(set) var isEmpty = true
 
     /// Throws session reset for a repeated or broken multiprotocol attribute (RFC 7606 3 g, 5.3).
-    package init(_ block: UnsafeRawBufferPointer) throws(NotificationMessage) {
+    package init(_ block: UnsafeRawBufferPointer, _ context: AttributeContext) throws(NotificationMessage) {
         plain = block
         var reader = ByteReader(block)
         var first: Int?
@@ -31,10 +31,10 @@ package struct AttributeBlock {
             switch attribute.type {
             case .mpReachNLRI:
                 guard mpReach == nil else { throw .malformedAttributeList }
-                mpReach = try MPReachNLRI(attribute)
+                mpReach = try MPReachNLRI(attribute, context)
             case .mpUnreachNLRI:
                 guard mpUnreach == nil else { throw .malformedAttributeList }
-                mpUnreach = try MPUnreachNLRI(attribute)
+                mpUnreach = try MPUnreachNLRI(attribute, context)
             default:
                 isEmpty = false
                 if first == nil { first = offset } else if end != offset { isSplit = true }
@@ -134,6 +134,8 @@ package enum UpdateValidation {
         case .as4Path: return into.readAS4Path(attribute.value, context)
         case .as4Aggregator: return into.readAS4Aggregator(attribute.value, context)
         case .largeCommunities: return into.readLargeCommunities(attribute.value)
+        case .ipv6ExtendedCommunities: return into.readIPv6ExtendedCommunities(attribute)
+        case .onlyToCustomer: return into.readOnlyToCustomer(attribute.value)
         default: return nil
         }
     }

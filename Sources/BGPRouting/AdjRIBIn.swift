@@ -7,8 +7,11 @@ package typealias PathIndex = UInt32
 package struct Path: Sendable {
     /// The next path of the same prefix, + 1; 0 ends the list.
     var next: UInt32
+    /// What the decision sees: what was received, as import policy changed it.
     package var attributes: AttributeHandle
-    /// RFC 7911; 0 without it.
+    /// What the peer sent. The same handle where policy changed nothing; then the path has one reference to it, else one to each.
+    package var received: AttributeHandle
+    /// The peer's (RFC 7911); 0 without it.
     package var pathID: UInt32
     package var peer: PeerIndex
     package var flags: Flags
@@ -24,14 +27,25 @@ package struct Path: Sendable {
         package static let stale = Flags(rawValue: 4)
         /// Learned from an external peer.
         package static let external = Flags(rawValue: 8)
+        /// Not told again since the peer began a refresh (RFC 7313).
+        package static let refreshing = Flags(rawValue: 16)
+        /// Kept beyond the restart time (RFC 9494).
+        package static let longLived = Flags(rawValue: 32)
+        /// Traffic to the prefix is to be dropped (RFC 7999).
+        package static let blackhole = Flags(rawValue: 64)
         static let reasonShift: UInt16 = 8
+        /// What import policy decides.
+        static let verdictMask = Flags(rawValue: 0xFF00 | Flags.blackhole.rawValue)
+        var verdict: Flags { intersection(.verdictMask) }
     }
 
     /// Why import found the path ineligible; nil for an eligible one.
     package var ineligible: IneligibleReason? { IneligibleReason(rawValue: UInt8(flags.rawValue >> Flags.reasonShift)) }
 
-    static func flags(external: Bool, ineligible: IneligibleReason?) -> Flags {
-        Flags(rawValue: (external ? Flags.external.rawValue : 0) | UInt16(ineligible?.rawValue ?? 0) << Flags.reasonShift)
+    static func flags(external: Bool, ineligible: IneligibleReason?, blackhole: Bool = false) -> Flags {
+        Flags(
+            rawValue: (external ? Flags.external.rawValue : 0) | (blackhole ? Flags.blackhole.rawValue : 0)
+                | UInt16(ineligible?.rawValue ?? 0) << Flags.reasonShift)
     }
 }
 
@@ -51,6 +65,10 @@ package enum IneligibleReason: UInt8, Sendable, Hashable, CaseIterable {
     case martian
     /// RFC 4271 5.1.3: the next hop is our own address.
     case nextHopIsOurselves
+    /// A rule of the peer's import filters.
+    case rejectedByFilter
+    /// RFC 9234 5: the route was only for customers and comes from one, or from another peer's.
+    case routeLeak
     /// RFC 4271 9.1.2.1. Found at decision time, never stored.
     case nextHopUnreachable
 
@@ -64,6 +82,8 @@ package enum IneligibleReason: UInt8, Sendable, Hashable, CaseIterable {
         case .insideOwnBlock: "inside a block of this node, refused by import: safe"
         case .martian: "never to be routed, refused by import: safe"
         case .nextHopIsOurselves: "next hop is this node itself (RFC 4271 5.1.3)"
+        case .rejectedByFilter: "rejected by a BGPFilter"
+        case .routeLeak: "route leak: OTC from this peer (RFC 9234 5)"
         case .nextHopUnreachable: "next hop unreachable (RFC 4271 9.1.2.1)"
         }
     }
@@ -71,7 +91,7 @@ package enum IneligibleReason: UInt8, Sendable, Hashable, CaseIterable {
 
 /// All paths of one family, of every peer, in one table: the Adj-RIBs-In, and with the flags `best` and `multipath` the Loc-RIB.
 ///
-/// A prefix has a list of paths; the selected one is its head. Paths are slots in one array, linked by index: 16 bytes each, no object per
+/// A prefix has a list of paths; the selected one is its head. Paths are slots in one array, linked by index: 20 bytes each, no object per
 /// route. Per prefix 4 bytes more, beside the prefix table's own.
 package struct AdjRIBIn: ~Copyable {
     private var prefixes: PrefixTable
@@ -108,36 +128,46 @@ package struct AdjRIBIn: ~Copyable {
 
     // MARK: Writing
 
-    package enum Change: Sendable, Equatable {
+    package enum Change: Sendable {
         /// The same path with the same attributes was there.
         case none
         case added
-        /// The attributes that it had; the table's reference to them passes to the caller.
-        case replaced(AttributeHandle)
+        /// What was there; the table's references to its attributes pass to the caller.
+        case replaced(Path)
+        /// The peer has `pathsPerPrefix` other paths of the prefix already (RFC 7911 leaves the number open; memory and time do not).
+        case refused
     }
 
-    /// Adds or replaces a peer's path. The caller passes its reference to `attributes` in, except on `.none`.
+    /// Paths of one prefix that one peer may announce.
+    package static let pathsPerPrefix = 256
+
+    /// Adds or replaces a peer's path. The caller passes its references to the attributes in, except on `.none` and `.refused`.
     package mutating func update(
-        _ prefix: Prefix, _ peer: PeerIndex, _ pathID: UInt32, _ attributes: AttributeHandle, external: Bool, ineligible: IneligibleReason?
+        _ prefix: Prefix, _ peer: PeerIndex, _ pathID: UInt32, attributes: AttributeHandle, received: AttributeHandle, flags: Path.Flags
     ) -> Change {
         let index = prefixes.insert(prefix)
         growArrays()
-        let flags = Path.flags(external: external, ineligible: ineligible)
         var cursor = heads[Int(index)]
+        var others = 0
         while cursor != 0 {
             let slot = Int(cursor - 1)
-            if paths[slot].peer == peer, paths[slot].pathID == pathID {
-                let old = paths[slot]
-                let kept = old.flags.intersection([.best, .multipath])
-                paths[slot].flags = flags.union(kept)
-                if old.attributes == attributes, old.ineligible == ineligible { return .none }
-                paths[slot].attributes = attributes
-                markDirty(index)
-                return .replaced(old.attributes)
+            if paths[slot].peer == peer {
+                if paths[slot].pathID == pathID {
+                    let old = paths[slot]
+                    let kept = old.flags.intersection([.best, .multipath])
+                    paths[slot].flags = flags.union(kept)
+                    if old.attributes == attributes, old.received == received, old.flags.verdict == flags.verdict { return .none }
+                    paths[slot].attributes = attributes
+                    paths[slot].received = received
+                    markDirty(index)
+                    return .replaced(old)
+                }
+                others += 1
             }
             cursor = paths[slot].next
         }
-        let path = Path(next: 0, attributes: attributes, pathID: pathID, peer: peer, flags: flags)
+        guard others < AdjRIBIn.pathsPerPrefix else { return .refused }
+        let path = Path(next: 0, attributes: attributes, received: received, pathID: pathID, peer: peer, flags: flags)
         // The head stays first, because it is the selected path until the next decision.
         let slot = allocate(path)
         if heads[Int(index)] == 0 {
@@ -152,14 +182,14 @@ package struct AdjRIBIn: ~Copyable {
         return .added
     }
 
-    /// Removes a peer's path. The table's reference to its attributes passes to the caller. Nil where there is none.
-    package mutating func remove(_ prefix: Prefix, _ peer: PeerIndex, _ pathID: UInt32) -> AttributeHandle? {
+    /// Removes a peer's path. The table's references to its attributes pass to the caller. Nil where there is none.
+    package mutating func remove(_ prefix: Prefix, _ peer: PeerIndex, _ pathID: UInt32) -> Path? {
         guard let index = prefixes.find(prefix) else { return nil }
         return unlink(index) { $0.peer == peer && $0.pathID == pathID }
     }
 
     /// Removes the first path of a prefix that satisfies the condition.
-    private mutating func unlink(_ index: PrefixIndex, where condition: (Path) -> Bool) -> AttributeHandle? {
+    private mutating func unlink(_ index: PrefixIndex, where condition: (Path) -> Bool) -> Path? {
         var previous: Int?
         var cursor = heads[Int(index)]
         while cursor != 0 {
@@ -167,10 +197,10 @@ package struct AdjRIBIn: ~Copyable {
             let path = paths[slot]
             if condition(path) {
                 if let previous { paths[previous].next = path.next } else { heads[Int(index)] = path.next }
-                freePaths.append(PathIndex(slot))
+                if retiresPaths { retired.append((PathIndex(slot), index)) } else { freePaths.append(PathIndex(slot)) }
                 count(path.peer, -1)
                 markDirty(index)
-                return path.attributes
+                return path
             }
             previous = slot
             cursor = path.next
@@ -178,44 +208,69 @@ package struct AdjRIBIn: ~Copyable {
         return nil
     }
 
-    /// Removes a peer's paths of which `condition` is true, in `range` of prefix indices; hands each one's attributes to `released`.
-    package mutating func removeAll(of peer: PeerIndex, onlyStale: Bool, _ released: (AttributeHandle) -> Void) {
+    /// Removes a peer's paths of which `condition` is true; hands each one to `released`, which takes over its references.
+    package mutating func removeAll(of peer: PeerIndex, where condition: (Path) -> Bool, _ released: (Path) -> Void) {
         guard pathCount(of: peer) > 0 else { return }
         for index in 0..<heads.count where heads[index] != 0 {
-            while let attributes = unlink(PrefixIndex(index), where: { $0.peer == peer && (!onlyStale || $0.flags.contains(.stale)) }) {
-                released(attributes)
-            }
+            while let path = unlink(PrefixIndex(index), where: { $0.peer == peer && condition($0) }) { released(path) }
         }
     }
 
-    /// Marks a peer's paths as stale. Paths that are stale already are of an older session and go (RFC 4724 4.2).
-    package mutating func markStale(_ peer: PeerIndex, _ released: (AttributeHandle) -> Void) {
-        removeAll(of: peer, onlyStale: true, released)
+    /// Sets or clears a flag of all paths of a peer that takes no part in the decision.
+    package mutating func mark(_ peer: PeerIndex, _ flag: Path.Flags, _ isSet: Bool) {
         guard pathCount(of: peer) > 0 else { return }
         for head in heads {
             var cursor = head
             while cursor != 0 {
                 let slot = Int(cursor - 1)
-                if paths[slot].peer == peer { paths[slot].flags.insert(.stale) }
+                if paths[slot].peer == peer { if isSet { paths[slot].flags.insert(flag) } else { paths[slot].flags.remove(flag) } }
                 cursor = paths[slot].next
             }
         }
     }
 
-    /// Records new verdicts on paths; marks the prefixes of those that changed.
-    package mutating func reevaluate(_ verdicts: [(PathIndex, IneligibleReason?)]) {
-        var changed: Set<PathIndex> = []
-        for (path, verdict) in verdicts where paths[Int(path)].ineligible != verdict {
-            let kept = paths[Int(path)].flags.intersection([.best, .multipath, .stale])
-            paths[Int(path)].flags = Path.flags(external: paths[Int(path)].flags.contains(.external), ineligible: verdict).union(kept)
-            changed.insert(path)
+    /// What policy makes of a path that is there.
+    package struct Reevaluation {
+        package var prefix: PrefixIndex
+        package var path: PathIndex
+        package var attributes: AttributeHandle
+        package var flags: Path.Flags
+    }
+
+    /// Records new verdicts; marks their prefixes. The caller passes a reference to the new attributes in, and gets that to the old ones back.
+    package mutating func reevaluate(_ item: Reevaluation) -> AttributeHandle {
+        let slot = Int(item.path)
+        let old = paths[slot].attributes
+        let kept = paths[slot].flags.subtracting(.verdictMask)
+        paths[slot].attributes = item.attributes
+        paths[slot].flags = kept.union(item.flags.verdict)
+        markDirty(item.prefix)
+        return old
+    }
+
+    // MARK: Path identifiers of ours (RFC 7911)
+
+    /// Set while some update group tells path identifiers, which are made of path slots: a slot is then not used again before every group
+    /// has been told that its path is gone.
+    package var retiresPaths = false {
+        didSet {
+            guard !retiresPaths else { return }
+            freePaths += retired.map(\.path)
+            retired = []
         }
-        guard !changed.isEmpty else { return }
-        var list: [PathIndex] = []
-        for index in 0..<PrefixIndex(heads.count) {
-            pathIndices(index, into: &list)
-            if list.contains(where: changed.contains) { markDirty(index) }
-        }
+    }
+    /// Slots of paths that are gone, with the prefix that they were of.
+    package private(set) var retired: [(path: PathIndex, prefix: PrefixIndex)] = []
+
+    /// True where the prefix waits for a decision.
+    package func isWaiting(_ index: PrefixIndex) -> Bool { isDirty[Int(index)] }
+
+    /// Every group has been told of the retired paths of prefixes that are decided: their slots may be used again.
+    package mutating func releaseRetired() {
+        guard !retired.isEmpty else { return }
+        var rest: [(path: PathIndex, prefix: PrefixIndex)] = []
+        for item in retired { if isDirty[Int(item.prefix)] { rest.append(item) } else { freePaths.append(item.path) } }
+        retired = rest
     }
 
     package mutating func markDirty(_ index: PrefixIndex) {
@@ -347,6 +402,7 @@ package struct AdjRIBIn: ~Copyable {
         isDirty = []
         paths = []
         freePaths = []
+        retired = []
     }
 }
 

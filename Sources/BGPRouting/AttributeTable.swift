@@ -24,8 +24,8 @@ package struct DecisionKey: Sendable, Hashable {
     package init() {}
 
     package struct Flags: OptionSet, Sendable, Hashable {
-        package let rawValue: UInt8
-        package init(rawValue: UInt8) { self.rawValue = rawValue }
+        package let rawValue: UInt16
+        package init(rawValue: UInt16) { self.rawValue = rawValue }
         /// RFC 1997.
         package static let noExport = Flags(rawValue: 1)
         package static let noAdvertise = Flags(rawValue: 2)
@@ -34,6 +34,15 @@ package struct DecisionKey: Sendable, Hashable {
         package static let ownCluster = Flags(rawValue: 8)
         package static let ownOriginator = Flags(rawValue: 16)
         package static let hasLocalPref = Flags(rawValue: 32)
+        /// RFC 8326.
+        package static let gracefulShutdown = Flags(rawValue: 64)
+        /// RFC 7999.
+        package static let blackhole = Flags(rawValue: 128)
+        /// LLGR_STALE and NO_LLGR (RFC 9494).
+        package static let longLivedStale = Flags(rawValue: 256)
+        package static let noLongLived = Flags(rawValue: 512)
+        /// RFC 9234.
+        package static let onlyToCustomer = Flags(rawValue: 1024)
     }
 }
 
@@ -121,6 +130,15 @@ package struct AttributeTable: ~Copyable {
         }
     }
 
+    /// The set with a change, interned and retained. The next hop stays where it came from.
+    package mutating func transformed(_ handle: AttributeHandle, _ change: (inout PathAttributes) -> Void) -> AttributeHandle {
+        var set = attributes(handle)
+        let separate = entries[Int(handle)].hasSeparateNextHop ? set.nextHop : nil
+        if separate != nil { set.nextHop = nil }
+        change(&set)
+        return intern(set, separateNextHop: separate)
+    }
+
     package mutating func retain(_ handle: AttributeHandle) { entries[Int(handle)].references += 1 }
 
     package mutating func release(_ handle: AttributeHandle) {
@@ -172,8 +190,8 @@ package struct AttributeTable: ~Copyable {
 
     package mutating func takeUnresolvedNextHops() -> [IPAddress] { nextHops.takeUnresolved() }
     package mutating func takeReleasedNextHops() -> [IPAddress] { nextHops.takeReleased() }
-    package mutating func setNextHop(_ address: IPAddress, isReachable: Bool, cost: UInt32) -> NextHopIndex? {
-        nextHops.set(address, isReachable: isReachable, cost: cost)
+    package mutating func setNextHop(_ address: IPAddress, isReachable: Bool, cost: UInt32, interface: String) -> NextHopIndex? {
+        nextHops.set(address, isReachable: isReachable, cost: cost, interface: interface)
     }
 
     // MARK: Storage
@@ -237,9 +255,14 @@ package struct AttributeTable: ~Copyable {
             case .noExport: key.flags.insert(.noExport)
             case .noAdvertise: key.flags.insert(.noAdvertise)
             case .noExportSubconfed: key.flags.insert(.noExportSubconfed)
+            case .gracefulShutdown: key.flags.insert(.gracefulShutdown)
+            case .blackhole: key.flags.insert(.blackhole)
+            case .llgrStale: key.flags.insert(.longLivedStale)
+            case .noLLGR: key.flags.insert(.noLongLived)
             default: break
             }
         }
+        if attributes.onlyToCustomer != nil { key.flags.insert(.onlyToCustomer) }
         if attributes.originatorID == identity.identifier { key.flags.insert(.ownOriginator) }
         if attributes.clusterList.contains(identity.clusterID) { key.flags.insert(.ownCluster) }
         if let hop = separateNextHop ?? attributes.nextHop { key.nextHop = nextHops.retain(hop) }

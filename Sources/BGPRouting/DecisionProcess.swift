@@ -7,23 +7,25 @@ package enum BestPathReason: Int, Sendable, Hashable, CaseIterable, Comparable {
     case onlyPath = 0
     /// 1: a route of this speaker itself.
     case locallyOriginated
-    /// 2: the highest LOCAL_PREF (RFC 4271 9.1.1).
+    /// 2: not kept beyond its peer's restart (RFC 9494 4.4).
+    case notLongLivedStale
+    /// 3: the highest LOCAL_PREF (RFC 4271 9.1.1).
     case localPref
-    /// 3: the shortest AS_PATH (9.1.2.2 a).
+    /// 4: the shortest AS_PATH (9.1.2.2 a).
     case asPathLength
-    /// 4: the lowest ORIGIN (9.1.2.2 b).
+    /// 5: the lowest ORIGIN (9.1.2.2 b).
     case origin
-    /// 5: the lowest MULTI_EXIT_DISC among routes of the same neighbour AS (9.1.2.2 c).
+    /// 6: the lowest MULTI_EXIT_DISC among routes of the same neighbour AS (9.1.2.2 c).
     case multiExitDisc
-    /// 6: external before internal (9.1.2.2 d).
+    /// 7: external before internal (9.1.2.2 d).
     case external
-    /// 7: the lowest interior cost to the next hop (9.1.2.2 e). What is equal up to here may share traffic (ECMP).
+    /// 8: the lowest interior cost to the next hop (9.1.2.2 e). What is equal up to here may share traffic (ECMP).
     case interiorCost
-    /// 8: the lowest BGP Identifier, ORIGINATOR_ID in its place where there is one (9.1.2.2 f, RFC 4456 9).
+    /// 9: the lowest BGP Identifier, ORIGINATOR_ID in its place where there is one (9.1.2.2 f, RFC 4456 9).
     case identifier
-    /// 9: the shortest CLUSTER_LIST (RFC 4456 9).
+    /// 10: the shortest CLUSTER_LIST (RFC 4456 9).
     case clusterListLength
-    /// 10: the lowest peer address (9.1.2.2 g), then the lowest path identifier.
+    /// 11: the lowest peer address (9.1.2.2 g), then the lowest path identifier.
     case peerAddress
 
     package static func < (a: BestPathReason, b: BestPathReason) -> Bool { a.rawValue < b.rawValue }
@@ -32,6 +34,7 @@ package enum BestPathReason: Int, Sendable, Hashable, CaseIterable, Comparable {
         switch self {
         case .onlyPath: "only eligible path"
         case .locallyOriginated: "locally originated"
+        case .notLongLivedStale: "not long-lived stale"
         case .localPref: "highest LOCAL_PREF"
         case .asPathLength: "shortest AS_PATH"
         case .origin: "lowest ORIGIN"
@@ -78,7 +81,7 @@ package enum DecisionProcess {
     package struct Outcome: Sendable, Equatable {
         package var best: PathIndex
         package var reason: BestPathReason
-        /// Paths that are equal through step 7, the best one included, at most `maximumPaths`.
+        /// Paths that are equal through step 8, the best one included, at most `maximumPaths`.
         package var multipath: [PathIndex]
     }
 
@@ -91,15 +94,19 @@ package enum DecisionProcess {
         // 1
         if candidates.contains(where: \.isLocal) { keep(&candidates, .locallyOriginated, &reason) { $0.isLocal } }
         // 2
+        if candidates.contains(where: { !$0.key.flags.contains(.longLivedStale) }) {
+            keep(&candidates, .notLongLivedStale, &reason) { !$0.key.flags.contains(.longLivedStale) }
+        }
+        // 3
         let localPref = candidates.reduce(0) { max($0, $1.key.localPref) }
         keep(&candidates, .localPref, &reason) { $0.key.localPref == localPref }
-        // 3
+        // 4
         let length = candidates.reduce(UInt16.max) { min($0, $1.key.pathLength) }
         keep(&candidates, .asPathLength, &reason) { $0.key.pathLength == length }
-        // 4
+        // 5
         let origin = candidates.reduce(UInt8.max) { min($0, $1.key.origin.rawValue) }
         keep(&candidates, .origin, &reason) { $0.key.origin.rawValue == origin }
-        // 5
+        // 6
         let someMED = candidates[0].key.multiExitDisc
         if candidates.contains(where: { $0.key.multiExitDisc != someMED }) {
             let all = candidates
@@ -107,20 +114,20 @@ package enum DecisionProcess {
                 !all.contains { $0.key.neighborAS == candidate.key.neighborAS && $0.key.multiExitDisc < candidate.key.multiExitDisc }
             }
         }
-        // 6
-        if candidates.contains(where: \.isExternal) { keep(&candidates, .external, &reason) { $0.isExternal } }
         // 7
+        if candidates.contains(where: \.isExternal) { keep(&candidates, .external, &reason) { $0.isExternal } }
+        // 8
         let cost = candidates.reduce(UInt32.max) { min($0, $1.interiorCost) }
         keep(&candidates, .interiorCost, &reason) { $0.interiorCost == cost }
 
         let equals = candidates
-        // 8
+        // 9
         let identifier = candidates.reduce(UInt32.max) { min($0, $1.identifier) }
         keep(&candidates, .identifier, &reason) { $0.identifier == identifier }
-        // 9
+        // 10
         let clusters = candidates.reduce(UInt16.max) { min($0, $1.key.clusterListLength) }
         keep(&candidates, .clusterListLength, &reason) { $0.key.clusterListLength == clusters }
-        // 10
+        // 11
         if candidates.count > 1 {
             reason = .peerAddress
             candidates.sort { ($0.peerAddress, $0.pathID) < ($1.peerAddress, $1.pathID) }
@@ -134,6 +141,21 @@ package enum DecisionProcess {
             multipath += others.prefix(maximumPaths - 1).map(\.path)
         }
         return Outcome(best: best, reason: reason, multipath: multipath)
+    }
+
+    /// The best `limit` paths in the order in which each would follow the one before (RFC 7911 5: the best one is among them).
+    package static func rank(_ candidates: [Candidate], limit: Int) -> [PathIndex] {
+        var left = candidates
+        var scratch: [Candidate] = []
+        var result: [PathIndex] = []
+        while result.count < limit, !left.isEmpty {
+            scratch.removeAll(keepingCapacity: true)
+            scratch += left
+            guard let outcome = decide(&scratch, maximumPaths: 1) else { break }
+            result.append(outcome.best)
+            left.removeAll { $0.path == outcome.best }
+        }
+        return result
     }
 
     /// Removes what does not satisfy `condition`; a step that removed something is the reason so far.

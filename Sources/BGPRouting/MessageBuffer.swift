@@ -1,4 +1,4 @@
-package import NetTypes
+import NetTypes
 
 /// Whole BGP messages, encoded once and queued to every receiver by reference.
 ///
@@ -26,5 +26,5 @@ package struct Delivery: Sendable {
     package let group: Int
     package let receivers: Receivers
     /// Prefixes that the buffer withdraws, kept for members that are too slow to take it (see `UpdateGroup.detached`).
-    package let withdrawn: [Prefix]
+    package let withdrawn: [OutboundNLRI]
 }

@@ -12,6 +12,8 @@ package struct NextHopRegistry: Sendable {
         package var isReachable: Bool
         /// Interior cost (RFC 4271 9.1.2.2 e).
         package var cost: UInt32
+        /// Where it leads out, for filters; empty where nobody said.
+        package var interface: String
         var references: UInt32
     }
 
@@ -30,7 +32,7 @@ package struct NextHopRegistry: Sendable {
     /// `assumesReachable`: no tracking, every next hop counts as reachable at cost 0 (SPEC `nextHopTracking: none`).
     init(assumesReachable: Bool) {
         self.assumesReachable = assumesReachable
-        entries = [Entry(address: .any(.ipv4), isReachable: true, cost: 0, references: 1)]
+        entries = [Entry(address: .any(.ipv4), isReachable: true, cost: 0, interface: "", references: 1)]
     }
 
     mutating func retain(_ address: IPAddress) -> NextHopIndex {
@@ -38,7 +40,7 @@ package struct NextHopRegistry: Sendable {
             entries[Int(index)].references += 1
             return index
         }
-        let entry = Entry(address: address, isReachable: assumesReachable, cost: 0, references: 1)
+        let entry = Entry(address: address, isReachable: assumesReachable, cost: 0, interface: "", references: 1)
         let index: NextHopIndex
         if let reused = free.popLast() {
             index = reused
@@ -77,12 +79,13 @@ package struct NextHopRegistry: Sendable {
     }
 
     /// True where anything changed, so that the prefixes that use the next hop are to be decided again.
-    mutating func set(_ address: IPAddress, isReachable: Bool, cost: UInt32) -> NextHopIndex? {
+    mutating func set(_ address: IPAddress, isReachable: Bool, cost: UInt32, interface: String) -> NextHopIndex? {
         guard let index = indices[address] else { return nil }
         let old = entries[Int(index)]
-        guard old.isReachable != isReachable || old.cost != cost else { return nil }
+        guard old.isReachable != isReachable || old.cost != cost || old.interface != interface else { return nil }
         entries[Int(index)].isReachable = isReachable
         entries[Int(index)].cost = cost
+        entries[Int(index)].interface = interface
         return index
     }
 }

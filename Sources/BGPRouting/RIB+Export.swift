@@ -7,22 +7,26 @@ extension RIB {
     package struct ReplayDone: Sendable, Equatable {
         package let peer: PeerIndex
         package let family: AddressFamily
+        /// False where another replay for the member begins now: it asked again meanwhile.
+        package let isLast: Bool
     }
 
     /// True where `export` has something to do.
     package var hasExportWork: Bool {
-        !emptied[0].isEmpty || !emptied[1].isEmpty || groups.contains { ($0?.hasPending ?? false) || ($0?.hasReplay ?? false) }
+        !emptied[0].isEmpty || !emptied[1].isEmpty || !tables[0].retired.isEmpty || !tables[1].retired.isEmpty || groups.contains { ($0?.hasPending ?? false) || ($0?.hasReplay ?? false) }
     }
 
     /// Tells every group's members what changed, and goes on with replays: at most `replayBudget` prefixes of each.
     ///
     /// Everything pending is told; `decide` has bounded it. Buffers hold about 32 KB of messages with the same receivers.
     package mutating func export(replayBudget: Int, _ deliveries: inout [Delivery], _ done: inout [ReplayDone]) {
+        offerRetired()
         for index in groups.indices where groups[index] != nil {
             if groups[index]?.hasPending ?? false { tellPending(index, &deliveries) }
             if groups[index]?.hasReplay ?? false { goOnWithReplay(index, replayBudget, &deliveries, &done) }
         }
         for family in AddressFamily.allCases {
+            tables[family.index].releaseRetired()
             for index in emptied[family.index] { _ = tables[family.index].releaseIfEmpty(index) }
             emptied[family.index].removeAll(keepingCapacity: true)
         }
@@ -41,8 +45,8 @@ extension RIB {
     private struct Bucket {
         var handle: UInt32
         var source: PeerIndex
-        var prefixes: [Prefix] = []
-        var indices: [PrefixIndex] = []
+        var prefixes: [OutboundNLRI] = []
+        var slots: [UInt32] = []
     }
 
     private mutating func tellPending(_ index: Int, _ deliveries: inout [Delivery]) {
@@ -66,29 +70,29 @@ extension RIB {
             return lastBucket
         }
         /// Withdrawals by who never had the route, and withdrawals for one peer that must lose what it had.
-        var withdrawals: [ExcludedPair: [Prefix]] = [:]
-        var targeted: [PeerIndex: [Prefix]] = [:]
+        var withdrawals: [ExcludedPair: [OutboundNLRI]] = [:]
+        var targeted: [PeerIndex: [OutboundNLRI]] = [:]
 
         for update in pending {
-            guard let prefix = tables[family.index].prefix(at: update.prefix) else { continue }
+            guard let nlri = nlri(update.slot, index, family) else { continue }
             let entry = AdjRIBOutEntry(attributes: update.newAttributes, source: update.newSource)
             let sameAsBefore = entry.attributes == update.oldAttributes && (entry.attributes == 0 || entry.source == update.oldSource)
             if sameAsBefore { continue }
             if let handle = entry.handle {
                 let slot = bucket(handle, entry.source)
-                buckets[slot].prefixes.append(prefix)
-                buckets[slot].indices.append(update.prefix)
+                buckets[slot].prefixes.append(nlri)
+                buckets[slot].slots.append(update.slot)
                 if update.oldAttributes != 0 {
                     // Who had the old route and must not have the new one.
                     let before = excluded(update.oldAttributes - 1, update.oldSource, index)
                     let after = excluded(handle, entry.source, index)
                     for case let peer? in [after.0, after.1] where peer != before.0 && peer != before.1 {
-                        targeted[peer, default: []].append(prefix)
+                        targeted[peer, default: []].append(nlri)
                     }
                 }
             } else {
                 let before = excluded(update.oldAttributes - 1, update.oldSource, index)
-                withdrawals[ExcludedPair(before), default: []].append(prefix)
+                withdrawals[ExcludedPair(before), default: []].append(nlri)
             }
         }
 
@@ -103,6 +107,12 @@ extension RIB {
         for update in pending where update.oldAttributes != 0 { attributes.release(update.oldAttributes - 1) }
     }
 
+    /// What is told of an entry of a group.
+    private func nlri(_ slot: UInt32, _ group: Int, _ family: AddressFamily) -> OutboundNLRI? {
+        guard let prefixIndex = groups[group]?.prefix(ofSlot: slot), let prefix = tables[family.index].prefix(at: prefixIndex) else { return nil }
+        return OutboundNLRI(prefix, pathID: groups[group]?.pathID(ofSlot: slot) ?? 0)
+    }
+
     private struct ExcludedPair: Hashable {
         var first: PeerIndex?
         var second: PeerIndex?
@@ -110,10 +120,10 @@ extension RIB {
     }
 
     private func deliver(
-        withdrawing prefixes: [Prefix], _ profile: ExportProfile, _ group: Int, _ receivers: Delivery.Receivers,
+        withdrawing prefixes: [OutboundNLRI], _ profile: ExportProfile, _ group: Int, _ receivers: Delivery.Receivers,
         _ deliveries: inout [Delivery]
     ) {
-        var builder = UpdateBuilder(family: profile.family, maximumLength: profile.maximumMessageLength)
+        var builder = UpdateBuilder(profile)
         builder.withdraw(prefixes)
         deliveries.append(Delivery(buffer: builder.take(), group: group, receivers: receivers, withdrawn: prefixes))
     }
@@ -123,7 +133,7 @@ extension RIB {
         _ buckets: inout [Bucket], _ profile: ExportProfile, _ group: Int, to members: [PeerIndex]?, _ deliveries: inout [Delivery]
     ) {
         // Messages of one source go out together, so that a buffer has one set of receivers.
-        var builder = UpdateBuilder(family: profile.family, maximumLength: profile.maximumMessageLength)
+        var builder = UpdateBuilder(profile)
         var receivers: Delivery.Receivers?
         func flush(_ builder: inout UpdateBuilder) {
             if let receivers, !builder.isEmpty {
@@ -133,7 +143,7 @@ extension RIB {
         for bucket in buckets.sorted(by: { $0.source.rawValue < $1.source.rawValue }) {
             let outbound = outboundAttributes(bucket.handle, bucket.source, profile)
             guard builder.fits(blockSize: outbound.block.count) else {
-                withdrawUnsendable(bucket.indices, bucket.prefixes, profile, group, &deliveries)
+                withdrawUnsendable(bucket.slots, bucket.prefixes, profile, group, &deliveries)
                 continue
             }
             let pair = excluded(bucket.handle, bucket.source, group)
@@ -152,23 +162,28 @@ extension RIB {
 
     /// RFC 8654 section 4: an UPDATE that is too large for the peers is not sent, and what was announced before is withdrawn.
     private mutating func withdrawUnsendable(
-        _ indices: [PrefixIndex], _ prefixes: [Prefix], _ profile: ExportProfile, _ group: Int, _ deliveries: inout [Delivery]
+        _ slots: [UInt32], _ prefixes: [OutboundNLRI], _ profile: ExportProfile, _ group: Int, _ deliveries: inout [Delivery]
     ) {
-        for index in indices { if let handle = groups[group]?.forget(index) { attributes.release(handle) } }
+        for slot in slots { if let handle = groups[group]?.forget(slot) { attributes.release(handle) } }
         deliver(withdrawing: prefixes, profile, group, .allBut(nil, nil), &deliveries)
     }
 
     /// The attribute block that leaves to a group, and the next hop for MP_REACH_NLRI.
     package func outboundAttributes(
         _ handle: AttributeHandle, _ source: PeerIndex, _ profile: ExportProfile
-    ) -> (block: [UInt8], nextHop: IPAddress?) {
+    ) -> (block: [UInt8], nextHop: [UInt8]) {
         let origin = source == .local ? nil : keys[source.index]
         let kind: RouteSource = origin.map { $0.isInternal ? ($0.isClient ? .client : .nonClient) : .external } ?? .local
         var outbound = OutboundAttributes.transform(
             attributes.attributes(handle), source: kind, sourceIdentifier: origin?.identifier ?? identity.identifier, profile: profile,
             identity: identity)
-        let nextHop = outbound.nextHop
-        if profile.family == .ipv6 { outbound.nextHop = nil }
+        var nextHop: [UInt8] = []
+        if let address = outbound.nextHop, profile.family == .ipv6 || address.family == .ipv6 {
+            outbound.nextHop = nil
+            nextHop = address.unscoped.bytes
+            // RFC 2545 3: the link-local one too, where the peer shares the link.
+            if let linkLocal = profile.linkLocalNextHop, profile.replacesNextHop(kind), linkLocal != address { nextHop += linkLocal.unscoped.bytes }
+        }
         var writer = ByteWriter(capacity: 128)
         outbound.encode(isFourOctetAS: profile.isFourOctetAS, into: &writer)
         return (writer.bytes, nextHop)
@@ -180,10 +195,8 @@ extension RIB {
         var buckets: [Bucket] = []
         var bucketOf: [UInt64: Int] = [:]
         let range = Int(replay.cursor)..<max(end, Int(replay.cursor))
-        for (prefixIndex, entry) in zip(range, groups[index]?.entries(range) ?? []) {
-            guard let handle = entry.handle,
-                let prefix = tables[profile.family.index].prefix(at: PrefixIndex(prefixIndex))
-            else { continue }
+        for (position, entry) in zip(range, groups[index]?.entries(range) ?? []) {
+            guard let handle = entry.handle, let nlri = nlri(UInt32(position), index, profile.family) else { continue }
             let key = UInt64(handle) << 16 | UInt64(entry.source.rawValue)
             let slot: Int
             if let known = bucketOf[key] {
@@ -193,13 +206,15 @@ extension RIB {
                 bucketOf[key] = slot
                 buckets.append(Bucket(handle: handle, source: entry.source))
             }
-            buckets[slot].prefixes.append(prefix)
-            buckets[slot].indices.append(PrefixIndex(prefixIndex))
+            buckets[slot].prefixes.append(nlri)
+            buckets[slot].slots.append(UInt32(position))
         }
         tell(&buckets, profile, index, to: replay.members, &deliveries)
         if end >= total {
             groups[index]?.advanceReplay(to: nil)
-            done += replay.members.map { ReplayDone(peer: $0, family: profile.family) }
+            done += replay.members.map {
+                ReplayDone(peer: $0, family: profile.family, isLast: !(groups[index]?.isWaitingForReplay($0) ?? false))
+            }
         } else {
             groups[index]?.advanceReplay(to: PrefixIndex(end))
         }
@@ -211,13 +226,25 @@ extension RIB {
         groups[group]?.requestReplay(peer)
     }
 
-    /// True where members of the peer's group have the prefix announced.
-    package func isAnnounced(_ prefix: Prefix, to peer: PeerIndex) -> Bool {
-        guard let group = peers[peer.index]?.groups[prefix.family.index] ?? nil, let index = tables[prefix.family.index].find(prefix)
-        else { return false }
-        guard let entry = groups[group]?.entry(index), let handle = entry.handle else { return false }
-        let pair = excluded(handle, entry.source, group)
-        return pair.0 != peer && pair.1 != peer
+    /// True where the peer has the prefix announced, by whatever path.
+    package func isAnnounced(_ prefix: Prefix, to peer: PeerIndex) -> Bool { !announcedPaths(prefix, to: peer).isEmpty }
+
+    /// True where the peer has been told, or is about to be, of this prefix and path identifier.
+    package func isAnnounced(_ nlri: OutboundNLRI, to peer: PeerIndex) -> Bool { announcedPaths(nlri.prefix, to: peer).contains(nlri) }
+
+    /// What a peer has announced of a prefix.
+    private func announcedPaths(_ prefix: Prefix, to peer: PeerIndex) -> [OutboundNLRI] {
+        let family = prefix.family
+        guard let group = peers[peer.index]?.groups[family.index] ?? nil, let profile = profiles[group], let index = tables[family.index].find(prefix)
+        else { return [] }
+        var slots: [UInt32] = [index]
+        if profile.sendsPathIDs { tables[family.index].pathIndices(index, into: &slots) }
+        return slots.compactMap { slot in
+            guard let entry = groups[group]?.entry(slot), let handle = entry.handle else { return nil }
+            let pair = excluded(handle, entry.source, group)
+            guard pair.0 != peer, pair.1 != peer else { return nil }
+            return OutboundNLRI(prefix, pathID: groups[group]?.pathID(ofSlot: slot) ?? 0)
+        }
     }
 }
 
@@ -228,10 +255,10 @@ extension RIB {
     package mutating func changeProfiles(_ index: PeerIndex, _ peer: RoutingPeer, _ deliveries: inout [Delivery]) {
         guard let old = peers[index.index] else { return }
         guard old.profiles != peer.profiles || old.isClient != peer.isClient else { return }
-        var had: [[Prefix]] = [[], []]
+        var had: [[OutboundNLRI]] = [[], []]
         for family in AddressFamily.allCases {
             for prefix in 0..<PrefixIndex(tables[family.index].prefixCapacity) {
-                if let value = tables[family.index].prefix(at: prefix), isAnnounced(value, to: index) { had[family.index].append(value) }
+                if let value = tables[family.index].prefix(at: prefix) { had[family.index] += announcedPaths(value, to: index) }
             }
         }
         peerDown(index)
@@ -243,7 +270,7 @@ extension RIB {
         for family in AddressFamily.allCases {
             let lost = had[family.index].filter { !isAnnounced($0, to: index) }
             guard !lost.isEmpty, let group = peers[index.index]?.groups[family.index], let profile = groups[group]?.profile else { continue }
-            var builder = UpdateBuilder(family: family, maximumLength: profile.maximumMessageLength)
+            var builder = UpdateBuilder(profile)
             builder.withdraw(lost)
             deliveries.append(Delivery(buffer: builder.take(), group: group, receivers: .only([index]), withdrawn: lost))
         }

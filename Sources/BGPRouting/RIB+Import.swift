@@ -10,6 +10,8 @@ package struct UpdateResult: Sendable {
     package var wasTreatedAsWithdraw = false
     package var announced = 0
     package var withdrawn = 0
+    /// Paths beyond what one peer may have of a prefix (RFC 7911); they are not kept.
+    package var refused = 0
 }
 
 // MARK: UPDATE to Adj-RIB-In
@@ -25,9 +27,12 @@ extension RIB {
             result.endOfRIB = .ipv4
             return result
         }
-        let block = try AttributeBlock(update.attributes)
+        let block = try AttributeBlock(update.attributes, peer.context)
         // RFC 7606 5.3, 3 i, 3 j: what cannot be parsed cannot be withdrawn either.
-        guard NLRI.isWellFormed(update.withdrawn, .ipv4), NLRI.isWellFormed(update.nlri, .ipv4) else { throw .invalidNetworkField }
+        let hasPathID = peer.context.addPath.contains(.ipv4)
+        guard NLRI.isWellFormed(update.withdrawn, .ipv4, hasPathID: hasPathID), NLRI.isWellFormed(update.nlri, .ipv4, hasPathID: hasPathID) else {
+            throw .invalidNetworkField
+        }
 
         let mpReach = block.mpReach.flatMap { reach in
             reach.afiSafi.family.map { (family: $0, reach: reach) }.flatMap { families.contains($0.family) ? $0 : nil }
@@ -37,10 +42,10 @@ extension RIB {
                 result.endOfRIB = family
                 return result
             }
-            result.withdrawn += withdraw(unreach.nlri, family, index)
+            result.withdrawn += withdraw(unreach.nlri, family, index, peer)
         }
         let speaksIPv4 = families.contains(.ipv4)
-        if !update.withdrawn.isEmpty && speaksIPv4 { result.withdrawn += withdraw(update.withdrawn, .ipv4, index) }
+        if !update.withdrawn.isEmpty && speaksIPv4 { result.withdrawn += withdraw(update.withdrawn, .ipv4, index, peer) }
 
         let hasIPv4NLRI = !update.nlri.isEmpty
         let hasReachable = hasIPv4NLRI || !(block.mpReach?.nlri.isEmpty ?? true)
@@ -49,16 +54,16 @@ extension RIB {
         // The attributes of the IPv4 NLRI, and those of MP_REACH with its next hop, are interned apart.
         if hasIPv4NLRI && speaksIPv4 {
             if let handle = try attributeHandle(block, nil, peer, hasReachable: true, hasIPv4NLRI: true, &result) {
-                result.announced += announce(update.nlri, .ipv4, index, peer, handle)
+                announce(update.nlri, .ipv4, index, peer, handle, &result)
             } else {
-                result.withdrawn += withdraw(update.nlri, .ipv4, index)
+                result.withdrawn += withdraw(update.nlri, .ipv4, index, peer)
             }
         }
         if let (family, reach) = mpReach, !reach.nlri.isEmpty {
-            if let handle = try attributeHandle(block, reach.nextHop, peer, hasReachable: true, hasIPv4NLRI: false, &result) {
-                result.announced += announce(reach.nlri, family, index, peer, handle)
+            if let handle = try attributeHandle(block, peer.nextHop(reach), peer, hasReachable: true, hasIPv4NLRI: false, &result) {
+                announce(reach.nlri, family, index, peer, handle, &result)
             } else {
-                result.withdrawn += withdraw(reach.nlri, family, index)
+                result.withdrawn += withdraw(reach.nlri, family, index, peer)
             }
         } else if !hasIPv4NLRI {
             _ = try attributeHandle(block, nil, peer, hasReachable: hasReachable, hasIPv4NLRI: false, &result).map { attributes.release($0) }
@@ -107,7 +112,7 @@ extension RIB {
         if let mpNextHop {
             // RFC 4760 3: NEXT_HOP beside MP_REACH_NLRI is ignored for its routes.
             decoded.attributes.nextHop = nil
-            if !PathAttributes.isValidNextHop(mpNextHop) {
+            if !PathAttributes.isValidNextHop(mpNextHop) || (mpNextHop.isLinkLocal && mpNextHop.family == .ipv6 && mpNextHop.scope == 0) {
                 faults.append(AttributeFault(.mpReachNLRI, .treatAsWithdraw, "next hop \(mpNextHop) is no unicast address (RFC 4760 3)"))
             }
         }
@@ -117,37 +122,36 @@ extension RIB {
         return handle
     }
 
-    /// RFC 4271 6.3, RFC 7606 7.2: the leftmost AS of an external peer's path is the peer's.
+    /// RFC 4271 6.3, RFC 7606 7.2: the leftmost AS of an external peer's path is the peer's. A route server does not put itself there
+    /// (RFC 7947 section 2.2.2.2).
     private func firstASFault(_ key: DecisionKey, _ peer: RoutingPeer) -> AttributeFault? {
-        guard !peer.isInternal, key.neighborAS != peer.asNumber.rawValue else { return nil }
+        guard !peer.isInternal, key.neighborAS != peer.asNumber.rawValue, peer.policy.role != .rsClient else { return nil }
         return AttributeFault(.asPath, .treatAsWithdraw, "leftmost AS is not the peer's AS \(peer.asNumber) (RFC 4271 6.3)")
     }
 
+    /// Takes over the caller's reference to `handle`.
     private mutating func announce(
-        _ field: UnsafeRawBufferPointer, _ family: AddressFamily, _ index: PeerIndex, _ peer: RoutingPeer, _ handle: AttributeHandle
-    ) -> Int {
+        _ field: UnsafeRawBufferPointer, _ family: AddressFamily, _ index: PeerIndex, _ peer: RoutingPeer, _ handle: AttributeHandle,
+        _ result: inout UpdateResult
+    ) {
         // The set's own verdict is the same for every prefix of the message; only the prefix-dependent part is asked again.
-        let verdict = importPolicy.judge(
-            attributes.key(handle), nextHop: attributes.nextHopAddress(handle), allowedOwnAS: peer.allowedOwnAS)
-        let mode = peer.importMode
-        let isInternal = peer.isInternal
+        var verdict = beginVerdict(handle, peer)
+        let hasPathID = peer.context.addPath.contains(family)
         var reader = ByteReader(field)
-        var count = 0
-        while let prefix = NLRI.next(&reader, family) {
-            attributes.retain(handle)
-            let ineligible = verdict ?? importPolicy.judge(prefix, mode: mode, isInternal: isInternal)
-            insert(prefix, index, 0, handle, external: !isInternal, ineligible: ineligible)
-            count += 1
+        while let (prefix, pathID) = NLRI.next(&reader, family, hasPathID: hasPathID) {
+            let (flags, effective) = judge(prefix, peer, &verdict)
+            if insert(prefix, index, pathID, attributes: effective, received: handle, flags: flags) { result.announced += 1 } else { result.refused += 1 }
         }
+        endVerdict(verdict)
         attributes.release(handle)
-        return count
     }
 
-    private mutating func withdraw(_ field: UnsafeRawBufferPointer, _ family: AddressFamily, _ index: PeerIndex) -> Int {
+    private mutating func withdraw(_ field: UnsafeRawBufferPointer, _ family: AddressFamily, _ index: PeerIndex, _ peer: RoutingPeer) -> Int {
+        let hasPathID = peer.context.addPath.contains(family)
         var reader = ByteReader(field)
         var count = 0
-        while let prefix = NLRI.next(&reader, family) {
-            if let handle = tables[family.index].remove(prefix, index, 0) { attributes.release(handle) }
+        while let (prefix, pathID) = NLRI.next(&reader, family, hasPathID: hasPathID) {
+            if let path = tables[family.index].remove(prefix, index, pathID) { releaseAttributes(of: path) }
             count += 1
         }
         return count

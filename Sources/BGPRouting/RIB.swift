@@ -8,9 +8,7 @@ package struct RoutingPeer: Sendable {
     package var asNumber: ASNumber
     package var isInternal: Bool
     package var isClient: Bool
-    package var importMode: ImportMode
-    /// How often our own AS may occur in a path (contract 2.3, `numAllowedLocalASNumbers`).
-    package var allowedOwnAS: Int
+    package var policy: ImportSettings
     package var context: AttributeContext
     /// Export profiles by family index; nil for a family that is not on the session.
     package var profiles: [ExportProfile?]
@@ -18,18 +16,25 @@ package struct RoutingPeer: Sendable {
     package internal(set) var groups: [Int?] = [nil, nil]
 
     package init(
-        address: IPAddress, identifier: BGPIdentifier, asNumber: ASNumber, isInternal: Bool, isClient: Bool, importMode: ImportMode,
-        allowedOwnAS: Int, context: AttributeContext, profiles: [ExportProfile?]
+        address: IPAddress, identifier: BGPIdentifier, asNumber: ASNumber, isInternal: Bool, isClient: Bool, policy: ImportSettings,
+        context: AttributeContext, profiles: [ExportProfile?]
     ) {
         self.address = address
         self.identifier = identifier
         self.asNumber = asNumber
         self.isInternal = isInternal
         self.isClient = isClient
-        self.importMode = importMode
-        self.allowedOwnAS = allowedOwnAS
+        self.policy = policy
         self.context = context
         self.profiles = profiles
+    }
+
+    /// The next hop of a route in MP_REACH_NLRI: on a link that we share with the peer the link-local one (RFC 2545 section 3), which then bears
+    /// the link's scope.
+    func nextHop(_ reach: MPReachNLRI) -> IPAddress {
+        guard address.scope != 0 else { return reach.nextHop.unscoped }
+        if let linkLocal = reach.linkLocalNextHop { return linkLocal.scoped(address.scope) }
+        return reach.nextHop.isLinkLocal ? reach.nextHop.scoped(address.scope) : reach.nextHop
     }
 }
 
@@ -69,6 +74,8 @@ package struct RIB: ~Copyable {
     var emptied: [[PrefixIndex]] = [[], []]
     /// Addresses of peers whose session is up, with how many sessions have them.
     var peerAddresses: [IPAddress: Int] = [:]
+    /// Where own routes lead out, for filters.
+    private var ownInterfaces: [Prefix: String] = [:]
     private var candidates: [Candidate] = []
     private var pathList: [PathIndex] = []
 
@@ -133,15 +140,15 @@ package struct RIB: ~Copyable {
 
     /// Removes a peer's routes of a family, or its stale ones.
     package mutating func flush(_ index: PeerIndex, _ family: AddressFamily, onlyStale: Bool) {
-        var released: [AttributeHandle] = []
-        tables[family.index].removeAll(of: index, onlyStale: onlyStale) { released.append($0) }
-        for handle in released { attributes.release(handle) }
+        removePaths(of: index, family) { path, _ in !onlyStale || path.flags.contains(.stale) }
     }
 
+    /// Marks a peer's paths as stale. Paths that are stale already are of an older session and go (RFC 4724 4.2), unless they are kept for long
+    /// (RFC 9494 4.2).
     package mutating func markStale(_ index: PeerIndex, _ family: AddressFamily) {
-        var released: [AttributeHandle] = []
-        tables[family.index].markStale(index) { released.append($0) }
-        for handle in released { attributes.release(handle) }
+        removePaths(of: index, family) { path, _ in path.flags.contains(.stale) && !path.flags.contains(.longLived) }
+        tables[family.index].mark(index, .refreshing, false)
+        tables[family.index].mark(index, .stale, true)
     }
 
     private mutating func leaveGroups(_ index: PeerIndex) {
@@ -154,6 +161,9 @@ package struct RIB: ~Copyable {
                 groups[group] = nil
                 profiles[group] = nil
             }
+        }
+        for family in AddressFamily.allCases where tables[family.index].retiresPaths {
+            if !profiles.contains(where: { $0?.family == family && $0?.sendsPathIDs ?? false }) { tables[family.index].retiresPaths = false }
         }
         peers[index.index]?.groups = [nil, nil]
     }
@@ -171,6 +181,7 @@ package struct RIB: ~Copyable {
             profiles.append(profile)
             index = groups.count - 1
         }
+        if profile.sendsPathIDs { tables[profile.family.index].retiresPaths = true }
         for prefix in 0..<PrefixIndex(tables[profile.family.index].prefixCapacity) { offer(prefix, profile.family, to: index) }
         // Nobody has been told anything yet, so nothing is pending: the replay tells it.
         for update in groups[index]?.takePending() ?? [] where update.oldAttributes != 0 { attributes.release(update.oldAttributes - 1) }
@@ -179,25 +190,37 @@ package struct RIB: ~Copyable {
 
     // MARK: Own routes
 
-    /// Originates a route of this speaker, or changes it. Takes effect with the next decision.
-    package mutating func originate(_ prefix: Prefix, _ route: PathAttributes) {
+    /// Originates a route of this speaker, or changes it. Takes effect with the next decision. `interface`: where it leads out, for filters.
+    package mutating func originate(_ prefix: Prefix, _ route: PathAttributes, interface: String = "") {
+        ownInterfaces[prefix] = interface.isEmpty ? nil : interface
         let handle = attributes.intern(route, separateNextHop: nil)
-        insert(prefix, .local, 0, handle, external: false, ineligible: nil)
+        _ = insert(prefix, .local, 0, attributes: handle, received: handle, flags: [])
+        attributes.release(handle)
     }
 
     package mutating func withdrawOwn(_ prefix: Prefix) {
-        if let handle = tables[prefix.family.index].remove(prefix, .local, 0) { attributes.release(handle) }
+        ownInterfaces[prefix] = nil
+        if let path = tables[prefix.family.index].remove(prefix, .local, 0) { releaseAttributes(of: path) }
     }
 
-    /// Adds or replaces a path; takes over the caller's reference to `handle`.
+    /// Adds or replaces a path. False where the peer may not have so many of the prefix.
     mutating func insert(
-        _ prefix: Prefix, _ peer: PeerIndex, _ pathID: UInt32, _ handle: AttributeHandle, external: Bool, ineligible: IneligibleReason?
-    ) {
-        switch tables[prefix.family.index].update(prefix, peer, pathID, handle, external: external, ineligible: ineligible) {
-        case .added: break
-        case .none: attributes.release(handle)
-        case .replaced(let old): attributes.release(old)
+        _ prefix: Prefix, _ peer: PeerIndex, _ pathID: UInt32, attributes effective: AttributeHandle, received: AttributeHandle, flags: Path.Flags
+    ) -> Bool {
+        attributes.retain(effective)
+        if received != effective { attributes.retain(received) }
+        var isRefused = false
+        switch tables[prefix.family.index].update(prefix, peer, pathID, attributes: effective, received: received, flags: flags) {
+        case .added: return true
+        case .replaced(let old):
+            releaseAttributes(of: old)
+            return true
+        case .none: break
+        case .refused: isRefused = true
         }
+        attributes.release(effective)
+        if received != effective { attributes.release(received) }
+        return !isRefused
     }
 
     // MARK: Decide
@@ -271,18 +294,82 @@ package struct RIB: ~Copyable {
     /// Tells a group what its members are to have of a prefix.
     private mutating func offer(_ index: PrefixIndex, _ family: AddressFamily, to group: Int) {
         guard let profile = profiles[group] else { return }
+        if profile.sendsPathIDs {
+            offerPaths(index, profile, to: group)
+            return
+        }
         var handle: AttributeHandle?
         var source = PeerIndex.local
-        if let best = tables[family.index].best(index) {
-            let verdict = ExportPolicy.judge(attributes.key(best.attributes), source: self.source(best), profile: profile)
-            if verdict == .announced {
-                handle = best.attributes
-                source = best.peer
+        if let best = tables[family.index].best(index), let told = outbound(best, index, profile) {
+            handle = told
+            source = best.peer
+        }
+        set(index, handle, source, index, group)
+    }
+
+    /// The same with path identifiers: the best paths that may be told, as many as the peers are to have (RFC 7911).
+    private mutating func offerPaths(_ index: PrefixIndex, _ profile: ExportProfile, to group: Int) {
+        let family = profile.family
+        var list: [PathIndex] = []
+        tables[family.index].pathIndices(index, into: &list)
+        guard !list.isEmpty else { return }
+        let eligible = list.compactMap { candidate($0, family) }
+        // Every path: their order does not matter.
+        let ranked = profile.addPathLimit >= eligible.count ? eligible.map(\.path) : DecisionProcess.rank(eligible, limit: eligible.count)
+        var chosen: Set<PathIndex> = []
+        for slot in ranked where chosen.count < profile.addPathLimit {
+            let path = tables[family.index].paths[Int(slot)]
+            guard let handle = outbound(path, index, profile) else { continue }
+            chosen.insert(slot)
+            set(slot, handle, path.peer, index, group)
+        }
+        for slot in list where !chosen.contains(slot) { set(slot, nil, .local, index, group) }
+    }
+
+    /// Records what members are to have; takes over the caller's reference to `handle`.
+    private mutating func set(_ slot: UInt32, _ handle: AttributeHandle?, _ source: PeerIndex, _ prefix: PrefixIndex, _ group: Int) {
+        let result = groups[group]?.set(slot, handle, source: source, prefix: prefix)
+        if let handle, !(result?.changed ?? false) { attributes.release(handle) }
+        if let released = result?.released { attributes.release(released) }
+    }
+
+    /// Path slots that are gone are withdrawn from the groups that tell path identifiers.
+    mutating func offerRetired() {
+        for family in AddressFamily.allCases where tables[family.index].retiresPaths {
+            for (slot, prefix) in tables[family.index].retired where !tables[family.index].isWaiting(prefix) {
+                for group in profiles.indices where profiles[group]?.family == family && profiles[group]?.sendsPathIDs ?? false {
+                    set(slot, nil, .local, prefix, group)
+                }
             }
         }
-        guard let result = groups[group]?.set(index, handle, source: source), result.changed else { return }
-        if let handle { attributes.retain(handle) }
-        if let released = result.released { attributes.release(released) }
+    }
+
+    /// The attributes of a path as its group's rules leave them, retained; nil where it is not told.
+    private mutating func outbound(_ path: Path, _ index: PrefixIndex, _ profile: ExportProfile) -> AttributeHandle? {
+        let verdict = exportVerdict(path, index, profile)
+        guard verdict.isAnnounced else { return nil }
+        if case .acceptedByRule(let position) = verdict {
+            let operations = profile.filter.rule(position, profile.family).operations
+            if !operations.isEmpty {
+                return attributes.transformed(path.attributes) { set in for operation in operations { operation.apply(to: &set) } }
+            }
+        }
+        attributes.retain(path.attributes)
+        return path.attributes
+    }
+
+    /// Whether a path of a prefix may be told to the peers of a profile, and by what rule.
+    package func exportVerdict(_ path: Path, _ index: PrefixIndex, _ profile: ExportProfile) -> ExportReason {
+        let key = attributes.key(path.attributes)
+        let source = source(path)
+        var rule: Int?
+        if !profile.filter.isEmpty(profile.family), let prefix = tables[profile.family.index].prefix(at: index) {
+            let interface = path.peer == .local ? ownInterfaces[prefix] ?? "" : attributes.nextHops.entries[Int(key.nextHop)].interface
+            let facts = RouteFilter.RouteFacts(
+                isLocal: path.peer == .local, isInternalPeer: profile.isInternal, localPref: key.localPref, interface: interface)
+            rule = profile.filter.firstMatch(prefix, facts) { attributes.attributes(path.attributes) }
+        }
+        return ExportPolicy.judge(key, source: source, nextHop: attributes.nextHopAddress(path.attributes), profile: profile, rule: rule)
     }
 
     package func source(_ path: Path) -> RouteSource {
@@ -303,25 +390,47 @@ package struct RIB: ~Copyable {
     package mutating func takeUnresolvedNextHops() -> [IPAddress] { attributes.takeUnresolvedNextHops() }
     package mutating func takeReleasedNextHops() -> [IPAddress] { attributes.takeReleasedNextHops() }
 
-    /// What the kernel says of a next hop that has just been met: its users wait for their first decision anyway.
-    package mutating func setNewNextHop(_ address: IPAddress, isReachable: Bool, cost: UInt32) {
-        _ = attributes.setNextHop(address, isReachable: isReachable, cost: cost)
+    /// What the kernel says of a next hop.
+    package struct NextHopState: Sendable {
+        package var address: IPAddress
+        package var isReachable: Bool
+        package var cost: UInt32
+        /// Where it leads out; empty for several ways.
+        package var interface: String
+        package init(address: IPAddress, isReachable: Bool, cost: UInt32, interface: String = "") {
+            self.address = address
+            self.isReachable = isReachable
+            self.cost = cost
+            self.interface = interface
+        }
+    }
+
+    /// A next hop that has just been met: its users wait for their first decision anyway.
+    package mutating func setNewNextHop(_ state: NextHopState) {
+        guard attributes.setNextHop(state.address, isReachable: state.isReachable, cost: state.cost, interface: state.interface) != nil else { return }
+        if !state.interface.isEmpty { judgeByInterfaceAgain() }
     }
 
     /// What the kernel says of next hops that are reached in another way than before (edge A of the design). Prefixes that use one are decided
     /// again, also where only the way changed, because the FIB must hear of it. One walk over the table, however many next hops.
-    package mutating func changeNextHops(_ states: [(address: IPAddress, isReachable: Bool, cost: UInt32)]) {
+    package mutating func changeNextHops(_ states: [NextHopState]) {
         var changed: Set<NextHopIndex> = []
         for state in states {
-            _ = attributes.setNextHop(state.address, isReachable: state.isReachable, cost: state.cost)
+            _ = attributes.setNextHop(state.address, isReachable: state.isReachable, cost: state.cost, interface: state.interface)
             if let index = attributes.nextHops.index(of: state.address) { changed.insert(index) }
         }
         guard !changed.isEmpty else { return }
+        judgeByInterfaceAgain()
         for family in AddressFamily.allCases where tables[family.index].pathCount > 0 {
             // Collected first: the table cannot ask the attributes while it is being changed.
             let affected = usersOf(changed, family)
             for index in affected { tables[family.index].markDirty(index) }
         }
+    }
+
+    /// Import rules that name an interface are asked again.
+    private mutating func judgeByInterfaceAgain() {
+        for index in peers.indices where peers[index]?.policy.filter.asksForInterface ?? false { judgeAgain(PeerIndex(rawValue: UInt16(index))) }
     }
 
     private func usersOf(_ nextHops: Set<NextHopIndex>, _ family: AddressFamily) -> [PrefixIndex] {
@@ -334,41 +443,6 @@ package struct RIB: ~Copyable {
             }
         }
         return result
-    }
-
-    /// A new import policy: every path is judged again, no session is touched.
-    package mutating func setImportPolicy(_ policy: ImportPolicy) {
-        guard policy != importPolicy else { return }
-        importPolicy = policy
-        judgeAllAgain()
-    }
-
-    private mutating func judgeAllAgain() {
-        for family in AddressFamily.allCases where tables[family.index].pathCount > 0 {
-            var verdicts: [(PathIndex, IneligibleReason?)] = []
-            var list: [PathIndex] = []
-            for index in 0..<PrefixIndex(tables[family.index].prefixCapacity) {
-                guard let prefix = tables[family.index].prefix(at: index) else { continue }
-                tables[family.index].pathIndices(index, into: &list)
-                for slot in list { verdicts.append((slot, judge(prefix, tables[family.index].paths[Int(slot)]))) }
-            }
-            tables[family.index].reevaluate(verdicts)
-        }
-    }
-
-    func judge(_ prefix: Prefix, _ path: Path) -> IneligibleReason? {
-        guard path.peer != .local, let peer = peers[path.peer.index] else { return nil }
-        return importPolicy.judge(
-            prefix, attributes.key(path.attributes), nextHop: attributes.nextHopAddress(path.attributes), mode: peer.importMode,
-            isInternal: peer.isInternal, allowedOwnAS: peer.allowedOwnAS)
-    }
-
-    /// A live change of a peer's import settings.
-    package mutating func setImport(_ index: PeerIndex, mode: ImportMode, allowedOwnAS: Int) {
-        guard let peer = peers[index.index], peer.importMode != mode || peer.allowedOwnAS != allowedOwnAS else { return }
-        peers[index.index]?.importMode = mode
-        peers[index.index]?.allowedOwnAS = allowedOwnAS
-        judgeAllAgain()
     }
 }
 

@@ -1,16 +1,33 @@
 import BGPMessages
 package import NetTypes
 
+/// A prefix as it is told to a peer. As large as a prefix alone.
+package struct OutboundNLRI: Sendable, Hashable {
+    package var prefix: Prefix
+    /// Ours (RFC 7911); 0 towards peers that take none.
+    package var pathID: UInt32
+    package init(_ prefix: Prefix, pathID: UInt32 = 0) {
+        self.prefix = prefix
+        self.pathID = pathID
+    }
+}
+
 /// Writes UPDATEs: as many prefixes as fit in a message, one of {withdrawn, NLRI, MP_REACH, MP_UNREACH} in each, multiprotocol attributes
 /// first (RFC 7606 5.1).
 package struct UpdateBuilder: Sendable {
     package private(set) var writer = ByteWriter(capacity: 4096)
     private let family: AddressFamily
     private let maximumLength: Int
+    private let sendsPathIDs: Bool
 
-    package init(family: AddressFamily, maximumLength: Int) {
+    package init(family: AddressFamily, maximumLength: Int, sendsPathIDs: Bool = false) {
         self.family = family
         self.maximumLength = maximumLength
+        self.sendsPathIDs = sendsPathIDs
+    }
+
+    package init(_ profile: ExportProfile) {
+        self.init(family: profile.family, maximumLength: profile.maximumMessageLength, sendsPathIDs: profile.sendsPathIDs)
     }
 
     package var isEmpty: Bool { writer.count == 0 }
@@ -25,12 +42,13 @@ package struct UpdateBuilder: Sendable {
 
     /// True where at least one prefix fits beside a block of attributes.
     package func fits(blockSize: Int) -> Bool {
-        let overhead = MessageSize.header + 4 + (family == .ipv6 ? 4 + 5 + 16 : 0)
-        return overhead + blockSize + 1 + family.octets <= maximumLength
+        let overhead = MessageSize.header + 4 + 4 + 5 + 32
+        return overhead + blockSize + (sendsPathIDs ? 4 : 0) + 1 + family.octets <= maximumLength
     }
 
-    /// Announces prefixes with one attribute block. `nextHop` goes into MP_REACH_NLRI for IPv6, and is in the block for IPv4.
-    package mutating func announce(_ prefixes: [Prefix], block: [UInt8], nextHop: IPAddress?) {
+    /// Announces prefixes with one attribute block. `nextHop`: the 4, 16 or 32 octets that go into MP_REACH_NLRI; empty for IPv4 with its next
+    /// hop in the block.
+    package mutating func announce(_ prefixes: [OutboundNLRI], block: [UInt8], nextHop: [UInt8]) {
         var next = 0
         while next < prefixes.count {
             let start = writer.count
@@ -38,7 +56,7 @@ package struct UpdateBuilder: Sendable {
             writer.u16(0)
             let lengthAt = writer.count
             writer.u16(0)
-            if family == .ipv4 {
+            if nextHop.isEmpty {
                 writer.append(block)
                 writer.patchU16(at: lengthAt, UInt16(block.count))
                 append(prefixes, &next, until: start + maximumLength)
@@ -50,8 +68,8 @@ package struct UpdateBuilder: Sendable {
                 let afiSafi = AFISAFI(family)
                 writer.u16(afiSafi.afi)
                 writer.u8(afiSafi.safi)
-                writer.u8(16)
-                writer.append(nextHop ?? .any(.ipv6))
+                writer.u8(UInt8(nextHop.count))
+                writer.append(nextHop)
                 writer.u8(0)
                 append(prefixes, &next, until: start + maximumLength - block.count)
                 writer.patchU16(at: mpLengthAt, UInt16(writer.count - mpLengthAt - 2))
@@ -62,7 +80,7 @@ package struct UpdateBuilder: Sendable {
         }
     }
 
-    package mutating func withdraw(_ prefixes: [Prefix]) {
+    package mutating func withdraw(_ prefixes: [OutboundNLRI]) {
         var next = 0
         while next < prefixes.count {
             let start = writer.count
@@ -91,9 +109,11 @@ package struct UpdateBuilder: Sendable {
         }
     }
 
-    private mutating func append(_ prefixes: [Prefix], _ next: inout Int, until limit: Int) {
-        while next < prefixes.count, writer.count + NLRI.encodedSize(prefixes[next]) <= limit {
-            writer.append(prefixes[next])
+    private mutating func append(_ prefixes: [OutboundNLRI], _ next: inout Int, until limit: Int) {
+        let extra = sendsPathIDs ? 4 : 0
+        while next < prefixes.count, writer.count + NLRI.encodedSize(prefixes[next].prefix) + extra <= limit {
+            if sendsPathIDs { writer.u32(prefixes[next].pathID) }
+            writer.append(prefixes[next].prefix)
             next += 1
         }
     }

@@ -1,4 +1,4 @@
-package import NetTypes
+import NetTypes
 
 /// What a group has told, or is about to tell, its members of one prefix. 8 bytes.
 package struct AdjRIBOutEntry: Sendable, Equatable {
@@ -22,15 +22,18 @@ package struct AdjRIBOutEntry: Sendable, Equatable {
 package struct UpdateGroup: Sendable {
     package let profile: ExportProfile
     package private(set) var members: [PeerIndex] = []
-    /// By prefix index: the state that members are to have. What they have been told so far is this, or in `pending`.
+    /// The state that members are to have, by prefix index, or with path identifiers by path slot. What they have been told so far is this,
+    /// or in `pending`.
     private var entries: [AdjRIBOutEntry] = []
+    /// With path identifiers: the prefix of each path slot that is announced or was.
+    private var prefixes: [PrefixIndex] = []
     private var pending: [PendingUpdate] = []
-    /// Prefixes announced.
+    /// Prefixes announced; with path identifiers, paths.
     package private(set) var announcedCount = 0
 
     /// A prefix whose state changed since the members were last told, with what they were told then.
     struct PendingUpdate: Sendable {
-        var prefix: PrefixIndex
+        var slot: UInt32
         /// Handle + 1; 0: nothing. Holds a reference.
         var oldAttributes: UInt32
         var oldSource: PeerIndex
@@ -38,6 +41,11 @@ package struct UpdateGroup: Sendable {
         var newAttributes: UInt32 = 0
         var newSource = PeerIndex.local
     }
+
+    /// The prefix of an entry.
+    func prefix(ofSlot slot: UInt32) -> PrefixIndex { profile.sendsPathIDs ? prefixes[Int(slot)] : slot }
+    /// What is told of an entry beside its prefix: path slots, which are stable as long as the path is there (RFC 7911 section 2).
+    func pathID(ofSlot slot: UInt32) -> UInt32 { profile.sendsPathIDs ? slot + 1 : 0 }
 
     /// A walk over the Adj-RIB-Out for members that have just come, or asked for a refresh (RFC 2918).
     struct Replay: Sendable {
@@ -67,6 +75,9 @@ package struct UpdateGroup: Sendable {
         if replay?.members.isEmpty ?? false { replay = nil }
     }
 
+    /// True where a replay for the member is still to begin.
+    func isWaitingForReplay(_ peer: PeerIndex) -> Bool { waitingForReplay.contains(peer) }
+
     /// Tells a member everything again (RFC 2918 section 4).
     mutating func requestReplay(_ peer: PeerIndex) {
         guard members.contains(peer), !waitingForReplay.contains(peer) else { return }
@@ -88,26 +99,32 @@ package struct UpdateGroup: Sendable {
 
     // MARK: Adj-RIB-Out
 
-    package func entry(_ prefix: PrefixIndex) -> AdjRIBOutEntry { Int(prefix) < entries.count ? entries[Int(prefix)] : AdjRIBOutEntry() }
+    package func entry(_ slot: UInt32) -> AdjRIBOutEntry { Int(slot) < entries.count ? entries[Int(slot)] : AdjRIBOutEntry() }
     var entryCount: Int { entries.count }
     /// Entries of a range of prefix indices, for a replay.
     func entries(_ range: Range<Int>) -> ArraySlice<AdjRIBOutEntry> { entries[range] }
 
     /// Sets what members are to have. The caller has retained `attributes` for the entry; answers the handle whose reference the entry
     /// gives up, if it does.
-    mutating func set(_ prefix: PrefixIndex, _ attributes: AttributeHandle?, source: PeerIndex) -> (changed: Bool, released: AttributeHandle?) {
-        if entries.count <= Int(prefix) {
+    mutating func set(
+        _ slot: UInt32, _ attributes: AttributeHandle?, source: PeerIndex, prefix: PrefixIndex
+    ) -> (changed: Bool, released: AttributeHandle?) {
+        if entries.count <= Int(slot) {
             guard attributes != nil else { return (false, nil) }
-            entries.append(contentsOf: repeatElement(AdjRIBOutEntry(), count: Int(prefix) + 1 - entries.count))
+            entries.append(contentsOf: repeatElement(AdjRIBOutEntry(), count: Int(slot) + 1 - entries.count))
         }
-        let old = entries[Int(prefix)]
+        if profile.sendsPathIDs {
+            if prefixes.count < entries.count { prefixes.append(contentsOf: repeatElement(0, count: entries.count - prefixes.count)) }
+            prefixes[Int(slot)] = prefix
+        }
+        let old = entries[Int(slot)]
         let new = attributes.map { $0 + 1 } ?? 0
         guard old.attributes != new || (new != 0 && old.source != source) else { return (false, nil) }
-        entries[Int(prefix)] = AdjRIBOutEntry(attributes: new, source: source, isPending: true)
+        entries[Int(slot)] = AdjRIBOutEntry(attributes: new, source: source, isPending: true)
         announcedCount += (new != 0 ? 1 : 0) - (old.attributes != 0 ? 1 : 0)
         if old.isPending { return (true, old.handle) }
         // The reference that the entry held passes to the pending update, until the members were told.
-        pending.append(PendingUpdate(prefix: prefix, oldAttributes: old.attributes, oldSource: old.source))
+        pending.append(PendingUpdate(slot: slot, oldAttributes: old.attributes, oldSource: old.source))
         return (true, nil)
     }
 
@@ -116,19 +133,19 @@ package struct UpdateGroup: Sendable {
         var taken: [PendingUpdate] = []
         swap(&taken, &pending)
         for position in taken.indices {
-            let prefix = Int(taken[position].prefix)
-            entries[prefix].isPending = false
-            taken[position].newAttributes = entries[prefix].attributes
-            taken[position].newSource = entries[prefix].source
+            let slot = Int(taken[position].slot)
+            entries[slot].isPending = false
+            taken[position].newAttributes = entries[slot].attributes
+            taken[position].newSource = entries[slot].source
         }
         return taken
     }
 
     /// The entry of a prefix that could not be told (an UPDATE too large for the members) is none.
-    mutating func forget(_ prefix: PrefixIndex) -> AttributeHandle? {
-        let old = entries[Int(prefix)]
+    mutating func forget(_ slot: UInt32) -> AttributeHandle? {
+        let old = entries[Int(slot)]
         if old.isAnnounced { announcedCount -= 1 }
-        entries[Int(prefix)] = AdjRIBOutEntry()
+        entries[Int(slot)] = AdjRIBOutEntry()
         return old.handle
     }
 
@@ -136,6 +153,7 @@ package struct UpdateGroup: Sendable {
     mutating func drain() -> [AttributeHandle] {
         let held = entries.compactMap(\.handle) + pending.compactMap { $0.oldAttributes == 0 ? nil : $0.oldAttributes - 1 }
         entries = []
+        prefixes = []
         pending = []
         announcedCount = 0
         return held

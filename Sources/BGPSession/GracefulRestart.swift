@@ -13,39 +13,94 @@ package struct RestartState: Sendable, Hashable {
     }
 }
 
-/// The helper's side of a peer's restart (RFC 4724 section 4.2, RFC 8538): which families' routes are kept, and until when.
+/// The helper's side of a peer's restart (RFC 4724 section 4.2, RFC 8538, RFC 9494): which families' routes are kept, and until when.
+///
+/// ```
+///   session down ──> stale, Restart Time ──> long-lived stale, LLST of each family ──> gone
+///                        └────── session up, End-of-RIB: what was not told again goes ──────┘
+/// ```
 package struct GracefulRestartHelper: Sendable, Hashable {
+    /// What a deadline or the end of a session did to the stale routes.
+    package struct Outcome: Sendable, Hashable {
+        /// Families whose stale routes go now.
+        package var flushed: AddressFamilySet = []
+        /// Families whose stale routes are the least preferred from now on (RFC 9494 section 4.2).
+        package var longLived: AddressFamilySet = []
+        package init() {}
+    }
+
     /// Families whose routes are held as stale now.
     package private(set) var staleFamilies: AddressFamilySet = []
-    /// While the session is down: when the stale routes go. After it came back: nil, End-of-RIB decides, and `endOfRIBDeadline` bounds it.
+    /// Those of them that are beyond the restart time.
+    package private(set) var longLivedFamilies: AddressFamilySet = []
+    /// While the session is down: when the restart time is over. After it came back: nil, End-of-RIB decides, and `endOfRIBDeadline` bounds it.
     package private(set) var restartDeadline: Instant?
     package private(set) var endOfRIBDeadline: Instant?
+    /// By family: when the long-lived stale time is over. It runs on over consecutive restarts until the peer has told its table.
+    private var longLivedDeadlines: [Instant?] = [nil, nil]
+    /// By family: what the peer asked for.
+    private var longLivedTimes: [Duration] = [.zero, .zero]
 
     /// A peer that came back but never sends End-of-RIB keeps its stale routes this long (RFC 4724 4.2: 'an upper bound').
     package static let endOfRIBLimit: Duration = .seconds(360)
 
     package init() {}
 
-    /// The session went down. Answers the families whose routes are kept as stale; the routes of all others go now.
+    /// The session went down. Answers the families whose routes are kept as stale, and those of them that are long-lived at once because the
+    /// peer gave them no restart time; the routes of all others go now.
     package mutating func sessionDown(
         _ session: NegotiatedSession, reason: SessionDownReason, now: Instant
-    ) -> AddressFamilySet {
+    ) -> (kept: AddressFamilySet, longLived: AddressFamilySet) {
         guard let capability = session.remoteGracefulRestart, reason.permitsGracefulRestart(bothNotify: capability.notification) else {
             clear()
-            return []
+            return ([], [])
         }
-        var kept: AddressFamilySet = []
-        for entry in capability.families {
-            if let family = entry.afiSafi.family, session.families.contains(family) { kept.insert(AddressFamilySet(family)) }
+        var restarting: AddressFamilySet = []
+        for entry in capability.families where capability.restartTime > 0 {
+            if let family = entry.afiSafi.family, session.families.contains(family) { restarting.insert(AddressFamilySet(family)) }
         }
-        guard !kept.isEmpty, capability.restartTime > 0 else {
+        var kept = restarting
+        for family in session.families.families {
+            longLivedTimes[family.index] = session.longLivedStaleTime(family)
+            if longLivedTimes[family.index] > .zero || longLivedDeadlines[family.index].map({ $0 > now }) ?? false {
+                kept.insert(AddressFamilySet(family))
+            }
+        }
+        for family in AddressFamily.allCases where !kept.contains(family) { longLivedDeadlines[family.index] = nil }
+        guard !kept.isEmpty else {
             clear()
-            return []
+            return ([], [])
         }
         staleFamilies = kept
-        restartDeadline = now + .seconds(Int64(capability.restartTime))
+        longLivedFamilies.formIntersection(kept)
+        restartDeadline = restarting.isEmpty ? nil : now + .seconds(Int64(capability.restartTime))
         endOfRIBDeadline = nil
-        return kept
+        // RFC 9494 4.2: a restart time of zero is over at once.
+        return (kept, beginLongLived(kept.subtracting(restarting), now).longLived)
+    }
+
+    /// The restart time of these families is over.
+    private mutating func beginLongLived(_ families: AddressFamilySet, _ now: Instant) -> Outcome {
+        var outcome = Outcome()
+        for family in families.families {
+            if longLivedDeadlines[family.index] == nil, longLivedTimes[family.index] > .zero {
+                longLivedDeadlines[family.index] = now + longLivedTimes[family.index]
+            }
+            if let deadline = longLivedDeadlines[family.index], deadline > now {
+                longLivedFamilies.insert(AddressFamilySet(family))
+                outcome.longLived.insert(AddressFamilySet(family))
+            } else {
+                outcome.flushed.insert(AddressFamilySet(family))
+                forget(family)
+            }
+        }
+        return outcome
+    }
+
+    private mutating func forget(_ family: AddressFamily) {
+        staleFamilies.remove(AddressFamilySet(family))
+        longLivedFamilies.remove(AddressFamilySet(family))
+        longLivedDeadlines[family.index] = nil
     }
 
     /// The session is back. Answers the families whose stale routes go at once: the peer did not keep forwarding, or dropped the family.
@@ -54,10 +109,18 @@ package struct GracefulRestartHelper: Sendable, Hashable {
         guard !staleFamilies.isEmpty else { return [] }
         var keep: AddressFamilySet = []
         for entry in session.remoteGracefulRestart?.families ?? [] where entry.forwardingPreserved {
-            if let family = entry.afiSafi.family, session.families.contains(family) { keep.insert(AddressFamilySet(family)) }
+            if let family = entry.afiSafi.family, session.families.contains(family), !longLivedFamilies.contains(family) {
+                keep.insert(AddressFamilySet(family))
+            }
+        }
+        // RFC 9494 4.2: in the long-lived phase its own capability is what counts.
+        for entry in session.remoteLongLived where entry.forwardingPreserved {
+            if let family = entry.afiSafi.family, session.families.contains(family), longLivedFamilies.contains(family) {
+                keep.insert(AddressFamilySet(family))
+            }
         }
         let flushed = staleFamilies.subtracting(keep)
-        staleFamilies.formIntersection(keep)
+        for family in flushed.families { forget(family) }
         endOfRIBDeadline = staleFamilies.isEmpty ? nil : now + GracefulRestartHelper.endOfRIBLimit
         return flushed
     }
@@ -65,26 +128,41 @@ package struct GracefulRestartHelper: Sendable, Hashable {
     /// End-of-RIB came. True where stale routes of the family are to be removed now.
     package mutating func endOfRIB(_ family: AddressFamily) -> Bool {
         guard staleFamilies.contains(family) else { return false }
-        staleFamilies.remove(AddressFamilySet(family))
+        forget(family)
         if staleFamilies.isEmpty { endOfRIBDeadline = nil }
         return true
     }
 
-    package var nextDeadline: Instant? { restartDeadline ?? endOfRIBDeadline }
-
-    /// Answers the families whose stale routes go now, because a deadline passed.
-    package mutating func handleTimeout(now: Instant) -> AddressFamilySet {
-        guard let deadline = nextDeadline, deadline <= now else { return [] }
-        let flushed = staleFamilies
-        clear()
-        return flushed
+    package var nextDeadline: Instant? {
+        ([restartDeadline, endOfRIBDeadline] + longLivedDeadlines).compactMap { $0 }.min()
     }
 
-    package mutating func clear() {
-        staleFamilies = []
-        restartDeadline = nil
-        endOfRIBDeadline = nil
+    /// Answers what becomes of stale routes because a deadline passed.
+    package mutating func handleTimeout(now: Instant) -> Outcome {
+        var outcome = Outcome()
+        if let deadline = restartDeadline, deadline <= now {
+            restartDeadline = nil
+            outcome = beginLongLived(staleFamilies.subtracting(longLivedFamilies), now)
+        }
+        for family in AddressFamily.allCases {
+            if let deadline = longLivedDeadlines[family.index], deadline <= now {
+                outcome.flushed.insert(AddressFamilySet(family))
+                forget(family)
+            }
+        }
+        if let deadline = endOfRIBDeadline, deadline <= now {
+            outcome.flushed.formUnion(staleFamilies)
+            clear()
+        }
+        outcome.longLived.subtract(outcome.flushed)
+        if staleFamilies.isEmpty {
+            restartDeadline = nil
+            endOfRIBDeadline = nil
+        }
+        return outcome
     }
+
+    package mutating func clear() { self = GracefulRestartHelper() }
 }
 
 /// Why a session ended, or could not begin.
@@ -96,15 +174,21 @@ package enum SessionDownReason: Sendable, Hashable {
     /// A graceful-restart capable peer opened a new connection (RFC 4724 4.2).
     case replacedByNewConnection
     case connectTimeout
+    /// BFD says that the path to the peer is down (RFC 5882 section 4.2).
+    case bfdDown
 
     /// RFC 4724 4: a lost connection only. RFC 8538 3: with N on both sides also NOTIFICATIONs and the hold timer, but not a hard
-    /// reset (Cease/9), and nothing that our own operator ordered.
+    /// reset (Cease/9), and nothing that our own operator ended.
     func permitsGracefulRestart(bothNotify: Bool) -> Bool {
         switch self {
         case .connectionLost, .replacedByNewConnection: true
         case .connectTimeout: false
-        case .notificationReceived(let message): bothNotify && !(message.code == .cease && [3, 9].contains(message.subcode))
-        case .notificationSent(let message): bothNotify && message.code == .holdTimerExpired
+        // RFC 5882 4.3: the peer's control plane may be restarting without its forwarding.
+        case .bfdDown: true
+        case .notificationReceived(let message): bothNotify && !(message.code == .cease && message.subcode == 9)
+        case .notificationSent(let message):
+            // A change of settings is no reason to lose a packet: the session comes back at once (SPEC, promise 5).
+            bothNotify && (message.code == .holdTimerExpired || message.code == .sendHoldTimerExpired || message == .configurationChange)
         }
     }
 }
@@ -117,6 +201,7 @@ extension SessionDownReason: CustomStringConvertible {
         case .connectionLost: "connection lost"
         case .replacedByNewConnection: "peer opened a new connection"
         case .connectTimeout: "connect timed out"
+        case .bfdDown: "BFD down"
         }
     }
 }

@@ -14,14 +14,31 @@ package struct NegotiatedSession: Sendable, Hashable {
     package let isFourOctetAS: Bool
     package let isExtendedMessage: Bool
     package let isRouteRefresh: Bool
+    /// Both sides speak RFC 7313.
+    package let isEnhancedRefresh: Bool
+    /// Families whose NLRI carries path identifiers: from the peer, and to it (RFC 7911).
+    package let addPathReceive: AddressFamilySet
+    package let addPathSend: AddressFamilySet
+    /// IPv4 routes may have IPv6 next hops (RFC 8950).
+    package let hasExtendedNextHop: Bool
+    /// What we are to the peer; nil where we say nothing (RFC 9234).
+    package let role: BGPRole?
     /// The peer's capability; nil without, or where we do not take part.
     package let remoteGracefulRestart: GracefulRestartCapability?
+    /// Families that the peer asks us to keep for long (RFC 9494); empty without its graceful restart capability (4.5), or where we take no part.
+    package let remoteLongLived: [LongLivedFamily]
     /// The peer's OPEN, for display.
     package let remoteOpen: OpenMessage
 
     /// The longest message that either side may send.
     package var maximumMessageLength: Int { isExtendedMessage ? MessageSize.extended : MessageSize.standard }
-    package var attributeContext: AttributeContext { AttributeContext(isInternal: isInternal, isFourOctetAS: isFourOctetAS) }
+    package var attributeContext: AttributeContext {
+        AttributeContext(isInternal: isInternal, isFourOctetAS: isFourOctetAS, addPath: addPathReceive, hasExtendedNextHop: hasExtendedNextHop)
+    }
+    /// The peer's long-lived stale time of a family; 0 for none.
+    package func longLivedStaleTime(_ family: AddressFamily) -> Duration {
+        .seconds(Int64(remoteLongLived.first { $0.afiSafi.family == family }?.staleTime ?? 0))
+    }
 }
 
 /// Builds our OPEN and judges the peer's (RFC 4271 6.2, RFC 5492, RFC 6286, RFC 6793, RFC 7607).
@@ -34,6 +51,9 @@ package enum OpenNegotiation {
         if !omittingCapabilities {
             capabilities = configuration.families.families.map { .multiprotocol(AFISAFI($0)) }
             capabilities.append(.routeRefresh)
+            capabilities.append(.enhancedRouteRefresh)
+            if configuration.offersExtendedNextHop, configuration.families.contains(.ipv4) { capabilities.append(.extendedNextHop([AFISAFI(.ipv4)])) }
+            if let role = configuration.role { capabilities.append(.role(role.rawValue)) }
             if configuration.offersExtendedMessage { capabilities.append(.extendedMessage) }
             switch configuration.gracefulRestart {
             case .on:
@@ -51,6 +71,21 @@ package enum OpenNegotiation {
             case .off: break
             }
             capabilities.append(.fourOctetAS(configuration.localAS))
+            if configuration.receivesAddPath || configuration.sendsAddPath {
+                // RFC 7911 4: one instance with every family.
+                capabilities.append(
+                    .addPath(
+                        configuration.families.families.map {
+                            AddPathFamily(AFISAFI($0), receives: configuration.receivesAddPath, sends: configuration.sendsAddPath)
+                        }))
+            }
+            if let staleTime = configuration.longLivedStaleTime, configuration.gracefulRestart == .on {
+                capabilities.append(
+                    .longLivedGracefulRestart(
+                        configuration.families.families.map {
+                            LongLivedFamily(AFISAFI($0), forwardingPreserved: restart.preservedFamilies.contains($0), staleTime: staleTime)
+                        }))
+            }
         }
         return OpenMessage(
             asNumber: configuration.localAS, holdTime: configuration.holdTime, identifier: configuration.localIdentifier,
@@ -74,7 +109,13 @@ package enum OpenNegotiation {
         var isFourOctetAS = false
         var isExtendedMessage = false
         var isRouteRefresh = false
+        var isEnhancedRefresh = false
         var gracefulRestart: GracefulRestartCapability?
+        var longLived: [LongLivedFamily] = []
+        var hasExtendedNextHop = false
+        var roles: Set<UInt8> = []
+        var addPathReceive: AddressFamilySet = []
+        var addPathSend: AddressFamilySet = []
         for capability in open.capabilities {
             switch capability {
             case .multiprotocol(let afiSafi):
@@ -84,8 +125,23 @@ package enum OpenNegotiation {
             case .extendedMessage: isExtendedMessage = true
             case .routeRefresh: isRouteRefresh = true
             case .gracefulRestart(let value): gracefulRestart = value
+            case .extendedNextHop(let list): if list.contains(where: { $0.family == .ipv4 }) { hasExtendedNextHop = true }
+            case .role(let value): roles.insert(value)
+            case .enhancedRouteRefresh: isEnhancedRefresh = true
+            case .longLivedGracefulRestart(let list): longLived = list
+            case .addPath(let list):
+                // RFC 7911 4: a value of another kind is not understood, and its family ignored.
+                for entry in list where (1...3).contains(entry.sendReceive) {
+                    guard let family = entry.afiSafi.family else { continue }
+                    if entry.sends { addPathReceive.insert(AddressFamilySet(family)) }
+                    if entry.receives { addPathSend.insert(AddressFamilySet(family)) }
+                }
             case .unknown: break
             }
+        }
+        // RFC 9234 4.2
+        if let role = configuration.role {
+            if roles.isEmpty { if configuration.isRoleStrict { throw .roleMismatch } } else { guard roles == [role.counterpart.rawValue] else { throw .roleMismatch } }
         }
         // RFC 4760 8: without the capability the session is IPv4 unicast.
         if !hasMultiprotocol { offered = .ipv4 }
@@ -106,7 +162,14 @@ package enum OpenNegotiation {
             remoteAS: remoteAS, remoteIdentifier: open.identifier, isInternal: isInternal, holdTime: .seconds(Int64(holdSeconds)),
             keepaliveTime: keepalive, families: families, isFourOctetAS: isFourOctetAS && !omittedCapabilities,
             isExtendedMessage: isExtendedMessage && configuration.offersExtendedMessage && !omittedCapabilities,
-            isRouteRefresh: isRouteRefresh, remoteGracefulRestart: configuration.gracefulRestart == .off ? nil : gracefulRestart,
+            isRouteRefresh: isRouteRefresh && !omittedCapabilities, isEnhancedRefresh: isEnhancedRefresh && !omittedCapabilities,
+            addPathReceive: configuration.receivesAddPath && !omittedCapabilities ? addPathReceive.intersection(families) : [],
+            addPathSend: configuration.sendsAddPath && !omittedCapabilities ? addPathSend.intersection(families) : [],
+            hasExtendedNextHop: hasExtendedNextHop && configuration.offersExtendedNextHop && !omittedCapabilities,
+            role: isInternal ? nil : configuration.role,
+            remoteGracefulRestart: configuration.gracefulRestart == .off || omittedCapabilities ? nil : gracefulRestart,
+            // RFC 9494 4.5: nothing without the graceful restart capability.
+            remoteLongLived: configuration.longLivedStaleTime == nil || gracefulRestart == nil || configuration.gracefulRestart == .off ? [] : longLived,
             remoteOpen: open)
     }
 }

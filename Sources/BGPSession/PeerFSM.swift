@@ -53,6 +53,10 @@ package struct PeerFSM: Sendable {
         /// UpdateMsg (27), and ROUTE-REFRESH in the same place.
         case update(Side)
         case routeRefresh(Side)
+        /// What is queued to the peer does not go out (`true`), or goes out again: SendHoldTimer (RFC 9687).
+        case sendBlocked(Side, Bool)
+        /// The path to the peer failed (RFC 5882 section 4.2).
+        case bfdDown
     }
 
     package enum Action: Sendable, Hashable {
@@ -82,6 +86,8 @@ package struct PeerFSM: Sendable {
         /// Nil with a negotiated hold time of 0.
         var holdDeadline: Instant?
         var keepaliveDeadline: Instant?
+        /// Set while the peer takes nothing (RFC 9687).
+        var sendHoldDeadline: Instant?
     }
 
     package private(set) var configuration: SessionConfiguration
@@ -146,6 +152,7 @@ package struct PeerFSM: Sendable {
         for connection in connections {
             consider(connection?.holdDeadline)
             consider(connection?.keepaliveDeadline)
+            consider(connection?.sendHoldDeadline)
         }
         return result
     }
@@ -170,6 +177,11 @@ package struct PeerFSM: Sendable {
             if let deadline = connection.holdDeadline, deadline <= now {
                 // RFC 4271 6.5
                 end(side, .notificationSent(.holdTimerExpired), now, &actions)
+                continue
+            }
+            if let deadline = connection.sendHoldDeadline, deadline <= now {
+                // RFC 9687 3.2: told as far as that is possible.
+                end(side, .notificationSent(.sendHoldTimerExpired), now, &actions)
                 continue
             }
             if let deadline = connection.keepaliveDeadline, deadline <= now { sendKeepalive(side, now, &actions) }
@@ -211,6 +223,15 @@ package struct PeerFSM: Sendable {
         case .keepalive(let side): received(side, .keepalive, now, &actions) { $0.keepaliveReceived(side, now, &$1) }
         case .update(let side): received(side, .update, now, &actions) { $0.dataReceived(side, .update, now, &$1) }
         case .routeRefresh(let side): received(side, .routeRefresh, now, &actions) { $0.dataReceived(side, .routeRefresh, now, &$1) }
+        case .sendBlocked(let side, let isBlocked): sendBlocked(side, isBlocked, now)
+        case .bfdDown:
+            guard let (side, session) = established else { return }
+            // RFC 9384: the peer hears of it if it still hears. With graceful restart on both sides its routes stay (RFC 5882 4.3).
+            if session.remoteGracefulRestart == nil {
+                end(side, .notificationSent(.bfdDown), now, &actions)
+            } else {
+                end(side, .bfdDown, now, &actions)
+            }
         case .messageError(let side, let notification):
             guard isSpeaking(side) else { return }
             end(side, .notificationSent(notification), now, &actions)
@@ -271,7 +292,14 @@ package struct PeerFSM: Sendable {
         for side in Side.allCases {
             guard let connection = connections[side.index] else { continue }
             connections[side.index] = nil
-            if case .connecting = connection.phase {} else { actions.append(.send(side, notification.encoded())) }
+            var told = notification
+            if case .established(let session) = connection.phase, session.remoteGracefulRestart?.notification ?? false,
+                notification != .configurationChange
+            {
+                // RFC 8538 4: with N on both sides only a Hard Reset says that the routes are to go.
+                told = .hardReset(notification)
+            }
+            if case .connecting = connection.phase {} else { actions.append(.send(side, told.encoded())) }
             actions.append(.close(side))
             lastDownReason = .notificationSent(notification)
             if case .established(let session) = connection.phase { actions.append(.down(session, .notificationSent(notification))) }
@@ -381,6 +409,15 @@ package struct PeerFSM: Sendable {
         case .openConfirm: end(side, .notificationSent(.unexpectedInOpenConfirm(type)), now, &actions)
         case .established: restartHoldTimer(side, now)
         }
+    }
+
+    /// Starts, restarts and stops the SendHoldTimer. A session without a hold time has none (RFC 9687 section 3.2).
+    private mutating func sendBlocked(_ side: Side, _ isBlocked: Bool, _ now: Instant) {
+        guard case .established(let session)? = connections[side.index]?.phase, session.holdTime != .zero, isBlocked else {
+            connections[side.index]?.sendHoldDeadline = nil
+            return
+        }
+        connections[side.index]?.sendHoldDeadline = now + SessionConfiguration.sendHoldTime(session.holdTime)
     }
 
     // MARK: Endings

@@ -1,4 +1,4 @@
-import BGPMessages
+package import BGPMessages
 package import NetTypes
 
 /// What a session needs to know of itself and of its peer. A change of any of these resets the session.
@@ -22,10 +22,24 @@ package struct SessionConfiguration: Sendable, Hashable {
     /// Seconds that we ask peers to keep our routes, 0...4095 (RFC 4724 section 3).
     package var restartTime: UInt16 = 120
     package var offersExtendedMessage = true
+    /// RFC 8950: IPv4 routes with IPv6 next hops.
+    package var offersExtendedNextHop = false
+    /// RFC 7911: whether we take several paths of a prefix, and whether we send them.
+    package var receivesAddPath = false
+    package var sendsAddPath = false
+    /// What we are to the peer (RFC 9234); nil says nothing.
+    package var role: BGPRole?
+    /// Refuse a peer that says no role.
+    package var isRoleStrict = false
+    /// Seconds that we ask peers to keep our routes beyond `restartTime`, 1...16,777,215 (RFC 9494); nil: not at all, and we keep nobody's.
+    package var longLivedStaleTime: UInt32?
 
     package static let maximumIdleHoldTime: Duration = .seconds(60)
     /// RFC 4271 section 8.2.2: 'a large value', 4 minutes suggested.
     package static let openSentHoldTime: Duration = .seconds(240)
+
+    /// A peer that takes nothing for so long is given up (RFC 9687 section 3.2): 8 minutes, or twice the hold time.
+    package static func sendHoldTime(_ holdTime: Duration) -> Duration { max(.seconds(480), holdTime * 2) }
 
     package init(localAS: ASNumber, remoteAS: ASNumber?, localIdentifier: BGPIdentifier, families: AddressFamilySet = .all) {
         self.localAS = localAS

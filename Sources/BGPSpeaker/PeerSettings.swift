@@ -10,18 +10,36 @@ package struct PeerSettings: Sendable, Hashable {
     package var session: SessionConfiguration
     /// The peer is our route reflector client (RFC 4456).
     package var isClient = false
-    package var importMode = ImportMode.safe
+    package var importSettings = ImportSettings()
     /// Nil: `own` to external peers, `all` to internal ones.
     package var exportMode: ExportMode?
-    package var allowedOwnAS = 0
-    /// Next hop self for routes learned from external peers, towards internal ones too.
-    package var setsNextHopSelf = false
+    package var exportFilter = RouteFilter()
+    package var nextHopMode = NextHopMode.auto
     /// Our address by family index, as the next hop of own routes; nil where we have none.
     package var nextHops: [IPAddress?] = [nil, nil]
-    /// Prefixes of a family that the peer may announce; more ends the session (RFC 4486, Cease/1).
-    package var maximumPrefixes: UInt32 = 1_000_000
-    /// How long the session stays down after that.
-    package var maximumPrefixesRestart: Duration = .seconds(300)
+    /// Our address on the link that we share with the peer, for IPv6 next hops.
+    package var linkLocalNextHop: IPAddress?
+    /// Paths of a prefix that are sent where ADD-PATH was agreed on.
+    package var addPathLimit = Int.max
+    package var maximumPrefixes = PrefixLimit()
+
+    /// What one peer may make us remember (RFC 4486).
+    package struct PrefixLimit: Sendable, Hashable {
+        package enum Action: String, Sendable, Hashable {
+            /// Cease/1, and again after `restartAfter`.
+            case restart
+            /// Cease/1, until somebody resets the peer.
+            case idle
+            case warn
+        }
+        /// Paths of a family.
+        package var limit: UInt32 = 1_000_000
+        /// A warning once at so many; nil for none.
+        package var warnAt: UInt32?
+        package var action = Action.restart
+        package var restartAfter: Duration = .seconds(300)
+        package init() {}
+    }
 
     package init(name: String, address: IPAddress, session: SessionConfiguration) {
         self.name = name
@@ -31,9 +49,22 @@ package struct PeerSettings: Sendable, Hashable {
 
     package var isInternal: Bool { session.remoteAS == session.localAS }
 
-    /// True where going from `other` to this cannot be done on the running session.
+    /// True where going from `other` to this cannot be done on the running session: what the OPENs agreed on, or who the two ends are.
     package func needsReset(from other: PeerSettings) -> Bool {
-        address != other.address || session.localAS != other.session.localAS || session.remoteAS != other.session.remoteAS
-            || session.localIdentifier != other.session.localIdentifier || session.families != other.session.families
+        func negotiated(_ settings: PeerSettings) -> SessionConfiguration {
+            var result = settings.session
+            let defaults = SessionConfiguration(localAS: .zero, remoteAS: nil, localIdentifier: BGPIdentifier(rawValue: 0))
+            result.holdTime = defaults.holdTime
+            result.keepaliveTime = nil
+            result.isPassive = false
+            result.connectRetryTime = defaults.connectRetryTime
+            result.idleHoldTime = defaults.idleHoldTime
+            result.gracefulRestart = defaults.gracefulRestart
+            result.restartTime = defaults.restartTime
+            result.offersExtendedMessage = defaults.offersExtendedMessage
+            result.longLivedStaleTime = nil
+            return result
+        }
+        return address != other.address || negotiated(self) != negotiated(other)
     }
 }

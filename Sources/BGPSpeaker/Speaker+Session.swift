@@ -1,5 +1,5 @@
 import BGPMessages
-import BGPRouting
+package import BGPRouting
 import BGPSession
 import NetTypes
 
@@ -50,12 +50,59 @@ extension Speaker {
             takeUpdate(message, index, side, now)
         case .routeRefresh:
             drive(index, now) { $0.handle(.routeRefresh(side), now: now, &$1) }
-            guard let refresh = RouteRefreshMessage(message: message), refresh.subtype == 0, let family = refresh.afiSafi.family,
-                peers[index.index]?.fsm.established?.session.families.contains(family) ?? false
-            else { return }
-            rib.requestReplay(index, family)
+            takeRouteRefresh(message, index, side, now)
         default: break
         }
+    }
+
+    // MARK: ROUTE-REFRESH (RFC 2918, RFC 7313)
+
+    private mutating func takeRouteRefresh(_ message: UnsafeRawBufferPointer, _ index: PeerIndex, _ side: PeerFSM.Side, _ now: Instant) {
+        guard let (current, session) = peers[index.index]?.fsm.established, current == side else { return }
+        if message.count != 23 {
+            let isEnhanced = session.isEnhancedRefresh && RouteRefreshMessage.hasInvalidLength(message)
+            // RFC 2918 defines no error for its own length: the header's is what is wrong where the message is too short to be read.
+            guard isEnhanced || message.count < 23 else { return }
+            let error = isEnhanced ? NotificationMessage.invalidRouteRefreshLength(message) : .badMessageLength(message.count)
+            drive(index, now) { $0.handle(.messageError(side, error), now: now, &$1) }
+            return
+        }
+        guard let refresh = RouteRefreshMessage(message: message), let family = refresh.afiSafi.family, session.families.contains(family) else { return }
+        switch refresh.subtype {
+        case RouteRefreshMessage.request: 
+            rib.requestReplay(index, family)
+            beginOwnRefresh(index, family, side, session)
+        case RouteRefreshMessage.begin where session.isEnhancedRefresh:
+            // RFC 7313 4: not before End-of-RIB, or what a restarting peer has not told yet would go too early.
+            guard session.remoteGracefulRestart == nil || peers[index.index]?.endOfRIBReceived.contains(family) ?? false else {
+                actions.append(.report(index, .refreshTooEarly(family)))
+                return
+            }
+            peers[index.index]?.remoteRefreshing.insert(AddressFamilySet(family))
+            rib.beginRefresh(index, family)
+        case RouteRefreshMessage.end where session.isEnhancedRefresh:
+            guard peers[index.index]?.remoteRefreshing.contains(family) ?? false else { return }
+            peers[index.index]?.remoteRefreshing.remove(AddressFamilySet(family))
+            let gone = rib.endRefresh(index, family)
+            actions.append(.report(index, .refreshed(family, gone: gone)))
+        default: break
+        }
+    }
+
+    /// BoRR before what is told again, but not before End-of-RIB: the first replay is no refresh (RFC 7313 4).
+    private mutating func beginOwnRefresh(_ index: PeerIndex, _ family: AddressFamily, _ side: PeerFSM.Side, _ session: NegotiatedSession) {
+        guard session.isEnhancedRefresh, let peer = peers[index.index], peer.endOfRIBSent.contains(family), !peer.refreshing.contains(family) else { return }
+        peers[index.index]?.refreshing.insert(AddressFamilySet(family))
+        actions.append(.send(index, side, MessageBuffer(RouteRefreshMessage(AFISAFI(family), subtype: RouteRefreshMessage.begin).encoded())))
+    }
+
+    /// Asks a peer for its table again. False where the session is not up or the peer does not know how.
+    package mutating func requestRefresh(_ index: PeerIndex) -> Bool {
+        guard let (side, session) = peers[index.index]?.fsm.established, session.isRouteRefresh else { return false }
+        for family in session.families.families {
+            actions.append(.send(index, side, MessageBuffer(RouteRefreshMessage(AFISAFI(family)).encoded())))
+        }
+        return true
     }
 
     private mutating func takeUpdate(_ message: UnsafeRawBufferPointer, _ index: PeerIndex, _ side: PeerFSM.Side, _ now: Instant) {
@@ -74,16 +121,33 @@ extension Speaker {
             actions.append(.report(index, .attributeFaults(result.faults, treatedAsWithdraw: result.wasTreatedAsWithdraw)))
         }
         if let family = result.endOfRIB { endOfRIB(index, family, session, now) }
+        if result.refused > 0 { actions.append(.report(index, .pathsRefused(result.refused))) }
         if result.announced > 0 { checkMaximumPrefixes(index, now) }
     }
 
+    /// RFC 4486 4, and SPEC's `maxPrefixes`.
     private mutating func checkMaximumPrefixes(_ index: PeerIndex, _ now: Instant) {
-        guard let settings = peers[index.index]?.settings else { return }
-        for family in AddressFamily.allCases where rib.tables[family.index].pathCount(of: index) > Int(settings.maximumPrefixes) {
-            actions.append(.report(index, .maximumPrefixesReached(family, limit: settings.maximumPrefixes)))
-            drive(index, now) { $0.handle(.stop(.maximumPrefixes(family, limit: settings.maximumPrefixes)), now: now, &$1) }
-            peers[index.index]?.restartAt = now + settings.maximumPrefixesRestart
-            lower(peers[index.index]?.restartAt)
+        guard let limits = peers[index.index]?.settings.maximumPrefixes else { return }
+        for family in AddressFamily.allCases {
+            let count = rib.tables[family.index].pathCount(of: index)
+            let warned = peers[index.index]?.warnedOfLimit.contains(family) ?? false
+            if let warnAt = limits.warnAt, count >= Int(warnAt), !warned {
+                peers[index.index]?.warnedOfLimit.insert(AddressFamilySet(family))
+                actions.append(.report(index, .manyPrefixes(family, count: count)))
+            }
+            guard count > Int(limits.limit) else { continue }
+            if limits.action == .warn {
+                guard !warned else { continue }
+                peers[index.index]?.warnedOfLimit.insert(AddressFamilySet(family))
+                actions.append(.report(index, .maximumPrefixesReached(family, limit: limits.limit, action: .warn)))
+                continue
+            }
+            actions.append(.report(index, .maximumPrefixesReached(family, limit: limits.limit, action: limits.action)))
+            drive(index, now) { $0.handle(.stop(.maximumPrefixes(family, limit: limits.limit)), now: now, &$1) }
+            if limits.action == .restart {
+                peers[index.index]?.restartAt = now + limits.restartAfter
+                lower(peers[index.index]?.restartAt)
+            }
             return
         }
     }
@@ -93,15 +157,36 @@ extension Speaker {
     func routingPeer(_ settings: PeerSettings, _ session: NegotiatedSession) -> RoutingPeer {
         let profiles = AddressFamily.allCases.map { family -> ExportProfile? in
             guard session.families.contains(family) else { return nil }
-            return ExportProfile(
-                family: family, isInternal: session.isInternal, isClient: settings.isClient, isFourOctetAS: session.isFourOctetAS,
-                maximumMessageLength: session.maximumMessageLength, mode: settings.exportMode ?? (session.isInternal ? .all : .own),
-                nextHopSelf: settings.nextHops[family.index], setsNextHopSelf: settings.setsNextHopSelf)
+            var profile = ExportProfile(family: family, isInternal: session.isInternal, localAS: settings.session.localAS)
+            profile.isClient = settings.isClient
+            profile.isFourOctetAS = session.isFourOctetAS
+            profile.maximumMessageLength = session.maximumMessageLength
+            profile.mode = settings.exportMode ?? (session.isInternal ? .all : .own)
+            profile.nextHopMode = settings.nextHopMode
+            profile.hasExtendedNextHop = session.hasExtendedNextHop
+            profile.nextHopSelf = settings.nextHops[family.index]
+            if family == .ipv4, session.hasExtendedNextHop, settings.address.family == .ipv6 {
+                // RFC 8950: over an IPv6 session IPv4 goes the way of the session.
+                profile.nextHopSelf = settings.nextHops[AddressFamily.ipv6.index]
+                profile.linkLocalNextHop = settings.linkLocalNextHop
+            }
+            if family == .ipv6 { profile.linkLocalNextHop = settings.linkLocalNextHop }
+            profile.addPathLimit = session.addPathSend.contains(family) ? settings.addPathLimit : 0
+            profile.role = session.role
+            profile.isLongLivedCapable = !session.remoteLongLived.isEmpty
+            if !settings.exportFilter.isEmpty(family) { profile.filter = settings.exportFilter }
+            return profile
         }
         return RoutingPeer(
             address: settings.address, identifier: session.remoteIdentifier, asNumber: session.remoteAS, isInternal: session.isInternal,
-            isClient: settings.isClient, importMode: settings.importMode, allowedOwnAS: settings.allowedOwnAS,
-            context: session.attributeContext, profiles: profiles)
+            isClient: settings.isClient, policy: importSettings(settings, session.role), context: session.attributeContext, profiles: profiles)
+    }
+
+    func importSettings(_ settings: PeerSettings, _ role: BGPRole?) -> ImportSettings {
+        var result = settings.importSettings
+        result.role = role
+        result.localAS = settings.session.localAS == rib.identity.localAS ? nil : settings.session.localAS
+        return result
     }
 
     private mutating func sessionUp(_ index: PeerIndex, _ session: NegotiatedSession, _ now: Instant) {
@@ -113,6 +198,9 @@ extension Speaker {
         peers[index.index]?.endOfRIBSent = []
         peers[index.index]?.isBacklogged = false
         peers[index.index]?.missedWithdrawals = []
+        peers[index.index]?.refreshing = []
+        peers[index.index]?.remoteRefreshing = []
+        peers[index.index]?.warnedOfLimit = []
         actions.append(.report(index, .established(session)))
         rib.peerUp(index, routingPeer(settings, session))
         let flushed = peers[index.index]?.helper.sessionUp(session, now: now) ?? []
@@ -125,12 +213,20 @@ extension Speaker {
         peers[index.index]?.establishedAt = nil
         actions.append(.report(index, .down(reason)))
         rib.peerDown(index)
-        let kept = peers[index.index]?.helper.sessionDown(session, reason: reason, now: now) ?? []
+        let (kept, longLived) = peers[index.index]?.helper.sessionDown(session, reason: reason, now: now) ?? ([], [])
         for family in AddressFamily.allCases {
             if kept.contains(family) { rib.markStale(index, family) } else { rib.flush(index, family, onlyStale: false) }
         }
         if !kept.isEmpty { actions.append(.report(index, .holdingStaleRoutes(kept))) }
+        beginLongLived(index, longLived)
         lower(peers[index.index]?.helper.nextDeadline)
+    }
+
+    /// RFC 9494 4.2: the routes of these families are the least preferred from now on.
+    mutating func beginLongLived(_ index: PeerIndex, _ families: AddressFamilySet) {
+        guard !families.isEmpty else { return }
+        for family in families.families { rib.markLongLived(index, family) }
+        actions.append(.report(index, .longLivedStaleRoutes(families)))
     }
 
     mutating func flushStale(_ index: PeerIndex, _ families: AddressFamilySet) {
@@ -164,7 +260,7 @@ extension Speaker {
         guard let peer = peers[member.index] else { return }
         if peer.isBacklogged {
             // Announcements are made up for by a replay; only withdrawals have to be remembered.
-            for prefix in delivery.withdrawn { peers[member.index]?.missedWithdrawals.insert(prefix) }
+            for nlri in delivery.withdrawn { peers[member.index]?.missedWithdrawals.insert(nlri) }
             return
         }
         guard let side = peer.fsm.established?.side else { return }

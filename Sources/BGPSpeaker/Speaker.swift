@@ -62,7 +62,7 @@ package struct Speaker: ~Copyable {
             resetPeer(index, .configurationChange, now: now)
             return
         }
-        rib.setImport(index, mode: settings.importMode, allowedOwnAS: settings.allowedOwnAS)
+        rib.setImport(index, importSettings(settings, peers[index.index]?.fsm.established?.session.role))
         if let session = peers[index.index]?.fsm.established?.session {
             var deliveries: [Delivery] = []
             rib.changeProfiles(index, routingPeer(settings, session), &deliveries)
@@ -131,15 +131,24 @@ package struct Speaker: ~Copyable {
         let gone = peer.missedWithdrawals.filter { !rib.isAnnounced($0, to: index) }
         peers[index.index]?.missedWithdrawals = []
         for family in AddressFamily.allCases {
-            let prefixes = gone.filter { $0.family == family }
+            let prefixes = gone.filter { $0.prefix.family == family }
             if !prefixes.isEmpty, let session = peer.fsm.established?.session {
-                var builder = UpdateBuilder(family: family, maximumLength: session.maximumMessageLength)
+                var builder = UpdateBuilder(
+                    family: family, maximumLength: session.maximumMessageLength, sendsPathIDs: session.addPathSend.contains(family))
                 builder.withdraw(Array(prefixes))
                 actions.append(.send(index, side, builder.take()))
             }
             rib.requestReplay(index, family)
         }
     }
+
+    /// What is queued to the peer does not go out, or goes out again (RFC 9687).
+    package mutating func setSendBlocked(_ index: PeerIndex, _ side: PeerFSM.Side, _ isBlocked: Bool, now: Instant) {
+        drive(index, now) { $0.handle(.sendBlocked(side, isBlocked), now: now, &$1) }
+    }
+
+    /// BFD says that the path to the peer is down: the session ends at once (RFC 5882 section 4.2).
+    package mutating func bfdDown(_ index: PeerIndex, now: Instant) { drive(index, now) { $0.handle(.bfdDown, now: now, &$1) } }
 
     // MARK: Time
 
@@ -153,8 +162,10 @@ package struct Speaker: ~Copyable {
                 drive(index, now) { $0.handleTimeout(now: now, &$1) }
             }
             if let due = peers[index.index]?.helper.nextDeadline, due <= now {
-                let flushed = peers[index.index]?.helper.handleTimeout(now: now) ?? []
-                flushStale(index, flushed)
+                if let outcome = peers[index.index]?.helper.handleTimeout(now: now) {
+                    flushStale(index, outcome.flushed)
+                    beginLongLived(index, outcome.longLived)
+                }
             }
             if let due = peers[index.index]?.restartAt, due <= now {
                 peers[index.index]?.restartAt = nil
@@ -209,18 +220,24 @@ package struct Speaker: ~Copyable {
     /// True while `takeActions` has something.
     package var hasActions: Bool { !actions.isEmpty }
 
-    /// End-of-RIB after a member's first replay; not after a refresh, and not for transit while our own restart defers it.
+    /// End-of-RIB after a member's first replay, EoRR after a refresh; nothing for transit while our own restart defers it.
     private mutating func sendEndOfRIBs() {
         var later: [RIB.ReplayDone] = []
         for item in pendingEndOfRIB {
-            guard let peer = peers[item.peer.index], let (side, session) = peer.fsm.established, !peer.endOfRIBSent.contains(item.family) else {
+            guard let peer = peers[item.peer.index], let (side, session) = peer.fsm.established else { continue }
+            let family = AddressFamilySet(item.family)
+            if peer.endOfRIBSent.contains(item.family) {
+                // RFC 7313 4. Who asked again meanwhile is told again first.
+                guard item.isLast, peer.refreshing.contains(item.family) else { continue }
+                peers[item.peer.index]?.refreshing.remove(family)
+                actions.append(.send(item.peer, side, MessageBuffer(RouteRefreshMessage(AFISAFI(item.family), subtype: RouteRefreshMessage.end).encoded())))
                 continue
             }
             if deferralDeadline != nil, peer.carriesTransit(session) {
                 later.append(item)
                 continue
             }
-            peers[item.peer.index]?.endOfRIBSent.insert(AddressFamilySet(item.family))
+            peers[item.peer.index]?.endOfRIBSent.insert(family)
             actions.append(.send(item.peer, side, MessageBuffer(UpdateMessage.endOfRIB(item.family))))
         }
         pendingEndOfRIB = later

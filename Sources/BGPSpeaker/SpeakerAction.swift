@@ -27,7 +27,16 @@ package enum SpeakerEvent: Sendable, Hashable {
     /// Stale routes are kept for a restarting peer.
     case holdingStaleRoutes(AddressFamilySet)
     case flushedStaleRoutes(AddressFamilySet)
-    case maximumPrefixesReached(AddressFamily, limit: UInt32)
+    /// The restart time of a peer is over, its routes are kept as the least preferred ones (RFC 9494).
+    case longLivedStaleRoutes(AddressFamilySet)
+    /// The peer told its table again; so many routes were not in it any more (RFC 7313).
+    case refreshed(AddressFamily, gone: Int)
+    /// A BoRR before End-of-RIB is ignored (RFC 7313 section 4).
+    case refreshTooEarly(AddressFamily)
+    case maximumPrefixesReached(AddressFamily, limit: UInt32, action: PeerSettings.PrefixLimit.Action)
+    case manyPrefixes(AddressFamily, count: Int)
+    /// More paths of a prefix than one peer may announce.
+    case pathsRefused(Int)
     case tooSlow
     case caughtUp
 }

@@ -14,7 +14,13 @@ struct SpeakerPeer: Sendable {
     var endOfRIBSent: AddressFamilySet = []
     var isBacklogged = false
     /// Prefixes withdrawn while the peer was backlogged.
-    var missedWithdrawals: Set<Prefix> = []
+    var missedWithdrawals: Set<OutboundNLRI> = []
+    /// Families of which the peer is being told everything again, between BoRR and EoRR (RFC 7313).
+    var refreshing: AddressFamilySet = []
+    /// Families that the peer is telling again, between its BoRR and EoRR.
+    var remoteRefreshing: AddressFamilySet = []
+    /// By family: the limit was warned of.
+    var warnedOfLimit: AddressFamilySet = []
     /// After Cease/1: when the session is started again.
     var restartAt: Instant?
     var establishedAt: Instant?
@@ -29,7 +35,7 @@ struct SpeakerPeer: Sendable {
 
     /// Other peers' routes may leave to this one.
     func carriesTransit(_ session: NegotiatedSession) -> Bool {
-        session.isInternal ? settings.isClient : settings.exportMode == .all
+        session.isInternal ? settings.isClient : settings.exportMode == .all || !settings.exportFilter.isEmpty
     }
 }
 
@@ -55,6 +61,7 @@ package struct PeerSnapshot: Sendable {
     package let received: [Int]
     package let announced: [Int]
     package let staleFamilies: AddressFamilySet
+    package let longLivedFamilies: AddressFamilySet
     package let isBacklogged: Bool
 }
 
@@ -67,6 +74,6 @@ extension Speaker {
             lastDownReason: peer.fsm.lastDownReason, since: peer.stateChangedAt, counters: peer.counters,
             received: AddressFamily.allCases.map { rib.tables[$0.index].pathCount(of: index) },
             announced: groups.map { group in group.flatMap { rib.groups[$0]?.announcedCount } ?? 0 },
-            staleFamilies: peer.helper.staleFamilies, isBacklogged: peer.isBacklogged)
+            staleFamilies: peer.helper.staleFamilies, longLivedFamilies: peer.helper.longLivedFamilies, isBacklogged: peer.isBacklogged)
     }
 }

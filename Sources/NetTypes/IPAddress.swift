@@ -26,6 +26,19 @@ package struct IPAddress: Sendable, Hashable {
         self.family = family
     }
 
+    // MARK: Scope of IPv6 link-local addresses (RFC 4007)
+
+    /// The link that an IPv6 link-local address is of, as the index of our interface; 0 where none was given, and for every other address.
+    ///
+    /// It is kept in the bits that RFC 4291 2.5.6 wants to be zero, so that the same address on two links is two addresses everywhere. It never
+    /// leaves the process: `unscoped` is what goes on the wire.
+    package var scope: UInt32 { family == .ipv6 && isLinkLocal ? UInt32(truncatingIfNeeded: high) : 0 }
+    package func scoped(_ scope: UInt32) -> IPAddress {
+        guard family == .ipv6, isLinkLocal else { return self }
+        return IPAddress(high: high & 0xFFFF_FFFF_0000_0000 | UInt64(scope), low: low)
+    }
+    package var unscoped: IPAddress { scoped(0) }
+
     /// The IPv4 value in host order. Meaningful only where `family == .ipv4`.
     package var v4: UInt32 { UInt32(truncatingIfNeeded: high >> 32) }
 
@@ -96,7 +109,8 @@ extension IPAddress: CustomStringConvertible, LosslessStringConvertible {
     }
 
     package var description: String {
-        family == .ipv4 ? IPAddress.dottedQuad(v4) : ipv6Text
+        if family == .ipv4 { return IPAddress.dottedQuad(v4) }
+        return scope == 0 ? ipv6Text : "\(unscoped.ipv6Text)%\(scope)"
     }
 
     /// `a.b.c.d` for a 32-bit value in host order.

@@ -229,7 +229,7 @@ let mandatory = originIGP + path65000 + nextHop
     static func block(_ bytes: [UInt8]) -> (error: NotificationMessage?, plain: [UInt8], gathered: [UInt8], isOverrun: Bool) {
         bytes.withUnsafeBytes { raw in
             do throws(NotificationMessage) {
-                let block = try AttributeBlock(raw)
+                let block = try AttributeBlock(raw, AttributeContext(isInternal: true, isFourOctetAS: true))
                 return (nil, Array(block.plain), block.gathered, block.isOverrun)
             } catch {
                 return (error, [], [], false)

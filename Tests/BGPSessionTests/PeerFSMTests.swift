@@ -362,11 +362,11 @@ struct Machine {
 final class Helper {
     private var helper = GracefulRestartHelper()
     func sessionDown(_ session: NegotiatedSession, reason: SessionDownReason, now: Instant) -> AddressFamilySet {
-        helper.sessionDown(session, reason: reason, now: now)
+        helper.sessionDown(session, reason: reason, now: now).kept
     }
     func sessionUp(_ session: NegotiatedSession, now: Instant) -> AddressFamilySet { helper.sessionUp(session, now: now) }
     func endOfRIB(_ family: AddressFamily) -> Bool { helper.endOfRIB(family) }
-    func handleTimeout(now: Instant) -> AddressFamilySet { helper.handleTimeout(now: now) }
+    func handleTimeout(now: Instant) -> AddressFamilySet { helper.handleTimeout(now: now).flushed }
     var nextDeadline: Instant? { helper.nextDeadline }
 }
 

@@ -239,13 +239,13 @@ let block6 = prefix("fd00:65:1::/122")
         let peer = try #require(net.nodes[a].peers[tor])
         guard var settings = net.nodes[a].speaker.settings(peer) else { return }
         #expect(net.best(a, .default(.ipv4)) == nil)
-        settings.importMode = .all
+        settings.importSettings.mode = .all
         settings.exportMode = .all
         net.nodes[a].speaker.updatePeer(peer, settings, now: net.now)
         net.settle()
         #expect(net.best(a, .default(.ipv4)) != nil)
         #expect(net.best(tor, prefix("10.65.3.0/26")) != nil)
-        settings.importMode = .safe
+        settings.importSettings.mode = .safe
         settings.exportMode = .own
         net.nodes[a].speaker.updatePeer(peer, settings, now: net.now)
         net.settle()
@@ -260,13 +260,13 @@ let block6 = prefix("fd00:65:1::/122")
         let b = net.add(2)
         net.peer(a, b) { own, settings in
             if own == a {
-                settings.maximumPrefixes = 3
-                settings.maximumPrefixesRestart = .seconds(60)
+                settings.maximumPrefixes.limit = 3
+                settings.maximumPrefixes.restartAfter = .seconds(60)
             }
         }
         for i in 0..<4 { net.originate(b, Prefix(IPAddress(v4: 0x0A41_0000 + UInt32(i) * 64), length: 26)) }
         #expect(!net.isUp(a, b))
-        #expect(net.nodes[b].events.contains { if case .down(.notificationReceived(.maximumPrefixes(.ipv4, limit: 3))) = $0.1 { true } else { false } })
+        #expect(net.nodes[b].events.contains { if case .down(.notificationReceived(.hardReset(.maximumPrefixes(.ipv4, limit: 3)))) = $0.1 { true } else { false } })
         net.withdraw(b, Prefix(IPAddress(v4: 0x0A41_0000), length: 26))
         net.advance(59)
         #expect(!net.isUp(a, b))

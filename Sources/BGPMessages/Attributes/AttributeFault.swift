@@ -1,3 +1,5 @@
+package import NetTypes
+
 /// What is wrong with a received attribute and what RFC 7606 section 2 says to do about it.
 package struct AttributeFault: Sendable, Hashable {
     /// The approaches of RFC 7606 section 2, in order of strength.
@@ -33,8 +35,14 @@ package struct AttributeContext: Sendable, Hashable {
     package var isInternal: Bool
     /// Both sides announced four-octet AS numbers (RFC 6793).
     package var isFourOctetAS: Bool
-    package init(isInternal: Bool, isFourOctetAS: Bool) {
+    /// Families whose NLRI from the peer carries path identifiers (RFC 7911).
+    package var addPath: AddressFamilySet
+    /// IPv4 NLRI may come with an IPv6 next hop (RFC 8950).
+    package var hasExtendedNextHop: Bool
+    package init(isInternal: Bool, isFourOctetAS: Bool, addPath: AddressFamilySet = [], hasExtendedNextHop: Bool = false) {
         self.isInternal = isInternal
         self.isFourOctetAS = isFourOctetAS
+        self.addPath = addPath
+        self.hasExtendedNextHop = hasExtendedNextHop
     }
 }

@@ -19,14 +19,17 @@ package struct AttributeType: RawRepresentable, Sendable, Hashable {
     package static let extendedCommunities = AttributeType(rawValue: 16)
     package static let as4Path = AttributeType(rawValue: 17)
     package static let as4Aggregator = AttributeType(rawValue: 18)
+    package static let ipv6ExtendedCommunities = AttributeType(rawValue: 25)
     package static let largeCommunities = AttributeType(rawValue: 32)
+    package static let onlyToCustomer = AttributeType(rawValue: 35)
 
     /// The Optional and Transitive bits that the attribute's RFC prescribes; nil for an attribute that Apus does not know.
     package var prescribedFlags: AttributeFlags? {
         switch self {
         case .origin, .asPath, .nextHop, .localPref, .atomicAggregate: .transitive
         case .multiExitDisc, .originatorID, .clusterList, .mpReachNLRI, .mpUnreachNLRI: .optional
-        case .aggregator, .communities, .extendedCommunities, .as4Path, .as4Aggregator, .largeCommunities: [.optional, .transitive]
+        case .aggregator, .communities, .extendedCommunities, .as4Path, .as4Aggregator, .largeCommunities, .ipv6ExtendedCommunities, .onlyToCustomer:
+            [.optional, .transitive]
         default: nil
         }
     }
@@ -49,7 +52,9 @@ package struct AttributeType: RawRepresentable, Sendable, Hashable {
         case .extendedCommunities: "EXTENDED COMMUNITIES"
         case .as4Path: "AS4_PATH"
         case .as4Aggregator: "AS4_AGGREGATOR"
+        case .ipv6ExtendedCommunities: "IPv6 EXTENDED COMMUNITIES"
         case .largeCommunities: "LARGE_COMMUNITY"
+        case .onlyToCustomer: "OTC"
         default: "attribute \(rawValue)"
         }
     }

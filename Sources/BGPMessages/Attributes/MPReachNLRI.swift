@@ -7,7 +7,7 @@ package import NetTypes
 /// ```
 package struct MPReachNLRI {
     package let afiSafi: AFISAFI
-    /// Global next hop. Meaningful only for a family that Apus routes.
+    /// Global next hop, of IPv6 for IPv4 NLRI too where RFC 8950 was negotiated. Meaningful only for a family that Apus routes.
     package let nextHop: IPAddress
     /// The link-local address of RFC 2545, where the peer sent both.
     package let linkLocalNextHop: IPAddress?
@@ -15,7 +15,7 @@ package struct MPReachNLRI {
 
     /// From the attribute. Throws session reset where flags, lengths or the next hop make the NLRI untrustworthy (RFC 7606 5.3, 7.11).
     /// An address family that Apus does not route is returned with its NLRI unread.
-    package init(_ attribute: RawAttribute) throws(NotificationMessage) {
+    package init(_ attribute: RawAttribute, _ context: AttributeContext) throws(NotificationMessage) {
         guard attribute.flags.contains(.optional), !attribute.flags.contains(.transitive) else { throw .optionalAttributeError }
         var reader = ByteReader(attribute.value)
         guard attribute.value.count >= 5, let afi = reader.u16(), let safi = reader.u8(), let length = reader.u8(),
@@ -33,7 +33,13 @@ package struct MPReachNLRI {
             guard let address = IPAddress(bytes: hop) else { throw .optionalAttributeError }
             nextHop = address
             linkLocalNextHop = nil
-        case (.ipv6, 32):
+        case (.ipv4, 16) where context.hasExtendedNextHop:
+            // RFC 8950 section 3
+            guard let address = IPAddress(bytes: hop) else { throw .optionalAttributeError }
+            nextHop = address
+            linkLocalNextHop = nil
+        case (.ipv6, 32), (.ipv4, 32):
+            guard family == .ipv6 || context.hasExtendedNextHop else { throw .optionalAttributeError }
             guard let address = IPAddress(bytes: hop[0..<16]), let linkLocal = IPAddress(bytes: hop[16..<32]) else { throw .optionalAttributeError }
             nextHop = address
             linkLocalNextHop = linkLocal.isLinkLocal ? linkLocal : nil
@@ -41,7 +47,7 @@ package struct MPReachNLRI {
             // RFC 7606 7.11
             throw .optionalAttributeError
         }
-        guard NLRI.isWellFormed(nlri, family) else { throw .optionalAttributeError }
+        guard NLRI.isWellFormed(nlri, family, hasPathID: context.addPath.contains(family)) else { throw .optionalAttributeError }
     }
 }
 
@@ -50,12 +56,14 @@ package struct MPUnreachNLRI {
     package let afiSafi: AFISAFI
     package let nlri: UnsafeRawBufferPointer
 
-    package init(_ attribute: RawAttribute) throws(NotificationMessage) {
+    package init(_ attribute: RawAttribute, _ context: AttributeContext) throws(NotificationMessage) {
         guard attribute.flags.contains(.optional), !attribute.flags.contains(.transitive) else { throw .optionalAttributeError }
         var reader = ByteReader(attribute.value)
         guard attribute.value.count >= 3, let afi = reader.u16(), let safi = reader.u8() else { throw .optionalAttributeError }
         afiSafi = AFISAFI(afi: afi, safi: safi)
         nlri = reader.unread
-        if let family = afiSafi.family, !NLRI.isWellFormed(nlri, family) { throw .optionalAttributeError }
+        if let family = afiSafi.family, !NLRI.isWellFormed(nlri, family, hasPathID: context.addPath.contains(family)) {
+            throw .optionalAttributeError
+        }
     }
 }

@@ -18,7 +18,9 @@ package struct PathAttributes: Sendable, Hashable {
     package var clusterList: [BGPIdentifier] = []
     package var extendedCommunities: [ExtendedCommunity] = []
     package var largeCommunities: [LargeCommunity] = []
-    /// Unknown optional transitive attributes.
+    /// OTC: the route may go to customers only (RFC 9234 section 5).
+    package var onlyToCustomer: ASNumber?
+    /// Optional transitive attributes that Apus passes on without looking into them.
     package var unknown: [UnknownAttribute] = []
     /// Only while decoding what an old speaker sent.
     var as4Path: ASPath?
@@ -61,6 +63,8 @@ package struct PathAttributes: Sendable, Hashable {
         }
         flush(below: AttributeType.largeCommunities.rawValue)
         writeLargeCommunities(into: &writer)
+        flush(below: AttributeType.onlyToCustomer.rawValue)
+        writeOnlyToCustomer(into: &writer)
         for attribute in rest { PathAttributes.write(attribute, into: &writer) }
     }
 

@@ -26,6 +26,16 @@ extension PathAttributes {
         return nil
     }
 
+    /// IPv6 address specific extended communities (RFC 5701): judged by their length (RFC 7606 7.15), passed on as they are.
+    mutating func readIPv6ExtendedCommunities(_ attribute: RawAttribute) -> AttributeFault? {
+        guard attribute.value.count > 0, attribute.value.count % 20 == 0 else {
+            return .withdraw(.ipv6ExtendedCommunities, "length is not a non-zero multiple of 20 (RFC 7606 7.15)")
+        }
+        unknown.append(
+            UnknownAttribute(type: attribute.type, flags: attribute.flags.subtracting(.extendedLength), value: Array(attribute.value)))
+        return nil
+    }
+
     static func write(_ attribute: UnknownAttribute, into writer: inout ByteWriter) {
         writer.attributeHeader(attribute.type, flags: attribute.flags, length: attribute.value.count)
         writer.append(attribute.value)

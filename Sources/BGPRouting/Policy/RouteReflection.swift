@@ -2,7 +2,7 @@ package import BGPMessages
 package import NetTypes
 
 /// Turns the attributes of a selected route into those that leave to an update group: NEXT_HOP, LOCAL_PREF, MULTI_EXIT_DISC, AS_PATH
-/// (RFC 4271 5.1), ORIGINATOR_ID and CLUSTER_LIST (RFC 4456 8).
+/// (RFC 4271 5.1), ORIGINATOR_ID and CLUSTER_LIST (RFC 4456 8), OTC (RFC 9234 5).
 package enum OutboundAttributes {
     /// `sourceIdentifier`: the BGP Identifier of the peer that the route came from, for ORIGINATOR_ID.
     package static func transform(
@@ -10,9 +10,7 @@ package enum OutboundAttributes {
         identity: AttributeTable.Identity
     ) -> PathAttributes {
         var result = attributes
-        if source == .local || !profile.isInternal || (profile.setsNextHopSelf && source == .external) {
-            result.nextHop = profile.nextHopSelf
-        }
+        if profile.replacesNextHop(source) { result.nextHop = profile.nextHopSelf ?? profile.linkLocalNextHop }
         if profile.isInternal {
             // RFC 4271 5.1.5: in every internal UPDATE.
             if result.localPref == nil { result.localPref = PathAttributes.defaultLocalPref }
@@ -22,13 +20,17 @@ package enum OutboundAttributes {
                 result.clusterList.insert(identity.clusterID, at: 0)
             }
         } else {
-            result.asPath = (result.asPath ?? ASPath()).prepending(identity.localAS)
+            result.asPath = (result.asPath ?? ASPath()).prepending(profile.localAS)
             result.localPref = nil
             // RFC 4271 5.1.4: a neighbour's MED does not go on to another AS.
             if source != .local { result.multiExitDisc = nil }
             result.originatorID = nil
             result.clusterList = []
             result.extendedCommunities.removeAll { !$0.isTransitive }
+            // RFC 9234 5, egress 1: towards a customer, a peer, or a client of our route server.
+            if let role = profile.role, role == .provider || role == .peer || role == .rs, result.onlyToCustomer == nil {
+                result.onlyToCustomer = profile.localAS
+            }
         }
         return result
     }

@@ -1,4 +1,4 @@
-import BGPMessages
+package import BGPMessages
 package import NetTypes
 
 /// What import refuses of a peer (SPEC, `import: safe | all`).
@@ -6,6 +6,25 @@ package enum ImportMode: String, Sendable, Hashable {
     /// No default route, nothing inside our own blocks, nothing that is never routed.
     case safe
     case all
+}
+
+/// What a peer's routes meet on their way in. A change of it judges what is there again; no session is touched.
+package struct ImportSettings: Sendable, Hashable {
+    package var mode = ImportMode.safe
+    /// How often our own AS may occur in a path (contract 2.3, `numAllowedLocalASNumbers`).
+    package var allowedOwnAS = 0
+    package var filter = RouteFilter()
+    /// RFC 7999: routes with BLACKHOLE are installed as such and go no further.
+    package var acceptsBlackhole = false
+    /// The AS that we are to this peer, where it is not that of the node.
+    package var localAS: ASNumber?
+    /// RFC 9234; nil: no role was agreed on.
+    package var role: BGPRole?
+
+    package init() {}
+
+    /// Nothing is asked but what the node's own policy asks of every peer.
+    var isPlain: Bool { filter.isEmpty && localAS == nil && role == nil && !acceptsBlackhole }
 }
 
 /// Judges a path when it arrives, and again when the policy or the own blocks change.
@@ -16,13 +35,6 @@ package struct ImportPolicy: Sendable, Hashable {
     package var ownAddresses: Set<IPAddress> = []
 
     package init() {}
-
-    /// Nil for an eligible path.
-    package func judge(
-        _ prefix: Prefix, _ key: DecisionKey, nextHop: IPAddress?, mode: ImportMode, isInternal: Bool, allowedOwnAS: Int
-    ) -> IneligibleReason? {
-        judge(key, nextHop: nextHop, allowedOwnAS: allowedOwnAS) ?? judge(prefix, mode: mode, isInternal: isInternal)
-    }
 
     /// What an attribute set alone decides: the same for every prefix of an UPDATE.
     package func judge(_ key: DecisionKey, nextHop: IPAddress?, allowedOwnAS: Int) -> IneligibleReason? {
@@ -46,6 +58,16 @@ package struct ImportPolicy: Sendable, Hashable {
             return .insideOwnBlock
         }
         return nil
+    }
+
+    /// RFC 9234 section 5, ingress: true for a route leak.
+    static func isLeak(_ onlyToCustomer: ASNumber, role: BGPRole, remoteAS: ASNumber) -> Bool {
+        switch role {
+        // The peer is our customer, or our client at a route server.
+        case .provider, .rs: true
+        case .peer: onlyToCustomer != remoteAS
+        case .customer, .rsClient: false
+        }
     }
 
     /// This network, loopback, link-local, multicast and reserved (RFC 6890); for IPv6 also unspecified and mapped.

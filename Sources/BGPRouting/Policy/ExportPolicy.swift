@@ -1,0 +1,156 @@
+package import BGPMessages
+package import NetTypes
+
+/// What leaves to a peer (SPEC, `export: own | all`).
+package enum ExportMode: String, Sendable, Hashable {
+    /// Only what this node originates.
+    case own
+    /// Transit too.
+    case all
+}
+
+/// What becomes of the next hop towards a peer (contract 2.3, `nextHopMode`).
+package enum NextHopMode: String, Sendable, Hashable {
+    /// RFC 4271 5.1.3: ourselves towards external peers, unchanged towards internal ones.
+    case auto
+    /// Ourselves, also for external routes towards internal peers.
+    case itself
+    /// Unchanged, also towards external peers.
+    case keep
+}
+
+/// Why a selected route is, or is not, announced to the peers of an update group.
+package enum ExportReason: Sendable, Hashable {
+    case announced
+    /// A rule accepted it: its position among the peers' export rules.
+    case acceptedByRule(Int)
+    case rejectedByRule(Int)
+    /// RFC 1997.
+    case noAdvertise
+    case noExport
+    /// RFC 7999 section 3.2: not beyond our AS.
+    case blackhole
+    /// RFC 9494 section 4.3.
+    case longLivedStale
+    /// RFC 9234 section 5: learned from a provider, a peer or a route server, towards another.
+    case onlyToCustomer
+    /// RFC 4271 9.2, RFC 4456 6: learned from a non-client, towards a non-client.
+    case notReflected
+    /// `export: own`, and the route is not our own.
+    case notOwn
+    /// No address of ours that could be the next hop in this family.
+    case noNextHop
+    /// RFC 8950 section 4: the peer does not take IPv6 next hops for IPv4 routes.
+    case noExtendedNextHop
+
+    package var isAnnounced: Bool {
+        switch self {
+        case .announced, .acceptedByRule: true
+        default: false
+        }
+    }
+
+    package var text: String {
+        switch self {
+        case .announced: "announced"
+        case .acceptedByRule(let rule): "accepted by export rule \(rule + 1)"
+        case .rejectedByRule(let rule): "rejected by export rule \(rule + 1)"
+        case .noAdvertise: "community no-advertise (RFC 1997)"
+        case .noExport: "community no-export (RFC 1997)"
+        case .blackhole: "community blackhole does not leave the AS (RFC 7999 3.2)"
+        case .longLivedStale: "long-lived stale, and the peer does not speak RFC 9494"
+        case .onlyToCustomer: "OTC: only to customers (RFC 9234 5)"
+        case .notReflected: "learned from an internal peer that is no client, towards another (RFC 4456 6)"
+        case .notOwn: "not our own route (export: own)"
+        case .noNextHop: "this node has no address of the family that could be the next hop"
+        case .noExtendedNextHop: "its next hop is of IPv6, and the peer does not take that for IPv4 (RFC 8950 4)"
+        }
+    }
+}
+
+/// Everything that makes two peers' outbound UPDATEs the same or different. Peers with an equal profile share one update group.
+package struct ExportProfile: Sendable, Hashable {
+    package var family: AddressFamily
+    package var isInternal: Bool
+    /// The peer is our route reflector client (RFC 4456).
+    package var isClient = false
+    package var isFourOctetAS = true
+    package var maximumMessageLength = MessageSize.standard
+    package var mode = ExportMode.all
+    /// Next hop of own routes, and of all routes to external peers or with `nextHopMode: Self`.
+    package var nextHopSelf: IPAddress?
+    /// Our address on the link that we share with the peers, beside or in place of `nextHopSelf` (RFC 2545 section 3).
+    package var linkLocalNextHop: IPAddress?
+    package var nextHopMode = NextHopMode.auto
+    /// The AS that we prepend.
+    package var localAS: ASNumber
+    /// RFC 8950.
+    package var hasExtendedNextHop = false
+    /// Paths of a prefix that are told (RFC 7911); 0: one, without a path identifier.
+    package var addPathLimit = 0
+    /// What we are to the peers (RFC 9234).
+    package var role: BGPRole?
+    /// The peers speak RFC 9494.
+    package var isLongLivedCapable = false
+    package var filter = RouteFilter()
+
+    package init(family: AddressFamily, isInternal: Bool, localAS: ASNumber) {
+        self.family = family
+        self.isInternal = isInternal
+        self.localAS = localAS
+    }
+
+    package var sendsPathIDs: Bool { addPathLimit > 0 }
+
+    /// True where our own address is the next hop of a route from `source`.
+    func replacesNextHop(_ source: RouteSource) -> Bool {
+        switch nextHopMode {
+        case .auto: source == .local || !isInternal
+        case .itself: source == .local || !isInternal || source == .external
+        case .keep: source == .local
+        }
+    }
+}
+
+/// Where a route came from, as far as export cares.
+package enum RouteSource: Sendable, Hashable {
+    case local
+    case external
+    case client
+    case nonClient
+}
+
+package enum ExportPolicy {
+    /// RFC 4271 9.2, RFC 4456 6, RFC 1997, and SPEC's `export`. Route reflection, in five lines:
+    /// own and external routes go to everyone; a client's to everyone; a non-client's to clients only, and to external peers.
+    ///
+    /// `rule`: the position of the export rule that the route met, if any. A rule may let transit pass, and never breaks what an RFC forbids.
+    package static func judge(
+        _ key: DecisionKey, source: RouteSource, nextHop: IPAddress?, profile: ExportProfile, rule: Int?
+    ) -> ExportReason {
+        if key.flags.contains(.noAdvertise) { return .noAdvertise }
+        if key.flags.contains(.longLivedStale), !profile.isLongLivedCapable { return .longLivedStale }
+        if profile.isInternal {
+            if source == .nonClient && !profile.isClient { return .notReflected }
+        } else {
+            if key.flags.contains(.noExport) || key.flags.contains(.noExportSubconfed) { return .noExport }
+            if key.flags.contains(.blackhole) { return .blackhole }
+            if key.flags.contains(.onlyToCustomer), let role = profile.role, role == .customer || role == .peer || role == .rsClient {
+                return .onlyToCustomer
+            }
+        }
+        var verdict = ExportReason.announced
+        if let rule {
+            guard profile.filter.rule(rule, profile.family).action == .accept else { return .rejectedByRule(rule) }
+            verdict = .acceptedByRule(rule)
+        } else if !profile.isInternal, profile.mode == .own, source != .local {
+            return .notOwn
+        }
+        if profile.replacesNextHop(source) {
+            if profile.nextHopSelf == nil && profile.linkLocalNextHop == nil { return .noNextHop }
+        } else if profile.family == .ipv4, let nextHop, nextHop.family == .ipv6, !profile.hasExtendedNextHop {
+            return .noExtendedNextHop
+        }
+        return verdict
+    }
+}

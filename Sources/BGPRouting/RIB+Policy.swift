@@ -1,0 +1,185 @@
+import BGPMessages
+package import NetTypes
+
+/// What policy makes of one attribute set of one peer, worked out as far as the set alone decides it. Holds references until `endVerdict`.
+struct SetVerdict {
+    let received: AttributeHandle
+    var ineligible: IneligibleReason?
+    /// What the RFCs change in every route with the set (GRACEFUL_SHUTDOWN, OTC, LLGR_STALE), interned; `received` where they change nothing.
+    var base: AttributeHandle
+    /// With the operations of a rule on top, by its position.
+    var byRule: [Int: AttributeHandle] = [:]
+    var isBlackhole = false
+    var facts: RouteFilter.RouteFacts
+    /// Decoded at most once.
+    var decoded: PathAttributes?
+}
+
+// MARK: Import policy
+extension RIB {
+    /// Judges a set that a peer sent; `longLived`: its routes are kept beyond the peer's restart.
+    mutating func beginVerdict(_ handle: AttributeHandle, _ peer: RoutingPeer, longLived: Bool = false) -> SetVerdict {
+        let key = attributes.key(handle)
+        let nextHop = attributes.nextHopAddress(handle)
+        var verdict = SetVerdict(
+            received: handle, ineligible: importPolicy.judge(key, nextHop: nextHop, allowedOwnAS: peer.policy.allowedOwnAS), base: handle,
+            facts: RouteFilter.RouteFacts(isLocal: false, isInternalPeer: peer.isInternal, localPref: key.localPref, interface: ""))
+        var operations: [AttributeOperation] = []
+        // RFC 8326 4.2: the last choice, also for the rest of our AS.
+        if !peer.isInternal, key.flags.contains(.gracefulShutdown) { operations.append(.setLocalPref(0)) }
+        // RFC 9494 4.2
+        if longLived { operations.append(.addCommunity(.standard(.llgrStale))) }
+        if !peer.policy.isPlain {
+            if let localAS = peer.policy.localAS, verdict.ineligible == nil {
+                let count = attributes.attributes(handle).asPath?.occurrences(of: localAS) ?? 0
+                if count > peer.policy.allowedOwnAS { verdict.ineligible = .ownASInPath }
+            }
+            if let role = peer.policy.role, !peer.isInternal {
+                // RFC 9234 5, ingress.
+                if let onlyToCustomer = key.flags.contains(.onlyToCustomer) ? attributes.attributes(handle).onlyToCustomer : nil {
+                    if ImportPolicy.isLeak(onlyToCustomer, role: role, remoteAS: peer.asNumber) { verdict.ineligible = verdict.ineligible ?? .routeLeak }
+                } else if role == .customer || role == .peer || role == .rsClient {
+                    operations.append(.setOnlyToCustomer(peer.asNumber))
+                }
+            }
+            verdict.isBlackhole = peer.policy.acceptsBlackhole && key.flags.contains(.blackhole)
+            if peer.policy.filter.asksForInterface { verdict.facts.interface = attributes.nextHops.entries[Int(key.nextHop)].interface }
+        }
+        if !operations.isEmpty {
+            verdict.base = attributes.transformed(handle) { set in for operation in operations { operation.apply(to: &set) } }
+        } else {
+            attributes.retain(handle)
+        }
+        return verdict
+    }
+
+    /// The verdict on one prefix with the set: flags of its path, and the effective attributes, not retained.
+    mutating func judge(_ prefix: Prefix, _ peer: RoutingPeer, _ verdict: inout SetVerdict) -> (flags: Path.Flags, attributes: AttributeHandle) {
+        var ineligible = verdict.ineligible ?? importPolicy.judge(prefix, mode: peer.policy.mode, isInternal: peer.isInternal)
+        var effective = verdict.base
+        if !peer.policy.filter.isEmpty(prefix.family), let position = matchingRule(prefix, peer.policy.filter, &verdict) {
+            let rule = peer.policy.filter.rule(position, prefix.family)
+            if rule.action == .reject {
+                ineligible = ineligible ?? .rejectedByFilter
+            } else if !rule.operations.isEmpty {
+                // Rules of the families are told apart by their parity.
+                let slot = position * 2 + prefix.family.index
+                if let known = verdict.byRule[slot] {
+                    effective = known
+                } else {
+                    effective = attributes.transformed(verdict.base) { set in for operation in rule.operations { operation.apply(to: &set) } }
+                    verdict.byRule[slot] = effective
+                }
+            }
+        }
+        return (Path.flags(external: !peer.isInternal, ineligible: ineligible, blackhole: verdict.isBlackhole), effective)
+    }
+
+    /// Rules see what the peer sent, with what the RFCs changed in it.
+    private func matchingRule(_ prefix: Prefix, _ filter: RouteFilter, _ verdict: inout SetVerdict) -> Int? {
+        var decoded = verdict.decoded
+        let position = filter.firstMatch(prefix, verdict.facts) {
+            if let decoded { return decoded }
+            let set = attributes.attributes(verdict.base)
+            decoded = set
+            return set
+        }
+        verdict.decoded = decoded
+        return position
+    }
+
+    mutating func endVerdict(_ verdict: SetVerdict) {
+        attributes.release(verdict.base)
+        for handle in verdict.byRule.values { attributes.release(handle) }
+    }
+
+    /// The rule of its peer's import filters that a path met, for `apusctl why`; nil for none.
+    package func importRule(_ prefix: Prefix, _ path: Path) -> RouteFilter.Rule? {
+        guard path.peer != .local, let peer = peers[path.peer.index], !peer.policy.filter.isEmpty(prefix.family) else { return nil }
+        let set = attributes.attributes(path.received)
+        let key = attributes.key(path.received)
+        let facts = RouteFilter.RouteFacts(
+            isLocal: false, isInternalPeer: peer.isInternal, localPref: key.localPref,
+            interface: attributes.nextHops.entries[Int(key.nextHop)].interface)
+        return peer.policy.filter.firstMatch(prefix, facts) { set }.map { peer.policy.filter.rule($0, prefix.family) }
+    }
+
+    // MARK: Judging again
+
+    /// A new import policy: every path is judged again, no session is touched.
+    package mutating func setImportPolicy(_ policy: ImportPolicy) {
+        guard policy != importPolicy else { return }
+        importPolicy = policy
+        for index in peers.indices where peers[index] != nil { judgeAgain(PeerIndex(rawValue: UInt16(index))) }
+    }
+
+    /// A live change of a peer's import settings.
+    package mutating func setImport(_ index: PeerIndex, _ settings: ImportSettings) {
+        guard let peer = peers[index.index], peer.policy != settings else { return }
+        peers[index.index]?.policy = settings
+        judgeAgain(index)
+    }
+
+    /// Judges everything again that a peer announced, from what it sent (soft reconfiguration).
+    mutating func judgeAgain(_ index: PeerIndex) {
+        guard let peer = peers[index.index] else { return }
+        for family in AddressFamily.allCases where tables[family.index].pathCount(of: index) > 0 {
+            var verdicts: [UInt64: SetVerdict] = [:]
+            var list: [PathIndex] = []
+            for prefixIndex in 0..<PrefixIndex(tables[family.index].prefixCapacity) {
+                guard let prefix = tables[family.index].prefix(at: prefixIndex) else { continue }
+                tables[family.index].pathIndices(prefixIndex, into: &list)
+                for slot in list {
+                    let path = tables[family.index].paths[Int(slot)]
+                    guard path.peer == index else { continue }
+                    let isLongLived = path.flags.contains(.longLived)
+                    let key = UInt64(path.received) << 1 | (isLongLived ? 1 : 0)
+                    var verdict = verdicts.removeValue(forKey: key) ?? beginVerdict(path.received, peer, longLived: isLongLived)
+                    let (flags, effective) = judge(prefix, peer, &verdict)
+                    verdicts[key] = verdict
+                    if flags.verdict != path.flags.verdict || effective != path.attributes {
+                        replaceVerdict(AdjRIBIn.Reevaluation(prefix: prefixIndex, path: slot, attributes: effective, flags: flags), path, family)
+                    }
+                }
+            }
+            for verdict in verdicts.values { endVerdict(verdict) }
+        }
+    }
+
+    private mutating func replaceVerdict(_ item: AdjRIBIn.Reevaluation, _ path: Path, _ family: AddressFamily) {
+        if item.attributes != path.received { attributes.retain(item.attributes) }
+        let old = tables[family.index].reevaluate(item)
+        if old != path.received { attributes.release(old) }
+    }
+
+    // MARK: Stale routes
+
+    /// The restart time of a peer is over and its routes are kept on, as the least preferred ones (RFC 9494 section 4.2). What bears NO_LLGR goes.
+    package mutating func markLongLived(_ index: PeerIndex, _ family: AddressFamily) {
+        removePaths(of: index, family) { path, table in path.flags.contains(.stale) && table.key(path.attributes).flags.contains(.noLongLived) }
+        tables[family.index].mark(index, .longLived, true)
+        judgeAgain(index)
+    }
+
+    /// Removes paths of a peer by what they are and what their attributes are.
+    mutating func removePaths(of index: PeerIndex, _ family: AddressFamily, where condition: (Path, borrowing AttributeTable) -> Bool) {
+        var released: [Path] = []
+        tables[family.index].removeAll(of: index, where: { condition($0, attributes) }) { released.append($0) }
+        for path in released { releaseAttributes(of: path) }
+    }
+
+    /// BoRR: what the peer has told so far is to be told again (RFC 7313 section 4).
+    package mutating func beginRefresh(_ index: PeerIndex, _ family: AddressFamily) { tables[family.index].mark(index, .refreshing, true) }
+
+    /// EoRR: what was not told again is gone. Answers how many paths.
+    package mutating func endRefresh(_ index: PeerIndex, _ family: AddressFamily) -> Int {
+        let before = tables[family.index].pathCount(of: index)
+        removePaths(of: index, family) { path, _ in path.flags.contains(.refreshing) }
+        return before - tables[family.index].pathCount(of: index)
+    }
+
+    mutating func releaseAttributes(of path: Path) {
+        attributes.release(path.attributes)
+        if path.received != path.attributes { attributes.release(path.received) }
+    }
+}
