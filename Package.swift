@@ -42,6 +42,7 @@ let package = Package(
         core("BGPSession", ["BGPMessages", "NetTypes"]),
         core("BGPRouting", ["BGPMessages", "NetTypes"]),
         core("BGPSpeaker", ["BGPSession", "BGPRouting", "BGPMessages", "NetTypes"]),
+        core("BFD", ["NetTypes"]),
         core("FIB", ["NetTypes"]),
 
         // Edges: text, JSON and disk to values.
@@ -57,7 +58,7 @@ let package = Package(
         core(
             "Agent",
             [
-                "NetTypes", "BGPMessages", "BGPSession", "BGPRouting", "BGPSpeaker", "FIB", "Resources", "StatusAPI",
+                "NetTypes", "BGPMessages", "BGPSession", "BGPRouting", "BGPSpeaker", "BFD", "FIB", "Resources", "StatusAPI",
                 "LinuxIO", "KernelRoutes", "TLS", .product(name: "Logging", package: "swift-log"),
                 .product(name: "FlyingFox", package: "FlyingFox"), .product(name: "FlyingSocks", package: "FlyingFox"),
             ]),
@@ -77,6 +78,7 @@ let package = Package(
         tests("BGPSessionTests", ["BGPSession", "BGPMessages", "NetTypes"]),
         tests("BGPRoutingTests", ["BGPRouting", "BGPMessages", "NetTypes"]),
         tests("BGPSpeakerTests", ["BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "NetTypes"]),
+        tests("BFDTests", ["BFD", "NetTypes"]),
         tests("FIBTests", ["FIB", "NetTypes"]),
         tests("ResourcesTests", ["Resources", "NetTypes"]),
         tests("LayeringTests", ["Resources"]),

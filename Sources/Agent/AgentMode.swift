@@ -21,7 +21,7 @@ package enum AgentMode {
         do throws(SystemError) {
             plane = try KernelForwarding(
                 KernelForwarding.KernelSettings(
-                    isDryRun: settings.isDryRun, maximumPaths: daemon.configuration.maximumPaths ?? 16,
+                    isDryRun: settings.isDryRun, maximumPaths: daemon.configuration.maximumPaths ?? 16, normalMetrics: daemon.configuration.normalPriority,
                     restartTime: daemon.configuration.nodeMeshMaxRestartTime ?? .seconds(120)), logger: daemon.logger, now: now)
         } catch {
             throw StartError("netlink: \(error)")

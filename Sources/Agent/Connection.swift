@@ -19,6 +19,8 @@ final class Connection {
     /// Octets of the first buffer that were written already.
     private var offset = 0
     private(set) var waitsForWritability = false
+    /// The state machine was told that nothing goes out (RFC 9687).
+    var isSendBlocked = false
 
     init(_ socket: consuming TCPSocket, token: UInt64, peer: PeerIndex, side: PeerFSM.Side, isConnecting: Bool) {
         localAddress = socket.localAddress()?.address

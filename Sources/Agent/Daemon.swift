@@ -65,7 +65,9 @@ struct Daemon {
     func openTransport() throws(StartError) -> Transport {
         let port = first.resources.listenPort(of: settings.node)
         var addresses = [IPAddress.any(.ipv4), IPAddress.any(.ipv6)]
-        if configuration.bindsToNodeIP ?? false { addresses = [node.ipv4?.address, node.ipv6?.address].compactMap { $0 } }
+        if configuration.bindsToNodeIP ?? false {
+            addresses = [node.ipv4?.address, node.ipv6?.address].compactMap { $0 } + configuration.localWorkloadPeering.compactMap { $0 }
+        }
         do throws(SystemError) {
             let transport = try Transport()
             var opened = 0
@@ -105,7 +107,8 @@ struct Daemon {
             let peering = Peering(node: settings.node, isReflector: isReflector, identity: identity, first: first, logger: logger)
             let loop = try RoutingLoop(
                 speaker: speaker, plane: plane, peering: peering, transport: transport, signals: signals, wakeup: wakeup, mailbox: mailbox,
-                reload: reload, logger: logger, settings: LoopSettings(isReflector: isReflector, isDryRun: settings.isDryRun), now: now)
+                reload: reload, bfd: try BFDEngine(reports: mailbox, logger: logger, seed: seed.next()), logger: logger,
+                settings: LoopSettings(isReflector: isReflector, isDryRun: settings.isDryRun), now: now)
             try startEdges(mailbox, reload)
             mailbox.post(.configuration(first))
             logger.notice(

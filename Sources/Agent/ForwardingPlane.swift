@@ -2,7 +2,6 @@ import BGPRouting
 import BGPSpeaker
 import LinuxIO
 import NetTypes
-import Resources
 import StatusAPI
 
 /// What stands below the speaker: the kernel's routes for an agent, nothing for a reflector (DESIGN, hard rule 4).
@@ -17,7 +16,9 @@ protocol ForwardingPlane: AnyObject {
     var preservedFamilies: AddressFamilySet { get }
 
     /// New desired state of this node. What it adds and removes reaches the speaker through `reconcile`.
-    func configure(blocks: [OwnBlock], endpoints: [(name: String, endpoint: WorkloadEndpoint)], _ speaker: inout Speaker)
+    func configure(_ state: NodeState, _ speaker: inout Speaker)
+    /// What an interface is now, for unnumbered peers: nil where there is none, or no way to know. With our own link-local address on it.
+    func link(_ name: String) -> (link: LinkNeighbors.Link, address: IPAddress?)?
     /// Phase `read`: the kernel's notifications.
     func read(_ speaker: inout Speaker)
     /// Phase `decide`: resolves next hops that the speaker has just met, and takes over what changed in the Loc-RIB.

@@ -29,7 +29,9 @@ final class KernelForwarding: ForwardingPlane {
     private var interfaces = InterfaceTable()
     private var delta: DeltaTracker
     private var nextHops = NextHopTable()
-    private var local = LocalRoutes()
+    private var local: LocalRoutes
+    /// Pools whose routes somebody else programs.
+    private var foreignPools: [Prefix] = []
     private var events: [KernelEvent] = []
     private var needsDump = false
     private var needsNextHopRefresh = false
@@ -48,6 +50,8 @@ final class KernelForwarding: ForwardingPlane {
         var ownership = Ownership()
         var isDryRun: Bool
         var maximumPaths: Int
+        /// Metric of routes that carry none, by family index.
+        var normalMetrics = [FIBRoute.normalMetric, FIBRoute.normalMetric]
         /// How long peers keep our routes: until then what we adopted stays.
         var restartTime: Duration
     }
@@ -56,6 +60,7 @@ final class KernelForwarding: ForwardingPlane {
     init(_ settings: KernelSettings, logger: Logger, now: Instant) throws(SystemError) {
         self.settings = settings
         self.logger = logger
+        local = LocalRoutes(metrics: settings.normalMetrics)
         let opened = try NetlinkRouteTable(ownership: settings.ownership)
         var bulk = try NetlinkRouteTable(ownership: settings.ownership)
         let ports = (opened.port, bulk.port)
@@ -111,9 +116,11 @@ final class KernelForwarding: ForwardingPlane {
         case .address(let address):
             interfaces.add(address)
             needsNextHopRefresh = true
+            local.addressesChanged()
         case .addressRemoved(let address):
             interfaces.remove(address)
             needsNextHopRefresh = true
+            local.addressesChanged()
             // With the last address of an interface the kernel drops its IPv4 routes without a word.
             needsDump = true
         case .ownRoute(let route):
@@ -198,12 +205,17 @@ final class KernelForwarding: ForwardingPlane {
     /// The route that BGP wants for a prefix; nil for none.
     private func learned(_ prefix: Prefix, _ index: PrefixIndex, _ speaker: borrowing Speaker, _ cache: inout HopCache) -> FIBRoute? {
         guard let best = speaker.rib.tables[prefix.family.index].best(index), best.peer != .local else { return nil }
+        if foreignPools.contains(where: { $0.contains(prefix) }) { return nil }
+        if best.flags.contains(.blackhole) {
+            // RFC 7999 2: what is sent to the prefix is dropped here.
+            return FIBRoute(prefix: prefix, kind: .blackhole, metric: metric(best.attributes, prefix.family, speaker), nextHops: [])
+        }
         if !speaker.rib.tables[prefix.family.index].isMultipath(index) {
             // Neighbouring prefixes mostly share their attributes.
             if cache.handle != best.attributes {
                 cache.handle = best.attributes
                 cache.hops = hops(best.attributes, speaker)
-                cache.metric = metric(best.attributes, speaker)
+                cache.metric = metric(best.attributes, prefix.family, speaker)
             }
             return cache.hops.isEmpty ? nil : FIBRoute(prefix: prefix, kind: .unicast, metric: cache.metric, nextHops: cache.hops)
         }
@@ -211,7 +223,7 @@ final class KernelForwarding: ForwardingPlane {
         for member in speaker.rib.multipath(index, prefix.family) { for hop in hops(member, speaker) where !all.contains(hop) { all.append(hop) } }
         guard !all.isEmpty else { return nil }
         return FIBRoute(
-            prefix: prefix, kind: .unicast, metric: metric(best.attributes, speaker), nextHops: Array(all.prefix(settings.maximumPaths)))
+            prefix: prefix, kind: .unicast, metric: metric(best.attributes, prefix.family, speaker), nextHops: Array(all.prefix(settings.maximumPaths)))
     }
 
     private func hops(_ handle: AttributeHandle, _ speaker: borrowing Speaker) -> [FIBNextHop] {
@@ -219,16 +231,39 @@ final class KernelForwarding: ForwardingPlane {
     }
 
     /// Contract 2.6: LOCAL_PREF carries the metric of an address that is being moved (live migration), or what `setPriority` says.
-    private func metric(_ handle: AttributeHandle, _ speaker: borrowing Speaker) -> UInt32 {
-        RoutePriority.priority(ofLocalPref: speaker.rib.attributes.key(handle).localPref)
+    private func metric(_ handle: AttributeHandle, _ family: AddressFamily, _ speaker: borrowing Speaker) -> UInt32 {
+        let carried = RoutePriority.priority(ofLocalPref: speaker.rib.attributes.key(handle).localPref)
+        return carried == RoutePriority.normal ? settings.normalMetrics[family.index] : carried
     }
 
     // MARK: This node's routes
 
-    func configure(blocks: [OwnBlock], endpoints: [(name: String, endpoint: WorkloadEndpoint)], _ speaker: inout Speaker) {
+    func configure(_ state: NodeState, _ speaker: inout Speaker) {
         isConfigured = true
-        local.configure(blocks: blocks, endpoints: endpoints)
+        local.configure(state)
+        interfaces.ignoredNames = InterfaceTable.alwaysIgnored + state.ignoredInterfaces
+        nextHops.statics = Dictionary(state.staticRoutes.map { ($0.peer, $0.gateway) }) { first, _ in first }
+        needsNextHopRefresh = true
+        if state.foreignPools != foreignPools {
+            foreignPools = state.foreignPools
+            for family in AddressFamily.allCases { takeAll(family, speaker) }
+        }
         updateImportPolicy(&speaker)
+    }
+
+    func link(_ name: String) -> (link: LinkNeighbors.Link, address: IPAddress?)? {
+        guard let interface = interfaces.named(name) else { return nil }
+        let address = interfaces.linkLocalAddress(interface.index)
+        return (LinkNeighbors.Link(index: UInt32(bitPattern: interface.index.rawValue), isReady: interface.isUsable && address != nil), address)
+    }
+
+    /// Asks for every learned route of a family again: what is programmed at all has changed.
+    private func takeAll(_ family: AddressFamily, _ speaker: borrowing Speaker) {
+        var cache = HopCache()
+        for index in 0..<PrefixIndex(speaker.rib.tables[family.index].prefixCapacity) {
+            guard let prefix = speaker.rib.tables[family.index].prefix(at: index), !local.wants(prefix) else { continue }
+            delta.setDesired(prefix, learned(prefix, index, speaker, &cache))
+        }
     }
 
     func reconcile(_ speaker: inout Speaker, now: Instant) -> Bool {
@@ -242,9 +277,9 @@ final class KernelForwarding: ForwardingPlane {
             }
         }
         sweep(&speaker, now)
-        local.prepare(interfaces, table: &table, isDryRun: settings.isDryRun, logger: logger)
+        local.prepare(interfaces, nextHops: nextHops, foreign: delta.foreign, table: &table, isDryRun: settings.isDryRun, logger: logger)
         // Own prefixes that are to go were withdrawn in an earlier turn and told; only then their routes go.
-        if speaker.rib.dirtyCount == 0, !speaker.rib.hasExportWork {
+        if speaker.rib.dirtyCount == 0, !speaker.rib.hasExportWork(now: now) {
             for prefix in local.takeRemovable() { restoreLearned(prefix, speaker) }
         }
         for prefix in local.takeChanged() { delta.setDesired(prefix, local.desired[prefix]) }
@@ -287,11 +322,14 @@ final class KernelForwarding: ForwardingPlane {
     /// Promise 1: an own prefix is announced only after its route is in the kernel, and withdrawn before that is taken away.
     private func announce(_ speaker: inout Speaker) {
         for change in local.originations(isInstalled: { delta.isInstalled($0) }) {
-            if let localPref = change.localPref {
+            if let announcement = change.announcement {
                 var attributes = PathAttributes()
                 attributes.origin = .igp
                 attributes.asPath = ASPath()
-                attributes.localPref = localPref
+                attributes.localPref = announcement.localPref
+                for text in announcement.communities {
+                    if let community = AnyCommunity(text) { AttributeOperation.addCommunity(community).apply(to: &attributes) }
+                }
                 speaker.rib.originate(change.prefix, attributes, interface: ownInterface(change.prefix))
             } else {
                 speaker.rib.withdrawOwn(change.prefix)

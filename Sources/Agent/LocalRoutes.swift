@@ -25,25 +25,43 @@ struct LocalRoutes {
     static let blockLocalPref: UInt32 = 100
 
     private(set) var blocks: [OwnBlock] = []
+    private var services: [Prefix] = []
+    private var advertisements = BGPConfiguration()
+    private var statics: [NodeState.StaticRoute] = []
+    private var loopbackAddresses: [IPAddress] = []
+    /// Metric of our routes by family index.
+    private let metrics: [UInt32]
     private var endpoints: [String: Endpoint] = [:]
     /// What is wanted in the kernel.
     private(set) var desired: [Prefix: FIBRoute] = [:]
     private var changed: Set<Prefix> = []
     private var needsRecompute = false
-    /// Prefixes that are announced, with their LOCAL_PREF.
-    private var announced: [Prefix: UInt32] = [:]
+    /// What is announced of a prefix.
+    struct Announcement: Hashable {
+        var localPref: UInt32
+        /// By value (contract 2.2, `prefixAdvertisements`).
+        var communities: [String]
+    }
+    private var announced: [Prefix: Announcement] = [:]
     /// Prefixes that are to be announced once their route is in the kernel.
-    private var wantsAnnouncement: [Prefix: UInt32] = [:]
+    private var wantsAnnouncement: [Prefix: Announcement] = [:]
     /// Routes that go once their withdrawal has been told.
     private var leaving: Set<Prefix> = []
 
     /// Nothing of the desired state waits for `prepare`.
     var isSettled: Bool { !needsRecompute && changed.isEmpty }
 
-    mutating func configure(blocks: [OwnBlock], endpoints new: [(name: String, endpoint: WorkloadEndpoint)]) {
-        self.blocks = blocks
+    init(metrics: [UInt32] = [FIBRoute.normalMetric, FIBRoute.normalMetric]) { self.metrics = metrics }
+
+    mutating func configure(_ state: NodeState) {
+        blocks = state.blocks
+        services = state.servicePrefixes
+        advertisements = state.advertisements
+        statics = state.staticRoutes
+        loopbackAddresses = state.loopbackAddresses
         var updated: [String: Endpoint] = [:]
-        for (name, endpoint) in new {
+        for entry in state.endpoints {
+            let (name, endpoint) = (entry.name, entry.endpoint)
             if let known = endpoints[name], known.endpoint == endpoint {
                 updated[name] = known
             } else {
@@ -54,19 +72,36 @@ struct LocalRoutes {
         needsRecompute = true
     }
 
+    /// Static routes go by the subnets that we are on.
+    mutating func addressesChanged() { if !statics.isEmpty { needsRecompute = true } }
+
     mutating func interfaceChanged(_ name: String, _ oldName: String?) {
+        if !statics.isEmpty { needsRecompute = true }
         if endpoints.values.contains(where: { $0.endpoint.interfaceName == name || $0.endpoint.interfaceName == oldName }) { needsRecompute = true }
     }
 
     // MARK: Desired routes
 
     /// Sets up interfaces that appeared, and works out what is wanted.
-    mutating func prepare(_ interfaces: InterfaceTable, table: inout NetlinkRouteTable, isDryRun: Bool, logger: Logger) {
+    mutating func prepare(
+        _ interfaces: InterfaceTable, nextHops: NextHopTable, foreign: ForeignRoutes, table: inout NetlinkRouteTable, isDryRun: Bool, logger: Logger
+    ) {
         guard needsRecompute else { return }
         needsRecompute = false
         var routes: [Prefix: FIBRoute] = [:]
         for block in blocks where !block.prefix.isHost {
-            routes[block.prefix] = FIBRoute(prefix: block.prefix, kind: .blackhole, metric: FIBRoute.normalMetric, nextHops: [])
+            routes[block.prefix] = FIBRoute(prefix: block.prefix, kind: .blackhole, metric: metrics[block.prefix.family.index], nextHops: [])
+        }
+        for item in statics {
+            let ways = nextHops.resolve(item.peer, interfaces, foreign).nextHops
+            let prefix = Prefix(host: item.peer)
+            if !ways.isEmpty { routes[prefix] = FIBRoute(prefix: prefix, kind: .unicast, metric: metrics[prefix.family.index], nextHops: ways) }
+        }
+        if !isDryRun, let loopback = interfaces.named("lo") {
+            for address in loopbackAddresses where !interfaces.owns(address) {
+                let error = table.addAddress(address, on: loopback.index)
+                if error != 0 { logger.warning("cannot put an address on lo", metadata: ["address": "\(address)", "reason": "\(errorText(error))"]) }
+            }
         }
         for name in endpoints.keys.sorted() {
             guard let entry = endpoints[name], let interface = interfaces.named(entry.endpoint.interfaceName) else {
@@ -87,7 +122,7 @@ struct LocalRoutes {
                 // The first by name wins; the other is shown as failed.
                 if routes[prefix]?.kind == .unicast { continue }
                 routes[prefix] = FIBRoute(
-                    prefix: prefix, kind: .unicast, metric: FIBRoute.normalMetric,
+                    prefix: prefix, kind: .unicast, metric: metrics[prefix.family.index],
                     nextHops: [FIBNextHop(gateway: nil, interface: interface.index, isOnlink: false)])
             }
         }
@@ -101,12 +136,17 @@ struct LocalRoutes {
     }
 
     /// Contract 2.6: own blocks, and host routes of addresses that lie in none of them. Pods inside an own block are not announced.
-    private func announcements(_ routes: [Prefix: FIBRoute]) -> [Prefix: UInt32] {
-        var result: [Prefix: UInt32] = [:]
-        for block in blocks where block.isExported && !block.prefix.isHost { result[block.prefix] = LocalRoutes.blockLocalPref }
-        for (prefix, route) in routes where route.kind == .unicast {
+    private func announcements(_ routes: [Prefix: FIBRoute]) -> [Prefix: Announcement] {
+        var result: [Prefix: Announcement] = [:]
+        func announce(_ prefix: Prefix, _ localPref: UInt32) {
+            result[prefix] = Announcement(localPref: localPref, communities: advertisements.communities(of: prefix))
+        }
+        for prefix in services { announce(prefix, LocalRoutes.blockLocalPref) }
+        for block in blocks where block.isExported && !block.prefix.isHost { announce(block.prefix, LocalRoutes.blockLocalPref) }
+        let staticPrefixes = Set(statics.map { Prefix(host: $0.peer) })
+        for (prefix, route) in routes where route.kind == .unicast && !staticPrefixes.contains(prefix) {
             let cover = blocks.first { $0.prefix.contains(prefix) && !$0.prefix.isHost }
-            if cover == nil { result[prefix] = RoutePriority.localPref(route.metric) }
+            if cover == nil { announce(prefix, RoutePriority.localPref(route.metric)) }
         }
         return result
     }
@@ -137,19 +177,21 @@ struct LocalRoutes {
     struct Origination {
         var prefix: Prefix
         /// Nil: withdraw.
-        var localPref: UInt32?
+        var announcement: Announcement?
     }
 
     /// What is to be announced or withdrawn now. A route that somebody else removed stays announced while it is being put back.
     mutating func originations(isInstalled: (Prefix) -> Bool) -> [Origination] {
         var result: [Origination] = []
-        for (prefix, localPref) in wantsAnnouncement where announced[prefix] != localPref && !leaving.contains(prefix) && isInstalled(prefix) {
-            announced[prefix] = localPref
-            result.append(Origination(prefix: prefix, localPref: localPref))
+        for (prefix, wanted) in wantsAnnouncement where announced[prefix] != wanted && !leaving.contains(prefix) {
+            // Contract 2.6: prefixes of services are never in the kernel.
+            guard services.contains(prefix) || isInstalled(prefix) else { continue }
+            announced[prefix] = wanted
+            result.append(Origination(prefix: prefix, announcement: wanted))
         }
         for prefix in announced.keys where wantsAnnouncement[prefix] == nil || leaving.contains(prefix) {
             announced[prefix] = nil
-            result.append(Origination(prefix: prefix, localPref: nil))
+            result.append(Origination(prefix: prefix, announcement: nil))
         }
         return result
     }
@@ -169,7 +211,10 @@ struct LocalRoutes {
             }
             rows.append(OwnPrefixStatus(prefix: "\(block.prefix)", kind: "block", isAnnounced: announced[block.prefix] != nil, reason: why))
         }
-        for prefix in wantsAnnouncement.keys.sorted() where prefix.isHost {
+        for prefix in services {
+            rows.append(OwnPrefixStatus(prefix: "\(prefix)", kind: "service", isAnnounced: announced[prefix] != nil, reason: ""))
+        }
+        for prefix in wantsAnnouncement.keys.sorted() where prefix.isHost && !services.contains(prefix) {
             let isAnnounced = announced[prefix] != nil
             rows.append(
                 OwnPrefixStatus(

@@ -6,9 +6,39 @@ import Synchronization
 /// Log lines to standard error, as text or JSON. The sink never blocks: what a full pipe does not take is dropped and counted.
 struct StandardErrorLogHandler: LogHandler {
     var metadata: Logger.Metadata = [:]
-    var logLevel: Logger.Level
+    /// One level for the whole process, which the resources may change (`logSeverityScreen`).
+    var logLevel: Logger.Level {
+        get { Logger.Level.allCases[StandardErrorLogHandler.level.load(ordering: .relaxed)] }
+        set { _ = newValue }
+    }
+    private static let level = Atomic<Int>(2)
+    /// What the flag said.
+    private static let flagLevel = Atomic<Int>(2)
     let isJSON: Bool
     static let dropped = Atomic<Int>(0)
+
+    init(logLevel: Logger.Level, isJSON: Bool) {
+        self.isJSON = isJSON
+        let position = Logger.Level.allCases.firstIndex(of: logLevel) ?? 2
+        StandardErrorLogHandler.flagLevel.store(position, ordering: .relaxed)
+        StandardErrorLogHandler.level.store(position, ordering: .relaxed)
+    }
+
+    /// A severity in Calico's words over the flag's level; nil for the flag's.
+    static func override(severity: String?) {
+        let named: Logger.Level? =
+            switch severity {
+            case "Trace": .trace
+            case "Debug": .debug
+            case "Info": .info
+            case "Warning": .warning
+            case "Error": .error
+            case "Fatal": .critical
+            default: nil
+            }
+        let position = named.flatMap { Logger.Level.allCases.firstIndex(of: $0) } ?? flagLevel.load(ordering: .relaxed)
+        level.store(position, ordering: .relaxed)
+    }
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { metadata[key] }

@@ -5,5 +5,6 @@ import StatusAPI
 enum LoopMessage: Sendable {
     case configuration(LoadedConfiguration)
     case question(StatusRequest, Promise<StatusAnswer>)
+    case bfd(BFDReport)
     case metrics(Promise<MetricsSnapshot>)
 }

@@ -1,7 +1,6 @@
 import BGPRouting
 import BGPSpeaker
 import NetTypes
-import Resources
 import StatusAPI
 
 /// A reflector's forwarding plane: none. No netlink, no routes, nothing to originate.
@@ -14,7 +13,8 @@ final class NoForwarding: ForwardingPlane {
     var nextDeadline: Instant? { nil }
     var isStarting: Bool { false }
 
-    func configure(blocks: [OwnBlock], endpoints: [(name: String, endpoint: WorkloadEndpoint)], _ speaker: inout Speaker) {}
+    func configure(_ state: NodeState, _ speaker: inout Speaker) {}
+    func link(_ name: String) -> (link: LinkNeighbors.Link, address: IPAddress?)? { nil }
     func read(_ speaker: inout Speaker) {}
     func resolve(_ speaker: inout Speaker) {}
     func take(_ changes: [LocRIBChange], _ speaker: inout Speaker) {}

@@ -1,3 +1,4 @@
+import BFD
 import BGPMessages
 import BGPRouting
 import BGPSession
@@ -24,6 +25,10 @@ final class Peering {
         var retryConnectAt: Instant?
         var lastConnectError: Int32?
         var isDynamic = false
+        /// The link that it is the neighbour on, of an unnumbered peer.
+        var link: String?
+        /// What BFD says of it; nil where it was not asked, or has not answered yet.
+        var bfd: BFDReport?
         var isDown = false
         var since: Double?
     }
@@ -43,6 +48,8 @@ final class Peering {
     /// Names of peers that were just removed, for the reports that are still on their way.
     private var formerNames: [PeerIndex: String] = [:]
     private var ranges: [Prefix: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
+    /// Unnumbered peers by interface; the neighbour is an entry once it was found.
+    private var links: [String: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
     private(set) var held: [(planned: PlannedPeer, reason: String)] = []
     private(set) var loaded: LoadedConfiguration
     /// Selectors that matched before and match nothing now (SPEC, promise 4).
@@ -72,9 +79,12 @@ final class Peering {
 
     func socketOptions(_ peer: PeerIndex) -> TCPSocket.Options { addresses[peer].flatMap { entries[$0] }?.options ?? TCPSocket.Options() }
 
-    func details(_ peer: PeerIndex) -> (planned: PlannedPeer, isDynamic: Bool, since: Double?, connectError: Int32?)? {
-        addresses[peer].flatMap { entries[$0] }.map { ($0.planned, $0.isDynamic, $0.since, $0.lastConnectError) }
+    func details(_ peer: PeerIndex) -> (planned: PlannedPeer, isDynamic: Bool, since: Double?, connectError: Int32?, bfd: BFDReport?, link: String?)? {
+        addresses[peer].flatMap { entries[$0] }.map { ($0.planned, $0.isDynamic, $0.since, $0.lastConnectError, $0.bfd, $0.link) }
     }
+
+    /// Interfaces with an unnumbered peer.
+    var linkNames: Set<String> { Set(links.keys) }
 
     var configuredCount: Int { entries.count }
 
@@ -91,6 +101,63 @@ final class Peering {
         planned.target = .address(address)
         return add(planned, address, template.options, isDynamic: true, &speaker, now)
     }
+
+    // MARK: BFD
+
+    /// Whom BFD is to watch.
+    var bfdTargets: [IPAddress: BFDTarget] {
+        var result: [IPAddress: BFDTarget] = [:]
+        let own = loaded.resources.nodes[node]
+        for (address, entry) in entries where entry.removeAt == nil {
+            guard let bfd = entry.planned.options.bfd else { continue }
+            let subnets = [own?.ipv4?.subnet, own?.ipv6?.subnet].compactMap { $0 }
+            let isOnLink = address.scope != 0 || subnets.contains { $0.contains(address) }
+            result[address] = BFDTarget(
+                configuration: BFDConfiguration(
+                    desiredMinTX: bfd.minTransmitInterval, requiredMinRX: bfd.minReceiveInterval, detectMultiplier: bfd.detectMultiplier),
+                isMultihop: bfd.isMultihop ?? !isOnLink, source: entry.source)
+        }
+        return result
+    }
+
+    func take(_ report: BFDReport, _ speaker: inout Speaker, now: Instant) {
+        guard let entry = entries[report.peer] else { return }
+        entries[report.peer]?.bfd = report
+        logger.notice(
+            "BFD", metadata: ["peer": "\(name(entry.index))", "state": "\(report.state.name)", "diagnostic": "\(report.diagnostic.text)"])
+        if report.isFailure { speaker.bfdDown(entry.index, isIndependent: report.isIndependent, now: now) }
+    }
+
+    // MARK: Unnumbered peers
+
+    /// Brings the peers on links into step with the neighbours that were found there.
+    func applyLinks(_ neighbors: LinkNeighbors, _ plane: any ForwardingPlane, _ speaker: inout Speaker, _ transport: Transport, now: Instant) {
+        for (address, entry) in entries {
+            guard let link = entry.link else { continue }
+            let current = neighbors.neighbor(link)
+            if links[link] != nil, current == address { continue }
+            // Another neighbour, while the old one still talks: more than one router is on the link, and the first one stays.
+            if links[link] != nil, current != nil, speaker.snapshot(entry.index)?.session != nil {
+                logger.warning(
+                    "more than one router on the link of an unnumbered peer; the first one stays",
+                    metadata: ["interface": "\(link)", "other": "\(current.map { "\($0.unscoped)" } ?? "")"])
+                continue
+            }
+            setPassword(nil, Prefix(host: address), entry.options.password, transport)
+            remove(address, .peerDeconfigured, &speaker, now)
+        }
+        for (name, template) in links {
+            guard let address = neighbors.neighbor(name), !entries.values.contains(where: { $0.link == name && $0.planned.target != .address(address) })
+            else { continue }
+            var planned = template.planned
+            planned.target = .address(address)
+            linkLocalAddresses[name] = plane.link(name)?.address
+            setPassword(template.options.password, Prefix(host: address), entries[address]?.options.password, transport)
+            applyPeer(planned, address, template.options, &speaker, transport, now)
+            entries[address]?.link = name
+        }
+    }
+    private var linkLocalAddresses: [String: IPAddress] = [:]
 
     // MARK: Events
 
@@ -170,11 +237,7 @@ final class Peering {
             }
         }
         speaker.rib.maximumPaths = resources.configuration(of: node).maximumPaths ?? 16
-        let pools = resources.pools
-        let blocks = resources.blocks(of: node).map { block in
-            OwnBlock(prefix: block, isExported: !pools.contains { $0.disableBGPExport && $0.cidr.contains(block) })
-        }
-        plane.configure(blocks: blocks, endpoints: resources.endpoints(of: node), &speaker)
+        plane.configure(NodeState(resources, node: node), &speaker)
         applyPeers(plan(resources), &speaker, transport, now)
     }
 
@@ -200,6 +263,7 @@ final class Peering {
         held = []
         var wanted: Set<IPAddress> = []
         var newRanges: [Prefix: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
+        var newLinks: [String: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
         for planned in plan {
             var options = TCPSocket.Options(ttlSecurityHops: planned.options.ttlSecurity)
             var holdReason: String?
@@ -208,6 +272,20 @@ final class Peering {
                 // Fail closed: no session without the password that was asked for.
                 if options.password == nil { holdReason = loaded.secrets.failures[reference] ?? "secret \(reference) is missing" }
             }
+            if let key = planned.options.tcpAO {
+                holdReason = holdReason ?? TCPSocket.authenticationSupport()
+                if let secret = loaded.secrets.values[key.secret] {
+                    options.authentication = TCPSocket.AuthenticationKey(
+                        secret: secret, sendID: key.sendID, receiveID: key.receiveID, algorithm: key.algorithm)
+                } else {
+                    holdReason = holdReason ?? loaded.secrets.failures[key.secret] ?? "secret \(key.secret) is missing"
+                }
+            }
+            // Fail closed: a filter that is not there is no filter that lets everything pass.
+            if let missing = planned.options.filters.first(where: { loaded.resources.filter($0) == nil }) {
+                holdReason = "spec.filters: there is no BGPFilter/\(missing)"
+            }
+            if isReflector, case .interface = planned.target { holdReason = "interface: an unnumbered peer needs an agent; a reflector has no way to the links" }
             if let text = planned.options.shutdown { holdReason = "shutdown: \(text)" }
             switch planned.target {
             case .address(let address):
@@ -220,29 +298,40 @@ final class Peering {
                 }
                 wanted.insert(address)
                 setPassword(options.password, Prefix(host: address), entries[address]?.options.password, transport)
-                applyPeer(planned, address, options, &speaker, now)
+                setAuthentication(options.authentication, Prefix(host: address), entries[address]?.options.authentication, transport)
+                applyPeer(planned, address, options, &speaker, transport, now)
+            case .interface(let name):
+                if let holdReason { held.append((planned, holdReason)) } else { newLinks[name] = (planned, options) }
             case .range(let range):
                 if let holdReason {
                     held.append((planned, holdReason))
                     continue
                 }
                 setPassword(options.password, range, ranges[range]?.options.password, transport)
+                setAuthentication(options.authentication, range, ranges[range]?.options.authentication, transport)
                 newRanges[range] = (planned, options)
             }
         }
-        for (range, old) in ranges where newRanges[range] == nil { setPassword(nil, range, old.options.password, transport) }
+        for (range, old) in ranges where newRanges[range] == nil {
+            setPassword(nil, range, old.options.password, transport)
+            setAuthentication(nil, range, old.options.authentication, transport)
+        }
         ranges = newRanges
+        links = newLinks
         for (address, entry) in entries where !wanted.contains(address) && entry.removeAt == nil {
+            // `applyLinks` looks after these.
+            if entry.link != nil { continue }
             if entry.isDynamic {
                 let template = newRanges.filter { $0.key.contains(address) }.max { $0.key.length < $1.key.length }?.value
                 if let template, template.planned.remoteAS == nil || template.planned.remoteAS == entry.planned.remoteAS {
                     var planned = template.planned
                     planned.target = .address(address)
-                    applyPeer(planned, address, template.options, &speaker, now)
+                    applyPeer(planned, address, template.options, &speaker, transport, now)
                     continue
                 }
             }
             setPassword(nil, Prefix(host: address), entry.options.password, transport)
+            setAuthentication(nil, Prefix(host: address), entry.options.authentication, transport)
             entries[address]?.removeAt = now + Peering.removalGrace
         }
         handleTimeouts(&speaker, now: now)
@@ -257,7 +346,20 @@ final class Peering {
         }
     }
 
-    private func applyPeer(_ planned: PlannedPeer, _ address: IPAddress, _ options: TCPSocket.Options, _ speaker: inout Speaker, _ now: Instant) {
+    private func setAuthentication(
+        _ key: TCPSocket.AuthenticationKey?, _ prefix: Prefix, _ old: TCPSocket.AuthenticationKey?, _ transport: Transport
+    ) {
+        guard key != old else { return }
+        do throws(SystemError) {
+            try transport.setAuthentication(key, old: old, for: prefix)
+        } catch {
+            logger.error("cannot set a TCP-AO key", metadata: ["peer": "\(prefix)", "reason": "\(error)"])
+        }
+    }
+
+    private func applyPeer(
+        _ planned: PlannedPeer, _ address: IPAddress, _ options: TCPSocket.Options, _ speaker: inout Speaker, _ transport: Transport, _ now: Instant
+    ) {
         guard let entry = entries[address] else {
             _ = add(planned, address, options, isDynamic: false, &speaker, now)
             return
@@ -269,8 +371,14 @@ final class Peering {
         entries[address]?.source = source
         entries[address]?.isDynamic = entry.isDynamic && planned.isPassive
         speaker.updatePeer(entry.index, settings(planned, address), now: now)
+        // RFC 2385 leaves it open: with the new password on both sides before the hold timer expires the session goes on.
+        var old = entry.options
+        if let password = options.password, old.password != nil, old.password != password {
+            transport.changePassword(entry.index, password, address, logger)
+            old.password = password
+        }
         // What the first segment depends on needs a new connection.
-        if entry.options != options || entry.source != source || entry.planned.port != planned.port {
+        if old != options || entry.source != source || entry.planned.port != planned.port {
             speaker.resetPeer(entry.index, .configurationChange, now: now)
         }
     }
@@ -297,14 +405,17 @@ final class Peering {
         switch planned.options.source {
         case .none: nil
         case .address(let address): address
+        case .useNodeIP where peer.scope != 0: nil
         case .useNodeIP: loaded.resources.nodes[node]?.address(peer.family)
         }
     }
 
     private func settings(_ planned: PlannedPeer, _ address: IPAddress) -> PeerSettings {
         let options = planned.options
+        // An unnumbered peer has no address of a family to compare with.
+        let isUnnumbered = address.scope != 0
         var session = SessionConfiguration(
-            localAS: identity.localAS, remoteAS: planned.remoteAS, localIdentifier: identity.identifier, families: planned.families)
+            localAS: planned.options.localASNumber ?? identity.localAS, remoteAS: planned.remoteAS, localIdentifier: identity.identifier, families: planned.families)
         if let hold = options.holdTime { session.holdTime = UInt16(clamping: hold.nanoseconds / 1_000_000_000) }
         session.keepaliveTime = options.keepaliveTime
         session.isPassive = planned.isPassive
@@ -313,17 +424,40 @@ final class Peering {
         session.gracefulRestart = options.gracefulRestart.flatMap { GracefulRestartMode(rawValue: $0) } ?? .on
         session.restartTime = UInt16(clamping: (options.maxRestartTime?.nanoseconds ?? 120_000_000_000) / 1_000_000_000)
         session.offersExtendedMessage = options.extendedMessages ?? true
+        session.offersExtendedNextHop = options.extendedNextHop ?? isUnnumbered
+        session.receivesAddPath = options.receivesAddPath
+        session.sendsAddPath = options.addPathSend != nil
+        session.role = options.role.flatMap { BGPRole(name: $0) }
+        session.isRoleStrict = options.isRoleStrict
+        session.longLivedStaleTime = options.longLivedStaleTime.map { UInt32(clamping: $0.nanoseconds / 1_000_000_000) }
         var result = PeerSettings(name: planned.name, address: address, session: session)
         result.isClient = planned.isClient
         result.importSettings.mode = options.importsAll ? .all : .safe
         result.exportMode = options.exportsAll.map { $0 ? .all : .own }
         result.importSettings.allowedOwnAS = options.numAllowedLocalASNumbers
-        result.nextHopMode = options.setsNextHopSelf ? .itself : .auto
+        result.importSettings.acceptsBlackhole = options.acceptsBlackhole
+        let filters = options.filters.compactMap { name in loaded.resources.filter(name).map { (name, $0) } }
+        result.importSettings.filter = RouteFilter(filters, direction: "import", \.importRules)
+        result.exportFilter = RouteFilter(filters, direction: "export", \.exportRules)
+        result.minimumInterval = options.minRouteAdvertisementInterval ?? .zero
+        result.addPathLimit = options.addPathSend ?? 0
+        switch options.nextHopMode {
+        case "Self": result.nextHopMode = .itself
+        case "Keep": result.nextHopMode = .keep
+        default: result.nextHopMode = .auto
+        }
         result.maximumPrefixes.limit = options.maxPrefixes
+        result.maximumPrefixes.warnAt = options.maxPrefixesWarnAt
+        result.maximumPrefixes.action = PeerSettings.PrefixLimit.Action(rawValue: options.maxPrefixesAction) ?? .restart
         result.maximumPrefixes.restartAfter = options.maxPrefixesRestart
         let own = loaded.resources.nodes[node]
         let source = sourceAddress(planned, address)
         result.nextHops = AddressFamily.allCases.map { family in source?.family == family ? source : own?.address(family) }
+        if isUnnumbered, case .interface(let name)? = links.first(where: { $0.value.planned.name == planned.name })?.value.planned.target {
+            // On the link itself nothing but its own address is sure to be reachable.
+            result.nextHops[AddressFamily.ipv6.index] = nil
+            result.linkLocalNextHop = linkLocalAddresses[name]
+        }
         return result
     }
 }

@@ -5,6 +5,7 @@ import BGPSpeaker
 import LinuxIO
 import Logging
 import NetTypes
+import Resources
 
 /// The daemon's one routing thread. Start reading here: `turn` is the map of the whole.
 ///
@@ -32,6 +33,9 @@ final class RoutingLoop {
     private let signals: SignalReader
     let transport: Transport
     let peering: Peering
+    let neighbors: LinkNeighbors
+    private let bfd: BFDEngine
+    private var bfdTargets: [IPAddress: BFDTarget] = [:]
     let started: Instant
     private(set) var now: Instant
     /// Nanoseconds spent in each phase, and the longest single run of it.
@@ -48,14 +52,17 @@ final class RoutingLoop {
     private static let wakeupToken: UInt64 = 1
     private static let signalToken: UInt64 = 2
     private static let kernelToken: UInt64 = 3
+    private static let neighborToken: UInt64 = 4
 
     init(
         speaker: consuming Speaker, plane: any ForwardingPlane, peering: Peering, transport: Transport, signals: consuming SignalReader,
-        wakeup: Wakeup, mailbox: Mailbox<LoopMessage>, reload: Wakeup, logger: Logger, settings: LoopSettings, now: Instant
+        wakeup: Wakeup, mailbox: Mailbox<LoopMessage>, reload: Wakeup, bfd: BFDEngine, logger: Logger, settings: LoopSettings, now: Instant
     ) throws(SystemError) {
         self.speaker = speaker
         self.plane = plane
         self.peering = peering
+        self.bfd = bfd
+        neighbors = LinkNeighbors(logger: logger)
         self.transport = transport
         self.signals = signals
         self.wakeup = wakeup
@@ -76,6 +83,9 @@ final class RoutingLoop {
     /// graceful restart loses no packet (SPEC, promise 2).
     func run() {
         while !isStopping { turn() }
+        let told = Promise<Bool>()
+        bfd.commands.post(.stop(told))
+        _ = told.wait(milliseconds: 200)
         logger.notice("stopping: sessions end without NOTIFICATION and routes stay, for graceful restart")
     }
 
@@ -87,12 +97,12 @@ final class RoutingLoop {
         timed(.read) { readSockets() }
         timed(.timeouts) { handleTimeouts() }
         timed(.decide) { decide() }
-        timed(.export) { if speaker.export(replayBudget: RoutingLoop.replayBudget) { hasMoreWork = true } }
+        timed(.export) { if speaker.export(replayBudget: RoutingLoop.replayBudget, now: now) { hasMoreWork = true } }
         timed(.write) { write() }
         timed(.reconcile) { if plane.reconcile(&speaker, now: now) { hasMoreWork = true } }
         timed(.control) { control() }
         if !waitingConnects.isEmpty, !plane.isStarting { beginWaitingConnects() }
-        if speaker.rib.dirtyCount > 0 || speaker.rib.hasExportWork || speaker.hasActions { hasMoreWork = true }
+        if speaker.rib.dirtyCount > 0 || speaker.rib.hasExportWork(now: now) || speaker.hasActions { hasMoreWork = true }
     }
 
     private func timed(_ phase: Phase, _ body: () -> Void) {
@@ -106,7 +116,7 @@ final class RoutingLoop {
     private func wait() {
         var timeout: Duration? = hasMoreWork ? .zero : nil
         if !hasMoreWork {
-            let deadlines = [speaker.nextDeadline, plane.nextDeadline, transport.nextDeadline, peering.nextDeadline]
+            let deadlines = [speaker.nextDeadline, plane.nextDeadline, transport.nextDeadline, peering.nextDeadline, neighbors.nextDeadline]
             if let next = deadlines.compactMap({ $0 }).min() {
                 timeout = max(.zero, next - Instant(nanoseconds: monotonicNanoseconds()))
             }
@@ -136,6 +146,7 @@ final class RoutingLoop {
                 case nil: break
                 }
             case RoutingLoop.kernelToken: plane.read(&speaker)
+            case RoutingLoop.neighborToken: if !neighbors.read(now: now).isEmpty { applyLinks() }
             default:
                 if transport.isListener(event.token) {
                     accept(event.token)
@@ -222,7 +233,26 @@ final class RoutingLoop {
         speaker.handleTimeouts(now: now)
         transport.handleTimeouts(now: now)
         peering.handleTimeouts(&speaker, now: now)
+        if let due = neighbors.nextDeadline, due <= now {
+            let before = peering.linkNames.map { neighbors.neighbor($0) }
+            neighbors.handleTimeouts(now: now) { plane.link($0)?.link }
+            if before != peering.linkNames.map({ neighbors.neighbor($0) }) { applyLinks() }
+        }
         carryOutActions()
+    }
+
+    private func applyLinks() {
+        peering.applyLinks(neighbors, plane, &speaker, transport, now: now)
+        configureBFD()
+        carryOutActions()
+    }
+
+    /// Tells the BFD engine whom to watch, where that changed.
+    private func configureBFD() {
+        let targets = peering.bfdTargets
+        guard targets != bfdTargets else { return }
+        bfdTargets = targets
+        bfd.commands.post(.configure(targets))
     }
 
     private func decide() {
@@ -236,7 +266,10 @@ final class RoutingLoop {
     private func write() {
         carryOutActions()
         for connection in transport.takeWritable(ready) {
-            switch connection.write(budget: RoutingLoop.writeBudget) {
+            let before = connection.queuedBytes
+            let outcome = connection.write(budget: RoutingLoop.writeBudget)
+            noteProgress(connection, outcome, hasProgressed: connection.queuedBytes < before)
+            switch outcome {
             case .done:
                 if connection.closeDeadline != nil { transport.finish(connection) }
             case .blocked: break
@@ -256,6 +289,20 @@ final class RoutingLoop {
             }
         }
         if speaker.hasActions { carryOutActions() }
+    }
+
+    /// SendHoldTimer: runs while something is queued, from the last octet that the peer took (RFC 9687 section 3.2).
+    private func noteProgress(_ connection: Connection, _ outcome: Connection.WriteResult, hasProgressed: Bool) {
+        guard connection.closeDeadline == nil else { return }
+        if outcome == .blocked {
+            if hasProgressed || !connection.isSendBlocked {
+                connection.isSendBlocked = true
+                speaker.setSendBlocked(connection.peer, connection.side, true, now: now)
+            }
+        } else if connection.isSendBlocked {
+            connection.isSendBlocked = false
+            speaker.setSendBlocked(connection.peer, connection.side, false, now: now)
+        }
     }
 
     /// What the speaker asked for.
@@ -335,12 +382,22 @@ final class RoutingLoop {
 
     private func control() {
         peering.sweepDynamicPeers(&speaker, now: now)
+        configureBFD()
         for message in mailbox.takeAll() {
             switch message {
             case .configuration(let loaded):
                 peering.apply(loaded, &speaker, plane, transport, now: now)
-                carryOutActions()
+                StandardErrorLogHandler.override(severity: loaded.resources.configuration(of: peering.node).logSeverity)
+                if let fd = neighbors.configure(peering.linkNames, now: now) {
+                    do throws(SystemError) { try transport.poller.add(fd, token: RoutingLoop.neighborToken) } catch {
+                        logger.error("cannot watch for router advertisements", metadata: ["reason": "\(error)"])
+                    }
+                }
+                applyLinks()
                 hasMoreWork = true
+            case .bfd(let report):
+                peering.take(report, &speaker, now: now)
+                carryOutActions()
             case .question(let request, let promise): promise.fulfil(StatusBuilder(loop: self).answer(request))
             case .metrics(let promise): promise.fulfil(StatusBuilder(loop: self).metrics())
             }

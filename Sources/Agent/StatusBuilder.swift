@@ -1,3 +1,4 @@
+import BFD
 import BGPMessages
 import BGPRouting
 import BGPSession
@@ -72,6 +73,7 @@ struct StatusBuilder {
         switch target {
         case .address(let address): "\(address)"
         case .range(let range): "\(range)"
+        case .interface(let name): name
         }
     }
 
@@ -117,7 +119,8 @@ struct StatusBuilder {
                 prefixesReceived: counts(snapshot.received), prefixesAnnounced: counts(snapshot.announced),
                 staleFamilies: snapshot.staleFamilies.families.map { $0.name.lowercased() }, messagesReceived: snapshot.counters.messagesReceived,
                 updatesReceived: snapshot.counters.updatesReceived, timesEstablished: snapshot.counters.establishedCount,
-                treatedAsWithdraw: snapshot.counters.treatedAsWithdraw, queuedBytes: loop.transport.queuedBytes(snapshot.index))
+                treatedAsWithdraw: snapshot.counters.treatedAsWithdraw, queuedBytes: loop.transport.queuedBytes(snapshot.index),
+                localAS: snapshot.settings.session.localAS.rawValue, bfd: details.bfd.map { $0.state.name }, interface: details.link)
         }.sorted { (IPAddress($0.address) ?? .any(.ipv4)) < (IPAddress($1.address) ?? .any(.ipv4)) }
     }
 
@@ -187,7 +190,9 @@ struct StatusBuilder {
                 nextHop: attributes.nextHop.map { "\($0)" }, localPref: attributes.localPref, med: attributes.multiExitDisc,
                 asPath: attributes.asPath?.description ?? "", origin: attributes.origin?.description ?? "",
                 communities: attributes.communities.map(\.description) + attributes.largeCommunities.map(\.description),
-                originatorID: attributes.originatorID.map { "\($0)" }, clusterList: attributes.clusterList.map(\.description))
+                originatorID: attributes.originatorID.map { "\($0)" }, clusterList: attributes.clusterList.map(\.description),
+                pathID: path.pathID == 0 ? nil : path.pathID, onlyToCustomer: attributes.onlyToCustomer?.rawValue,
+                importRule: loop.speaker.rib.importRule(prefix, path)?.label)
         }
     }
 

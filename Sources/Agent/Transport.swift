@@ -53,6 +53,25 @@ final class Transport {
         }
     }
 
+    /// The TCP-AO key of a peer or a range, likewise.
+    func setAuthentication(_ key: TCPSocket.AuthenticationKey?, old: TCPSocket.AuthenticationKey?, for prefix: Prefix) throws(SystemError) {
+        for slot in listeners where slot.listener.address.address.family == prefix.family {
+            try slot.listener.setAuthentication(key, old: old, for: prefix)
+        }
+    }
+
+    /// The new password of a peer on its running connections.
+    func changePassword(_ peer: PeerIndex, _ password: [UInt8], _ address: IPAddress, _ logger: Logger) {
+        for side in PeerFSM.Side.allCases {
+            guard let connection = connection(peer, side) else { continue }
+            do throws(SystemError) {
+                try connection.socket.changePassword(password, peer: address)
+            } catch {
+                logger.warning("cannot change a TCP MD5 password", metadata: ["peer": "\(address)", "reason": "\(error)"])
+            }
+        }
+    }
+
     // MARK: Connections
 
     func connection(_ token: UInt64) -> Connection? { connections[token] }

@@ -11,18 +11,24 @@ extension RIB {
         package let isLast: Bool
     }
 
+    /// When announcements that wait for their interval may go out.
+    package var nextExport: Instant? {
+        groups.compactMap { group in group.flatMap { $0.hasPending ? $0.heldUntil : nil } }.min()
+    }
+
     /// True where `export` has something to do.
-    package var hasExportWork: Bool {
-        !emptied[0].isEmpty || !emptied[1].isEmpty || !tables[0].retired.isEmpty || !tables[1].retired.isEmpty || groups.contains { ($0?.hasPending ?? false) || ($0?.hasReplay ?? false) }
+    package func hasExportWork(now: Instant) -> Bool {
+        !emptied[0].isEmpty || !emptied[1].isEmpty || !tables[0].retired.isEmpty || !tables[1].retired.isEmpty
+            || groups.contains { ($0?.hasPending(now) ?? false) || ($0?.hasReplay ?? false) }
     }
 
     /// Tells every group's members what changed, and goes on with replays: at most `replayBudget` prefixes of each.
     ///
     /// Everything pending is told; `decide` has bounded it. Buffers hold about 32 KB of messages with the same receivers.
-    package mutating func export(replayBudget: Int, _ deliveries: inout [Delivery], _ done: inout [ReplayDone]) {
+    package mutating func export(replayBudget: Int, now: Instant, _ deliveries: inout [Delivery], _ done: inout [ReplayDone]) {
         offerRetired()
         for index in groups.indices where groups[index] != nil {
-            if groups[index]?.hasPending ?? false { tellPending(index, &deliveries) }
+            if groups[index]?.hasPending(now) ?? false { tellPending(index, now, &deliveries) }
             if groups[index]?.hasReplay ?? false { goOnWithReplay(index, replayBudget, &deliveries, &done) }
         }
         for family in AddressFamily.allCases {
@@ -49,8 +55,8 @@ extension RIB {
         var slots: [UInt32] = []
     }
 
-    private mutating func tellPending(_ index: Int, _ deliveries: inout [Delivery]) {
-        guard let profile = profiles[index], let pending = groups[index]?.takePending() else { return }
+    private mutating func tellPending(_ index: Int, _ now: Instant, _ deliveries: inout [Delivery]) {
+        guard let profile = profiles[index], let pending = groups[index]?.takePending(now: now) else { return }
         let family = profile.family
         var buckets: [Bucket] = []
         var bucketOf: [UInt64: Int] = [:]

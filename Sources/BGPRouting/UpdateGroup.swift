@@ -1,4 +1,4 @@
-import NetTypes
+package import NetTypes
 
 /// What a group has told, or is about to tell, its members of one prefix. 8 bytes.
 package struct AdjRIBOutEntry: Sendable, Equatable {
@@ -57,6 +57,17 @@ package struct UpdateGroup: Sendable {
 
     package init(profile: ExportProfile) { self.profile = profile }
 
+    /// When announcements may go out again (RFC 4271 9.2.1.1); nil: now.
+    package private(set) var heldUntil: Instant?
+
+    /// True where something may be told now.
+    func hasPending(_ now: Instant) -> Bool {
+        guard !pending.isEmpty else { return false }
+        guard let heldUntil, heldUntil > now else { return true }
+        // Withdrawals do not wait.
+        return hasPendingWithdrawal
+    }
+    private var hasPendingWithdrawal = false
     package var hasPending: Bool { !pending.isEmpty }
     package var hasReplay: Bool { replay != nil || !waitingForReplay.isEmpty }
     package var pendingCount: Int { pending.count }
@@ -122,6 +133,7 @@ package struct UpdateGroup: Sendable {
         guard old.attributes != new || (new != 0 && old.source != source) else { return (false, nil) }
         entries[Int(slot)] = AdjRIBOutEntry(attributes: new, source: source, isPending: true)
         announcedCount += (new != 0 ? 1 : 0) - (old.attributes != 0 ? 1 : 0)
+        if new == 0 { hasPendingWithdrawal = true }
         if old.isPending { return (true, old.handle) }
         // The reference that the entry held passes to the pending update, until the members were told.
         pending.append(PendingUpdate(slot: slot, oldAttributes: old.attributes, oldSource: old.source))
@@ -129,9 +141,19 @@ package struct UpdateGroup: Sendable {
     }
 
     /// What is to be told now; the caller tells all of it, and releases `oldAttributes`.
-    mutating func takePending() -> [PendingUpdate] {
+    mutating func takePending(now: Instant = .zero) -> [PendingUpdate] {
         var taken: [PendingUpdate] = []
         swap(&taken, &pending)
+        hasPendingWithdrawal = false
+        if profile.minimumInterval > .zero {
+            if let heldUntil, heldUntil > now {
+                // The last choice is what will be told.
+                pending = taken.filter { entries[Int($0.slot)].isAnnounced }
+                taken.removeAll { entries[Int($0.slot)].isAnnounced }
+            } else if !taken.isEmpty {
+                heldUntil = now + profile.minimumInterval
+            }
+        }
         for position in taken.indices {
             let slot = Int(taken[position].slot)
             entries[slot].isPending = false

@@ -174,8 +174,6 @@ package enum SessionDownReason: Sendable, Hashable {
     /// A graceful-restart capable peer opened a new connection (RFC 4724 4.2).
     case replacedByNewConnection
     case connectTimeout
-    /// BFD says that the path to the peer is down (RFC 5882 section 4.2).
-    case bfdDown
 
     /// RFC 4724 4: a lost connection only. RFC 8538 3: with N on both sides also NOTIFICATIONs and the hold timer, but not a hard
     /// reset (Cease/9), and nothing that our own operator ended.
@@ -183,8 +181,6 @@ package enum SessionDownReason: Sendable, Hashable {
         switch self {
         case .connectionLost, .replacedByNewConnection: true
         case .connectTimeout: false
-        // RFC 5882 4.3: the peer's control plane may be restarting without its forwarding.
-        case .bfdDown: true
         case .notificationReceived(let message): bothNotify && !(message.code == .cease && message.subcode == 9)
         case .notificationSent(let message):
             // A change of settings is no reason to lose a packet: the session comes back at once (SPEC, promise 5).
@@ -201,7 +197,6 @@ extension SessionDownReason: CustomStringConvertible {
         case .connectionLost: "connection lost"
         case .replacedByNewConnection: "peer opened a new connection"
         case .connectTimeout: "connect timed out"
-        case .bfdDown: "BFD down"
         }
     }
 }

@@ -226,12 +226,9 @@ package struct PeerFSM: Sendable {
         case .sendBlocked(let side, let isBlocked): sendBlocked(side, isBlocked, now)
         case .bfdDown:
             guard let (side, session) = established else { return }
-            // RFC 9384: the peer hears of it if it still hears. With graceful restart on both sides its routes stay (RFC 5882 4.3).
-            if session.remoteGracefulRestart == nil {
-                end(side, .notificationSent(.bfdDown), now, &actions)
-            } else {
-                end(side, .bfdDown, now, &actions)
-            }
+            // RFC 9384: the peer hears of it if it still hears. Nobody keeps routes over a path that does not forward.
+            let isHard = session.remoteGracefulRestart?.notification ?? false
+            end(side, .notificationSent(isHard ? .hardReset(.bfdDown) : .bfdDown), now, &actions)
         case .messageError(let side, let notification):
             guard isSpeaking(side) else { return }
             end(side, .notificationSent(notification), now, &actions)

@@ -22,6 +22,8 @@ package struct PeerSettings: Sendable, Hashable {
     /// Paths of a prefix that are sent where ADD-PATH was agreed on.
     package var addPathLimit = Int.max
     package var maximumPrefixes = PrefixLimit()
+    /// RFC 4271 9.2.1.1.
+    package var minimumInterval: Duration = .zero
 
     /// What one peer may make us remember (RFC 4486).
     package struct PrefixLimit: Sendable, Hashable {

@@ -69,7 +69,7 @@ extension Speaker {
         }
         guard let refresh = RouteRefreshMessage(message: message), let family = refresh.afiSafi.family, session.families.contains(family) else { return }
         switch refresh.subtype {
-        case RouteRefreshMessage.request: 
+        case RouteRefreshMessage.request:
             rib.requestReplay(index, family)
             beginOwnRefresh(index, family, side, session)
         case RouteRefreshMessage.begin where session.isEnhancedRefresh:
@@ -172,6 +172,7 @@ extension Speaker {
             }
             if family == .ipv6 { profile.linkLocalNextHop = settings.linkLocalNextHop }
             profile.addPathLimit = session.addPathSend.contains(family) ? settings.addPathLimit : 0
+            profile.minimumInterval = settings.minimumInterval
             profile.role = session.role
             profile.isLongLivedCapable = !session.remoteLongLived.isEmpty
             if !settings.exportFilter.isEmpty(family) { profile.filter = settings.exportFilter }

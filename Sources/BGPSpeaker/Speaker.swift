@@ -148,7 +148,19 @@ package struct Speaker: ~Copyable {
     }
 
     /// BFD says that the path to the peer is down: the session ends at once (RFC 5882 section 4.2).
-    package mutating func bfdDown(_ index: PeerIndex, now: Instant) { drive(index, now) { $0.handle(.bfdDown, now: now, &$1) } }
+    ///
+    /// A peer that is restarting already is left to it, because its BFD goes down with its control plane; where it says that the two are
+    /// independent, its forwarding is gone, and so are its routes (RFC 5882 section 4.3).
+    package mutating func bfdDown(_ index: PeerIndex, isIndependent: Bool, now: Instant) {
+        guard let peer = peers[index.index] else { return }
+        if peer.fsm.established != nil {
+            drive(index, now) { $0.handle(.bfdDown, now: now, &$1) }
+        } else if isIndependent, !peer.helper.staleFamilies.isEmpty {
+            let stale = peer.helper.staleFamilies
+            peers[index.index]?.helper.clear()
+            flushStale(index, stale)
+        }
+    }
 
     // MARK: Time
 
@@ -181,6 +193,7 @@ package struct Speaker: ~Copyable {
             lower(peer?.restartAt)
         }
         lower(deferralDeadline)
+        lower(rib.nextExport)
     }
 
     mutating func lower(_ deadline: Instant?) {
@@ -199,15 +212,16 @@ package struct Speaker: ~Copyable {
     package mutating func takeChanges() -> [LocRIBChange] { rib.takeChanges() }
 
     /// Tells the peers what changed. True where a replay goes on.
-    package mutating func export(replayBudget: Int) -> Bool {
-        guard rib.hasExportWork || !pendingEndOfRIB.isEmpty else { return false }
+    package mutating func export(replayBudget: Int, now: Instant) -> Bool {
+        guard rib.hasExportWork(now: now) || !pendingEndOfRIB.isEmpty else { return false }
         var deliveries: [Delivery] = []
         var done: [RIB.ReplayDone] = []
-        rib.export(replayBudget: replayBudget, &deliveries, &done)
+        rib.export(replayBudget: replayBudget, now: now, &deliveries, &done)
         distribute(deliveries)
         pendingEndOfRIB += done
         sendEndOfRIBs()
-        return rib.hasExportWork
+        lower(rib.nextExport)
+        return rib.hasExportWork(now: now)
     }
     private var pendingEndOfRIB: [RIB.ReplayDone] = []
 

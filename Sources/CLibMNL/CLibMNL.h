@@ -27,6 +27,7 @@ static inline struct nlmsghdr *apus_mnl_begin(void *buffer, uint16_t type, uint1
     return h;
 }
 static inline struct rtmsg *apus_mnl_rtmsg(struct nlmsghdr *h) { return (struct rtmsg *)mnl_nlmsg_put_extra_header(h, sizeof(struct rtmsg)); }
+static inline struct ifaddrmsg *apus_mnl_ifaddrmsg(struct nlmsghdr *h) { return (struct ifaddrmsg *)mnl_nlmsg_put_extra_header(h, sizeof(struct ifaddrmsg)); }
 static inline struct ndmsg *apus_mnl_ndmsg(struct nlmsghdr *h) { return (struct ndmsg *)mnl_nlmsg_put_extra_header(h, sizeof(struct ndmsg)); }
 static inline struct nhmsg *apus_mnl_nhmsg(struct nlmsghdr *h) { return (struct nhmsg *)mnl_nlmsg_put_extra_header(h, sizeof(struct nhmsg)); }
 static inline void apus_mnl_rtgenmsg(struct nlmsghdr *h, uint8_t family) {

@@ -38,7 +38,21 @@ package struct InterfaceTable: Sendable {
     package private(set) var interfaces: [InterfaceIndex: Interface] = [:]
     package private(set) var addresses: Set<InterfaceAddress> = []
 
+    /// Names, with `*` at the end for any name that begins so, of interfaces that lead to no next hop.
+    package var ignoredNames: [String] = InterfaceTable.alwaysIgnored
+    /// SPEC: never learn from these.
+    package static let alwaysIgnored = ["kube-ipvs*", "docker*"]
+
     package init() {}
+
+    package func isIgnored(_ name: String) -> Bool {
+        ignoredNames.contains { $0.hasSuffix("*") ? name.hasPrefix($0.dropLast()) : name == $0 }
+    }
+
+    /// Our own link-local address on an interface, without scope.
+    package func linkLocalAddress(_ index: InterfaceIndex) -> IPAddress? {
+        addresses.filter { $0.interface == index && $0.address.family == .ipv6 && $0.address.isLinkLocal }.map(\.address).min()
+    }
 
     package func named(_ name: String) -> Interface? { interfaces.values.first { $0.name == name } }
     package subscript(index: InterfaceIndex) -> Interface? { interfaces[index] }
@@ -55,7 +69,10 @@ package struct InterfaceTable: Sendable {
 
     package mutating func add(_ address: InterfaceAddress) { addresses.insert(address) }
     package mutating func remove(_ address: InterfaceAddress) { addresses.remove(address) }
-    package mutating func removeAll() { self = InterfaceTable() }
+    package mutating func removeAll() {
+        interfaces = [:]
+        addresses = []
+    }
 
     package func owns(_ address: IPAddress) -> Bool { addresses.contains { $0.address == address } }
 }

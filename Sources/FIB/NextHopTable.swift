@@ -18,6 +18,8 @@ package struct NextHopResolution: Sendable, Hashable {
 /// Next-hop tracking (RFC 4271 9.1.2.1): which BGP next hops are in use, and through which of the kernel's routes each is reached. Apus's
 /// own routes are never taken for it, so that resolution cannot go in circles.
 package struct NextHopTable: Sendable {
+    /// Gateways of our own static routes to next hops; our routes are otherwise not asked.
+    package var statics: [IPAddress: IPAddress] = [:]
     private var tracked: [IPAddress: NextHopResolution] = [:]
 
     package init() {}
@@ -27,7 +29,7 @@ package struct NextHopTable: Sendable {
 
     /// Begins to track a next hop and answers how it is reached now.
     package mutating func track(_ address: IPAddress, _ interfaces: InterfaceTable, _ routes: ForeignRoutes) -> NextHopResolution {
-        let resolution = NextHopTable.resolve(address, interfaces, routes)
+        let resolution = resolve(address, interfaces, routes)
         tracked[address] = resolution
         return resolution
     }
@@ -38,7 +40,7 @@ package struct NextHopTable: Sendable {
     package mutating func refresh(_ interfaces: InterfaceTable, _ routes: ForeignRoutes) -> [(address: IPAddress, resolution: NextHopResolution)] {
         var changed: [(address: IPAddress, resolution: NextHopResolution)] = []
         for (address, old) in tracked {
-            let new = NextHopTable.resolve(address, interfaces, routes)
+            let new = resolve(address, interfaces, routes)
             if new != old {
                 tracked[address] = new
                 changed.append((address, new))
@@ -47,12 +49,24 @@ package struct NextHopTable: Sendable {
         return changed
     }
 
+    /// Through its static route where there is one, else by the kernel's routes.
+    package func resolve(_ address: IPAddress, _ interfaces: InterfaceTable, _ routes: ForeignRoutes) -> NextHopResolution {
+        NextHopTable.resolve(statics[address] ?? address, interfaces, routes)
+    }
+
     /// A connected subnet: the next hop itself, `onlink`. A route with a gateway: that gateway. Else unreachable.
     package static func resolve(_ address: IPAddress, _ interfaces: InterfaceTable, _ routes: ForeignRoutes) -> NextHopResolution {
         if interfaces.owns(address) { return .unreachable }
+        if address.scope != 0 {
+            // On the link that its scope names (RFC 8950 next hops of unnumbered sessions).
+            let index = InterfaceIndex(rawValue: Int32(bitPattern: address.scope))
+            guard interfaces[index]?.isUsable ?? false else { return .unreachable }
+            return NextHopResolution(nextHops: [FIBNextHop(gateway: address.unscoped, interface: index, isOnlink: true)], cost: 0)
+        }
         guard let route = routes.longestMatch(address) else { return .unreachable }
         var nextHops: [FIBNextHop] = []
-        for hop in route.nextHops where interfaces[hop.interface]?.isUsable ?? false {
+        for hop in route.nextHops {
+            guard let interface = interfaces[hop.interface], interface.isUsable, !interfaces.isIgnored(interface.name) else { continue }
             nextHops.append(FIBNextHop(gateway: hop.gateway ?? address, interface: hop.interface, isOnlink: true))
         }
         let isConnected = route.nextHops.allSatisfy { $0.gateway == nil }

@@ -184,6 +184,21 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
         neighbour(UInt16(APUS_RTM_NEWNEIGH), UInt16(APUS_NLM_CREATE | APUS_NLM_REPLACE), address, mac, interface)
     }
 
+    /// A host address on an interface. 0, also where it is there already, or an errno.
+    package mutating func addAddress(_ address: IPAddress, on interface: InterfaceIndex) -> Int32 {
+        let flags = UInt16(APUS_NLM_CREATE | APUS_NLM_REPLACE | APUS_NLM_ACK)
+        guard let base = buffer.baseAddress, let header = apus_mnl_begin(base, UInt16(RTM_NEWADDR), flags, sequence),
+            let message = apus_mnl_ifaddrmsg(header)
+        else { return ENOMEM }
+        message.pointee.ifa_family = UInt8(address.family == .ipv4 ? AF_INET : AF_INET6)
+        message.pointee.ifa_prefixlen = UInt8(address.family.bits)
+        message.pointee.ifa_index = UInt32(bitPattern: interface.rawValue)
+        let bytes = address.bytes
+        mnl_attr_put(header, UInt16(IFA_LOCAL), bytes.count, bytes)
+        mnl_attr_put(header, UInt16(IFA_ADDRESS), bytes.count, bytes)
+        return request(base, Int(header.pointee.nlmsg_len))
+    }
+
     package mutating func removeNeighbour(_ address: IPAddress, on interface: InterfaceIndex) -> Int32 {
         neighbour(UInt16(APUS_RTM_DELNEIGH), 0, address, [], interface)
     }
@@ -198,7 +213,12 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
         let bytes = address.bytes
         mnl_attr_put(header, UInt16(NDA_DST), bytes.count, bytes)
         if !mac.isEmpty { mnl_attr_put(header, UInt16(NDA_LLADDR), mac.count, mac) }
-        let error = socket.send(base, Int(header.pointee.nlmsg_len))
+        return request(base, Int(header.pointee.nlmsg_len))
+    }
+
+    /// Sends one message and waits for its answer: 0 or an errno.
+    private mutating func request(_ base: UnsafeMutableRawPointer, _ length: Int) -> Int32 {
+        let error = socket.send(base, length)
         guard error == 0 else { return error }
         var failures: [FIBFailure] = []
         collect(0..<1, sequence, &failures)

@@ -54,7 +54,7 @@ enum RouteCodec {
         } else if route.nextHops.count == 1 {
             let hop = route.nextHops[0]
             if hop.isOnlink { message.pointee.rtm_flags |= UInt32(RTNH_F_ONLINK) }
-            if let gateway = hop.gateway { put(header, RTA_GATEWAY, gateway) }
+            if let gateway = hop.gateway { put(header, gateway, route.prefix.family) }
             mnl_attr_put_u32(header, UInt16(RTA_OIF.rawValue), UInt32(bitPattern: hop.interface.rawValue))
         } else if route.nextHops.count > 1 {
             let nest = mnl_attr_nest_start(header, UInt16(RTA_MULTIPATH.rawValue))
@@ -62,7 +62,7 @@ enum RouteCodec {
                 let entry = apus_mnl_nexthop_begin(header)
                 entry?.pointee.rtnh_ifindex = hop.interface.rawValue
                 if hop.isOnlink { entry?.pointee.rtnh_flags = UInt8(RTNH_F_ONLINK) }
-                if let gateway = hop.gateway { put(header, RTA_GATEWAY, gateway) }
+                if let gateway = hop.gateway { put(header, gateway, route.prefix.family) }
                 apus_mnl_nexthop_end(header, entry)
             }
             mnl_attr_nest_end(header, nest)
@@ -75,6 +75,14 @@ enum RouteCodec {
         message?.pointee.rtm_dst_len = prefix.length
         message?.pointee.rtm_table = UInt8(truncatingIfNeeded: ownership.table)
         message?.pointee.rtm_protocol = ownership.routeProtocol
+    }
+
+    /// A gateway; of another family than the route's as RTA_VIA: `struct rtvia`, the family and then the address (RFC 8950 in the kernel's terms).
+    private static func put(_ header: UnsafeMutablePointer<nlmsghdr>, _ gateway: IPAddress, _ family: AddressFamily) {
+        guard gateway.family != family else { return put(header, RTA_GATEWAY, gateway) }
+        let number = UInt16(gateway.family == .ipv4 ? AF_INET : AF_INET6)
+        let bytes = [UInt8(truncatingIfNeeded: number), UInt8(truncatingIfNeeded: number >> 8)] + gateway.bytes
+        mnl_attr_put(header, UInt16(RTA_VIA.rawValue), bytes.count, bytes)
     }
 
     static func put(_ header: UnsafeMutablePointer<nlmsghdr>, _ type: rtattr_type_t, _ address: IPAddress) {

@@ -9,10 +9,11 @@ package struct SocketAddress: Sendable, Hashable, CustomStringConvertible {
     /// Interface of an IPv6 link-local address; 0 otherwise.
     package var scope: UInt32
 
+    /// A link-local address that bears its scope needs none beside it.
     package init(_ address: IPAddress, port: UInt16, scope: UInt32 = 0) {
         self.address = address
         self.port = port
-        self.scope = scope
+        self.scope = scope == 0 ? address.scope : scope
     }
 
     /// IPv4-mapped IPv6 addresses come out as IPv4.
@@ -29,7 +30,7 @@ package struct SocketAddress: Sendable, Hashable, CustomStringConvertible {
             if address.high == 0, address.low >> 32 == 0xFFFF {
                 self.init(IPAddress(v4: UInt32(truncatingIfNeeded: address.low)), port: UInt16(bigEndian: value.sin6_port))
             } else {
-                self.init(address, port: UInt16(bigEndian: value.sin6_port), scope: value.sin6_scope_id)
+                self.init(address.scoped(value.sin6_scope_id), port: UInt16(bigEndian: value.sin6_port), scope: value.sin6_scope_id)
             }
         } else {
             return nil
@@ -50,7 +51,7 @@ package struct SocketAddress: Sendable, Hashable, CustomStringConvertible {
         value.sin6_family = sa_family_t(AF_INET6)
         value.sin6_port = port.bigEndian
         value.sin6_scope_id = scope
-        withUnsafeMutableBytes(of: &value.sin6_addr) { $0.copyBytes(from: address.bytes) }
+        withUnsafeMutableBytes(of: &value.sin6_addr) { $0.copyBytes(from: address.unscoped.bytes) }
         withUnsafeMutableBytes(of: &result) { $0.storeBytes(of: value, as: sockaddr_in6.self) }
         return (result, socklen_t(MemoryLayout<sockaddr_in6>.size))
     }

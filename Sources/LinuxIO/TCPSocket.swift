@@ -22,10 +22,65 @@ package struct TCPSocket: ~Copyable {
         package var password: [UInt8]?
         /// RFC 5082: the number of hops to the peer; packets with a TTL below 255 - hops + 1 are dropped.
         package var ttlSecurityHops: Int?
+        /// RFC 5925, in place of a password.
+        package var authentication: AuthenticationKey?
         package init(password: [UInt8]? = nil, ttlSecurityHops: Int? = nil) {
             self.password = password
             self.ttlSecurityHops = ttlSecurityHops
         }
+    }
+
+    /// A TCP-AO master key (RFC 5925 section 3.1, RFC 5926).
+    package struct AuthenticationKey: Sendable, Hashable {
+        /// At most 80 octets.
+        package var secret: [UInt8]
+        package var sendID: UInt8
+        package var receiveID: UInt8
+        /// `hmac-sha1-96`, `aes-128-cmac-96` or `hmac-sha256-128`.
+        package var algorithm: String
+        package init(secret: [UInt8], sendID: UInt8, receiveID: UInt8, algorithm: String) {
+            self.secret = secret
+            self.sendID = sendID
+            self.receiveID = receiveID
+            self.algorithm = algorithm
+        }
+
+        /// The kernel's name of the algorithm and the octets of the code.
+        var kernelName: (name: String, length: UInt8) {
+            switch algorithm {
+            case "aes-128-cmac-96": ("cmac(aes128)", 12)
+            case "hmac-sha256-128": ("hmac(sha256)", 16)
+            default: ("hmac(sha1)", 12)
+            }
+        }
+    }
+
+    /// Nil where the kernel has TCP-AO; else why not, as a sentence.
+    package static func authenticationSupport() -> String? {
+        let fd = apus_socket(AF_INET)
+        guard fd >= 0 else { return errorText(errno) }
+        defer { close(fd) }
+        let key = AuthenticationKey(secret: [1], sendID: 1, receiveID: 1, algorithm: "hmac-sha1-96")
+        do throws(SystemError) {
+            try setAuthentication(fd, SocketAddress(IPAddress(v4: 0x7F00_0001), port: 0).storage.value, 32, key)
+            return nil
+        } catch {
+            return error.code == ENOPROTOOPT
+                ? "this kernel has no TCP-AO (RFC 5925): it needs Linux 6.7 or later with CONFIG_TCP_AO; use password (TCP MD5) instead" : "TCP-AO: \(error)"
+        }
+    }
+
+    static func setAuthentication(_ fd: Int32, _ peer: sockaddr_storage, _ prefixLength: UInt8, _ key: AuthenticationKey) throws(SystemError) {
+        var peer = peer
+        let (name, length) = key.kernelName
+        guard apus_tcp_ao(fd, &peer, prefixLength, name, length, key.sendID, key.receiveID, key.secret, UInt8(clamping: key.secret.count)) == 0 else {
+            throw .last("TCP-AO key")
+        }
+    }
+
+    /// The password of a running session (RFC 2385): what is sent and taken from now on.
+    package func changePassword(_ password: [UInt8], peer: IPAddress) throws(SystemError) {
+        try TCPSocket.setKey(descriptor.raw, SocketAddress(peer, port: 0).storage.value, UInt8(peer.family.bits), password)
     }
 
     package static let maximumPasswordLength = Int(APUS_MD5_MAXKEYLEN)
@@ -41,6 +96,9 @@ package struct TCPSocket: ~Copyable {
         if let password = options.password {
             let key = SocketAddress(peer.address, port: 0, scope: peer.scope).storage.value
             try TCPSocket.setKey(owned.raw, key, UInt8(peer.address.family.bits), password)
+        }
+        if let key = options.authentication {
+            try TCPSocket.setAuthentication(owned.raw, SocketAddress(peer.address, port: 0).storage.value, UInt8(peer.address.family.bits), key)
         }
         try TCPSocket.secureTTL(owned.raw, family, options)
         if let source {
@@ -162,6 +220,13 @@ package struct TCPListener: ~Copyable {
                 guard error.code == ENOENT else { throw error }
             }
         }
+    }
+
+    /// The TCP-AO key of a peer or a range; nil removes `old`.
+    package func setAuthentication(_ key: TCPSocket.AuthenticationKey?, old: TCPSocket.AuthenticationKey?, for prefix: Prefix) throws(SystemError) {
+        var address = SocketAddress(prefix.address, port: 0).storage.value
+        if let old { _ = apus_tcp_ao_delete(descriptor.raw, &address, prefix.length, old.sendID, old.receiveID) }
+        if let key { try TCPSocket.setAuthentication(descriptor.raw, address, prefix.length, key) }
     }
 
     /// A connection, or nil where none waits.

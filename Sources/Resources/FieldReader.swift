@@ -26,6 +26,14 @@ struct FieldReader {
         guard let value = value(name), case .mapping(let mapping) = value else { return nil }
         return FieldReader(node: mapping, path: join(name), line: value.mark?.line ?? line, problems: problems)
     }
+    /// The objects of a list.
+    func objects(_ name: String) -> [FieldReader] {
+        guard let value = value(name), case .sequence(let sequence) = value else { return [] }
+        return sequence.enumerated().compactMap { index, item in
+            guard case .mapping(let mapping) = item else { return nil }
+            return FieldReader(node: mapping, path: "\(join(name))[\(index)]", line: item.mark?.line ?? line, problems: problems)
+        }
+    }
     func map(_ name: String) -> [String: String] {
         guard let value = value(name), case .mapping(let mapping) = value else { return [:] }
         var result: [String: String] = [:]
@@ -120,6 +128,10 @@ struct FieldReader {
             } catch {
                 return "\(shown) is not a selector: \(error)"
             }
+        case .community: return CommunityText.isValid(text) ? nil : "\(shown) is not a community; write it as 65000:100, or as 65000:1:2 for a large one"
+        case .pathCount:
+            guard text != "all" else { return nil }
+            return Int(text).map { (1...255).contains($0) } ?? false ? nil : "\(shown) is neither a number from 1 to 255 nor all"
         case .choice(let values):
             guard !values.contains(text) else { return nil }
             let guess = Suggestion.nearest(to: text, among: values).map { "; did you mean \($0)?" } ?? ""
@@ -156,6 +168,18 @@ package struct PeerEndpoint: Sendable, Hashable {
         guard let address = IPAddress(String(host)), let port = UInt16(text[text.index(after: colon)...]), port > 0 else { return nil }
         self.address = address
         self.port = port
+    }
+}
+
+/// `aa:nn` of 16 bits each, or `aa:nn:mm` of 32 bits each (contract 2.2).
+package enum CommunityText {
+    package static func isValid(_ text: String) -> Bool {
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        switch parts.count {
+        case 2: return parts.allSatisfy { UInt16($0) != nil }
+        case 3: return parts.allSatisfy { UInt32($0) != nil }
+        default: return false
+        }
     }
 }
 

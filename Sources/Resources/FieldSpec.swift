@@ -28,6 +28,10 @@ package indirect enum FieldType: Sendable, Hashable {
     case interfaceAddress
     case mac
     case selector
+    /// `aa:nn` or `aa:nn:mm`.
+    case community
+    /// 1 to 255, or `all`.
+    case pathCount
     case choice([String])
     case list(FieldType)
     case map
@@ -49,6 +53,8 @@ package indirect enum FieldType: Sendable, Hashable {
         case .interfaceAddress: "address with prefix length, such as 10.0.0.1/24"
         case .mac: "MAC address"
         case .selector: "selector"
+        case .community: "community such as 65000:100 or 65000:1:2"
+        case .pathCount: "1…255 | all"
         case .choice(let values): values.joined(separator: " | ")
         case .list(let element): "list of " + element.text
         case .map: "map of strings"

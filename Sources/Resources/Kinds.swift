@@ -17,7 +17,34 @@ package struct BGPConfiguration: Sendable, Hashable {
     package var nodeMeshMaxRestartTime: Duration?
     package var maximumPaths: Int?
     package var tracksNextHops: Bool?
+    package var communities: [String: String] = [:]
+    package var prefixAdvertisements: [PrefixAdvertisement] = []
+    /// Prefixes of services, announced whole.
+    package var servicePrefixes: [Prefix] = []
+    /// By family index.
+    package var localWorkloadPeering: [IPAddress?] = [nil, nil]
+    package var programsClusterRoutes = true
+    package var ignoredInterfaces: [String] = []
+    package var logSeverity: String?
+    /// Kernel metric by family index.
+    package var normalPriority: [UInt32] = [1024, 1024]
+
+    /// Communities by their values that own routes inside a prefix bear.
+    package struct PrefixAdvertisement: Sendable, Hashable {
+        package var cidr: Prefix
+        package var communities: [String]
+    }
+
+    /// Communities that an own route bears, each once, in the order of the entries.
+    package func communities(of prefix: Prefix) -> [String] {
+        var result: [String] = []
+        for entry in prefixAdvertisements where entry.cidr.contains(prefix) {
+            for value in entry.communities where !result.contains(value) { result.append(value) }
+        }
+        return result
+    }
     package static let defaultASNumber = ASNumber(64512)
+    package init() {}
 }
 
 /// BGPPeer (contract 2.3 and SPEC's additions).
@@ -27,15 +54,21 @@ package struct BGPPeer: Sendable, Hashable {
     package var peer: PeerEndpoint?
     package var peerSelector: Selector?
     package var listenRange: Prefix?
+    package var interface: String?
+    package var localWorkloadSelector: Selector?
     package var maxDynamicPeers = 1000
     package var asNumber: ASNumber?
+    package var localASNumber: ASNumber?
     package var routeReflectorClient: Bool?
     package var passive: Bool?
     package var holdTime: Duration?
     package var keepaliveTime: Duration?
     package var connectRetryTime: Duration?
     package var idleHoldTime: Duration?
+    package var minRouteAdvertisementInterval: Duration?
     package var families: AddressFamilySet?
+    /// Names of BGPFilter objects, in order.
+    package var filters: [String] = []
     package var importsAll = false
     package var exportsAll: Bool?
     package var password: SecretReference?
@@ -45,9 +78,38 @@ package struct BGPPeer: Sendable, Hashable {
     package var gracefulRestart: String?
     package var extendedMessages: Bool?
     package var numAllowedLocalASNumbers = 0
-    package var setsNextHopSelf = false
+    package var nextHopMode = "Auto"
     package var maxPrefixes: UInt32 = 1_000_000
+    package var maxPrefixesWarnAt: UInt32?
+    package var maxPrefixesAction = "restart"
     package var maxPrefixesRestart: Duration = .seconds(300)
+    package var longLivedStaleTime: Duration?
+    package var extendedNextHop: Bool?
+    /// Paths of a prefix to send; nil: without ADD-PATH.
+    package var addPathSend: Int?
+    package var receivesAddPath = false
+    package var role: String?
+    package var isRoleStrict = false
+    package var bfd: BFD?
+    package var acceptsBlackhole = false
+    package var reachableBy: IPAddress?
+    package var tcpAO: TCPAO?
+    package init() {}
+
+    package struct BFD: Sendable, Hashable {
+        package var minTransmitInterval: Duration = .milliseconds(300)
+        package var minReceiveInterval: Duration = .milliseconds(300)
+        package var detectMultiplier: UInt8 = 3
+        /// Nil: by the node's subnets.
+        package var isMultihop: Bool?
+    }
+
+    package struct TCPAO: Sendable, Hashable {
+        package var secret: SecretReference
+        package var sendID: UInt8
+        package var receiveID: UInt8
+        package var algorithm = "hmac-sha1-96"
+    }
     package var isReversePeeringManual = false
     package var shutdown: String?
 
@@ -62,6 +124,33 @@ package struct BGPPeer: Sendable, Hashable {
     package func applies(to name: String, _ labels: [String: String]) -> Bool {
         if let node { return node == name }
         return nodeSelector?.matches(labels) ?? true
+    }
+}
+
+/// BGPFilter (contract 2.4): rules by direction and family.
+package struct BGPFilter: Sendable, Hashable {
+    /// By family index.
+    package var importRules: [[Rule]] = [[], []]
+    package var exportRules: [[Rule]] = [[], []]
+
+    package struct Rule: Sendable, Hashable {
+        package var isAccept: Bool
+        package var cidr: Prefix?
+        package var matchOperator = "In"
+        package var lengths: ClosedRange<UInt8>?
+        package var onlyFromPeers = false
+        package var interface: String?
+        package var isInternalPeer: Bool?
+        package var community: String?
+        package var asPathPrefix: [ASNumber] = []
+        package var priority: UInt32?
+        package var operations: [Operation] = []
+    }
+
+    package enum Operation: Sendable, Hashable {
+        case addCommunity(String)
+        case prependASPath([ASNumber])
+        case setPriority(UInt32)
     }
 }
 
@@ -108,12 +197,14 @@ package struct WorkloadEndpoint: Sendable, Hashable {
     package var interfaceName: String
     package var addresses: [IPAddress]
     package var mac: [UInt8]?
+    package var labels: [String: String] = [:]
 }
 
 /// One object, typed.
 package enum ResourceValue: Sendable, Hashable {
     case bgpConfiguration(BGPConfiguration)
     case bgpPeer(BGPPeer)
+    case bgpFilter(BGPFilter)
     case node(NodeResource)
     case ipPool(IPPool)
     case blockAffinity(BlockAffinity)

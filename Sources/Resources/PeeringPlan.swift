@@ -7,6 +7,7 @@ package struct PlannedPeer: Sendable, Hashable {
         case mesh = "node-to-node mesh"
         case global = "global"
         case node = "node specific"
+        case localWorkload = "local workload"
     }
 
     /// `BGPPeer/NAME` or `mesh/NODE`.
@@ -20,12 +21,16 @@ package struct PlannedPeer: Sendable, Hashable {
     package var isClient: Bool
     package var isPassive: Bool
     package var password: SecretReference?
+    /// Our AS towards the peer.
+    package var localAS: ASNumber
     /// Everything else, from the BGPPeer or by default.
     package var options: BGPPeer
 
     package enum Target: Sendable, Hashable {
         case address(IPAddress)
         case range(Prefix)
+        /// The neighbour on a link, whoever it is.
+        case interface(String)
     }
 }
 
@@ -75,9 +80,36 @@ package enum PeeringPlan {
                         families: peer.families ?? ownFamilies, other: nil, peer)
                 ]
             }
+            if let interface = peer.interface {
+                return [
+                    planned(
+                        "BGPPeer/\(peerName)", origin, .interface(interface), peer.asNumber == .zero ? nil : peer.asNumber, 179,
+                        families: peer.families ?? .all, other: nil, peer)
+                ]
+            }
+            if let selector = peer.localWorkloadSelector { return workloads(peerName, selector, peer) }
             guard let selector = peer.peerSelector else { return [] }
             return nodes.filter { $0.key != name && selector.matches($0.value.labels) }.sorted { $0.key < $1.key }
                 .compactMap { towards($0.key, $0.value, "BGPPeer/\(peerName)", origin, peer) }
+        }
+
+        /// Pods of this node that are peers: they open the session, to an address that stands for the node (contract 2.2, 2.3).
+        private func workloads(_ peerName: String, _ selector: Selector, _ peer: BGPPeer) -> [PlannedPeer] {
+            let configuration = set.configuration(of: name)
+            var result: [PlannedPeer] = []
+            for (_, endpoint) in set.endpoints(of: name) where selector.matches(endpoint.labels) {
+                for address in endpoint.addresses {
+                    guard let own = configuration.localWorkloadPeering[address.family.index] else { continue }
+                    var options = peer
+                    options.passive = true
+                    options.source = .address(own)
+                    result.append(
+                        planned(
+                            "BGPPeer/\(peerName)", .localWorkload, .address(address), peer.asNumber, 179, families: peer.families ?? ownFamilies,
+                            other: nil, options))
+                }
+            }
+            return result
         }
 
         /// The nodes whose peerSelector picks us: we peer back.
@@ -113,7 +145,8 @@ package enum PeeringPlan {
             _ label: String, _ origin: PlannedPeer.Origin, _ target: PlannedPeer.Target, _ remoteAS: ASNumber?, _ port: UInt16,
             families: AddressFamilySet, other: NodeResource?, _ peer: BGPPeer
         ) -> PlannedPeer {
-            let isInternal = remoteAS == set.asNumber(of: name)
+            let localAS = peer.localASNumber ?? set.asNumber(of: name)
+            let isInternal = remoteAS == localAS
             // RFC 4456 as Calico reads it: a reflector's internal peers are clients unless they are of the same cluster.
             let byNode = isInternal && own.routeReflectorClusterID.map { $0 != other?.routeReflectorClusterID } ?? false
             var isPassive = false
@@ -126,7 +159,7 @@ package enum PeeringPlan {
             }
             return PlannedPeer(
                 name: label, origin: origin, target: target, remoteAS: remoteAS, port: port, families: families,
-                isClient: peer.routeReflectorClient ?? byNode, isPassive: peer.passive ?? isPassive, password: peer.password, options: peer)
+                isClient: peer.routeReflectorClient ?? byNode, isPassive: peer.passive ?? isPassive, password: peer.password, localAS: localAS, options: peer)
         }
     }
 }

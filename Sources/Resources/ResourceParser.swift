@@ -105,16 +105,19 @@ package enum ResourceParser {
         switch kind {
         case "BGPConfiguration": .bgpConfiguration(bgpConfiguration(spec))
         case "BGPPeer": .bgpPeer(bgpPeer(spec))
+        case "BGPFilter": .bgpFilter(FilterParser.filter(spec))
         case "Node": .node(node(spec, object.object("metadata")?.map("labels") ?? [:]))
         case "IPPool": spec.prefix("cidr").map { .ipPool(IPPool(cidr: $0, disableBGPExport: spec.bool("disableBGPExport") ?? false)) }
         case "BlockAffinity": blockAffinity(spec)
-        case "WorkloadEndpoint": workloadEndpoint(spec)
+        case "WorkloadEndpoint": workloadEndpoint(spec, object.object("metadata")?.map("labels") ?? [:])
         default: nil
         }
     }
 
-    private static func secret(_ reader: FieldReader?) -> SecretReference? {
-        guard let reference = reader?.object("secretKeyRef"), let name = reference.string("name"), let key = reference.string("key") else { return nil }
+    private static func secret(_ reader: FieldReader?) -> SecretReference? { secretKey(reader?.object("secretKeyRef")) }
+
+    private static func secretKey(_ reader: FieldReader?) -> SecretReference? {
+        guard let reference = reader, let name = reference.string("name"), let key = reference.string("key") else { return nil }
         for (field, part) in [("name", name), ("key", key)] where part.contains("/") || part == ".." || part == "." {
             reference.complain(field, "\"\(part)\" must be a plain name")
         }
@@ -135,7 +138,42 @@ package enum ResourceParser {
         result.nodeMeshMaxRestartTime = restartTime(spec, "nodeMeshMaxRestartTime")
         result.maximumPaths = spec.integer("maximumPaths").map { Int($0) }
         result.tracksNextHops = spec.string("nextHopTracking").map { $0 == "kernel" }
+        advertisements(spec, &result)
+        for name in ["serviceClusterIPs", "serviceExternalIPs", "serviceLoadBalancerIPs"] {
+            result.servicePrefixes += spec.objects(name).compactMap { $0.prefix("cidr") }
+        }
+        for (family, name) in [(AddressFamily.ipv4, "localWorkloadPeeringIPV4"), (.ipv6, "localWorkloadPeeringIPV6")] {
+            guard let address = spec.address(name) else { continue }
+            if address.family != family { spec.complain(name, "\(address) is not an \(family.name) address") }
+            result.localWorkloadPeering[family.index] = address
+        }
+        result.programsClusterRoutes = !["Disabled", "EnabledIPIPOnly"].contains(spec.string("programClusterRoutes"))
+        result.ignoredInterfaces = spec.strings("ignoredInterfaces") ?? []
+        result.logSeverity = spec.string("logSeverityScreen")
+        result.normalPriority = ["ipv4NormalRoutePriority", "ipv6NormalRoutePriority"].map { spec.integer($0).flatMap { UInt32(exactly: $0) } ?? 1024 }
         return result
+    }
+
+    /// Names of communities become their values; a name that nobody declared is the operator's slip.
+    private static func advertisements(_ spec: FieldReader, _ result: inout BGPConfiguration) {
+        for entry in spec.objects("communities") {
+            guard let name = entry.string("name"), let value = entry.string("value") else { continue }
+            if result.communities.updateValue(value, forKey: name) != nil { entry.complain("name", "\"\(name)\" stands twice") }
+        }
+        if result.communities.count > 500 { spec.complain("communities", "has more than 500 entries") }
+        let entries = spec.objects("prefixAdvertisements")
+        if entries.count > 500 { spec.complain("prefixAdvertisements", "has more than 500 entries") }
+        for entry in entries {
+            guard let cidr = entry.prefix("cidr"), let names = entry.strings("communities") else { continue }
+            if names.count > 50 { entry.complain("communities", "has more than 50 entries") }
+            let values = names.compactMap { name -> String? in
+                if let value = result.communities[name] { return value }
+                if CommunityText.isValid(name) { return name }
+                entry.complain("communities", "\"\(name)\" is neither a community nor a name in spec.communities")
+                return nil
+            }
+            result.prefixAdvertisements.append(BGPConfiguration.PrefixAdvertisement(cidr: cidr, communities: values))
+        }
     }
 
     private static func restartTime(_ spec: FieldReader, _ name: String) -> Duration? {
@@ -151,6 +189,11 @@ package enum ResourceParser {
         result.peer = spec.string("peerIP").flatMap { PeerEndpoint($0) }
         result.peerSelector = spec.selector("peerSelector")
         result.listenRange = spec.prefix("listenRange")
+        result.interface = spec.string("interface")
+        result.localWorkloadSelector = spec.selector("localWorkloadSelector")
+        result.localASNumber = asNumber(spec, "localASNumber")
+        result.minRouteAdvertisementInterval = spec.duration("minRouteAdvertisementInterval")
+        result.filters = spec.strings("filters") ?? []
         result.maxDynamicPeers = spec.integer("maxDynamicPeers").map { Int($0) } ?? 1000
         result.asNumber = asNumber(spec, "asNumber")
         result.routeReflectorClient = spec.bool("routeReflectorClient")
@@ -184,9 +227,28 @@ package enum ResourceParser {
         result.gracefulRestart = spec.string("gracefulRestart")
         result.extendedMessages = spec.bool("extendedMessages")
         result.numAllowedLocalASNumbers = spec.integer("numAllowedLocalASNumbers").map { Int($0) } ?? 0
-        result.setsNextHopSelf = spec.string("nextHopMode") == "Self"
+        result.nextHopMode = spec.string("nextHopMode") ?? (spec.bool("keepOriginalNextHop") ?? false ? "Keep" : "Auto")
+        result.longLivedStaleTime = spec.duration("longLivedStaleTime")
+        result.extendedNextHop = spec.bool("extendedNextHop")
+        if let addPath = spec.object("addPath") {
+            result.addPathSend = addPath.string("send").flatMap { $0 == "all" ? Int.max : Int($0) }
+            result.receivesAddPath = addPath.bool("receive") ?? false
+        }
+        result.role = spec.string("role")
+        result.isRoleStrict = spec.bool("strictRole") ?? false
+        result.acceptsBlackhole = spec.bool("acceptBlackhole") ?? false
+        result.reachableBy = spec.address("reachableBy")
+        result.bfd = spec.object("bfd").map(bfd)
+        if let ao = spec.object("tcpAO"), let secret = secretKey(ao.object("secretKeyRef")) {
+            result.tcpAO = BGPPeer.TCPAO(
+                secret: secret, sendID: UInt8(clamping: ao.integer("sendID") ?? 0), receiveID: UInt8(clamping: ao.integer("receiveID") ?? 0),
+                algorithm: ao.string("algorithm") ?? "hmac-sha1-96")
+        }
         if let limits = spec.object("maxPrefixes") {
             result.maxPrefixes = limits.integer("limit").flatMap { UInt32(exactly: $0) } ?? result.maxPrefixes
+            result.maxPrefixesWarnAt = limits.integer("warnAt").flatMap { UInt32(exactly: $0) }
+            result.maxPrefixesAction = limits.string("action") ?? "restart"
+            if let warnAt = result.maxPrefixesWarnAt, warnAt > result.maxPrefixes { limits.complain("warnAt", "is beyond limit, \(result.maxPrefixes)") }
             result.maxPrefixesRestart = limits.duration("restartAfter") ?? result.maxPrefixesRestart
         }
         result.isReversePeeringManual = spec.string("reversePeering") == "Manual"
@@ -195,15 +257,49 @@ package enum ResourceParser {
         return result
     }
 
+    private static func bfd(_ reader: FieldReader) -> BGPPeer.BFD {
+        var result = BGPPeer.BFD()
+        func interval(_ name: String) -> Duration? {
+            guard let value = reader.duration(name) else { return nil }
+            if value < .milliseconds(50) || value > .seconds(10) { reader.complain(name, "must be 50ms to 10s") }
+            return value
+        }
+        result.minTransmitInterval = interval("minTransmitInterval") ?? result.minTransmitInterval
+        result.minReceiveInterval = interval("minReceiveInterval") ?? result.minReceiveInterval
+        result.detectMultiplier = UInt8(clamping: reader.integer("detectMultiplier") ?? 3)
+        result.isMultihop = reader.bool("multihop")
+        return result
+    }
+
     /// Rules between fields (contract 2.3).
     private static func checkPeer(_ peer: BGPPeer, _ spec: FieldReader) {
         if peer.node != nil && spec.has("nodeSelector") { spec.complain("nodeSelector", "excludes node; keep one of them") }
-        let targets = ["peerIP", "peerSelector", "listenRange"].filter { spec.has($0) }
-        if targets.isEmpty { spec.complain("peerIP", "is missing: one of peerIP, peerSelector, listenRange is needed") }
+        let targets = ["peerIP", "peerSelector", "listenRange", "interface", "localWorkloadSelector"].filter { spec.has($0) }
+        if targets.isEmpty { spec.complain("peerIP", "is missing: one of peerIP, peerSelector, listenRange, interface, localWorkloadSelector is needed") }
         if targets.count > 1 { spec.complain(targets[1], "excludes \(targets[0]); keep one of them") }
         if spec.has("peerSelector"), spec.has("asNumber") { spec.complain("asNumber", "excludes peerSelector; the AS comes from the Node objects") }
-        if spec.has("peerIP") || spec.has("listenRange"), !spec.has("asNumber") { spec.complain("asNumber", "is missing: the AS of the peer") }
-        if peer.asNumber == .zero, !spec.has("listenRange") { spec.complain("asNumber", "0 (any AS) is only possible with listenRange") }
+        if !targets.isEmpty, !spec.has("peerSelector"), !spec.has("asNumber") { spec.complain("asNumber", "is missing: the AS of the peer") }
+        if peer.asNumber == .zero, !spec.has("listenRange"), !spec.has("interface") {
+            spec.complain("asNumber", "0 (any AS) is only possible with listenRange or interface")
+        }
+        if let name = peer.interface, name.utf8.count > 15 || name.contains("/") {
+            spec.complain("interface", "\"\(name)\" is no interface name: at most 15 characters, no slash")
+        }
+        if spec.has("tcpAO"), spec.has("password") { spec.complain("tcpAO", "excludes password; keep one of them") }
+        if peer.isRoleStrict, peer.role == nil { spec.complain("strictRole", "needs role") }
+        if let time = peer.longLivedStaleTime, time < .seconds(1) || time > .seconds(16_777_215) {
+            spec.complain("longLivedStaleTime", "must be 1s to 16777215s (RFC 9494 3.1)")
+        }
+        if let interval = peer.minRouteAdvertisementInterval, interval > .seconds(600) {
+            spec.complain("minRouteAdvertisementInterval", "must be at most 600s")
+        }
+        if let gateway = peer.reachableBy {
+            if let address = peer.peer?.address {
+                if address.family != gateway.family { spec.complain("reachableBy", "\(gateway) is not of the family of peerIP") }
+            } else {
+                spec.complain("reachableBy", "needs peerIP")
+            }
+        }
         if let hold = peer.holdTime {
             let seconds = hold.nanoseconds / 1_000_000_000
             if hold != .seconds(seconds) || (seconds != 0 && seconds < 3) || seconds > 65535 {
@@ -247,7 +343,7 @@ package enum ResourceParser {
             BlockAffinity(node: node, cidr: cidr, isConfirmed: spec.string("state") == "confirmed" && spec.string("deleted") != "true"))
     }
 
-    private static func workloadEndpoint(_ spec: FieldReader) -> ResourceValue? {
+    private static func workloadEndpoint(_ spec: FieldReader, _ labels: [String: String]) -> ResourceValue? {
         guard let node = spec.string("node"), let interface = spec.string("interfaceName") else { return nil }
         if interface.utf8.count > 15 || interface.contains("/") { spec.complain("interfaceName", "\"\(interface)\" is no interface name: at most 15 characters, no slash") }
         var addresses: [IPAddress] = []
@@ -260,6 +356,8 @@ package enum ResourceParser {
             addresses.append(prefix.address)
         }
         return .workloadEndpoint(
-            WorkloadEndpoint(node: node, interfaceName: interface, addresses: addresses, mac: spec.string("mac").flatMap { MACAddress.parse($0) }))
+            WorkloadEndpoint(
+                node: node, interfaceName: interface, addresses: addresses, mac: spec.string("mac").flatMap { MACAddress.parse($0) },
+                labels: labels))
     }
 }

@@ -66,6 +66,10 @@ package struct ResourceSet: Sendable, Hashable {
         }
     }
 
+    package func filter(_ name: String) -> BGPFilter? {
+        if case .bgpFilter(let filter)? = resources[ResourceKey(kind: "BGPFilter", name: name)]?.value { filter } else { nil }
+    }
+
     package var pools: [IPPool] {
         resources.keys.sorted().compactMap { key in if case .ipPool(let pool)? = resources[key]?.value { pool } else { nil } }
     }
@@ -94,10 +98,10 @@ package struct ResourceSet: Sendable, Hashable {
     package func configuration(of node: String) -> BGPConfiguration {
         var result = BGPConfiguration()
         if case .bgpConfiguration(let value)? = resources[ResourceKey(kind: "BGPConfiguration", name: "default")]?.value { result = value }
-        if case .bgpConfiguration(let own)? = resources[ResourceKey(kind: "BGPConfiguration", name: "node.\(node)")]?.value,
-            let port = own.listenPort
-        {
-            result.listenPort = port
+        if case .bgpConfiguration(let own)? = resources[ResourceKey(kind: "BGPConfiguration", name: "node.\(node)")]?.value {
+            if let port = own.listenPort { result.listenPort = port }
+            if let severity = own.logSeverity { result.logSeverity = severity }
+            if !own.prefixAdvertisements.isEmpty { result.prefixAdvertisements = own.prefixAdvertisements }
         }
         return result
     }
@@ -112,7 +116,9 @@ package struct ResourceSet: Sendable, Hashable {
         var result: Set<SecretReference> = []
         for resource in resources.values {
             switch resource.value {
-            case .bgpPeer(let peer): if let reference = peer.password { result.insert(reference) }
+            case .bgpPeer(let peer):
+                if let reference = peer.password { result.insert(reference) }
+                if let reference = peer.tcpAO?.secret { result.insert(reference) }
             case .bgpConfiguration(let configuration): if let reference = configuration.nodeMeshPassword { result.insert(reference) }
             default: break
             }

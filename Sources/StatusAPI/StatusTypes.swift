@@ -154,12 +154,19 @@ package struct PeerStatus: Codable, Sendable {
     package var timesEstablished: UInt64
     package var treatedAsWithdraw: UInt64
     package var queuedBytes: Int
+    /// Our AS towards the peer.
+    package var localAS: UInt32
+    /// State of the BFD session; nil without one, or before its first change.
+    package var bfd: String?
+    /// Of an unnumbered peer.
+    package var interface: String?
 
     package init(
         name: String, address: String, port: UInt16, type: String, isDynamic: Bool, remoteAS: UInt32?, state: String, since: Double?,
         lastError: String?, isReflectorClient: Bool, routerID: String?, holdTime: Double?, families: [String], capabilities: [String],
         prefixesReceived: [String: Int], prefixesAnnounced: [String: Int], staleFamilies: [String], messagesReceived: UInt64,
-        updatesReceived: UInt64, timesEstablished: UInt64, treatedAsWithdraw: UInt64, queuedBytes: Int
+        updatesReceived: UInt64, timesEstablished: UInt64, treatedAsWithdraw: UInt64, queuedBytes: Int, localAS: UInt32, bfd: String?,
+        interface: String?
     ) {
         self.name = name
         self.address = address
@@ -183,6 +190,9 @@ package struct PeerStatus: Codable, Sendable {
         self.timesEstablished = timesEstablished
         self.treatedAsWithdraw = treatedAsWithdraw
         self.queuedBytes = queuedBytes
+        self.localAS = localAS
+        self.bfd = bfd
+        self.interface = interface
     }
 }
 
@@ -207,6 +217,12 @@ package struct RouteStatus: Codable, Sendable {
     package var communities: [String]
     package var originatorID: String?
     package var clusterList: [String]
+    /// The peer's path identifier (RFC 7911).
+    package var pathID: UInt32?
+    /// OTC (RFC 9234).
+    package var onlyToCustomer: UInt32?
+    /// The rule of the peer's import filters that the path met.
+    package var importRule: String?
     /// `why` only: peers that have it announced, and for the others why not.
     package var announcedTo: [String]?
     package var notAnnouncedTo: [String: String]?
@@ -214,7 +230,7 @@ package struct RouteStatus: Codable, Sendable {
     package init(
         prefix: String, from: String, peer: String, isBest: Bool, isMultipath: Bool, isStale: Bool, ineligible: String?, bestReason: String?,
         nextHop: String?, localPref: UInt32?, med: UInt32?, asPath: String, origin: String, communities: [String], originatorID: String?,
-        clusterList: [String]
+        clusterList: [String], pathID: UInt32?, onlyToCustomer: UInt32?, importRule: String?
     ) {
         self.prefix = prefix
         self.from = from
@@ -232,6 +248,9 @@ package struct RouteStatus: Codable, Sendable {
         self.communities = communities
         self.originatorID = originatorID
         self.clusterList = clusterList
+        self.pathID = pathID
+        self.onlyToCustomer = onlyToCustomer
+        self.importRule = importRule
     }
 }
 

@@ -69,9 +69,9 @@ final class Network {
             var moved = false
             for index in nodes.indices {
                 while nodes[index].speaker.decide(budget: 1000) {}
-                _ = nodes[index].speaker.export(replayBudget: 100)
+                _ = nodes[index].speaker.export(replayBudget: 100, now: now)
                 if carryOut(index) { moved = true }
-                if nodes[index].speaker.rib.hasExportWork || nodes[index].speaker.rib.dirtyCount > 0 { moved = true }
+                if nodes[index].speaker.rib.hasExportWork(now: now) || nodes[index].speaker.rib.dirtyCount > 0 { moved = true }
             }
             if deliver() { moved = true }
             if !moved { return }

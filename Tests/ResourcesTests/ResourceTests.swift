@@ -39,13 +39,60 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
         ("peerIP: 10.0.0.1, asNumber: 1, families: []", "spec.families", "must name ipv4, ipv6 or both"),
         ("peerIP: 10.0.0.1, asNumber: 1, password: {secretKeyRef: {name: a}}", "spec.password.secretKeyRef.key", "is missing"),
         ("peerIP: 10.0.0.1, asNumber: 1, password: {secretKeyRef: {name: a/b, key: c}}", "spec.password.secretKeyRef.name", "plain name"),
-        ("peerIP: 10.0.0.1, asNumber: 1, filters: [x]", "spec.filters", "not supported"),
+        ("peerIP: 10.0.0.1, asNumber: 1, addPath: {send: 0}", "spec.addPath.send", "neither a number from 1 to 255 nor all"),
+        ("peerIP: 10.0.0.1, asNumber: 1, role: uplink", "spec.role", "none of provider, customer, peer, rs, rs-client"),
+        ("peerIP: 10.0.0.1, asNumber: 1, strictRole: true", "spec.strictRole", "needs role"),
+        ("peerIP: 10.0.0.1, asNumber: 1, bfd: {minTransmitInterval: 10ms}", "spec.bfd.minTransmitInterval", "50ms to 10s"),
+        ("peerIP: 10.0.0.1, asNumber: 1, bfd: {detectMultiplier: 1}", "spec.bfd.detectMultiplier", "2 to 50"),
+        ("peerIP: 10.0.0.1, asNumber: 1, longLivedStaleTime: 5000h", "spec.longLivedStaleTime", "16777215s"),
+        ("peerIP: 10.0.0.1, asNumber: 1, reachableBy: fe80::1", "spec.reachableBy", "not of the family of peerIP"),
+        ("listenRange: 10.0.0.0/8, asNumber: 1, reachableBy: 10.0.0.1", "spec.reachableBy", "needs peerIP"),
+        ("peerIP: 10.0.0.1, asNumber: 1, minRouteAdvertisementInterval: 1h", "spec.minRouteAdvertisementInterval", "at most 600s"),
+        ("peerIP: 10.0.0.1, asNumber: 1, maxPrefixes: {limit: 5, warnAt: 6}", "spec.maxPrefixes.warnAt", "beyond limit, 5"),
+        ("peerIP: 10.0.0.1, asNumber: 1, localASNumber: 0", "spec.localASNumber", "out of range"),
+        ("interface: toolonganinterface, asNumber: 0", "spec.interface", "at most 15 characters"),
+        ("peerIP: 10.0.0.1, interface: eth0, asNumber: 1", "spec.interface", "excludes peerIP"),
+        (
+            "peerIP: 10.0.0.1, asNumber: 1, password: {secretKeyRef: {name: a, key: b}}, tcpAO: {sendID: 1, receiveID: 1, secretKeyRef: {name: a, key: b}}",
+            "spec.tcpAO", "excludes password"
+        ),
         ("peerIP: 10.0.0.1, asNumber: 1, ttlSecurity: 256", "spec.ttlSecurity", "1 to 255"),
         ("peerIP: 10.0.0.1, asNumber: 1, maxRestartTime: 5000s", "spec.maxRestartTime", "4095s"),
     ])
     func `a bad peer is refused with file, line, field and what would be right`(spec: String, field: String, words: String) {
         let found = problems(object("BGPPeer", "tor", spec))
         #expect(found.contains { $0.hasPrefix("r.yaml:4: BGPPeer/tor: \(field): ") && $0.contains(words) }, "\(found)")
+    }
+
+    @Test(arguments: [
+        ("importV4: [{action: Accept, cidr: 10.0.0.0/8}]", "spec.importV4[0].matchOperator", "cidr and matchOperator go together"),
+        ("importV4: [{cidr: 10.0.0.0/8, matchOperator: In}]", "spec.importV4[0].action", "is missing"),
+        ("importV4: [{action: Accept, cidr: \"fd00::/8\", matchOperator: In}]", "spec.importV4[0].cidr", "not of IPv4"),
+        ("exportV4: [{action: Accept, cidr: 10.0.0.0/8, matchOperator: In, prefixLength: {min: 30, max: 20}}]", "spec.exportV4[0].prefixLength", "no range of lengths"),
+        ("exportV4: [{action: Accept, prefixLength: {min: 30}}]", "spec.exportV4[0].prefixLength", "needs cidr"),
+        ("importV4: [{action: Accept, source: RemotePeers}]", "spec.importV4[0].source", "is for export rules"),
+        ("importV6: [{action: Accept, communities: {values: [\"1:2\", \"3:4\"]}}]", "spec.importV6[0].communities", "exactly one value"),
+        ("importV6: [{action: Accept, communities: {values: [\"1:70000\"]}}]", "spec.importV6[0].communities.values[0]", "is not a community"),
+        ("exportV4: [{action: Reject, operations: [{setPriority: {value: 5}}]}]", "spec.exportV4[0].operations", "only possible with action Accept"),
+        ("exportV4: [{action: Accept, operations: [{}]}]", "spec.exportV4[0].operations[0].addCommunity", "exactly one of"),
+        ("exportV4: [{action: Accept, operations: [{prependASPath: {prefix: []}}]}]", "spec.exportV4[0].operations[0].prependASPath.prefix", "1 to 10 numbers"),
+        ("exportV5: []", "spec.exportV5", "did you mean exportV4?"),
+    ])
+    func `a bad filter is refused with rule, field and what would be right`(spec: String, field: String, words: String) {
+        let found = problems(object("BGPFilter", "f", spec))
+        #expect(found.contains { $0.hasPrefix("r.yaml:4: BGPFilter/f: \(field): ") && $0.contains(words) }, "\(found)")
+    }
+
+    @Test func `communities of prefixAdvertisements go by name or value, and a name that nobody declared is told`() {
+        let good = load(
+            object(
+                "BGPConfiguration", "default",
+                "communities: [{name: pods, value: \"65000:7\"}], prefixAdvertisements: [{cidr: 10.65.0.0/16, communities: [pods, \"1:2:3\"]}, {cidr: 10.65.1.0/24, communities: [pods]}]"
+            ))
+        #expect(good.configuration(of: "a").communities(of: Prefix("10.65.1.0/26") ?? .default(.ipv4)) == ["65000:7", "1:2:3"])
+        #expect(good.configuration(of: "a").communities(of: Prefix("10.66.1.0/26") ?? .default(.ipv4)).isEmpty)
+        let bad = problems(object("BGPConfiguration", "default", "prefixAdvertisements: [{cidr: 10.65.0.0/16, communities: [pots]}]"))
+        #expect(bad.contains { $0.contains("\"pots\" is neither a community nor a name in spec.communities") }, "\(bad)")
     }
 
     @Test(arguments: [
@@ -175,9 +222,24 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
                 switch peer.target {
                 case .address(let address): "\(address)"
                 case .range(let range): "\(range)"
+                case .interface(let name): name
                 }
             return "\(peer.name) \(target) \(peer.remoteAS.map { "\($0)" } ?? "any")\(peer.isClient ? " client" : "")\(peer.isPassive ? " passive" : "")"
         }
+    }
+
+    @Test func `unnumbered peers, a local AS and pods that are peers are planned`() {
+        #expect(Self.plan(Self.three + object("BGPPeer", "up", "node: a, interface: eth1, asNumber: 0")).first == "BGPPeer/up eth1 any")
+        let local = PeeringPlan.peers(
+            of: "a", in: load(Self.three + object("BGPPeer", "tor", "peerIP: 10.0.0.9, asNumber: 65009, localASNumber: 65009")), allFamilies: false)
+        #expect(local.first?.localAS == ASNumber(65009))
+        let pod =
+            "apiVersion: projectcalico.org/v3\nkind: WorkloadEndpoint\nmetadata: {name: p, namespace: d, labels: {bgp: speaker}}\nspec: {node: a, interfaceName: cali1, ipNetworks: [10.65.0.9/32]}\n---\n"
+        let set =
+            Self.three + pod + object("BGPConfiguration", "default", "localWorkloadPeeringIPV4: 169.254.9.9")
+            + object("BGPPeer", "pods", "localWorkloadSelector: \"bgp == 'speaker'\", asNumber: 65100")
+        #expect(Self.plan(set).first == "BGPPeer/pods 10.65.0.9 65100 passive")
+        #expect(!Self.plan(set, of: "b").contains { $0.hasPrefix("BGPPeer/pods") })
     }
 
     @Test func `the mesh is all nodes of the AS that are no reflectors, and one side of each session is passive`() {

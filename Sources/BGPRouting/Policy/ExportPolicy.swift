@@ -93,6 +93,8 @@ package struct ExportProfile: Sendable, Hashable {
     /// The peers speak RFC 9494.
     package var isLongLivedCapable = false
     package var filter = RouteFilter()
+    /// MinRouteAdvertisementIntervalTimer (RFC 4271 9.2.1.1); zero for none.
+    package var minimumInterval: Duration = .zero
 
     package init(family: AddressFamily, isInternal: Bool, localAS: ASNumber) {
         self.family = family

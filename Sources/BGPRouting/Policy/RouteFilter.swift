@@ -80,7 +80,10 @@ package enum RoutePriority {
 
 /// The rules that a peer's routes meet in one direction: its BGPFilter objects in their order (contract 2.4).
 package struct RouteFilter: Sendable, Hashable {
-    package enum Action: String, Sendable, Hashable { case accept = "Accept", reject = "Reject" }
+    package enum Action: String, Sendable, Hashable {
+        case accept = "Accept"
+        case reject = "Reject"
+    }
     package enum CIDROperator: String, Sendable, Hashable, CaseIterable {
         case equal = "Equal"
         case notEqual = "NotEqual"

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <net/if.h>
+#include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -131,6 +133,111 @@ static inline int apus_drop_own_notifications(int fd, uint32_t first, uint32_t s
     };
     struct sock_fprog program = {sizeof code / sizeof code[0], code};
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+}
+
+/* UDP for BFD: what a packet's TTL was, and which interface it came by. */
+static inline int apus_udp_socket(int family) { return socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0); }
+static inline int apus_receive_ttl(int fd, int is_v6) {
+    return is_v6 ? (apus_setsockopt_int(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1) || apus_setsockopt_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1))
+                 : (apus_setsockopt_int(fd, IPPROTO_IP, IP_RECVTTL, 1) || apus_setsockopt_int(fd, IPPROTO_IP, IP_PKTINFO, 1));
+}
+/* struct in6_pktinfo is hidden without _GNU_SOURCE; its layout is RFC 3542's. */
+struct apus_in6_pktinfo { struct in6_addr address; unsigned int ifindex; };
+/* in_pktinfo likewise: ifindex first. */
+static inline ssize_t apus_receive_with_ttl(int fd, void *buffer, size_t size, struct sockaddr_storage *from, int *ttl, unsigned *ifindex) {
+    char control[256];
+    struct iovec iov = {buffer, size};
+    struct msghdr m;
+    memset(&m, 0, sizeof m);
+    m.msg_name = from;
+    m.msg_namelen = sizeof *from;
+    m.msg_iov = &iov;
+    m.msg_iovlen = 1;
+    m.msg_control = control;
+    m.msg_controllen = sizeof control;
+    ssize_t count = recvmsg(fd, &m, MSG_DONTWAIT);
+    if (count < 0) return count;
+    *ttl = -1;
+    *ifindex = 0;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TTL) memcpy(ttl, CMSG_DATA(c), sizeof *ttl);
+        if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_HOPLIMIT) memcpy(ttl, CMSG_DATA(c), sizeof *ttl);
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) memcpy(ifindex, CMSG_DATA(c), sizeof *ifindex);
+        if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO)
+            memcpy(ifindex, CMSG_DATA(c) + sizeof(struct in6_addr), sizeof *ifindex);
+    }
+    return count;
+}
+
+/* Raw ICMPv6 that passes router solicitations and advertisements only (RFC 4861, RFC 3542). */
+static inline int apus_icmp6_socket(void) {
+    int fd = socket(AF_INET6, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_ICMPV6);
+    if (fd < 0) return fd;
+    struct icmp6_filter filter;
+    ICMP6_FILTER_SETBLOCKALL(&filter);
+    ICMP6_FILTER_SETPASS(ND_ROUTER_SOLICIT, &filter);
+    ICMP6_FILTER_SETPASS(ND_ROUTER_ADVERT, &filter);
+    if (setsockopt(fd, IPPROTO_ICMPV6, 1 /* ICMP6_FILTER */, &filter, sizeof filter) || apus_receive_ttl(fd, 1) ||
+        apus_setsockopt_int(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, 255) || apus_setsockopt_int(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, 255) ||
+        apus_setsockopt_int(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 0)) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+/* All routers (ff02::2) on a link, to hear router solicitations; joining twice is no error worth telling. */
+static inline void apus_join_all_routers(int fd, unsigned ifindex) {
+    struct ipv6_mreq request;
+    memset(&request, 0, sizeof request);
+    request.ipv6mr_multiaddr.s6_addr[0] = 0xFF;
+    request.ipv6mr_multiaddr.s6_addr[1] = 2;
+    request.ipv6mr_multiaddr.s6_addr[15] = 2;
+    request.ipv6mr_interface = ifindex;
+    (void)setsockopt(fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &request, sizeof request);
+}
+
+/* RFC 5925: a TCP-AO key (Linux 6.7). The structure is the kernel's struct tcp_ao_add, which older headers lack. */
+struct apus_tcp_ao_add {
+    struct sockaddr_storage addr;
+    char alg_name[64];
+    int32_t ifindex;
+    uint32_t flags; /* set_current 1, set_rnext 2 */
+    uint16_t reserved2;
+    uint8_t prefix, sndid, rcvid, maclen, keyflags, keylen;
+    uint8_t key[80];
+} __attribute__((aligned(8)));
+static inline int apus_tcp_ao(int fd, const struct sockaddr_storage *peer, uint8_t prefixlen, const char *algorithm, uint8_t maclen, uint8_t sndid,
+                              uint8_t rcvid, const void *key, uint8_t length) {
+    struct apus_tcp_ao_add add;
+    memset(&add, 0, sizeof add);
+    memcpy(&add.addr, peer, sizeof *peer);
+    strncpy(add.alg_name, algorithm, sizeof add.alg_name - 1);
+    add.prefix = prefixlen;
+    add.sndid = sndid;
+    add.rcvid = rcvid;
+    add.maclen = maclen;
+    if (length > sizeof add.key) { errno = EINVAL; return -1; }
+    add.keylen = length;
+    memcpy(add.key, key, length);
+    return setsockopt(fd, IPPROTO_TCP, 38 /* TCP_AO_ADD_KEY */, &add, sizeof add);
+}
+/* The listener's key of a peer that goes: struct tcp_ao_del. */
+static inline int apus_tcp_ao_delete(int fd, const struct sockaddr_storage *peer, uint8_t prefixlen, uint8_t sndid, uint8_t rcvid) {
+    struct {
+        struct sockaddr_storage addr;
+        int32_t ifindex;
+        uint32_t flags;
+        uint16_t reserved2;
+        uint8_t prefix, sndid, rcvid, current_key, rnext, keyflags;
+    } __attribute__((aligned(8))) del;
+    memset(&del, 0, sizeof del);
+    memcpy(&del.addr, peer, sizeof *peer);
+    del.prefix = prefixlen;
+    del.sndid = sndid;
+    del.rcvid = rcvid;
+    return setsockopt(fd, IPPROTO_TCP, 39 /* TCP_AO_DEL_KEY */, &del, sizeof del);
 }
 
 /* Keeps CAP_NET_BIND_SERVICE where it was held, drops every other capability, and forbids gaining any again. */

@@ -1,0 +1,214 @@
+package import NetTypes
+
+/// What a BFD session is asked to do.
+package struct BFDConfiguration: Sendable, Hashable {
+    /// 50 ms to 10 s each.
+    package var desiredMinTX: Duration
+    package var requiredMinRX: Duration
+    package var detectMultiplier: UInt8
+    package init(desiredMinTX: Duration = .milliseconds(300), requiredMinRX: Duration = .milliseconds(300), detectMultiplier: UInt8 = 3) {
+        self.desiredMinTX = desiredMinTX
+        self.requiredMinRX = requiredMinRX
+        self.detectMultiplier = detectMultiplier
+    }
+}
+
+/// One BFD session in asynchronous mode, without echo and authentication, in the active role (RFC 5880 section 6).
+///
+/// Pure: packets and time go in, packets and changes of state come out. Every (state, packet) pair has the outcome of RFC 5880 6.8.6.
+///
+/// ```
+///   Down ──(remote Down)──> Init ──(remote Init, Up)──> Up
+///    ^ └───────────(remote Init)────────────────────────^ │
+///    └──── detection time expired, remote Down ───────────┘
+/// ```
+package struct BFDSession: Sendable {
+    package enum Action: Sendable, Hashable {
+        case send(BFDPacket)
+        /// `isFailure`: the path to the neighbour failed; an administrative down of the neighbour is none (RFC 5882 section 3.2).
+        case changed(from: BFDState, to: BFDState, isFailure: Bool)
+    }
+
+    package let localDiscriminator: UInt32
+    package private(set) var configuration: BFDConfiguration
+    package private(set) var state = BFDState.down
+    package private(set) var diagnostic = BFDDiagnostic.none
+    package private(set) var remoteDiscriminator: UInt32 = 0
+    /// C of the last packet.
+    package private(set) var isRemoteIndependent = false
+    private var remoteState = BFDState.down
+    /// Microseconds; 1 until the neighbour says otherwise (RFC 5880 6.8.1).
+    private var remoteMinRX: UInt32 = 1
+    private var remoteMinTX: UInt32 = 0
+    private var remoteMultiplier: UInt8 = 0
+    private var isRemoteDemand = false
+    /// A Poll Sequence is on (6.5).
+    private var isPolling = false
+    /// Intervals that are in force until a Poll Sequence ends (6.8.3).
+    private var activeTX: Duration = .seconds(1)
+    private var activeRX: Duration
+    private var nextTransmit: Instant?
+    private var detectDeadline: Instant?
+    private var random: SeededRandom
+
+    /// RFC 5880 6.8.3: not faster than one a second before the session is up.
+    private static let slowInterval: Duration = .seconds(1)
+
+    /// `discriminator`: unique in this process, never 0.
+    package init(_ configuration: BFDConfiguration, discriminator: UInt32, seed: UInt64, now: Instant) {
+        self.configuration = configuration
+        localDiscriminator = discriminator
+        activeRX = configuration.requiredMinRX
+        random = SeededRandom(seed: seed)
+        nextTransmit = now
+    }
+
+    package var nextDeadline: Instant? {
+        switch (nextTransmit, detectDeadline) {
+        case (let a?, let b?): min(a, b)
+        case (let a, let b): a ?? b
+        }
+    }
+
+    /// How long the neighbour may be silent (6.8.4); nil before its first packet.
+    package var detectionTime: Duration? {
+        guard remoteMultiplier > 0 else { return nil }
+        return max(activeRX, .microseconds(Int64(remoteMinTX))) * Int(remoteMultiplier)
+    }
+
+    /// Time between two packets of ours at most (6.8.2, 6.8.7), without jitter; nil where the neighbour wants none.
+    package var transmitInterval: Duration? {
+        guard remoteMinRX > 0 else { return nil }
+        return max(activeTX, .microseconds(Int64(remoteMinRX)))
+    }
+
+    // MARK: Events
+
+    /// A packet that belongs to this session (6.8.6).
+    package mutating func receive(_ packet: BFDPacket, now: Instant, _ actions: inout [Action]) {
+        remoteDiscriminator = packet.myDiscriminator
+        remoteState = packet.state
+        isRemoteDemand = packet.isDemand
+        isRemoteIndependent = packet.isControlPlaneIndependent
+        let oldInterval = transmitInterval
+        remoteMinRX = packet.requiredMinRX
+        remoteMinTX = packet.desiredMinTX
+        remoteMultiplier = packet.detectMultiplier
+        if packet.isFinal, isPolling { endPoll() }
+        if let time = detectionTime { detectDeadline = now + time }
+
+        if state != .adminDown {
+            if packet.state == .adminDown {
+                if state != .down { change(to: .down, .neighborSignaledDown, isFailure: false, now, &actions) }
+            } else {
+                switch (state, packet.state) {
+                case (.down, .down): change(to: .initialising, .none, isFailure: false, now, &actions)
+                case (.down, .initialising): change(to: .up, .none, isFailure: false, now, &actions)
+                case (.initialising, .initialising), (.initialising, .up): change(to: .up, .none, isFailure: false, now, &actions)
+                case (.up, .down): change(to: .down, .neighborSignaledDown, isFailure: true, now, &actions)
+                default: break
+                }
+            }
+        }
+        if packet.isPoll {
+            // 6.5: at once, whatever the interval.
+            var answer = self.packet()
+            answer.isPoll = false
+            answer.isFinal = true
+            actions.append(.send(answer))
+        }
+        // A shorter interval takes effect at once.
+        if oldInterval != transmitInterval { schedule(now) }
+    }
+
+    package mutating func handleTimeout(now: Instant, _ actions: inout [Action]) {
+        if let deadline = detectDeadline, deadline <= now {
+            detectDeadline = nil
+            // 6.8.1: a neighbour that is silent for so long may come back as somebody else.
+            remoteDiscriminator = 0
+            if state == .up || state == .initialising { change(to: .down, .detectionTimeExpired, isFailure: state == .up, now, &actions) }
+        }
+        if let due = nextTransmit, due <= now {
+            actions.append(.send(packet()))
+            schedule(now)
+        }
+    }
+
+    /// New intervals on the running session, by a Poll Sequence (6.8.3).
+    package mutating func reconfigure(_ new: BFDConfiguration, now: Instant) {
+        guard new != configuration else { return }
+        configuration = new
+        applyIntervals(now)
+    }
+
+    /// No more BFD: the neighbour is told, so that it takes it for no failure.
+    package mutating func stop(now: Instant, _ actions: inout [Action]) {
+        state = .adminDown
+        diagnostic = .administrativelyDown
+        isPolling = false
+        actions.append(.send(packet()))
+        nextTransmit = nil
+        detectDeadline = nil
+    }
+
+    // MARK: Inside
+
+    private mutating func change(to new: BFDState, _ reason: BFDDiagnostic, isFailure: Bool, _ now: Instant, _ actions: inout [Action]) {
+        let old = state
+        state = new
+        if new == .down { diagnostic = reason } else if new == .up { diagnostic = .none }
+        applyIntervals(now)
+        actions.append(.changed(from: old, to: new, isFailure: isFailure))
+        // The neighbour hears of it now, not a second later.
+        actions.append(.send(packet()))
+        schedule(now)
+    }
+
+    private var wantedTX: Duration { state == .up ? configuration.desiredMinTX : max(BFDSession.slowInterval, configuration.desiredMinTX) }
+
+    private mutating func applyIntervals(_ now: Instant) {
+        guard state == .up else {
+            isPolling = false
+            activeTX = wantedTX
+            activeRX = configuration.requiredMinRX
+            return
+        }
+        isPolling = true
+        // What makes us slower, or less patient, waits for the end of the Poll Sequence.
+        if wantedTX < activeTX { activeTX = wantedTX }
+        if configuration.requiredMinRX > activeRX { activeRX = configuration.requiredMinRX }
+        schedule(now)
+    }
+
+    private mutating func endPoll() {
+        isPolling = false
+        activeTX = wantedTX
+        activeRX = configuration.requiredMinRX
+    }
+
+    /// 6.8.7: jitter of up to a quarter; with a multiplier of 1 at least a tenth.
+    private mutating func schedule(_ now: Instant) {
+        guard let interval = transmitInterval, !(isRemoteDemand && state == .up && remoteState == .up && !isPolling) else {
+            nextTransmit = nil
+            return
+        }
+        let fraction = Double(random.next() % 1000) / 1000
+        let share = configuration.detectMultiplier == 1 ? 0.75 + 0.15 * fraction : 0.75 + 0.25 * fraction
+        nextTransmit = now + .nanoseconds(Int64(Double(interval.nanoseconds) * share))
+    }
+
+    private func packet() -> BFDPacket {
+        var packet = BFDPacket()
+        packet.diagnostic = diagnostic
+        packet.state = state
+        packet.isPoll = isPolling
+        packet.detectMultiplier = configuration.detectMultiplier
+        packet.myDiscriminator = localDiscriminator
+        packet.yourDiscriminator = remoteDiscriminator
+        packet.desiredMinTX = BFDSession.microseconds(wantedTX)
+        packet.requiredMinRX = BFDSession.microseconds(configuration.requiredMinRX)
+        return packet
+    }
+
+    private static func microseconds(_ duration: Duration) -> UInt32 { UInt32(clamping: duration.nanoseconds / 1000) }
+}
