@@ -6,7 +6,7 @@ STRICT := --explicit-target-dependency-import-check error
 BUILD_PACKAGES := libmnl-dev libssl-dev pkg-config
 LAB_PACKAGES := bird2 gobgpd iproute2 iputils-ping procps util-linux tcpdump jq mandoc
 
-.PHONY: all build release demo test labs bench-fib format lint man deps-build deps-lab clean
+.PHONY: all build release demo test labs bench-fib conformance format lint man deps-build deps-lab clean
 
 all: build
 
@@ -37,6 +37,11 @@ bench-fib: deps-lab release
 # Regenerates the field list of apus.resources(5) from the declarations in Sources/Resources.
 man: build
 	scripts/generate-man.sh
+
+# Writes docs/conformance.md from what the conformance checks do.
+conformance: deps-build
+	swift build --build-tests $(STRICT)
+	APUS_WRITE_DOCS=1 swift test --skip-build --filter ConformanceTests
 
 lint:
 	swift format lint --strict --recursive Sources Tests Package.swift

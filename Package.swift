@@ -79,6 +79,7 @@ let package = Package(
         tests("BGPRoutingTests", ["BGPRouting", "BGPMessages", "NetTypes"]),
         tests("BGPSpeakerTests", ["BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "NetTypes"]),
         tests("BFDTests", ["BFD", "NetTypes"]),
+        tests("ConformanceTests", ["BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "NetTypes"]),
         tests("FIBTests", ["FIB", "NetTypes"]),
         tests("ResourcesTests", ["Resources", "NetTypes"]),
         tests("LayeringTests", ["Resources"]),

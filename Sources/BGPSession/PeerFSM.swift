@@ -463,7 +463,8 @@ package struct PeerFSM: Sendable {
         switch connection.phase {
         case .openConfirm(let session), .established(let session):
             // RFC 4271 10: with jitter. Hold time 0: none at all after the one that confirms the OPEN.
-            let next: Instant? = session.holdTime == .zero ? nil : now + jittered(session.keepaliveTime)
+            // RFC 4271 4.4: the jitter too leaves a second between two.
+            let next: Instant? = session.holdTime == .zero ? nil : now + max(.seconds(1), jittered(session.keepaliveTime))
             connections[side.index]?.keepaliveDeadline = next
         case .connecting, .openSent: break
         }

@@ -1,0 +1,340 @@
+import BGPMessages
+import BGPRouting
+import BGPSession
+import BGPSpeaker
+import NetTypes
+
+// MARK: 29 to 64: state machine, timers, UPDATE framing
+extension Conformance {
+    private static func session(
+        as number: UInt32 = 64512, hold: UInt16 = 90, _ capabilities: [Capability] = Wire.usual, _ change: (inout PeerSettings) -> Void = { _ in }
+    ) throws -> (Wire, Wire.Remote) {
+        let wire = Wire()
+        let remote = wire.add(2, as: number, change)
+        try wire.establish(remote, hold: hold, capabilities)
+        return (wire, remote)
+    }
+
+    static let restartCapability = Capability.gracefulRestart(
+        GracefulRestartCapability(
+            restarting: false, notification: false, restartTime: 120,
+            families: [.init(AFISAFI(.ipv4), forwardingPreserved: true), .init(AFISAFI(.ipv6), forwardingPreserved: true)]))
+
+    /// Two connections at once, both in OpenConfirm. Answers the sides that were closed.
+    private static func collision(localID: UInt32 = 0x0A00_0001, peerID: UInt32, peerAS: UInt32 = 64512) throws -> (Wire, Wire.Remote) {
+        let wire = Wire()
+        let remote = wire.add(2, as: peerAS) { $0.session.isPassive = false }
+        remote.identifier = peerID
+        try require(remote.dialled == 1, "we do not connect")
+        wire.connect(remote, .active)
+        wire.connect(remote, .passive)
+        remote.side = .active
+        wire.send(remote, wire.openOctets(remote), side: .active)
+        wire.send(remote, wire.openOctets(remote), side: .passive)
+        return (wire, remote)
+    }
+
+    static let machine: [Item] = [
+        Item(29, "our OPEN has capability 1 for each family, 2, 65, 64 with graceful restart, and one instance of 69", "RFC 4760 8, 7911 4") {
+            let wire = Wire()
+            let remote = wire.add(2) {
+                $0.session.receivesAddPath = true
+                $0.session.sendsAddPath = true
+            }
+            wire.connect(remote)
+            let sent = try require(remote.inbox.first, "no OPEN")
+            let open = try sent.withUnsafeBytes { raw in
+                do throws(NotificationMessage) { return try OpenMessage(message: raw) } catch { throw Deviation("\(error)") }
+            }
+            for code in [1, 2, 64, 65, 69, 70] as [UInt8] { try require(open.capabilities.contains { $0.code.rawValue == code }, "without \(code)") }
+            try require(open.capabilities.count { $0.code == .multiprotocol } == 2, "families")
+            try require(open.capabilities.count { $0.code == .addPath } == 1, "several instances of 69")
+            guard case .addPath(let list)? = open.capabilities.first(where: { $0.code == .addPath }) else { throw Deviation("69") }
+            try require(list.count == 2 && list.allSatisfy { $0.sendReceive == 3 }, "69 has \(list)")
+        },
+        Item(30, "a TCP connection of a configured peer gets our OPEN, and four minutes for its own", "RFC 4271 8.2.2, 10") {
+            let wire = Wire()
+            let remote = wire.add(2)
+            wire.connect(remote)
+            try require(remote.inbox.map { $0[18] } == [1] && wire.state(remote) == .openSent, "\(remote.inbox.map { Wire.text($0) })")
+            remote.inbox = []
+            wire.advance(239)
+            try require(wire.state(remote) == .openSent, "given up early")
+            wire.advance(2)
+            try wire.expectNotification(remote, 4, 0)
+        },
+        Item(31, "a message of the wrong state → N(5,1), N(5,2), N(5,3) with its type", "RFC 6608 4") {
+            for (octets, type) in [(Octets.keepalive, 4), (Octets.update(), 2), (Octets.message(5, [0, 1, 0, 1]), 5)] as [([UInt8], UInt8)] {
+                let wire = Wire()
+                let remote = wire.add(2)
+                wire.connect(remote)
+                wire.send(remote, octets)
+                try wire.expectNotification(remote, 5, 1, data: [type], "OpenSent")
+            }
+            for type in [1, 2] as [UInt8] {
+                let wire = Wire()
+                let remote = wire.add(2)
+                wire.connect(remote)
+                wire.send(remote, wire.openOctets(remote))
+                wire.send(remote, type == 1 ? wire.openOctets(remote) : Octets.update())
+                try wire.expectNotification(remote, 5, 2, data: [type], "OpenConfirm")
+            }
+            let (wire, remote) = try session()
+            wire.send(remote, wire.openOctets(remote))
+            try wire.expectNotification(remote, 5, 3, data: [1], "Established")
+        },
+        Item(32, "hold timer expiry → N(4,0); the peer's routes go, or graceful restart begins with N on both sides", "RFC 4271 6.5, 8538 3") {
+            for keeps in [false, true] {
+                let graceful = Capability.gracefulRestart(
+                    GracefulRestartCapability(
+                        restarting: false, notification: keeps, restartTime: 120, families: [.init(AFISAFI(.ipv4), forwardingPreserved: true)]))
+                let (wire, remote) = try session(hold: 9, Wire.usual + [graceful])
+                wire.announce(remote, ["10.9.0.0/24"])
+                wire.advance(10)
+                try wire.expectNotification(remote, 4, 0)
+                try require((wire.best("10.9.0.0/24") != nil) == keeps, keeps ? "routes gone" : "routes kept")
+            }
+        },
+        Item(33, "KEEPALIVE and UPDATE restart the hold timer", "RFC 4271 8.2.2") {
+            for octets in [Octets.keepalive, Octets.update(withdrawn: Octets.nlri(prefix("10.0.0.0/8")))] {
+                let (wire, remote) = try session(hold: 9)
+                for _ in 0..<10 {
+                    wire.advance(8)
+                    wire.send(remote, octets)
+                }
+                try require(wire.isUp(remote), "expired")
+            }
+        },
+        Item(34, "keepalives go on in time while a large table loads and the configuration changes", "RFC 4271 4.4", .lab("a keepalive is never late while a table of 200,000 routes loads and the resources change (conformance 34)")),
+        Item(35, "ConnectRetry is configurable; it, keepalives and MRAI have jitter of 0.75 to 1", "RFC 4271 10") {
+            var waits: Set<Double> = []
+            for last in 2..<12 as Range<UInt32> {
+                let wire = Wire()
+                let remote = wire.add(last) {
+                    $0.session.isPassive = false
+                    $0.session.connectRetryTime = .seconds(20)
+                }
+                wire.speaker.connectionFailed(remote.index, .active, now: wire.now)
+                wire.run()
+                var waited = 0.0
+                while remote.dialled < 2, waited < 30 {
+                    wire.advance(0.1)
+                    waited += 0.1
+                }
+                try require(waited >= 14.9 && waited <= 20.2, "retried after \(waited) s of 20")
+                waits.insert(waited)
+            }
+        },
+        Item(36, "of two connections in OpenConfirm the one of the higher identifier survives, the other gets N(6,7)", "RFC 4271 6.8") {
+            for (peerID, survivor) in [(0x0A00_0002, PeerFSM.Side.passive), (0x0900_0002, .active)] as [(UInt32, PeerFSM.Side)] {
+                let (wire, remote) = try collision(peerID: peerID)
+                try require(remote.closed == [survivor.other], "closed \(remote.closed)")
+                let lost = survivor == .active ? remote.other : remote.inbox
+                try require(lost.last.map { $0[18] == 3 && $0[19] == 6 && $0[20] == 7 } ?? false, "no N(6,7)")
+                wire.send(remote, Octets.keepalive, side: survivor)
+                try require(wire.isUp(remote), "the survivor does not come up")
+            }
+        },
+        Item(37, "with equal identifiers the connection of the higher AS survives", "RFC 6286 2.3") {
+            for (peerAS, survivor) in [(65000, PeerFSM.Side.passive), (100, .active)] as [(UInt32, PeerFSM.Side)] {
+                let (_, remote) = try collision(peerID: 0x0A00_0001, peerAS: peerAS)
+                try require(remote.closed == [survivor.other], "closed \(remote.closed)")
+            }
+        },
+        Item(38, "a new connection beside a session that is up is refused", "RFC 4271 6.8") {
+            let (wire, remote) = try session()
+            try require(!wire.speaker.admitsIncoming(remote.index, now: wire.now) && wire.isUp(remote), "taken")
+        },
+        Item(39, "a connection from an address that is no peer is closed, and leaves nothing behind after 10,000 of them", "RFC 4486 3", .lab("ten thousand connections from an address that is no peer leave nothing behind (conformance 39)")),
+        Item(40, "too many prefixes → N(6,1) with AFI, SAFI and the limit; warning only keeps the session", "RFC 4486 4") {
+            let (wire, remote) = try session { $0.maximumPrefixes.limit = 2 }
+            wire.announce(remote, ["10.1.0.0/24", "10.2.0.0/24", "10.3.0.0/24"])
+            try wire.expectNotification(remote, 6, 1, data: [0, 1, 1, 0, 0, 0, 2])
+            let (warned, other) = try session {
+                $0.maximumPrefixes.limit = 2
+                $0.maximumPrefixes.action = .warn
+            }
+            warned.announce(other, ["10.1.0.0/24", "10.2.0.0/24", "10.3.0.0/24"])
+            try require(warned.isUp(other) && warned.paths("10.3.0.0/24").count == 1, "reset")
+            try require(other.events.contains(.maximumPrefixesReached(.ipv4, limit: 2, action: .warn)), "no warning")
+        },
+        Item(41, "shutdown N(6,2) and reset N(6,4) with up to 255 octets of UTF-8; what is no UTF-8 is not interpreted", "RFC 9003 2 to 4") {
+            let (wire, remote) = try session()
+            wire.speaker.resetPeer(remote.index, .administrativeReset("maintenance"), now: wire.now)
+            wire.run()
+            try wire.expectNotification(remote, 6, 4, data: [11] + Array("maintenance".utf8))
+            let long = NotificationMessage.administrativeShutdown(String(repeating: "ü", count: 200))
+            try require(long.data.count <= 256 && long.data[0] == 254, "\(long.data.count) octets")
+            try require(NotificationMessage.administrativeShutdown().data.isEmpty, "an empty text")
+            try require(NotificationMessage(.cease, 2, data: [2, 0xC3, 0x28]).shutdownCommunication == nil, "broken UTF-8 is interpreted")
+            try require(NotificationMessage(.cease, 2, data: [0]).shutdownCommunication == nil, "length zero")
+        },
+        Item(42, "a peer that is taken away hears N(6,3), one whose settings changed N(6,6), a lack of resources is N(6,8)", "RFC 4486 3") {
+            let (wire, remote) = try session()
+            wire.speaker.removePeer(remote.index, now: wire.now)
+            wire.run()
+            try wire.expectNotification(remote, 6, 3)
+            let (changed, other) = try session()
+            var settings = try require(changed.speaker.settings(other.index), "settings")
+            settings.session.families = .ipv4
+            changed.speaker.updatePeer(other.index, settings, now: changed.now)
+            changed.run()
+            try changed.expectNotification(other, 6, 6)
+            try require(NotificationMessage.outOfResources == NotificationMessage(.cease, 8), "N(6,8)")
+        },
+        Item(43, "a peer that takes nothing for 8 minutes or twice the hold time is given up with N(8,0), the others are not", "RFC 9687") {
+            let wire = Wire()
+            let stuck = wire.add(2)
+            let fine = wire.add(3)
+            try wire.establish(stuck)
+            try wire.establish(fine)
+            wire.speaker.setSendBlocked(stuck.index, .passive, true, now: wire.now)
+            wire.advance(479, alive: [stuck, fine])
+            try require(wire.isUp(stuck), "too early")
+            wire.advance(2, alive: [stuck, fine])
+            try wire.expectNotification(stuck, 8, 0)
+            try require(wire.isUp(fine), "the other one too")
+        },
+        Item(44, "nothing follows a NOTIFICATION", "RFC 4271 6") {
+            let (wire, remote) = try session()
+            wire.originate("10.65.0.0/26")
+            wire.send(remote, Octets.message(255))
+            wire.originate("10.65.1.0/26")
+            wire.advance(60)
+            try wire.expectNotification(remote, 1, 3)
+            try require(remote.inbox.last?[18] == 3, "\(remote.inbox.map { Wire.text($0) })")
+        },
+        Item(45, "a passive peer never connects", "RFC 4271 8.1.1") {
+            let wire = Wire()
+            let remote = wire.add(2)
+            wire.advance(1000)
+            try require(remote.dialled == 0, "\(remote.dialled) times")
+        },
+        Item(46, "with another TCP MD5 key no OPEN is ever seen; a change of the key concerns that peer alone", "RFC 2385", .lab("a password that changes on both sides within the hold time keeps the session, and a wrong one lets nothing through (RFC 2385)")),
+        Item(47, "GTSM: packets from further away are ignored, ours have TTL 255", "RFC 5082", .lab("MD5 and GTSM guard a session, and keep strangers out (RFC 2385, 5082)")),
+    ]
+
+    static func mandatory(_ more: [UInt8] = []) -> [UInt8] { Octets.origin + Octets.asPath([]) + Octets.nextHop(2) + Octets.localPref(100) + more }
+
+    private static func resets(_ octets: [UInt8], _ code: UInt8, _ subcodes: [UInt8], _ what: String) throws {
+        let (wire, remote) = try session()
+        wire.send(remote, octets)
+        guard let message = remote.inbox.last, message[18] == 3 else { throw Deviation("\(what): no reset") }
+        try require(message[19] == code && subcodes.contains(message[20]), "\(what): \(Wire.text(message))")
+    }
+
+    /// The octets are treated as a withdrawal of 10.9.0.0/24, and the session stays.
+    static func withdraws(_ octets: [UInt8], as number: UInt32 = 64512, _ what: String, wire: Wire? = nil) throws {
+        let wire = Wire()
+        let remote = wire.add(2, as: number)
+        try wire.establish(remote)
+        wire.announce(remote, ["10.9.0.0/24"])
+        try require(wire.paths("10.9.0.0/24").count == 1, "\(what): the route was not there")
+        wire.send(remote, octets)
+        try require(wire.isUp(remote), "\(what): reset by \(remote.inbox.last.map { Wire.text($0) } ?? "")")
+        try require(wire.paths("10.9.0.0/24").isEmpty, "\(what): the route stays")
+    }
+
+    static let target = Octets.nlri(prefix("10.9.0.0/24"))
+
+    static let updates: [Item] = [
+        Item(48, "lengths beyond the message → N(3,1)", "RFC 4271 6.3, 7606 3 b") {
+            try resets(Octets.message(2, [0, 9, 0, 0]), 3, [1], "withdrawn")
+            try resets(Octets.message(2, [0, 0, 0, 9, 0x40]), 3, [1], "attributes")
+        },
+        Item(49, "an attribute that overruns the total, or fewer than 3 octets left → withdraw", "RFC 7606 4") {
+            try withdraws(Octets.update(mandatory([0x80, 4, 200, 0]), nlri: target), "overrun")
+            try withdraws(Octets.update(mandatory([0x80, 4]), nlri: target), "two octets")
+            try withdraws(Octets.update(mandatory([0x90, 4, 0]), nlri: target), "three octets of an extended one")
+        },
+        Item(50, "the same without reachable NLRI → reset", "RFC 7606 5.2") { try resets(Octets.update(mandatory([0x80, 4, 200, 0])), 3, [1], "overrun") },
+        Item(51, "an NLRI longer than 32 bits, or that overruns → N(3,10)", "RFC 4271 6.3, 7606 5.3") {
+            try resets(Octets.update(mandatory(), nlri: [33, 10, 0, 0, 0, 0]), 3, [10], "33 bits")
+            try resets(Octets.update(mandatory(), nlri: [24, 10, 0]), 3, [10], "overrun")
+        },
+        Item(52, "the withdrawn routes are checked likewise", "RFC 7606 3 i") {
+            try resets(Octets.update(withdrawn: [33, 10, 0, 0, 0, 0]), 3, [1, 10], "33 bits")
+            try resets(Octets.update(withdrawn: [24, 10, 0]), 3, [1, 10], "overrun")
+        },
+        Item(53, "host bits are ignored; /0 and /32 are fine", "RFC 4271 4.3") {
+            let (wire, remote) = try session()
+            wire.send(remote, Octets.update(mandatory(), nlri: [20, 10, 1, 0xFF, 0, 32, 10, 2, 3, 4]))
+            try require(wire.paths("10.1.240.0/20").count == 1 && wire.paths("0.0.0.0/0").count == 1 && wire.paths("10.2.3.4/32").count == 1, "not all")
+        },
+        Item(54, "a multicast prefix is ignored, the session stays", "RFC 4271 6.3") {
+            let (wire, remote) = try session()
+            wire.announce(remote, ["224.1.0.0/16"])
+            try require(wire.isUp(remote) && wire.best("224.1.0.0/16") == nil, "used")
+        },
+        Item(55, "an unexpected next hop length in MP_REACH_NLRI → reset", "RFC 7606 7.11") {
+            for length in [0, 4, 15, 17, 24] {
+                try resets(Octets.update(mandatory() + Octets.reach6([UInt8](repeating: 0x20, count: length), [0])), 3, [1, 9], "\(length)")
+            }
+        },
+        Item(56, "MP_REACH_NLRI below 5, MP_UNREACH_NLRI below 3 octets, wrong flags, IPv6 lengths beyond 128, overruns → reset", "RFC 7606 5.3") {
+            try resets(Octets.update(mandatory() + Octets.attribute(0x80, 14, [0, 2, 1, 0])), 3, [1, 9], "4 octets")
+            try resets(Octets.update(Octets.attribute(0x80, 15, [0, 2])), 3, [1, 9], "2 octets")
+            try resets(Octets.update(mandatory() + Octets.attribute(0xC0, 14, [0, 2, 1, 16] + Octets.hop6 + [0, 0])), 3, [1, 4, 9], "flags")
+            try resets(Octets.update(mandatory() + Octets.reach6(Octets.hop6, [129] + [UInt8](repeating: 1, count: 17))), 3, [1, 9, 10], "129 bits")
+            try resets(Octets.update(Octets.unreach6([64, 1])), 3, [1, 9, 10], "overrun")
+        },
+        Item(57, "two MP_REACH_NLRI or two MP_UNREACH_NLRI → N(3,1)", "RFC 7606 3 g") {
+            let reach = Octets.reach6(Octets.hop6, [0])
+            try resets(Octets.update(mandatory() + reach + reach), 3, [1], "reach")
+            try resets(Octets.update(Octets.unreach6([]) + Octets.unreach6([])), 3, [1], "unreach")
+        },
+        Item(58, "of any other repeated attribute the first one counts", "RFC 7606 3 g") {
+            let (wire, remote) = try session()
+            wire.send(remote, Octets.update(mandatory(Octets.med(5) + Octets.med(6)), nlri: target))
+            try require(wire.isUp(remote) && wire.best("10.9.0.0/24")?.multiExitDisc == 5, "\(wire.best("10.9.0.0/24")?.multiExitDisc ?? 0)")
+        },
+        Item(59, "NLRI of a family that was not agreed on is ignored, the session stays", "RFC 4760 7, 8") {
+            let (wire, remote) = try session([.multiprotocol(AFISAFI(.ipv4))])
+            wire.send(remote, Octets.update(mandatory() + Octets.reach6(Octets.hop6, Octets.nlri(prefix("2001:db8:9::/48")))))
+            try require(wire.isUp(remote) && wire.paths("2001:db8:9::/48").isEmpty, "taken")
+        },
+        Item(60, "withdrawals and announcements in one UPDATE, MP attributes anywhere", "RFC 7606 5.1") {
+            let (wire, remote) = try session()
+            wire.announce(remote, ["10.8.0.0/24"])
+            wire.send(
+                remote,
+                Octets.update(
+                    withdrawn: Octets.nlri(prefix("10.8.0.0/24")),
+                    Octets.origin + Octets.reach6(Octets.hop6, Octets.nlri(prefix("2001:db8:9::/48"))) + Octets.asPath([]) + Octets.nextHop(2)
+                        + Octets.unreach6(Octets.nlri(prefix("2001:db8:8::/48"))) + Octets.localPref(100), nlri: target))
+            try require(wire.isUp(remote) && wire.paths("10.8.0.0/24").isEmpty, "not withdrawn")
+            try require(wire.best("10.9.0.0/24") != nil && wire.best("2001:db8:9::/48") != nil, "not announced")
+        },
+        Item(61, "a prefix that is withdrawn and announced in one UPDATE is announced", "RFC 4271 4.3") {
+            let (wire, remote) = try session()
+            wire.send(remote, Octets.update(withdrawn: target, mandatory(), nlri: target))
+            try require(wire.best("10.9.0.0/24") != nil, "withdrawn")
+        },
+        Item(62, "our UPDATEs have the MP attribute first, and one of withdrawn, NLRI, MP_REACH, MP_UNREACH", "RFC 7606 5.1") {
+            let (wire, remote) = try session()
+            wire.originate("10.65.0.0/26")
+            wire.originate("fd00:65::/122")
+            wire.speaker.rib.withdrawOwn(prefix("10.65.0.0/26"))
+            wire.speaker.rib.withdrawOwn(prefix("fd00:65::/122"))
+            wire.run()
+            let updates = try wire.told(remote)
+            try require(updates.count == 4, "\(updates.count) UPDATEs")
+            for update in updates {
+                let isMP = update.types.contains(14) || update.types.contains(15)
+                try require(!isMP || update.types[0] == 14 || update.types[0] == 15, "MP is not first: \(update.types)")
+                try require(update.announced.isEmpty != update.withdrawn.isEmpty, "both kinds")
+                try require(update.types == update.types.sorted() || isMP, "order \(update.types)")
+            }
+        },
+        Item(63, "of several errors the strongest action counts", "RFC 7606 3 h") {
+            try withdraws(Octets.update(mandatory(Octets.attribute(0x40, 6, [1]) + Octets.attribute(0xC0, 8, [1])), nlri: target), "discard and withdraw")
+            try resets(Octets.update(mandatory(Octets.attribute(0xC0, 8, [1])) + Octets.attribute(0x80, 15, [0]), nlri: target), 3, [1, 9], "withdraw and reset")
+        },
+        Item(64, "an empty UPDATE and an empty MP_UNREACH_NLRI are End-of-RIB", "RFC 4724 2") {
+            let (wire, remote) = try session()
+            wire.send(remote, Octets.update())
+            wire.send(remote, Octets.update(Octets.unreach6([])))
+            try require(remote.events.contains(.endOfRIB(.ipv4)) && remote.events.contains(.endOfRIB(.ipv6)) && wire.isUp(remote), "\(remote.events)")
+        },
+    ]
+}
