@@ -4,9 +4,9 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 STRICT := --explicit-target-dependency-import-check error
 
 BUILD_PACKAGES := libmnl-dev libssl-dev pkg-config
-LAB_PACKAGES := bird2 gobgpd iproute2 iputils-ping procps util-linux tcpdump jq mandoc
+LAB_PACKAGES := bird2 gobgpd frr openbgpd exabgp python3 iproute2 iputils-ping procps util-linux tcpdump jq mandoc
 
-.PHONY: all build release demo test labs bench-fib conformance format lint man deps-build deps-lab clean
+.PHONY: all build release demo test labs bench-fib bench-hostile conformance format lint man deps-build deps-lab clean
 
 all: build
 
@@ -33,6 +33,10 @@ test: deps-lab lint
 # 100,000 routes from one peer into the kernel, side by side with BIRD.
 bench-fib: deps-lab release
 	$(SUDO) APUS_BIN="$$(swift build -c release --show-bin-path)" Benchmarks/bench-fib.sh
+
+# What three hostile peers cost the others.
+bench-hostile: deps-lab release
+	$(SUDO) APUS_BIN="$$(swift build -c release --show-bin-path)" Benchmarks/bench-hostile.sh
 
 # Regenerates the field list of apus.resources(5) from the declarations in Sources/Resources.
 man: build

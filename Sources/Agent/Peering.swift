@@ -72,6 +72,12 @@ final class Peering {
         return "\(address) (\(entry.planned.name))"
     }
 
+    /// Whether an operator means this peer: by its address, or by the object's name with or without the kind.
+    func matches(_ peer: PeerIndex, _ text: String) -> Bool {
+        guard let address = addresses[peer], let entry = entries[address] else { return false }
+        return "\(address)" == text || "\(address.unscoped)" == text || entry.planned.name == text || entry.planned.name.hasSuffix("/\(text)")
+    }
+
     func target(_ peer: PeerIndex) -> Target? {
         guard let address = addresses[peer], let entry = entries[address] else { return nil }
         return Target(address: SocketAddress(address, port: entry.planned.port), source: entry.source, options: entry.options)

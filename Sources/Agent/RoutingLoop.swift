@@ -6,6 +6,7 @@ import LinuxIO
 import Logging
 import NetTypes
 import Resources
+import StatusAPI
 
 /// The daemon's one routing thread. Start reading here: `turn` is the map of the whole.
 ///
@@ -398,9 +399,33 @@ final class RoutingLoop {
             case .bfd(let report):
                 peering.take(report, &speaker, now: now)
                 carryOutActions()
-            case .question(let request, let promise): promise.fulfil(StatusBuilder(loop: self).answer(request))
+            case .question(let request, let promise):
+                promise.fulfil(request.command == .refresh || request.command == .reset ? order(request) : StatusBuilder(loop: self).answer(request))
             case .metrics(let promise): promise.fulfil(StatusBuilder(loop: self).metrics())
             }
         }
+    }
+
+    /// Carries out an operator's order to a peer.
+    private func order(_ request: StatusRequest) -> StatusAnswer {
+        var answer = StatusAnswer()
+        let name = request.argument ?? ""
+        guard let peer = speaker.peerIndices.first(where: { peering.matches($0, name) }) else {
+            answer.error = "no peer has the address or name \(name)"
+            return answer
+        }
+        if request.command == .refresh {
+            if speaker.requestRefresh(peer) {
+                answer.done = "asked \(peering.name(peer)) for its routes"
+            } else {
+                answer.error = "\(peering.name(peer)) is not established, or does not know ROUTE-REFRESH"
+            }
+        } else {
+            speaker.resetPeer(peer, .administrativeReset(request.text ?? ""), now: now)
+            answer.done = "reset the session to \(peering.name(peer))"
+        }
+        logger.notice("operator's order", metadata: ["order": "\(request.command.rawValue)", "peer": "\(peering.name(peer))"])
+        carryOutActions()
+        return answer
     }
 }

@@ -39,6 +39,7 @@ struct StatusBuilder {
                 answer.next = next
             }
         case .why: why(request.argument ?? "", &answer)
+        case .refresh, .reset: answer.error = "an order, not a question"
         }
         return answer
     }

@@ -1,16 +1,19 @@
 /// A question to the daemon: one line of JSON on its unix socket.
 package struct StatusRequest: Codable, Sendable {
     package enum Command: String, Codable, Sendable {
-        case status, peers, peer, routes, endpoints, fib, why
+        case status, peers, peer, routes, endpoints, fib, why, refresh, reset
     }
     package var command: Command
-    /// `peer`: an address or a name. `routes`, `fib` and `why`: a prefix or an address; nil for all.
+    /// `reset`: what the peer is told (RFC 9003).
+    package var text: String?
+    /// `peer`, `refresh` and `reset`: an address or a name. `routes`, `fib` and `why`: a prefix or an address; nil for all.
     package var argument: String?
     /// `routes` and `fib`: where to go on, from `next` of the answer before.
     package var cursor: Int?
 
-    package init(_ command: Command, argument: String? = nil, cursor: Int? = nil) {
+    package init(_ command: Command, argument: String? = nil, cursor: Int? = nil, text: String? = nil) {
         self.command = command
+        self.text = text
         self.argument = argument
         self.cursor = cursor
     }
@@ -25,6 +28,8 @@ package struct StatusAnswer: Codable, Sendable {
     package var routes: [RouteStatus]?
     package var endpoints: [EndpointStatus]?
     package var fib: [FIBStatus]?
+    /// What was done, of `refresh` and `reset`.
+    package var done: String?
     /// Ask again with this cursor for what follows.
     package var next: Int?
 

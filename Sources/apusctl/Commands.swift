@@ -80,6 +80,8 @@ struct Peer: ParsableCommand {
         print("state         \(peer.state)" + (peer.since.map { " for \(durationText(wallClockSeconds() - $0))" } ?? ""))
         if let id = peer.routerID { print("router id     \(id)") }
         if let hold = peer.holdTime { print("hold time     \(Int(hold))s") }
+        if let bfd = peer.bfd { print("BFD           \(bfd)") }
+        if let interface = peer.interface { print("interface     \(interface)") }
         if !peer.families.isEmpty { print("families      \(peer.families.joined(separator: ", "))") }
         for capability in peer.capabilities { print("capability    \(capability)") }
         for (family, count) in peer.prefixesReceived.sorted(by: { $0.key < $1.key }) {
@@ -90,6 +92,32 @@ struct Peer: ParsableCommand {
         print("established   \(peer.timesEstablished) times, \(peer.queuedBytes) octets queued")
         if let error = peer.lastError { print("last error    \(error)") }
     }
+}
+
+struct Refresh: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Ask a peer for all its routes again (RFC 2918). The session stays.")
+    @Argument(help: "Address or name of the peer.")
+    var peer: String
+    @OptionGroup var options: CommonOptions
+
+    func run() throws { try carryOut(StatusRequest(.refresh, argument: peer), options) }
+}
+
+struct Reset: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "End a session with Cease, Administrative Reset, and begin it again.")
+    @Argument(help: "Address or name of the peer.")
+    var peer: String
+    @Option(help: "What the peer is told, at most 255 octets (RFC 9003).")
+    var message: String = ""
+    @OptionGroup var options: CommonOptions
+
+    func run() throws { try carryOut(StatusRequest(.reset, argument: peer, text: message), options) }
+}
+
+private func carryOut(_ request: StatusRequest, _ options: CommonOptions) throws {
+    let answer = try options.ask(request)
+    if let error = answer.error { throw Failure.no(error) }
+    print(options.output == .json ? StatusCodec.pretty(answer) : answer.done ?? "")
 }
 
 struct Routes: ParsableCommand {
@@ -153,6 +181,8 @@ struct Why: ParsableCommand {
                 "        LOCAL_PREF \(route.localPref.map { "\($0)" } ?? "100 (default)"), AS_PATH \(route.asPath.isEmpty ? "empty" : route.asPath), ORIGIN \(route.origin), MED \(route.med.map { "\($0)" } ?? "none")"
             )
             if let originator = route.originatorID { print("        ORIGINATOR_ID \(originator), CLUSTER_LIST \(route.clusterList.joined(separator: " "))") }
+            if let rule = route.importRule { print("        import rule \(rule)") }
+            if let customer = route.onlyToCustomer { print("        OTC \(customer)") }
             if !route.communities.isEmpty { print("        communities \(route.communities.joined(separator: " "))") }
         }
         for row in answer.fib ?? [] { print("kernel  \(row.state): \(row.kernel ?? row.wanted ?? "")\(row.reason.isEmpty ? "" : " (\(row.reason))")") }

@@ -211,7 +211,7 @@ extension Conformance {
             try require(remote.dialled == 0, "\(remote.dialled) times")
         },
         Item(46, "with another TCP MD5 key no OPEN is ever seen; a change of the key concerns that peer alone", "RFC 2385", .lab("a password that changes on both sides within the hold time keeps the session, and a wrong one lets nothing through (RFC 2385)")),
-        Item(47, "GTSM: packets from further away are ignored, ours have TTL 255", "RFC 5082", .lab("MD5 and GTSM guard a session, and keep strangers out (RFC 2385, 5082)")),
+        Item(47, "GTSM: packets from further away are ignored, ours have TTL 255", "RFC 5082", .lab("MD5 and GTSM: right ones come up, a wrong password and a missing secret do not, and nothing is reset by a change elsewhere")),
     ]
 
     static func mandatory(_ more: [UInt8] = []) -> [UInt8] { Octets.origin + Octets.asPath([]) + Octets.nextHop(2) + Octets.localPref(100) + more }
