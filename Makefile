@@ -6,7 +6,7 @@ STRICT := --explicit-target-dependency-import-check error
 BUILD_PACKAGES := libmnl-dev libssl-dev pkg-config
 LAB_PACKAGES := bird2 gobgpd frr openbgpd exabgp python3 iproute2 iputils-ping procps util-linux tcpdump jq mandoc
 
-.PHONY: all build release demo test labs bench-fib bench-hostile conformance format lint man deps-build deps-lab clean
+.PHONY: all build release demo test labs bench-fib bench-hostile conformance interop fuzz format lint man deps-build deps-lab clean
 
 all: build
 
@@ -41,6 +41,15 @@ bench-hostile: deps-lab release
 # Regenerates the field list of apus.resources(5) from the declarations in Sources/Resources.
 man: build
 	scripts/generate-man.sh
+
+# Writes docs/interop.md from what the interop labs saw.
+interop: deps-lab
+	swift build --build-tests $(STRICT)
+	WRITE_INTEROP=true scripts/run-tests.sh
+
+# libFuzzer on every codec, FUZZ_SECONDS each; what it finds goes into the corpus.
+fuzz: deps-build
+	scripts/fuzz.sh $(or $(FUZZ_SECONDS),60)
 
 # Writes docs/conformance.md from what the conformance checks do.
 conformance: deps-build

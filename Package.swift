@@ -80,6 +80,9 @@ let package = Package(
         tests("BGPSpeakerTests", ["BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "NetTypes"]),
         tests("BFDTests", ["BFD", "NetTypes"]),
         tests("ConformanceTests", ["BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "NetTypes"]),
+        .testTarget(
+            name: "FuzzTests", dependencies: ["BFD", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "NetTypes"], exclude: ["Corpus"],
+            swiftSettings: strict),
         tests("FIBTests", ["FIB", "NetTypes"]),
         tests("ResourcesTests", ["Resources", "NetTypes"]),
         tests("LayeringTests", ["Resources"]),

@@ -11,4 +11,13 @@ else
     [ "${CI:-}" = true ] && exit 1
     exit 0
 fi
-"${runner[@]}" swift test --skip-build --filter LabTests
+results=$(mktemp)
+trap 'rm -f "$results" "$results.md"' EXIT
+"${runner[@]}" env "APUS_INTEROP_RESULTS=$results" swift test --skip-build --filter LabTests || exit 1
+scripts/interop-table.sh "$results" > "$results.md"
+if [ "${WRITE_INTEROP:-}" = true ]; then
+    cp "$results.md" docs/interop.md
+elif ! diff -u docs/interop.md "$results.md"; then
+    echo "docs/interop.md says something else than the labs saw: make interop"
+    exit 1
+fi

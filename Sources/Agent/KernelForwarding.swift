@@ -282,7 +282,13 @@ final class KernelForwarding: ForwardingPlane {
         if speaker.rib.dirtyCount == 0, !speaker.rib.hasExportWork(now: now) {
             for prefix in local.takeRemovable() { restoreLearned(prefix, speaker) }
         }
-        for prefix in local.takeChanged() { delta.setDesired(prefix, local.desired[prefix]) }
+        let changed = local.takeChanged()
+        for prefix in changed { delta.setDesired(prefix, local.desired[prefix]) }
+        if changed.contains(where: \.isHost) {
+            // A pod may be a peer, and a next hop.
+            nextHops.locals = local.podInterfaces
+            needsNextHopRefresh = true
+        }
         while inFlight.count < KernelForwarding.maximumInFlight, !needsDump || inFlight.isEmpty {
             let operations = delta.plan(budget: 4096, now: now)
             if operations.isEmpty { break }
@@ -299,7 +305,7 @@ final class KernelForwarding: ForwardingPlane {
         announce(&speaker)
         if isStarting && (isConfigured && delta.dirtyCount == 0 && inFlight.isEmpty && local.isSettled || now >= startDeadline) { isStarting = false }
         // A batch that is being written wakes the loop when it is done.
-        return inFlight.count < KernelForwarding.maximumInFlight && delta.canPlan
+        return needsNextHopRefresh || inFlight.count < KernelForwarding.maximumInFlight && delta.canPlan
     }
 
     private func acknowledge(_ operations: [FIBOperation], _ failed: [FIBFailure], _ now: Instant) {

@@ -156,6 +156,15 @@ struct LocalRoutes {
         (prefix.isHost || blocks.contains { $0.prefix == prefix }) && desired[prefix] != nil
     }
 
+    /// Interfaces of this node's pods by their addresses.
+    var podInterfaces: [IPAddress: InterfaceIndex] {
+        var result: [IPAddress: InterfaceIndex] = [:]
+        for (prefix, route) in desired where prefix.isHost && route.kind == .unicast {
+            if let hop = route.nextHops.first, hop.gateway == nil { result[prefix.address] = hop.interface }
+        }
+        return result
+    }
+
     mutating func takeChanged() -> Set<Prefix> {
         defer { changed = [] }
         return changed

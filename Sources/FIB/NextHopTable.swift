@@ -20,6 +20,8 @@ package struct NextHopResolution: Sendable, Hashable {
 package struct NextHopTable: Sendable {
     /// Gateways of our own static routes to next hops; our routes are otherwise not asked.
     package var statics: [IPAddress: IPAddress] = [:]
+    /// Addresses of local pods, which are reached by our own host routes.
+    package var locals: [IPAddress: InterfaceIndex] = [:]
     private var tracked: [IPAddress: NextHopResolution] = [:]
 
     package init() {}
@@ -51,7 +53,10 @@ package struct NextHopTable: Sendable {
 
     /// Through its static route where there is one, else by the kernel's routes.
     package func resolve(_ address: IPAddress, _ interfaces: InterfaceTable, _ routes: ForeignRoutes) -> NextHopResolution {
-        NextHopTable.resolve(statics[address] ?? address, interfaces, routes)
+        if let interface = locals[address], interfaces[interface]?.isUsable ?? false {
+            return NextHopResolution(nextHops: [FIBNextHop(gateway: address, interface: interface, isOnlink: true)], cost: 0)
+        }
+        return NextHopTable.resolve(statics[address] ?? address, interfaces, routes)
     }
 
     /// A connected subnet: the next hop itself, `onlink`. A route with a gateway: that gateway. Else unreachable.

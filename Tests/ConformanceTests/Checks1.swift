@@ -31,7 +31,9 @@ extension Conformance {
         try wire.expectNotification(remote, code, subcode, data: data, what)
     }
 
-    private static func refused(_ open: [UInt8], _ code: UInt8, _ subcode: UInt8, data: [UInt8]? = nil, _ what: String, _ change: (inout PeerSettings) -> Void = { _ in }, as number: UInt32 = 64512) throws {
+    private static func refused(
+        _ open: [UInt8], _ code: UInt8, _ subcode: UInt8, data: [UInt8]? = nil, _ what: String, _ change: (inout PeerSettings) -> Void = { _ in }, as number: UInt32 = 64512
+    ) throws {
         let (wire, remote) = try openSent(change, as: number)
         wire.send(remote, open)
         try wire.expectNotification(remote, code, subcode, data: data, what)

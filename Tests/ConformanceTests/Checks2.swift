@@ -105,7 +105,9 @@ extension Conformance {
                 try require(wire.isUp(remote), "expired")
             }
         },
-        Item(34, "keepalives go on in time while a large table loads and the configuration changes", "RFC 4271 4.4", .lab("a keepalive is never late while a table of 200,000 routes loads and the resources change (conformance 34)")),
+        Item(
+            34, "keepalives go on in time while a large table loads and the configuration changes", "RFC 4271 4.4",
+            .lab("a keepalive is never late while a table of 200,000 routes loads and the resources change (conformance 34)")),
         Item(35, "ConnectRetry is configurable; it, keepalives and MRAI have jitter of 0.75 to 1", "RFC 4271 10") {
             var waits: Set<Double> = []
             for last in 2..<12 as Range<UInt32> {
@@ -145,7 +147,9 @@ extension Conformance {
             let (wire, remote) = try session()
             try require(!wire.speaker.admitsIncoming(remote.index, now: wire.now) && wire.isUp(remote), "taken")
         },
-        Item(39, "a connection from an address that is no peer is closed, and leaves nothing behind after 10,000 of them", "RFC 4486 3", .lab("ten thousand connections from an address that is no peer leave nothing behind (conformance 39)")),
+        Item(
+            39, "a connection from an address that is no peer is closed, and leaves nothing behind after 10,000 of them", "RFC 4486 3",
+            .lab("ten thousand connections from an address that is no peer leave nothing behind (conformance 39)")),
         Item(40, "too many prefixes → N(6,1) with AFI, SAFI and the limit; warning only keeps the session", "RFC 4486 4") {
             let (wire, remote) = try session { $0.maximumPrefixes.limit = 2 }
             wire.announce(remote, ["10.1.0.0/24", "10.2.0.0/24", "10.3.0.0/24"])
@@ -210,8 +214,12 @@ extension Conformance {
             wire.advance(1000)
             try require(remote.dialled == 0, "\(remote.dialled) times")
         },
-        Item(46, "with another TCP MD5 key no OPEN is ever seen; a change of the key concerns that peer alone", "RFC 2385", .lab("a password that changes on both sides within the hold time keeps the session, and a wrong one lets nothing through (RFC 2385)")),
-        Item(47, "GTSM: packets from further away are ignored, ours have TTL 255", "RFC 5082", .lab("MD5 and GTSM: right ones come up, a wrong password and a missing secret do not, and nothing is reset by a change elsewhere")),
+        Item(
+            46, "with another TCP MD5 key no OPEN is ever seen; a change of the key concerns that peer alone", "RFC 2385",
+            .lab("a password that changes on both sides within the hold time keeps the session, and a wrong one lets nothing through (RFC 2385)")),
+        Item(
+            47, "GTSM: packets from further away are ignored, ours have TTL 255", "RFC 5082",
+            .lab("MD5 and GTSM: right ones come up, a wrong password and a missing secret do not, and nothing is reset by a change elsewhere")),
     ]
 
     static func mandatory(_ more: [UInt8] = []) -> [UInt8] { Octets.origin + Octets.asPath([]) + Octets.nextHop(2) + Octets.localPref(100) + more }

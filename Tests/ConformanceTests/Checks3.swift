@@ -260,7 +260,10 @@ extension Conformance {
                 try require(try wire.last(b, "10.65.0.0/26") == nil, "\(community) outside")
             }
         },
-        Item(88, "without a policy nothing dangerous passes outside: only own routes leave, and no default, martian or own prefix is taken (RFC 8212 in spirit)", "RFC 8212, SPEC import and export") {
+        Item(
+            88, "without a policy nothing dangerous passes outside: only own routes leave, and no default, martian or own prefix is taken (RFC 8212 in spirit)",
+            "RFC 8212, SPEC import and export"
+        ) {
             let wire = Wire()
             var policy = ImportPolicy()
             policy.ownBlocks = [prefix("10.65.0.0/26")]

@@ -203,7 +203,9 @@ extension Conformance {
             let types = try require(try wire.last(b, "10.9.0.0/24"), "not told").types
             try require(!types.contains(9) && !types.contains(10), "\(types)")
         },
-        Item(103, "two reflectors, of one cluster and of two: no loop, no lost route, few messages", "RFC 4456 8", .lab("two reflectors of one cluster or of two: no loop, no lost route")),
+        Item(
+            103, "two reflectors, of one cluster and of two: no loop, no lost route, few messages", "RFC 4456 8",
+            .lab("two reflectors of one cluster or of two: no loop, no lost route")),
         Item(104, "a ROUTE-REFRESH is answered with the whole table; for another family it is ignored", "RFC 2918 4") {
             let (wire, remote) = try pair { $0.session.families = .ipv4 }
             wire.originate("10.65.0.0/26")
@@ -425,7 +427,10 @@ extension Conformance {
             wire.send(b, Octets.keepalive)
             try require(b.inbox.contains { $0.count == 23 && $0[18] == 2 }, "still waiting")
         },
-        Item(117, "after the restart time routes are marked LLGR_STALE and the last choice, not told to peers without RFC 9494; NO_LLGR goes; nothing without capability 64", "RFC 9494 4.2 to 4.5") {
+        Item(
+            117, "after the restart time routes are marked LLGR_STALE and the last choice, not told to peers without RFC 9494; NO_LLGR goes; nothing without capability 64",
+            "RFC 9494 4.2 to 4.5"
+        ) {
             let wire = Wire(cluster: 9)
             let able: (inout PeerSettings) -> Void = {
                 $0.isClient = true

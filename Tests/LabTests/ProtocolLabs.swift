@@ -109,7 +109,10 @@ import Testing
             let text =
                 Lab.object("Node", name, "bgp: {ipv4Address: 10.0.0.\(own)/24}, podCIDRs: [10.65.\(own).0/26]")
                 + Lab.object("BGPConfiguration", "default", "nodeToNodeMeshEnabled: false")
-                + Lab.object("BGPPeer", "p", "peerIP: 10.0.0.\(other), asNumber: 64512, holdTime: 9s, \(peerFields.replacingOccurrences(of: "SEND", with: "\(own)").replacingOccurrences(of: "RECEIVE", with: "\(other)"))")
+                + Lab.object(
+                    "BGPPeer", "p",
+                    "peerIP: 10.0.0.\(other), asNumber: 64512, holdTime: 9s, \(peerFields.replacingOccurrences(of: "SEND", with: "\(own)").replacingOccurrences(of: "RECEIVE", with: "\(other)"))"
+                )
             try text.write(toFile: lab.folder + "/\(name)/resources/r.yaml", atomically: true, encoding: .utf8)
         }
         return lab
@@ -174,7 +177,8 @@ import Testing
             BirdTests.node
                 + Lab.object(
                     "BGPPeer", "far",
-                    "peerIP: 10.77.0.1, asNumber: 65000, localASNumber: 65111, reachableBy: 10.0.0.2, acceptBlackhole: true, bfd: {minTransmitInterval: 100ms, minReceiveInterval: 100ms}"))
+                    "peerIP: 10.77.0.1, asNumber: 65000, localASNumber: 65111, reachableBy: 10.0.0.2, acceptBlackhole: true, bfd: {minTransmitInterval: 100ms, minReceiveInterval: 100ms}"
+                ))
         try lab.startAgent("n", in: "node")
         let text = """
             log stderr all; router id 10.77.0.1; protocol device { scan time 1; }
@@ -214,7 +218,8 @@ import Testing
         func write(_ more: String, _ objects: String = "") throws {
             try lab.write(
                 "r.yaml",
-                Lab.object("Node", "n", "bgp: {ipv4Address: 10.0.0.1/24}, podCIDRs: [10.65.1.0/26]") + Lab.object("BGPConfiguration", "default", configuration + more) + endpoint + objects
+                Lab.object("Node", "n", "bgp: {ipv4Address: 10.0.0.1/24}, podCIDRs: [10.65.1.0/26]") + Lab.object("BGPConfiguration", "default", configuration + more) + endpoint
+                    + objects
                     + Lab.object("BGPPeer", "pods", "localWorkloadSelector: \"bgp == 'yes'\", asNumber: 65100")
                     + Lab.object("BGPPeer", "p", "peerIP: 10.0.0.2, asNumber: 65000"))
         }

@@ -7,6 +7,8 @@ final class ExaBGPPeer: InteropPeer {
         "graceful restart, our own": "ExaBGP keeps no routes", "long-lived graceful restart": "not in ExaBGP",
         "roles and OTC": "not in ExaBGP 4.2", "BFD": "not in ExaBGP", "unnumbered link": "not in ExaBGP",
         "route refresh, asked by the peer": "ExaBGP 4.2 asks for none by itself",
+        "route refresh, asked by us": "ExaBGP 4.2.21 ends the session at a ROUTE-REFRESH",
+        "shutdown text": "ExaBGP 4.2.21 answers a NOTIFICATION with 'can not decode update message of type 3', and shows no text",
     ]
     private let lab: InteropLab
     private var process: Process?
@@ -21,7 +23,8 @@ final class ExaBGPPeer: InteropPeer {
         }
         if s.hasExtendedNextHop { routes = ["unicast 10.9.0.0/24 next-hop fd00::2 \(attributes);"] }
         let script = folder + "/exabgp-dump.sh"
-        try "#!/bin/sh\n# The shell keeps standard output open: its end would be the end of the process for ExaBGP.\ncat >> \(folder)/exabgp.json\n".write(toFile: script, atomically: true, encoding: .utf8)
+        try "#!/bin/sh\n# The shell keeps standard output open: its end would be the end of the process for ExaBGP.\ncat >> \(folder)/exabgp.json\n".write(
+            toFile: script, atomically: true, encoding: .utf8)
         try lab.lab.must("chmod 755 \(script)")
         let addPath = s.sendsPaths && s.receivesPaths ? "send/receive" : s.sendsPaths ? "send" : s.receivesPaths ? "receive" : "disable"
         let text = """
@@ -34,14 +37,17 @@ final class ExaBGPPeer: InteropPeer {
               \(s.hasExtendedNextHop ? "nexthop { ipv4 unicast ipv6; }" : "")
               family { \(s.hasIPv4 ? "ipv4 unicast;" : "") \(s.hasIPv6 ? "ipv6 unicast;" : "") }
               \(addPath != "disable" ? "add-path { \(s.hasIPv4 ? "ipv4 unicast;" : "") \(s.hasIPv6 ? "ipv6 unicast;" : "") }" : "")
-              api { processes [dump]; receive { parsed; update; notification; } neighbor-changes; }
+              api { processes [dump]; receive { parsed; update; } neighbor-changes; }
               announce { ipv4 { \(routes.joined(separator: " ")) } \(s.hasIPv6 ? "ipv6 { unicast fd00:9::/48 next-hop fd00::2 \(attributes); }" : "") }
             }
 
             """
         try text.write(toFile: folder + "/exabgp.conf", atomically: true, encoding: .utf8)
         process = try lab.lab.start(
-            ["env", "exabgp.daemon.user=root", "exabgp.daemon.daemonize=false", "exabgp.api.cli=false", "exabgp.log.destination=stdout", "exabgp.log.level=INFO", "exabgp.api.respawn=false", "exabgp", folder + "/exabgp.conf"],
+            [
+                "env", "exabgp.daemon.user=root", "exabgp.daemon.daemonize=false", "exabgp.api.cli=false", "exabgp.log.destination=stdout", "exabgp.log.level=INFO",
+                "exabgp.api.respawn=false", "exabgp", folder + "/exabgp.conf",
+            ],
             in: "peer", log: "exabgp.log")
     }
 
@@ -60,7 +66,9 @@ final class ExaBGPPeer: InteropPeer {
                         if let path = attributes["as-path"] as? [Any] {
                             route.asPath = path.compactMap { ($0 as? NSNumber)?.uint32Value }
                         } else if let segments = attributes["as-path"] as? [String: Any] {
-                            route.asPath = segments.sorted { $0.key < $1.key }.flatMap { (($0.value as? [String: Any])?["value"] as? [Any] ?? []).compactMap { ($0 as? NSNumber)?.uint32Value } }
+                            route.asPath = segments.sorted { $0.key < $1.key }.flatMap {
+                                (($0.value as? [String: Any])?["value"] as? [Any] ?? []).compactMap { ($0 as? NSNumber)?.uint32Value }
+                            }
                         }
                         route.communities = Set((attributes["community"] as? [[Any]] ?? []).map { $0.map { "\($0)" }.joined(separator: ":") })
                         route.largeCommunities = Set((attributes["large-community"] as? [[Any]] ?? []).map { $0.map { "\($0)" }.joined(separator: ":") })

@@ -16,7 +16,11 @@ final class FRRPeer: InteropPeer {
         try lab.lab.must("chown frr:frr \(run)")
         try lab.lab.must("chmod 755 \(folder)")
         let neighbor = s.isUnnumbered ? "eth0" : s.localAddress
-        var lines = ["log file \(run)/frr-peer.log debugging", "debug bgp neighbor-events", "debug bgp updates", "router bgp \(s.peerAS)", " bgp router-id 10.0.0.2", " no bgp ebgp-requires-policy", " no bgp network import-check", " no bgp default ipv4-unicast", " bgp graceful-restart", " bgp graceful-restart restart-time \(s.restartTime)", " bgp graceful-restart preserve-fw-state"]
+        var lines = [
+            "log file \(run)/frr-peer.log debugging", "debug bgp neighbor-events", "debug bgp updates", "router bgp \(s.peerAS)", " bgp router-id 10.0.0.2",
+            " no bgp ebgp-requires-policy", " no bgp network import-check", " no bgp default ipv4-unicast", " bgp graceful-restart",
+            " bgp graceful-restart restart-time \(s.restartTime)", " bgp graceful-restart preserve-fw-state",
+        ]
         if s.isUnnumbered { lines += [" neighbor eth0 interface", " neighbor eth0 remote-as 64512"] } else { lines.append(" neighbor \(neighbor) remote-as 64512") }
         lines.append(" neighbor \(neighbor) timers connect 2")
         if let password = s.password { lines.append(" neighbor \(neighbor) password \(password)") }

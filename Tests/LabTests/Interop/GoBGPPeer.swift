@@ -37,7 +37,8 @@ final class GoBGPPeer: InteropPeer {
 
             """
         for family in s.families {
-            text += "[[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\nafi-safi-name = \"\(family)-unicast\"\n[neighbors.afi-safis.mp-graceful-restart.config]\nenabled = true\n"
+            text +=
+                "[[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\nafi-safi-name = \"\(family)-unicast\"\n[neighbors.afi-safis.mp-graceful-restart.config]\nenabled = true\n"
             if s.hasLongLived { text += "[neighbors.afi-safis.long-lived-graceful-restart.config]\nenabled = true\nrestart-time = 3600\n" }
             if s.sendsPaths || s.receivesPaths {
                 text += "[neighbors.afi-safis.add-paths.config]\nreceive = \(s.receivesPaths)\nsend-max = \(s.sendsPaths ? 8 : 0)\n"

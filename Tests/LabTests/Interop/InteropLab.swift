@@ -56,6 +56,8 @@ protocol InteropPeer {
     static var name: String { get }
     /// Features of `InteropTests.features` that the daemon does not have, with the reason.
     static var missing: [String: String] { get }
+    /// Why external sessions over IPv4 carry IPv4 alone; nil where they carry both families.
+    static var externalIPv6Fault: String? { get }
     init(_ lab: InteropLab)
     /// Writes the configuration and starts the daemon; it announces 10.9.0.0/24 and fd00:9::/48 with 65000:7 and 65000:1:2.
     func start(_ scenario: Scenario) throws
@@ -67,6 +69,10 @@ protocol InteropPeer {
     func requestRefresh() throws
     /// Everything that it logged, in whatever words.
     var log: String { get }
+}
+
+extension InteropPeer {
+    static var externalIPv6Fault: String? { nil }
 }
 
 /// Two or more hosts on a switch; Apus is the first one.

@@ -9,6 +9,7 @@ final class OpenBGPDPeer: InteropPeer {
         "route refresh, asked by us": "OpenBGPD 7.7 answers every request, BIRD's too, with 'AID IPv4 unicast not negotiated'",
         "IPv4 with IPv6 next hops": "not in OpenBGPD 7.7", "extended messages": "not in OpenBGPD 7.7",
     ]
+    static let externalIPv6Fault: String? = "IPv4 alone: over an external IPv4 session OpenBGPD 7.7 sends ::1 as the next hop of IPv6"
     private let lab: InteropLab
     private var process: Process?
     init(_ lab: InteropLab) { self.lab = lab }
@@ -42,7 +43,6 @@ final class OpenBGPDPeer: InteropPeer {
             }
             allow from any
             allow to any
-            match to any set nexthop no-modify
 
             """
         let path = folder + "/openbgpd.conf"
