@@ -86,6 +86,6 @@ let package = Package(
         tests("FIBTests", ["FIB", "NetTypes"]),
         tests("ResourcesTests", ["Resources", "NetTypes"]),
         tests("LayeringTests", ["Resources"]),
-        tests("LabTests", ["apusd", "apusctl", "CLinux", "KernelRoutes", "FIB", "LinuxIO", "NetTypes"]),
+        tests("LabTests", ["apusd", "apusctl", "Resources", "CLinux", "KernelRoutes", "FIB", "LinuxIO", "NetTypes"]),
     ]
 )

@@ -2,6 +2,8 @@
 # interop-table.sh RESULTS: what the interop labs saw (peer, feature, outcome; tab between) as the page docs/interop.md.
 set -e
 awk -F'\t' '
+    # A note begins with the name of the daemon.
+    function named(name, text) { return index(text, name) == 1 ? text : name ": " text }
     { if (!($1 in peer)) { peer[$1] = 1 } if (!($2 in seen)) { seen[$2] = 1; features[++count] = $2 } outcome[$1, $2] = $3 }
     END {
         names[1] = "BIRD 2"; names[2] = "FRR"; names[3] = "GoBGP"; names[4] = "OpenBGPD"; names[5] = "ExaBGP"
@@ -20,8 +22,8 @@ awk -F'\t' '
                 text = outcome[names[i], features[f]]
                 if (text == "") text = "not run"
                 cell = text
-                if (text ~ /^–/) { note[++notes] = names[i] ": " substr(text, 5); cell = "– (" notes ")" }
-                else if (match(text, / \(.*\)$/)) { note[++notes] = names[i] ": " substr(text, RSTART + 2, RLENGTH - 3); cell = substr(text, 1, RSTART - 1) " (" notes ")" }
+                if (text ~ /^–/) { note[++notes] = named(names[i], substr(text, 5)); cell = "– (" notes ")" }
+                else if (match(text, / \(.*\)$/)) { note[++notes] = named(names[i], substr(text, RSTART + 2, RLENGTH - 3)); cell = substr(text, 1, RSTART - 1) " (" notes ")" }
                 line = line " " cell " |"
             }
             print line

@@ -110,6 +110,9 @@ final class Peering {
 
     // MARK: BFD
 
+    /// Counts changes of the peers, so that what depends on them is worked out again only then.
+    private(set) var revision = 0
+
     /// Whom BFD is to watch.
     var bfdTargets: [IPAddress: BFDTarget] {
         var result: [IPAddress: BFDTarget] = [:]
@@ -339,6 +342,7 @@ final class Peering {
             setPassword(nil, Prefix(host: address), entry.options.password, transport)
             setAuthentication(nil, Prefix(host: address), entry.options.authentication, transport)
             entries[address]?.removeAt = now + Peering.removalGrace
+            revision += 1
         }
         handleTimeouts(&speaker, now: now)
     }
@@ -370,6 +374,7 @@ final class Peering {
             _ = add(planned, address, options, isDynamic: false, &speaker, now)
             return
         }
+        revision += 1
         let source = sourceAddress(planned, address)
         entries[address]?.removeAt = nil
         entries[address]?.planned = planned
@@ -396,6 +401,7 @@ final class Peering {
         entries[address] = Entry(
             planned: planned, index: index, options: options, source: sourceAddress(planned, address), isDynamic: isDynamic)
         addresses[index] = address
+        revision += 1
         return index
     }
 
@@ -403,6 +409,7 @@ final class Peering {
         guard let entry = entries[address] else { return }
         formerNames[entry.index] = name(entry.index)
         entries[address] = nil
+        revision += 1
         speaker.removePeer(entry.index, notification, now: now)
         addresses[entry.index] = nil
     }
@@ -417,53 +424,11 @@ final class Peering {
     }
 
     private func settings(_ planned: PlannedPeer, _ address: IPAddress) -> PeerSettings {
-        let options = planned.options
-        // An unnumbered peer has no address of a family to compare with.
-        let isUnnumbered = address.scope != 0
-        var session = SessionConfiguration(
-            localAS: planned.options.localASNumber ?? identity.localAS, remoteAS: planned.remoteAS, localIdentifier: identity.identifier, families: planned.families)
-        if let hold = options.holdTime { session.holdTime = UInt16(clamping: hold.nanoseconds / 1_000_000_000) }
-        session.keepaliveTime = options.keepaliveTime
-        session.isPassive = planned.isPassive
-        session.connectRetryTime = options.connectRetryTime ?? session.connectRetryTime
-        session.idleHoldTime = options.idleHoldTime ?? session.idleHoldTime
-        session.gracefulRestart = options.gracefulRestart.flatMap { GracefulRestartMode(rawValue: $0) } ?? .on
-        session.restartTime = UInt16(clamping: (options.maxRestartTime?.nanoseconds ?? 120_000_000_000) / 1_000_000_000)
-        session.offersExtendedMessage = options.extendedMessages ?? true
-        session.offersExtendedNextHop = options.extendedNextHop ?? isUnnumbered
-        session.receivesAddPath = options.receivesAddPath
-        session.sendsAddPath = options.addPathSend != nil
-        session.role = options.role.flatMap { BGPRole(name: $0) }
-        session.isRoleStrict = options.isRoleStrict
-        session.longLivedStaleTime = options.longLivedStaleTime.map { UInt32(clamping: $0.nanoseconds / 1_000_000_000) }
-        var result = PeerSettings(name: planned.name, address: address, session: session)
-        result.isClient = planned.isClient
-        result.importSettings.mode = options.importsAll ? .all : .safe
-        result.exportMode = options.exportsAll.map { $0 ? .all : .own }
-        result.importSettings.allowedOwnAS = options.numAllowedLocalASNumbers
-        result.importSettings.acceptsBlackhole = options.acceptsBlackhole
-        let filters = options.filters.compactMap { name in loaded.resources.filter(name).map { (name, $0) } }
-        result.importSettings.filter = RouteFilter(filters, direction: "import", \.importRules)
-        result.exportFilter = RouteFilter(filters, direction: "export", \.exportRules)
-        result.minimumInterval = options.minRouteAdvertisementInterval ?? .zero
-        result.addPathLimit = options.addPathSend ?? 0
-        switch options.nextHopMode {
-        case "Self": result.nextHopMode = .itself
-        case "Keep": result.nextHopMode = .keep
-        default: result.nextHopMode = .auto
+        var linkLocal: IPAddress?
+        if case .interface(let name)? = links.first(where: { $0.value.planned.name == planned.name })?.value.planned.target {
+            linkLocal = linkLocalAddresses[name]
         }
-        result.maximumPrefixes.limit = options.maxPrefixes
-        result.maximumPrefixes.warnAt = options.maxPrefixesWarnAt
-        result.maximumPrefixes.action = PeerSettings.PrefixLimit.Action(rawValue: options.maxPrefixesAction) ?? .restart
-        result.maximumPrefixes.restartAfter = options.maxPrefixesRestart
-        let own = loaded.resources.nodes[node]
-        let source = sourceAddress(planned, address)
-        result.nextHops = AddressFamily.allCases.map { family in source?.family == family ? source : own?.address(family) }
-        if isUnnumbered, case .interface(let name)? = links.first(where: { $0.value.planned.name == planned.name })?.value.planned.target {
-            // On the link itself nothing but its own address is sure to be reachable.
-            result.nextHops[AddressFamily.ipv6.index] = nil
-            result.linkLocalNextHop = linkLocalAddresses[name]
-        }
-        return result
+        return PeerSettings(
+            planned, address, loaded.resources, node: node, identity: identity, source: sourceAddress(planned, address), linkLocal: linkLocal)
     }
 }

@@ -37,6 +37,7 @@ final class RoutingLoop {
     let neighbors: LinkNeighbors
     private let bfd: BFDEngine
     private var bfdTargets: [IPAddress: BFDTarget] = [:]
+    private var bfdRevision = -1
     let started: Instant
     private(set) var now: Instant
     /// Nanoseconds spent in each phase, and the longest single run of it.
@@ -250,6 +251,8 @@ final class RoutingLoop {
 
     /// Tells the BFD engine whom to watch, where that changed.
     private func configureBFD() {
+        guard peering.revision != bfdRevision else { return }
+        bfdRevision = peering.revision
         let targets = peering.bfdTargets
         guard targets != bfdTargets else { return }
         bfdTargets = targets

@@ -208,12 +208,14 @@ package struct AdjRIBIn: ~Copyable {
         return nil
     }
 
-    /// Removes a peer's paths of which `condition` is true; hands each one to `released`, which takes over its references.
-    package mutating func removeAll(of peer: PeerIndex, where condition: (Path) -> Bool, _ released: (Path) -> Void) {
-        guard pathCount(of: peer) > 0 else { return }
+    /// Removes a peer's paths of which `condition` is true, and answers them; the table's references to their attributes pass to the caller.
+    package mutating func removeAll(of peer: PeerIndex, where condition: (Path) -> Bool) -> [Path] {
+        guard pathCount(of: peer) > 0 else { return [] }
+        var removed: [Path] = []
         for index in 0..<heads.count where heads[index] != 0 {
-            while let path = unlink(PrefixIndex(index), where: { $0.peer == peer && condition($0) }) { released(path) }
+            while let path = unlink(PrefixIndex(index), where: { $0.peer == peer && condition($0) }) { removed.append(path) }
         }
+        return removed
     }
 
     /// Sets or clears a flag of all paths of a peer that takes no part in the decision.

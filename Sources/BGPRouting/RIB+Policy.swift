@@ -110,31 +110,44 @@ extension RIB {
     package mutating func setImportPolicy(_ policy: ImportPolicy) {
         guard policy != importPolicy else { return }
         importPolicy = policy
-        for index in peers.indices where peers[index] != nil { judgeAgain(PeerIndex(rawValue: UInt16(index))) }
+        judgeAgain(Set(peers.indices.filter { peers[$0] != nil }))
     }
 
     /// A live change of a peer's import settings.
     package mutating func setImport(_ index: PeerIndex, _ settings: ImportSettings) {
         guard let peer = peers[index.index], peer.policy != settings else { return }
         peers[index.index]?.policy = settings
-        judgeAgain(index)
+        judgeAgain([index.index])
     }
 
-    /// Judges everything again that a peer announced, from what it sent (soft reconfiguration).
-    mutating func judgeAgain(_ index: PeerIndex) {
-        guard let peer = peers[index.index] else { return }
-        for family in AddressFamily.allCases where tables[family.index].pathCount(of: index) > 0 {
-            var verdicts: [UInt64: SetVerdict] = [:]
+    /// Import rules that name an interface are asked again, once a turn, however many next hops changed.
+    mutating func judgeByInterfaceAgain() {
+        guard hasInterfaceChanges else { return }
+        hasInterfaceChanges = false
+        judgeAgain(Set(peers.indices.filter { peers[$0]?.policy.filter.asksForInterface ?? false }))
+    }
+
+    private struct VerdictKey: Hashable {
+        var received: AttributeHandle
+        var peer: PeerIndex
+        var isLongLived: Bool
+    }
+
+    /// Judges everything again that these peers announced, from what they sent (soft reconfiguration). One walk over the table.
+    mutating func judgeAgain(_ indices: Set<Int>) {
+        guard !indices.isEmpty else { return }
+        for family in AddressFamily.allCases
+        where indices.contains(where: { tables[family.index].pathCount(of: PeerIndex(rawValue: UInt16($0))) > 0 }) {
+            var verdicts: [VerdictKey: SetVerdict] = [:]
             var list: [PathIndex] = []
             for prefixIndex in 0..<PrefixIndex(tables[family.index].prefixCapacity) {
                 guard let prefix = tables[family.index].prefix(at: prefixIndex) else { continue }
                 tables[family.index].pathIndices(prefixIndex, into: &list)
                 for slot in list {
                     let path = tables[family.index].paths[Int(slot)]
-                    guard path.peer == index else { continue }
-                    let isLongLived = path.flags.contains(.longLived)
-                    let key = UInt64(path.received) << 1 | (isLongLived ? 1 : 0)
-                    var verdict = verdicts.removeValue(forKey: key) ?? beginVerdict(path.received, peer, longLived: isLongLived)
+                    guard path.peer != .local, indices.contains(path.peer.index), let peer = peers[path.peer.index] else { continue }
+                    let key = VerdictKey(received: path.received, peer: path.peer, isLongLived: path.flags.contains(.longLived))
+                    var verdict = verdicts.removeValue(forKey: key) ?? beginVerdict(path.received, peer, longLived: key.isLongLived)
                     let (flags, effective) = judge(prefix, peer, &verdict)
                     verdicts[key] = verdict
                     if flags.verdict != path.flags.verdict || effective != path.attributes {
@@ -158,13 +171,12 @@ extension RIB {
     package mutating func markLongLived(_ index: PeerIndex, _ family: AddressFamily) {
         removePaths(of: index, family) { path, table in path.flags.contains(.stale) && table.key(path.attributes).flags.contains(.noLongLived) }
         tables[family.index].mark(index, .longLived, true)
-        judgeAgain(index)
+        judgeAgain([index.index])
     }
 
     /// Removes paths of a peer by what they are and what their attributes are.
     mutating func removePaths(of index: PeerIndex, _ family: AddressFamily, where condition: (Path, borrowing AttributeTable) -> Bool) {
-        var released: [Path] = []
-        tables[family.index].removeAll(of: index, where: { condition($0, attributes) }) { released.append($0) }
+        let released = tables[family.index].removeAll(of: index) { condition($0, attributes) }
         for path in released { releaseAttributes(of: path) }
     }
 

@@ -74,6 +74,8 @@ package struct RIB: ~Copyable {
     var emptied: [[PrefixIndex]] = [[], []]
     /// Addresses of peers whose session is up, with how many sessions have them.
     var peerAddresses: [IPAddress: Int] = [:]
+    /// Some next hop leads out by another interface than when import rules were asked.
+    var hasInterfaceChanges = false
     /// Where own routes lead out, for filters.
     private var ownInterfaces: [Prefix: String] = [:]
     private var candidates: [Candidate] = []
@@ -230,6 +232,7 @@ package struct RIB: ~Copyable {
 
     /// Decides at most `budget` dirty prefixes and tells the update groups.
     package mutating func decide(budget: Int) {
+        judgeByInterfaceAgain()
         var budget = budget
         for family in AddressFamily.allCases {
             while budget > 0, let index = tables[family.index].takeDirty() {
@@ -408,7 +411,7 @@ package struct RIB: ~Copyable {
     /// A next hop that has just been met: its users wait for their first decision anyway.
     package mutating func setNewNextHop(_ state: NextHopState) {
         guard attributes.setNextHop(state.address, isReachable: state.isReachable, cost: state.cost, interface: state.interface) != nil else { return }
-        if !state.interface.isEmpty { judgeByInterfaceAgain() }
+        if !state.interface.isEmpty { hasInterfaceChanges = true }
     }
 
     /// What the kernel says of next hops that are reached in another way than before (edge A of the design). Prefixes that use one are decided
@@ -420,17 +423,12 @@ package struct RIB: ~Copyable {
             if let index = attributes.nextHops.index(of: state.address) { changed.insert(index) }
         }
         guard !changed.isEmpty else { return }
-        judgeByInterfaceAgain()
+        hasInterfaceChanges = true
         for family in AddressFamily.allCases where tables[family.index].pathCount > 0 {
             // Collected first: the table cannot ask the attributes while it is being changed.
             let affected = usersOf(changed, family)
             for index in affected { tables[family.index].markDirty(index) }
         }
-    }
-
-    /// Import rules that name an interface are asked again.
-    private mutating func judgeByInterfaceAgain() {
-        for index in peers.indices where peers[index]?.policy.filter.asksForInterface ?? false { judgeAgain(PeerIndex(rawValue: UInt16(index))) }
     }
 
     private func usersOf(_ nextHops: Set<NextHopIndex>, _ family: AddressFamily) -> [PrefixIndex] {

@@ -78,7 +78,7 @@ struct Machine {
         }
     }
     enum Name: String, CaseIterable, Sendable {
-        case start, stop, connected, connectionFailed, open, badOpen, messageError, notification, keepalive, update, routeRefresh, retryTimer, holdTimer
+        case start, stop, connected, connectionFailed, open, badOpen, messageError, notification, keepalive, update, routeRefresh, retryTimer, holdTimer, sendHoldTimer, bfdDown
     }
 
     /// RFC 4271 8.2.2, one row an event, one column a state: Idle, Connect, Active, OpenSent, OpenConfirm, Established.
@@ -96,6 +96,9 @@ struct Machine {
         .routeRefresh: [.init(.idle), .init(.connect), .init(.active), .init(.idle, [5, 1, 5]), .init(.idle, [5, 2, 5]), .init(.established)],
         .retryTimer: [.init(.idle), .init(.connect), .init(.connect), .init(.openSent), .init(.openConfirm), .init(.established)],
         .holdTimer: [.init(.idle), .init(.connect), .init(.connect), .init(.idle, [4, 0]), .init(.idle, [4, 0]), .init(.idle, [4, 0])],
+        // RFC 9687, with keepalives of the peer all the while; RFC 5882 and 9384.
+        .sendHoldTimer: [.init(.idle), .init(.connect), .init(.connect), .init(.idle, [5, 1, 4]), .init(.established), .init(.idle, [8, 0])],
+        .bfdDown: [.init(.idle), .init(.connect), .init(.active), .init(.openSent), .init(.openConfirm), .init(.idle, [6, 10])],
     ]
 
     @Test(arguments: Name.allCases, PeerFSM.State.allCases)
@@ -119,6 +122,15 @@ struct Machine {
         case .routeRefresh: machine.feed(.routeRefresh(.active))
         case .retryTimer: machine.time(6)
         case .holdTimer: machine.time(300)
+        case .bfdDown: machine.feed(.bfdDown)
+        case .sendHoldTimer:
+            machine.feed(.sendBlocked(.active, true))
+            for second in stride(from: 0.0, through: 481, by: 20) where machine.notification(.active) == nil {
+                machine.feed(.keepalive(.active), second)
+                guard machine.notification(.active) == nil else { break }
+                machine.time(second)
+            }
+            if machine.notification(.active) == nil { machine.time(480.5) }
         }
         #expect(machine.fsm.state == expected.state)
         let sent = machine.notification(.active).map { [$0.code, $0.subcode] + $0.data }
@@ -139,7 +151,7 @@ struct Machine {
         for step in 0..<300 {
             seconds += Double(random.next() % 1000) / 100
             let side: PeerFSM.Side = random.next() % 2 == 0 ? .active : .passive
-            switch random.next() % 13 {
+            switch random.next() % 15 {
             case 0: machine.feed(.start, seconds)
             case 1: if random.next() % 8 == 0 { machine.feed(.stop(.peerDeconfigured), seconds) } else { machine.actions = [] }
             case 2: machine.feed(.connected(.active), seconds)
@@ -150,6 +162,8 @@ struct Machine {
             case 9: machine.feed(.update(side), seconds)
             case 10: machine.feed(.messageError(side, .malformedAttributeList), seconds)
             case 11: machine.feed(.notification(side, .administrativeReset()), seconds)
+            case 12: machine.feed(.sendBlocked(side, random.next() % 2 == 0), seconds)
+            case 13: if random.next() % 8 == 0 { machine.feed(.bfdDown, seconds) } else { machine.actions = [] }
             default: machine.time(seconds)
             }
             for action in machine.actions {

@@ -92,7 +92,7 @@ import Testing
         let knocker = try lab.start(["python3", lab.folder + "/raw.py", "knock", "10.0.0.9", "10.0.0.1", "10000"], in: "peer", log: "knock.txt")
         knocker.waitUntilExit()
         #expect(lab.log("knock.txt").contains("done"))
-        try lab.wait(10, "no descriptor stays") { try descriptors() <= before.0 + 1 }
+        try lab.wait(30, "no descriptor stays") { try descriptors() <= before.0 + 1 }
         let after = try memory()
         #expect(after < before.1 + 8192, "kB: \(before.1) became \(after)")
         #expect(try lab.ctl("n", "peer", "10.0.0.2").status == 0)
@@ -190,15 +190,15 @@ import Testing
         try text.write(toFile: lab.folder + "/far.conf", atomically: true, encoding: .utf8)
         try lab.start(["bird", "-f", "-c", lab.folder + "/far.conf", "-s", lab.folder + "/bird.ctl"], in: "peer", log: "far.log")
         try lab.wait(30, "the session is up") { try lab.ctl("n", "peer", "10.77.0.1").status == 0 }
-        try lab.wait(10, "BFD is up") { try lab.ctl("n", "peer", "10.77.0.1").text.contains("BFD           Up") }
-        try lab.wait(10, "the kernel has it all") {
+        try lab.wait(30, "BFD is up") { try lab.ctl("n", "peer", "10.77.0.1").text.contains("BFD           Up") }
+        try lab.wait(30, "the kernel has it all") {
             let routes = try BirdTests.routes(lab)
             return routes.contains("10.77.0.1 via 10.0.0.2") && routes.contains("10.70.0.0/24 via 10.0.0.2") && routes.contains("blackhole 10.70.1.1")
         }
-        try lab.wait(10, "BIRD has our block by our other AS") { try BirdTests.bird(lab, "show route all 10.65.1.0/26").contains("BGP.as_path: 65111") }
+        try lab.wait(30, "BIRD has our block by our other AS") { try BirdTests.bird(lab, "show route all 10.65.1.0/26").contains("BGP.as_path: 65111") }
         try lab.must("ip link set eth0 down", in: "peer")
-        try lab.wait(5, "BFD takes the session down") { try lab.ctl("n", "peer", "10.77.0.1").status == 1 }
-        try lab.wait(5, "its routes go") { try !BirdTests.routes(lab).contains("10.70.0.0/24") }
+        try lab.wait(20, "BFD takes the session down") { try lab.ctl("n", "peer", "10.77.0.1").status == 1 }
+        try lab.wait(20, "its routes go") { try !BirdTests.routes(lab).contains("10.70.0.0/24") }
     }
 
     @Test func `pods that are BGP peers, pools of another programmer, ignored interfaces and prefixes of services`() throws {
@@ -235,16 +235,16 @@ import Testing
         try lab.start(["bird", "-f", "-c", lab.folder + "/pod.conf", "-s", lab.folder + "/pod.ctl"], in: "pod", log: "pod.log")
         try BirdTests.startBird(lab, "local 10.0.0.2 as 65000; neighbor 10.0.0.1 as 64512;", statics: "route 10.70.0.0/24 blackhole; route 10.65.7.0/26 blackhole;")
         try lab.wait(30, "the pod is a peer") { try lab.ctl("n", "peer", "10.65.1.9").status == 0 }
-        try lab.wait(10, "its route leads to it") { try BirdTests.routes(lab).contains("10.71.0.0/24 via 10.65.1.9 dev cali1") }
-        try lab.wait(10, "the service prefix is announced, and not in the kernel") {
+        try lab.wait(30, "its route leads to it") { try BirdTests.routes(lab).contains("10.71.0.0/24 via 10.65.1.9 dev cali1") }
+        try lab.wait(30, "the service prefix is announced, and not in the kernel") {
             try BirdTests.bird(lab, "show route").contains("10.96.0.0/16") && !BirdTests.routes(lab).contains("10.96.")
         }
-        try lab.wait(10, "a remote block is in the kernel") { try BirdTests.routes(lab).contains("10.65.7.0/26") }
+        try lab.wait(30, "a remote block is in the kernel") { try BirdTests.routes(lab).contains("10.65.7.0/26") }
         let pool = Lab.object("IPPool", "pool", "cidr: 10.65.0.0/16")
         try write(", programClusterRoutes: Disabled", pool)
-        try lab.wait(10, "and is left to another programmer") { try !BirdTests.routes(lab).contains("10.65.7.0/26") && BirdTests.routes(lab).contains("10.70.0.0/24") }
+        try lab.wait(30, "and is left to another programmer") { try !BirdTests.routes(lab).contains("10.65.7.0/26") && BirdTests.routes(lab).contains("10.70.0.0/24") }
         try write(", ignoredInterfaces: [eth*]", pool)
-        try lab.wait(10, "nothing goes through an ignored interface") { try !BirdTests.routes(lab).contains("10.70.0.0/24") && BirdTests.routes(lab).contains("10.71.0.0/24") }
+        try lab.wait(30, "nothing goes through an ignored interface") { try !BirdTests.routes(lab).contains("10.70.0.0/24") && BirdTests.routes(lab).contains("10.71.0.0/24") }
         #expect(try lab.ctl("n", "why", "10.70.0.0/24").text.contains("next hop unreachable"))
     }
 }

@@ -43,7 +43,7 @@ final class BirdPeer: InteropPeer {
         starts += 1
         process = try lab.lab.start(
             ["bird", "-f", "-c", folder + "/bird-peer.conf", "-s", socket, "-P", folder + "/bird-peer.pid"] + (starts > 1 ? ["-R"] : []), in: "peer", log: "bird.out")
-        try lab.lab.wait(5, "BIRD starts") { try Lab.run(["birdc", "-s", socket, "show", "status"]).status == 0 }
+        try lab.lab.wait(20, "BIRD starts") { try Lab.run(["birdc", "-s", socket, "show", "status"]).status == 0 }
     }
 
     private static func role(_ name: String) -> String { name == "rs" ? "rs_server" : name == "rs-client" ? "rs_client" : name }

@@ -50,9 +50,9 @@ final class FRRPeer: InteropPeer {
             if daemon == "bfdd" { command += ["--bfdctl", run + "/bfdd.sock"] }
             if daemon == "bgpd" { command += ["-p", "179"] }
             processes.append(try lab.lab.start(command, in: "peer", log: "frr-\(daemon).out"))
-            try lab.lab.wait(5, "\(daemon) starts") { FileManager.default.fileExists(atPath: run + "/\(daemon).vty") }
+            try lab.lab.wait(20, "\(daemon) starts") { FileManager.default.fileExists(atPath: run + "/\(daemon).vty") }
         }
-        try lab.lab.wait(5, "bgpd answers") { try vtysh("show version").status == 0 }
+        try lab.lab.wait(20, "bgpd answers") { try vtysh("show version").status == 0 }
     }
 
     private func vtysh(_ command: String) throws -> Lab.Output { try Lab.run(["ip", "netns", "exec", lab.lab.name("peer"), "vtysh", "--vty_socket", run, "-c", command]) }
@@ -62,7 +62,9 @@ final class FRRPeer: InteropPeer {
         for family in ["ipv4", "ipv6"] {
             let table = try vtysh("show bgp \(family) unicast json").text
             guard let root = (try? JSONSerialization.jsonObject(with: Data(table.utf8))) as? [String: Any], let rows = root["routes"] as? [String: Any] else { continue }
-            for prefix in rows.keys {
+            for (prefix, value) in rows {
+                // Its own have no peer.
+                guard (value as? [[String: Any]] ?? []).contains(where: { $0["peerId"] as? String != "(unspec)" }) else { continue }
                 let text = try vtysh("show bgp \(family) unicast \(prefix) json").text
                 guard let detail = (try? JSONSerialization.jsonObject(with: Data(text.utf8))) as? [String: Any] else { continue }
                 for path in detail["paths"] as? [[String: Any]] ?? [] {

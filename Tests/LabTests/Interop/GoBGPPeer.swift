@@ -47,7 +47,7 @@ final class GoBGPPeer: InteropPeer {
         try text.write(toFile: folder + "/gobgp.toml", atomically: true, encoding: .utf8)
         starts += 1
         process = try lab.lab.start(["gobgpd", "-f", folder + "/gobgp.toml", "--api-hosts", "127.0.0.1:50051"] + (starts > 1 ? ["-r"] : []), in: "peer", log: "gobgp.log")
-        try lab.lab.wait(10, "GoBGP starts") { try gobgp("global").status == 0 }
+        try lab.lab.wait(30, "GoBGP starts") { try gobgp("global").status == 0 }
         let attributes = "community 65000:7 large-community 65000:1:2".split(separator: " ").map(String.init)
         for prefix in ["10.9.0.0/24"] + s.morePrefixes { _ = try gobgp(["global", "rib", "add", prefix, "nexthop", s.hasExtendedNextHop ? "fd00::2" : "10.0.0.2"] + attributes) }
         if s.sendsPaths {

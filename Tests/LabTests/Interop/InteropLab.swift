@@ -186,7 +186,7 @@ final class InteropLab {
     /// The peer's own row.
     func peer() throws -> [String: Any]? { try peers().first { ($0["name"] as? String) == "BGPPeer/peer" } }
     func isUp() throws -> Bool { try peer()?["state"] as? String == "Established" }
-    func waitUntilUp(_ what: String) throws { try lab.wait(20, "\(what): the session comes up") { try isUp() } }
+    func waitUntilUp(_ what: String) throws { try lab.wait(40, "\(what): the session comes up") { try isUp() } }
 
     /// The peer's paths as we have them.
     func routes(node: String = "apus") throws -> [String: [SeenRoute]] {

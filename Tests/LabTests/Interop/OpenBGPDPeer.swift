@@ -52,7 +52,7 @@ final class OpenBGPDPeer: InteropPeer {
         let home = try Lab.run(["sh", "-c", "getent passwd _openbgpd | cut -d: -f6"]).text.trimmingCharacters(in: .whitespacesAndNewlines)
         if !home.isEmpty { try lab.lab.must("mkdir -p \(home)") }
         process = try lab.lab.start(["bgpd", "-d", "-f", path], in: "peer", log: "openbgpd.log")
-        try lab.lab.wait(10, "OpenBGPD starts") { try bgpctl("show summary").status == 0 }
+        try lab.lab.wait(30, "OpenBGPD starts") { try bgpctl("show summary").status == 0 }
     }
 
     private func bgpctl(_ command: String) throws -> Lab.Output {

@@ -1,0 +1,62 @@
+import BGPMessages
+import BGPRouting
+import BGPSession
+import BGPSpeaker
+import NetTypes
+import Resources
+
+/// A planned peer as the speaker wants it: every field of BGPPeer that a session or its routes depend on.
+extension PeerSettings {
+    /// `source`: our address on the session, where it is bound. `linkLocal`: our address on the link of an unnumbered peer.
+    init(
+        _ planned: PlannedPeer, _ address: IPAddress, _ resources: ResourceSet, node: String, identity: AttributeTable.Identity, source: IPAddress?,
+        linkLocal: IPAddress?
+    ) {
+        let options = planned.options
+        // An unnumbered peer has no address of a family to compare with.
+        let isUnnumbered = address.scope != 0
+        var session = SessionConfiguration(
+            localAS: planned.options.localASNumber ?? identity.localAS, remoteAS: planned.remoteAS, localIdentifier: identity.identifier, families: planned.families)
+        if let hold = options.holdTime { session.holdTime = UInt16(clamping: hold.nanoseconds / 1_000_000_000) }
+        session.keepaliveTime = options.keepaliveTime
+        session.isPassive = planned.isPassive
+        session.connectRetryTime = options.connectRetryTime ?? session.connectRetryTime
+        session.idleHoldTime = options.idleHoldTime ?? session.idleHoldTime
+        session.gracefulRestart = options.gracefulRestart.flatMap { GracefulRestartMode(rawValue: $0) } ?? .on
+        session.restartTime = UInt16(clamping: (options.maxRestartTime?.nanoseconds ?? 120_000_000_000) / 1_000_000_000)
+        session.offersExtendedMessage = options.extendedMessages ?? true
+        session.offersExtendedNextHop = options.extendedNextHop ?? isUnnumbered
+        session.receivesAddPath = options.receivesAddPath
+        session.sendsAddPath = options.addPathSend != nil
+        session.role = options.role.flatMap { BGPRole(name: $0) }
+        session.isRoleStrict = options.isRoleStrict
+        session.longLivedStaleTime = options.longLivedStaleTime.map { UInt32(clamping: $0.nanoseconds / 1_000_000_000) }
+        self.init(name: planned.name, address: address, session: session)
+        isClient = planned.isClient
+        importSettings.mode = options.importsAll ? .all : .safe
+        exportMode = options.exportsAll.map { $0 ? .all : .own }
+        importSettings.allowedOwnAS = options.numAllowedLocalASNumbers
+        importSettings.acceptsBlackhole = options.acceptsBlackhole
+        let filters = options.filters.compactMap { name in resources.filter(name).map { (name, $0) } }
+        importSettings.filter = RouteFilter(filters, direction: "import", \.importRules)
+        exportFilter = RouteFilter(filters, direction: "export", \.exportRules)
+        minimumInterval = options.minRouteAdvertisementInterval ?? .zero
+        addPathLimit = options.addPathSend ?? 0
+        switch options.nextHopMode {
+        case "Self": nextHopMode = .itself
+        case "Keep": nextHopMode = .keep
+        default: nextHopMode = .auto
+        }
+        maximumPrefixes.limit = options.maxPrefixes
+        maximumPrefixes.warnAt = options.maxPrefixesWarnAt
+        maximumPrefixes.action = PeerSettings.PrefixLimit.Action(rawValue: options.maxPrefixesAction) ?? .restart
+        maximumPrefixes.restartAfter = options.maxPrefixesRestart
+        let own = resources.nodes[node]
+        nextHops = AddressFamily.allCases.map { family in source?.family == family ? source : own?.address(family) }
+        if isUnnumbered {
+            // On the link itself nothing but its own address is sure to be reachable.
+            nextHops[AddressFamily.ipv6.index] = nil
+            linkLocalNextHop = linkLocal
+        }
+    }
+}

@@ -1,0 +1,134 @@
+// MARK: BGPPeer (contract 2.3, and the fields that SPEC adds)
+extension Schemas {
+    package static let bgpPeer = KindSpec(
+        kind: "BGPPeer",
+        documentation: "A peer, or with peerSelector or listenRange many. Without node and nodeSelector every node has it.",
+        fields: [
+            FieldSpec("node", .string, .live, "The one node that has the peer. Excludes nodeSelector."),
+            FieldSpec("nodeSelector", .selector, .live, "The nodes that have the peer, by their labels."),
+            FieldSpec("peerIP", .endpoint, .live, "Address of the peer. Excludes peerSelector and listenRange."),
+            FieldSpec(
+                "peerSelector", .selector, .live, "The nodes that are the peers, by their labels. Address and AS come from the Node objects."),
+            FieldSpec(
+                "listenRange", .cidr, .live,
+                "In place of peerIP: every address of the range may open a session (dynamic neighbours)."),
+            FieldSpec(
+                "interface", .string, .live,
+                "In place of peerIP: the neighbour on this link, found by its router advertisements; an IPv6 link-local session (unnumbered), with IPv6 next hops for IPv4 (RFC 8950)."
+            ),
+            FieldSpec(
+                "localWorkloadSelector", .selector, .live,
+                "In place of peerIP: pods of this node, by the labels of their WorkloadEndpoints. They connect to localWorkloadPeeringIPV4 or V6."),
+            FieldSpec("maxDynamicPeers", .integer(1...65000), default: "1000", .live, "Dynamic neighbours of a listenRange at most."),
+            FieldSpec(
+                "asNumber", .integer(0...4_294_967_295), .sessionReset,
+                "AS of the peer. Needed but with peerSelector; 0 with listenRange or interface accepts any."),
+            FieldSpec("localASNumber", .integer(1...4_294_967_295), default: "that of the node", .sessionReset, "Our AS towards this peer."),
+            FieldSpec(
+                "routeReflectorClient", .bool, default: "by the Node objects", .softRefresh,
+                "The peer is our route reflector client (RFC 4456), whatever its Node says."),
+            FieldSpec(
+                "passive", .bool, default: "by the address", .nextSession,
+                "Never open the connection. Between nodes the one whose address compares lower as text opens it."),
+            FieldSpec("holdTime", .duration, default: "90s", .nextSession, "Hold time offered: 0s, or 3s to 65535s (RFC 4271 4.2)."),
+            FieldSpec("keepaliveTime", .duration, default: "a third of the hold time", .nextSession, "Time between keepalives at most."),
+            FieldSpec("connectRetryTime", .duration, default: "5s", .nextSession, "Time between attempts to connect, with jitter."),
+            FieldSpec(
+                "idleHoldTime", .duration, default: "1s", .nextSession,
+                "Wait after a session failed; doubled up to 60s while it goes on failing."),
+            FieldSpec(
+                "minRouteAdvertisementInterval", .duration, default: "0s", .softRefresh,
+                "Least time between two announcements of a prefix, up to 600s (RFC 4271 9.2.1.1). Withdrawals do not wait."),
+            FieldSpec(
+                "families", .list(.choice(["ipv4", "ipv6"])), default: "those that the node has", .sessionReset,
+                "Address families on the session."),
+            FieldSpec(
+                "import", .choice(["safe", "all"]), default: "safe", .softRefresh,
+                "safe refuses a default route, prefixes inside our own blocks and prefixes that are never routed. An internal peer may announce host routes inside our blocks, because pods move."
+            ),
+            FieldSpec(
+                "export", .choice(["own", "all"]), default: "own to external peers, all to internal ones", .softRefresh,
+                "own announces what this node originates; all is transit."),
+            FieldSpec(
+                "filters", .list(.string), .softRefresh,
+                "BGPFilter objects, in order. The first rule that matches decides; a filter that does not exist keeps the peer down."),
+            FieldSpec(
+                "password", secretReference, .nextSession,
+                "TCP MD5 password (RFC 2385). A missing secret keeps the peer down. A changed one takes effect on the running session, which goes on if the peer changes its own within the hold time; adding or removing one resets it."
+            ),
+            FieldSpec(
+                "tcpAO",
+                .object([
+                    FieldSpec("secretKeyRef", secretKey, required: true, .sessionReset, "Where the master key is kept, at most 80 octets."),
+                    FieldSpec("sendID", .integer(0...255), required: true, .sessionReset, "KeyID of what we send; the peer's receiveID."),
+                    FieldSpec("receiveID", .integer(0...255), required: true, .sessionReset, "KeyID of what the peer sends."),
+                    FieldSpec(
+                        "algorithm", .choice(["hmac-sha1-96", "aes-128-cmac-96", "hmac-sha256-128"]), default: "hmac-sha1-96", .sessionReset,
+                        "The message authentication code (RFC 5926)."),
+                ]), .sessionReset,
+                "TCP-AO (RFC 5925) in place of a password, with Linux 6.7 or later; on another kernel the peer is kept down and status says so."),
+            FieldSpec(
+                "ttlSecurity", .integer(1...255), .sessionReset, "GTSM (RFC 5082): the hops to the peer; packets from further away are dropped."),
+            FieldSpec(
+                "sourceAddress", .string, default: "UseNodeIP", .sessionReset, "UseNodeIP, None (the kernel chooses) or an address of ours."),
+            FieldSpec(
+                "maxRestartTime", .duration, default: "120s", .nextSession, "How long the peer is asked to keep our routes while we restart."),
+            FieldSpec(
+                "longLivedStaleTime", .duration, default: "not at all", .nextSession,
+                "How long beyond that routes are kept as the last choice, ours by the peer and the peer's by us as long as it asks (RFC 9494); up to 194 days."),
+            FieldSpec(
+                "gracefulRestart", .choice(["on", "helper", "off"]), default: "on", .nextSession,
+                "RFC 4724: both roles, only for the peer's restart, or not at all."),
+            FieldSpec("extendedMessages", .bool, default: "true", .nextSession, "Offer messages of up to 65,535 octets (RFC 8654)."),
+            FieldSpec(
+                "extendedNextHop", .bool, default: "true with interface, else false", .sessionReset, "Offer IPv6 next hops for IPv4 routes (RFC 8950)."),
+            FieldSpec(
+                "addPath",
+                .object([
+                    FieldSpec("send", .pathCount, .softRefresh, "Paths of a prefix that the peer gets at most, or all. Beginning and ending it resets the session."),
+                    FieldSpec("receive", .bool, default: "false", .sessionReset, "Take several paths of a prefix from the peer."),
+                ]), .sessionReset, "Several paths of a prefix (RFC 7911)."),
+            FieldSpec(
+                "role", .choice(["provider", "customer", "peer", "rs", "rs-client"]), .sessionReset,
+                "What this node is to an external peer (RFC 9234): its provider, its customer and so on. Route leaks are refused."),
+            FieldSpec("strictRole", .bool, default: "false", .sessionReset, "Refuse a peer that announces no role."),
+            FieldSpec(
+                "bfd",
+                .object([
+                    FieldSpec("minTransmitInterval", .duration, default: "300ms", .live, "50ms to 10s."),
+                    FieldSpec("minReceiveInterval", .duration, default: "300ms", .live, "50ms to 10s."),
+                    FieldSpec("detectMultiplier", .integer(2...50), default: "3", .live, "Packets that may be missing before the path counts as down."),
+                    FieldSpec(
+                        "multihop", .bool, default: "by the node's subnets", .live, "RFC 5883 in place of RFC 5881: the peer is not on a link of ours."),
+                ]), .live,
+                "Bidirectional forwarding detection in asynchronous mode: the session ends as soon as the path to the peer fails. An empty object takes the defaults."),
+            FieldSpec(
+                "acceptBlackhole", .bool, default: "false", .softRefresh,
+                "Routes of the peer with the community BLACKHOLE are installed as such (RFC 7999); without it they are routes like any other. They never leave the AS."),
+            FieldSpec(
+                "numAllowedLocalASNumbers", .integer(0...255), default: "0", .softRefresh, "How often our own AS may occur in a path."),
+            FieldSpec(
+                "nextHopMode", .choice(["Auto", "Self", "Keep"]), default: "Auto", .softRefresh,
+                "Self: external routes go to internal peers with our address as next hop. Keep: routes that are not our own keep their next hop towards external peers too."
+            ),
+            FieldSpec("keepOriginalNextHop", .bool, default: "false", .softRefresh, "Calico's older name for nextHopMode: Keep, for external peers."),
+            FieldSpec(
+                "reachableBy", .address, .live, "A gateway on a link of ours: the agent keeps a host route to the peer through it."),
+            FieldSpec(
+                "maxPrefixes",
+                .object([
+                    FieldSpec(
+                        "limit", .integer(1...100_000_000), default: "1000000", .live,
+                        "Prefixes of a family that the peer may announce, or paths with addPath."),
+                    FieldSpec("warnAt", .integer(1...100_000_000), .live, "A warning in the log at so many."),
+                    FieldSpec(
+                        "action", .choice(["restart", "idle", "warn"]), default: "restart", .live,
+                        "Beyond the limit the session ends with Cease/1, and is tried again after restartAfter, or stays down until the peer is changed; or it only warns."),
+                    FieldSpec("restartAfter", .duration, default: "5m", .live, "How long the session stays down with restart."),
+                ]), .live, "A limit on what the peer may make us remember."),
+            FieldSpec(
+                "reversePeering", .choice(["Auto", "Manual"]), default: "Auto", .live,
+                "With peerSelector: whether the selected nodes peer back by themselves."),
+            FieldSpec("shutdown", .string, .live, "Keep the session down, and tell the peer this text (RFC 9003)."),
+        ])
+}
