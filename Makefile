@@ -4,16 +4,19 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 STRICT := --explicit-target-dependency-import-check error
 
 BUILD_PACKAGES := libmnl-dev libssl-dev pkg-config
-LAB_PACKAGES := bird2 gobgpd frr openbgpd exabgp python3 iproute2 iputils-ping procps util-linux tcpdump jq mandoc
+DEMO_PACKAGES := bird2 gobgpd iproute2 iputils-ping procps util-linux tcpdump jq mandoc
+LAB_PACKAGES := frr openbgpd exabgp python3
 
-.PHONY: all build release demo test labs bench-fib bench-hostile conformance interop fuzz format lint man deps-build deps-lab clean
+.PHONY: all build release demo test labs bench-fib bench-hostile conformance interop fuzz format lint man deps-build deps-demo deps-lab clean
 
 all: build
 
 deps-build:
 	@scripts/install-packages.sh $(BUILD_PACKAGES)
+deps-demo:
+	@scripts/install-packages.sh $(BUILD_PACKAGES) $(DEMO_PACKAGES)
 deps-lab:
-	@scripts/install-packages.sh $(BUILD_PACKAGES) $(LAB_PACKAGES)
+	@scripts/install-packages.sh $(BUILD_PACKAGES) $(DEMO_PACKAGES) $(LAB_PACKAGES)
 
 build: deps-build
 	swift build $(STRICT)
@@ -22,16 +25,16 @@ release: deps-build
 	swift build -c release $(STRICT)
 
 # Pods on several hosts reach each other over BGP, in five scenes (examples/lab).
-demo: deps-lab release
+demo: deps-demo release
 	$(SUDO) APUS_BIN="$$(swift build -c release --show-bin-path)" examples/lab/demo.sh
 
-# Every test: units, the kernel's FIB, and the labs with BIRD and GoBGP.
+# Every test: units, the kernel's FIB, and the labs with BIRD, FRR, GoBGP, OpenBGPD and ExaBGP.
 test: deps-lab lint
 	swift build --build-tests $(STRICT)
 	scripts/run-tests.sh
 
 # 100,000 routes from one peer into the kernel, side by side with BIRD.
-bench-fib: deps-lab release
+bench-fib: deps-demo release
 	$(SUDO) APUS_BIN="$$(swift build -c release --show-bin-path)" Benchmarks/bench-fib.sh
 
 # What three hostile peers cost the others.

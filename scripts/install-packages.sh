@@ -1,5 +1,5 @@
 #!/bin/bash
-# install-packages.sh PACKAGE...: install what is missing of these Debian packages; stop the daemons that they start by themselves.
+# install-packages.sh PACKAGE...: install what is missing of these Debian packages. No daemon that comes with them is started, now or at the next boot.
 set -e
 missing=()
 for package in "$@"; do
@@ -20,3 +20,9 @@ fi
 trap '[ -z "$policy" ] || $sudo rm -f /usr/sbin/policy-rc.d' EXIT
 $sudo apt-get update -qq
 $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+# Only what was installed here: a daemon that was there before is its owner's.
+for package in "${missing[@]}"; do
+    unit=$package
+    [ "$package" = bird2 ] && unit=bird
+    [ -d /run/systemd/system ] && $sudo systemctl disable "$unit" >/dev/null 2>&1 || true
+done

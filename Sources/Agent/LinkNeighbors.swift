@@ -16,13 +16,20 @@ final class LinkNeighbors {
         var link: Link?
         var nextAdvertisement: Instant
         var sent = 0
+        var sentAt: Instant?
         var neighbor: IPAddress?
+        var heardAt = Instant.zero
+        var hasToldOfOthers = false
     }
 
     /// Quick at first, then now and then (RFC 4861 section 6.2.4 has 16 s for the first ones at most).
     private static let firstInterval: Duration = .seconds(1)
     private static let interval: Duration = .seconds(10)
     private static let firstCount = 5
+    /// MIN_DELAY_BETWEEN_RAS.
+    private static let leastInterval: Duration = .seconds(3)
+    /// Who advertises after a neighbour that was heard within this time does not take its place: three intervals and a bit.
+    private static let lifetime: Duration = .seconds(35)
 
     private var socket: Box?
     private var entries: [String: Entry] = [:]
@@ -78,6 +85,7 @@ final class LinkNeighbors {
             let sent = entries[name]?.sent ?? 0
             if sent == 0 { socket.socket.solicit(on: current.index) }
             entries[name]?.sent = sent + 1
+            entries[name]?.sentAt = now
             entries[name]?.nextAdvertisement = now + (sent < LinkNeighbors.firstCount ? LinkNeighbors.firstInterval : LinkNeighbors.interval)
         }
     }
@@ -90,10 +98,28 @@ final class LinkNeighbors {
             guard let message = socket.socket.receive() else { break }
             switch message {
             case .solicitation(let index):
-                for (name, entry) in entries where entry.link?.index == index { entries[name]?.nextAdvertisement = now }
+                for (name, entry) in entries where entry.link?.index == index {
+                    // RFC 4861 6.2.6: not more often, however many ask.
+                    let soonest = entry.sentAt.map { max(now, $0 + LinkNeighbors.leastInterval) } ?? now
+                    entries[name]?.nextAdvertisement = min(entry.nextAdvertisement, soonest)
+                }
             case .advertisement(let index, let from):
-                for (name, entry) in entries where entry.link?.index == index && entry.neighbor != from {
+                for (name, entry) in entries where entry.link?.index == index {
+                    if entry.neighbor == from {
+                        entries[name]?.heardAt = now
+                        continue
+                    }
+                    if entry.neighbor != nil, now - entry.heardAt < LinkNeighbors.lifetime {
+                        if !entry.hasToldOfOthers {
+                            logger.warning(
+                                "more than one router on the link of an unnumbered peer; the first one stays",
+                                metadata: ["interface": "\(name)", "other": "\(from.unscoped)"])
+                        }
+                        entries[name]?.hasToldOfOthers = true
+                        continue
+                    }
                     entries[name]?.neighbor = from
+                    entries[name]?.heardAt = now
                     // It may not have heard of us yet.
                     entries[name]?.nextAdvertisement = now
                     changed.append(name)

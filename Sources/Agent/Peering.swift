@@ -145,13 +145,8 @@ final class Peering {
             guard let link = entry.link else { continue }
             let current = neighbors.neighbor(link)
             if links[link] != nil, current == address { continue }
-            // Another neighbour, while the old one still talks: more than one router is on the link, and the first one stays.
-            if links[link] != nil, current != nil, speaker.snapshot(entry.index)?.session != nil {
-                logger.warning(
-                    "more than one router on the link of an unnumbered peer; the first one stays",
-                    metadata: ["interface": "\(link)", "other": "\(current.map { "\($0.unscoped)" } ?? "")"])
-                continue
-            }
+            // Another neighbour, while the session with the old one is up: it stays.
+            if links[link] != nil, current != nil, speaker.snapshot(entry.index)?.session != nil { continue }
             setPassword(nil, Prefix(host: address), entry.options.password, transport)
             remove(address, .peerDeconfigured, &speaker, now)
         }

@@ -367,6 +367,8 @@ final class RoutingLoop {
             logger.info("peer told its table again", metadata: ["peer": "\(name)", "family": "\(family.name)", "gone": "\(gone)"])
         case .refreshTooEarly(let family):
             logger.warning("BoRR before End-of-RIB is ignored (RFC 7313 4)", metadata: ["peer": "\(name)", "family": "\(family.name)"])
+        case .refreshTooOften(let family):
+            logger.debug("BoRR within a second of the last one is ignored", metadata: ["peer": "\(name)", "family": "\(family.name)"])
         case .maximumPrefixesReached(let family, let limit, let action):
             logger.error(
                 "peer announces too many prefixes",

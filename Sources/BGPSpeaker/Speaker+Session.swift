@@ -57,6 +57,9 @@ extension Speaker {
 
     // MARK: ROUTE-REFRESH (RFC 2918, RFC 7313)
 
+    /// Least time between two BoRR of a peer and family that are taken.
+    static let refreshInterval: Duration = .seconds(1)
+
     private mutating func takeRouteRefresh(_ message: UnsafeRawBufferPointer, _ index: PeerIndex, _ side: PeerFSM.Side, _ now: Instant) {
         guard let (current, session) = peers[index.index]?.fsm.established, current == side else { return }
         if message.count != 23 {
@@ -78,6 +81,12 @@ extension Speaker {
                 actions.append(.report(index, .refreshTooEarly(family)))
                 return
             }
+            // Differs from RFC 7313 4: one a second and family. Each costs a walk over the table, and a peer could send thousands in a read.
+            if let before = peers[index.index]?.remoteRefreshBegan[family.index], now - before < Speaker.refreshInterval {
+                actions.append(.report(index, .refreshTooOften(family)))
+                return
+            }
+            peers[index.index]?.remoteRefreshBegan[family.index] = now
             peers[index.index]?.remoteRefreshing.insert(AddressFamilySet(family))
             rib.beginRefresh(index, family)
         case RouteRefreshMessage.end where session.isEnhancedRefresh:

@@ -33,6 +33,8 @@ package enum SpeakerEvent: Sendable, Hashable {
     case refreshed(AddressFamily, gone: Int)
     /// A BoRR before End-of-RIB is ignored (RFC 7313 section 4).
     case refreshTooEarly(AddressFamily)
+    /// More than one BoRR a second: the later one is ignored.
+    case refreshTooOften(AddressFamily)
     case maximumPrefixesReached(AddressFamily, limit: UInt32, action: PeerSettings.PrefixLimit.Action)
     case manyPrefixes(AddressFamily, count: Int)
     /// More paths of a prefix than one peer may announce.

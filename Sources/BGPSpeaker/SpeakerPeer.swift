@@ -19,6 +19,8 @@ struct SpeakerPeer: Sendable {
     var refreshing: AddressFamilySet = []
     /// Families that the peer is telling again, between its BoRR and EoRR.
     var remoteRefreshing: AddressFamilySet = []
+    /// By family index: when the last BoRR was taken, which costs a walk over the table.
+    var remoteRefreshBegan: [Instant?] = [nil, nil]
     /// By family: the limit was warned of.
     var warnedOfLimit: AddressFamilySet = []
     /// After Cease/1: when the session is started again.

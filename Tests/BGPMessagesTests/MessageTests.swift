@@ -111,6 +111,41 @@ func frame(_ bytes: [UInt8], portion: Int, maximum: Int = 4096) -> Result<[[UInt
         #expect(decoded.asNumber == ASNumber(4_200_000_000))
     }
 
+    @Test(arguments: 0..<300 as Range<UInt64>)
+    func `random OPENs with every capability survive the wire`(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed)
+        func number(_ bound: UInt64) -> UInt64 { random.next() % bound }
+        func afiSafi() -> AFISAFI { AFISAFI(afi: UInt16(number(65536)), safi: UInt8(number(256))) }
+        let capabilities = (0..<number(12)).map { _ -> Capability in
+            switch number(11) {
+            case 0: return .multiprotocol(afiSafi())
+            case 1: return .routeRefresh
+            case 2: return .extendedMessage
+            case 3: return .fourOctetAS(ASNumber(UInt32(number(1 << 32))))
+            case 4:
+                return .gracefulRestart(
+                    GracefulRestartCapability(
+                        restarting: number(2) == 0, notification: number(2) == 0, restartTime: UInt16(number(4096)),
+                        families: (0..<number(5)).map { _ in .init(afiSafi(), forwardingPreserved: number(2) == 0) }))
+            case 5: return .extendedNextHop((0..<number(4)).map { _ in afiSafi() })
+            case 6: return .role(UInt8(number(256)))
+            case 7: return .addPath((0..<number(4)).map { _ in AddPathFamily(afiSafi(), receives: number(2) == 0, sends: number(2) == 0) })
+            case 8: return .enhancedRouteRefresh
+            case 9:
+                return .longLivedGracefulRestart(
+                    (0..<number(4)).map { _ in LongLivedFamily(afiSafi(), forwardingPreserved: number(2) == 0, staleTime: UInt32(number(1 << 24))) })
+            default: return .unknown(CapabilityCode(rawValue: UInt8(100 + number(100))), (0..<number(200)).map { _ in UInt8(number(256)) })
+            }
+        }
+        let open = OpenMessage(
+            asNumber: ASNumber(UInt32(number(1 << 32))), holdTime: UInt16(number(65536)), identifier: BGPIdentifier(rawValue: UInt32(number(1 << 32))),
+            capabilities: capabilities)
+        let octets = open.encoded()
+        try #require(octets.count <= 4096, "seed \(seed)")
+        let again = octets.withUnsafeBytes { try? OpenMessage(message: $0) }
+        #expect(again == open, "seed \(seed)")
+    }
+
     @Test func `every truncation of an OPEN is an OPEN error, and never a crash`() {
         let whole = Self.open.encoded()
         for length in 29..<whole.count {

@@ -228,6 +228,13 @@ extension Conformance {
             wire.announce(remote, ["10.1.0.0/24"])
             wire.send(remote, RouteRefreshMessage(AFISAFI(.ipv4), subtype: 2).encoded())
             try require(wire.best("10.1.0.0/24") != nil && wire.paths("10.2.0.0/24").isEmpty, "EoRR")
+            // A second one within a second costs nothing.
+            wire.send(remote, RouteRefreshMessage(AFISAFI(.ipv4), subtype: 1).encoded())
+            try require(wire.paths("10.1.0.0/24").allSatisfy { !$0.flags.contains(.refreshing) }, "BoRR as often as the peer likes")
+            wire.advance(2, alive: [remote])
+            wire.send(remote, RouteRefreshMessage(AFISAFI(.ipv4), subtype: 1).encoded())
+            wire.send(remote, RouteRefreshMessage(AFISAFI(.ipv4), subtype: 2).encoded())
+            try require(wire.paths("10.1.0.0/24").isEmpty, "the next refresh")
             let (early, other) = try pair(Wire.usual + [.enhancedRouteRefresh, graceful()]) { _ in }
             early.announce(other, ["10.1.0.0/24"])
             early.send(other, RouteRefreshMessage(AFISAFI(.ipv4), subtype: 1).encoded())

@@ -54,6 +54,8 @@ import Testing
                 try route("10.65.3.0/26", [hop("192.0.2.1"), hop("192.0.2.2")]), try route("10.65.4.4/32", [hop(nil)], metric: 512),
                 try route("fd00:1::/64", [], .blackhole), try route("fd00:2::7/128", [hop(nil)]), try route("fd00:3::/64", [hop("fe80::1")]),
                 try route("fd00:4::/64", [hop("fe80::1"), hop("fe80::2")]),
+                // IPv4 through IPv6 next hops (RFC 8950).
+                try route("10.65.5.0/26", [hop("fe80::1")]), try route("10.65.6.0/26", [hop("fe80::1"), hop("192.0.2.1")]),
             ]
             #expect(table.apply(routes.map { .add($0) }).isEmpty)
             #expect(try Self.own(&table) == Set(routes))
