@@ -76,7 +76,13 @@ extension NotificationMessage {
 
     // RFC 4271 6.3
     package static let malformedAttributeList = NotificationMessage(.updateMessage, 1)
-    package static let optionalAttributeError = NotificationMessage(.updateMessage, 9)
+    /// Data is the attribute: flags, type, length and value (RFC 4271 6.3, RFC 4760 section 7).
+    package static func optionalAttributeError(_ attribute: RawAttribute) -> NotificationMessage {
+        let length = attribute.value.count
+        let isLong = attribute.flags.contains(.extendedLength)
+        let head = [attribute.flags.rawValue, attribute.type.rawValue] + (isLong ? [UInt8(truncatingIfNeeded: length >> 8)] : [])
+        return NotificationMessage(.updateMessage, 9, data: head + [UInt8(truncatingIfNeeded: length)] + Array(attribute.value))
+    }
     package static let invalidNetworkField = NotificationMessage(.updateMessage, 10)
 
     // RFC 4271 6.5, RFC 9687

@@ -151,7 +151,9 @@ package struct UpdateGroup: Sendable {
                 pending = taken.filter { entries[Int($0.slot)].isAnnounced }
                 taken.removeAll { entries[Int($0.slot)].isAnnounced }
             } else if !taken.isEmpty {
-                heldUntil = now + profile.minimumInterval
+                // RFC 4271 10: with jitter of 0.75 to 1, made of the time, because nothing here may be random.
+                let share = 768 + Int64((UInt64(bitPattern: now.nanoseconds) &* 0x9E37_79B9_7F4A_7C15) >> 56)
+                heldUntil = now + .nanoseconds(profile.minimumInterval.nanoseconds / 1024 * share)
             }
         }
         for position in taken.indices {

@@ -216,6 +216,7 @@ extension Speaker {
         let flushed = peers[index.index]?.helper.sessionUp(session, now: now) ?? []
         flushStale(index, flushed)
         lower(peers[index.index]?.helper.nextDeadline)
+        checkDeferral(now)
     }
 
     private mutating func sessionDown(_ index: PeerIndex, _ session: NegotiatedSession, _ reason: SessionDownReason, _ now: Instant) {
@@ -250,7 +251,7 @@ extension Speaker {
         peers[index.index]?.endOfRIBReceived.insert(AddressFamilySet(family))
         actions.append(.report(index, .endOfRIB(family)))
         if peers[index.index]?.helper.endOfRIB(family) ?? false { flushStale(index, AddressFamilySet(family)) }
-        if deferralDeadline != nil, AddressFamily.allCases.allSatisfy({ isSynchronized($0, now: now) }) { endDeferral() }
+        checkDeferral(now)
     }
 
     // MARK: Deliveries

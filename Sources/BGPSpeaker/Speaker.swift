@@ -277,6 +277,16 @@ package struct Speaker: ~Copyable {
         return now - since > Speaker.quietTime
     }
 
+    /// Transit is declared complete once every peer has told its table, but for those that restart themselves (RFC 4724 4.1), which wait for us.
+    mutating func checkDeferral(_ now: Instant) {
+        guard deferralDeadline != nil else { return }
+        let isWaiting = peerIndices.contains { index in
+            if peers[index.index]?.fsm.established?.session.remoteGracefulRestart?.restarting ?? false { return false }
+            return !AddressFamily.allCases.allSatisfy { isSynchronized(index, $0, now: now) }
+        }
+        if !isWaiting { endDeferral() }
+    }
+
     /// Our own restart is over: later OPENs do not say R any more.
     package mutating func endRestart() {
         restart = RestartState()

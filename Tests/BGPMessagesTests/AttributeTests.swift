@@ -249,13 +249,17 @@ let mandatory = originIGP + path65000 + nextHop
     @Test func `multiprotocol attributes that cannot be trusted reset the session (RFC 7606 3 g, 5_3, 7_11)`() {
         #expect(Self.block(Self.reach + Self.reach).error == .malformedAttributeList)
         #expect(Self.block(attribute(0x80, 15, [0, 2, 1]) + attribute(0x80, 15, [0, 2, 1])).error == .malformedAttributeList)
-        #expect(Self.block(attribute(0x80, 14, [0, 2, 1, 0])).error == .optionalAttributeError)
-        #expect(Self.block(attribute(0x80, 15, [0, 2])).error == .optionalAttributeError)
-        #expect(Self.block(attribute(0xC0, 15, [0, 2, 1])).error == .optionalAttributeError)
-        #expect(Self.block(attribute(0x80, 14, [0, 2, 1, 15] + [UInt8](repeating: 1, count: 16))).error == .optionalAttributeError)
-        #expect(Self.block(attribute(0x80, 15, [0, 2, 1, 129] + [UInt8](repeating: 1, count: 17))).error == .optionalAttributeError)
-        #expect(Self.block(attribute(0x80, 15, [0, 2, 1, 64, 1])).error == .optionalAttributeError)
+        #expect(Self.block(attribute(0x80, 14, [0, 2, 1, 0])).error?.isOptionalAttributeError == true)
+        #expect(Self.block(attribute(0x80, 15, [0, 2])).error?.isOptionalAttributeError == true)
+        #expect(Self.block(attribute(0xC0, 15, [0, 2, 1])).error?.isOptionalAttributeError == true)
+        #expect(Self.block(attribute(0x80, 14, [0, 2, 1, 15] + [UInt8](repeating: 1, count: 16))).error?.isOptionalAttributeError == true)
+        #expect(Self.block(attribute(0x80, 15, [0, 2, 1, 129] + [UInt8](repeating: 1, count: 17))).error?.isOptionalAttributeError == true)
+        #expect(Self.block(attribute(0x80, 15, [0, 2, 1, 64, 1])).error?.isOptionalAttributeError == true)
         // A family that we do not route is none of our business.
         #expect(Self.block(attribute(0x80, 14, [0, 25, 70, 4, 1, 1, 1, 1, 0, 9, 9, 9])).error == nil)
     }
+}
+
+extension NotificationMessage {
+    fileprivate var isOptionalAttributeError: Bool { code == .updateMessage && subcode == 9 && data.count >= 3 }
 }

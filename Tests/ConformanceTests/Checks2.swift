@@ -110,22 +110,52 @@ extension Conformance {
             .lab("a keepalive is never late while a table of 200,000 routes loads and the resources change (conformance 34)")),
         Item(35, "ConnectRetry is configurable; it, keepalives and MRAI have jitter of 0.75 to 1", "RFC 4271 10") {
             var waits: Set<Double> = []
-            for last in 2..<12 as Range<UInt32> {
-                let wire = Wire()
-                let remote = wire.add(last) {
-                    $0.session.isPassive = false
-                    $0.session.connectRetryTime = .seconds(20)
-                }
-                wire.speaker.connectionFailed(remote.index, .active, now: wire.now)
-                wire.run()
+            let dialling = Wire()
+            let absent = dialling.add(2) {
+                $0.session.isPassive = false
+                $0.session.connectRetryTime = .seconds(20)
+            }
+            for attempt in 1...10 {
+                dialling.speaker.connectionFailed(absent.index, .active, now: dialling.now)
+                dialling.run()
                 var waited = 0.0
-                while remote.dialled < 2, waited < 30 {
-                    wire.advance(0.1)
+                while absent.dialled == attempt, waited < 30 {
+                    dialling.advance(0.1)
                     waited += 0.1
                 }
                 try require(waited >= 14.9 && waited <= 20.2, "retried after \(waited) s of 20")
                 waits.insert(waited)
             }
+            try require(waits.count > 3, "no jitter of ConnectRetry: \(waits)")
+            let (wire, remote) = try session()
+            var gaps: Set<Int> = []
+            var last = 0
+            for tenth in 1..<3000 {
+                wire.advance(0.1)
+                if tenth % 100 == 0 { wire.send(remote, Octets.keepalive) }
+                if remote.inbox.contains(where: { $0[18] == 4 }) {
+                    if last > 0 { gaps.insert(tenth - last) }
+                    last = tenth
+                    remote.inbox = []
+                }
+            }
+            try require(gaps.count > 3 && gaps.allSatisfy { (224...301).contains($0) }, "keepalives are \(gaps.sorted()) tenths of a second apart")
+            var intervals: Set<Int> = []
+            for start in 0..<6 {
+                let (slow, taker) = try session { $0.minimumInterval = .seconds(40) }
+                slow.advance(Double(start))
+                slow.originate("10.65.0.0/26")
+                slow.originate("10.65.0.0/26") { $0.multiExitDisc = 1 }
+                taker.inbox = []
+                var tenths = 0
+                while taker.inbox.allSatisfy({ $0[18] != 2 }), tenths < 500 {
+                    slow.advance(0.1, alive: [taker])
+                    tenths += 1
+                    if tenths % 100 == 0 { slow.send(taker, Octets.keepalive) }
+                }
+                intervals.insert(tenths)
+            }
+            try require(intervals.count > 2 && intervals.allSatisfy { (299...402).contains($0) }, "MRAI of 40 s: \(intervals.sorted()) tenths of a second")
         },
         Item(36, "of two connections in OpenConfirm the one of the higher identifier survives, the other gets N(6,7)", "RFC 4271 6.8") {
             for (peerID, survivor) in [(0x0A00_0002, PeerFSM.Side.passive), (0x0900_0002, .active)] as [(UInt32, PeerFSM.Side)] {
@@ -285,6 +315,11 @@ extension Conformance {
             try resets(Octets.update(mandatory() + Octets.attribute(0xC0, 14, [0, 2, 1, 16] + Octets.hop6 + [0, 0])), 3, [1, 4, 9], "flags")
             try resets(Octets.update(mandatory() + Octets.reach6(Octets.hop6, [129] + [UInt8](repeating: 1, count: 17))), 3, [1, 9, 10], "129 bits")
             try resets(Octets.update(Octets.unreach6([64, 1])), 3, [1, 9, 10], "overrun")
+            // The data is the attribute.
+            let (wire, remote) = try session()
+            let bad = Octets.attribute(0x80, 15, [0, 2])
+            wire.send(remote, Octets.update(bad))
+            try wire.expectNotification(remote, 3, 9, data: bad)
         },
         Item(57, "two MP_REACH_NLRI or two MP_UNREACH_NLRI → N(3,1)", "RFC 7606 3 g") {
             let reach = Octets.reach6(Octets.hop6, [0])

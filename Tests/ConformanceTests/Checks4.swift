@@ -422,17 +422,21 @@ extension Conformance {
             ours.run()
             try ours.expectNotification(peer, 6, 9, data: [6, 3], "our own")
         },
-        Item(116, "peers that restart themselves are not waited for beyond the deadline", "RFC 4724 4.1") {
-            let wire = Wire(cluster: 9, restart: RestartState(isRestarting: true, preservedFamilies: .all))
-            let a = wire.add(2, reflecting)
-            try wire.establish(a, Wire.usual + [graceful(restarting: true)])
-            wire.advance(61, alive: [a])
-            wire.originate("10.65.0.0/26")
-            let b = wire.add(3, reflecting)
-            wire.connect(b)
-            wire.send(b, wire.openOctets(b))
-            wire.send(b, Octets.keepalive)
-            try require(b.inbox.contains { $0.count == 23 && $0[18] == 2 }, "still waiting")
+        Item(116, "when both sides restart at once, peers with R are not waited for; the others only until the deadline", "RFC 4724 4.1") {
+            for (isRestarting, wait) in [(true, 0.0), (false, 61)] {
+                let wire = Wire(cluster: 9, restart: RestartState(isRestarting: true, preservedFamilies: .all))
+                let a = wire.add(2, reflecting)
+                wire.connect(a)
+                wire.send(a, wire.openOctets(a, Wire.usual + [graceful(restarting: isRestarting)]))
+                wire.send(a, Octets.keepalive)
+                let isTold = { a.inbox.contains { $0.count == 23 && $0[18] == 2 } }
+                if wait > 0 {
+                    wire.advance(50, alive: [a])
+                    try require(!isTold(), "a peer without R is not waited for")
+                }
+                wire.advance(wait - 50, alive: [a])
+                try require(isTold(), "R \(isRestarting): still waiting")
+            }
         },
         Item(
             117, "after the restart time routes are marked LLGR_STALE and the last choice, not told to peers without RFC 9494; NO_LLGR goes; nothing without capability 64",
@@ -490,9 +494,10 @@ extension Conformance {
             wire.announce(source, ["10.9.0.0/24"], Octets.med(1))
             try require(try wire.last(taker, "10.9.0.0/24")?.attributes.multiExitDisc == 1, "the first one waits")
             for med in 2...4 as ClosedRange<UInt32> { wire.announce(source, ["10.9.0.0/24"], Octets.med(med)) }
-            wire.advance(29, alive: [source, taker])
+            // With a jitter of a quarter (RFC 4271 10).
+            wire.advance(22, alive: [source, taker])
             try require(try wire.told(taker).isEmpty, "told early")
-            wire.advance(2, alive: [source, taker])
+            wire.advance(9, alive: [source, taker])
             let told = try wire.told(taker)
             try require(told.count == 1 && told[0].attributes.multiExitDisc == 4, "\(told.map { $0.attributes.multiExitDisc ?? 0 })")
             wire.send(source, Octets.update(withdrawn: target))

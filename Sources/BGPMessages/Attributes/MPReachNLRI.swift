@@ -16,11 +16,11 @@ package struct MPReachNLRI {
     /// From the attribute. Throws session reset where flags, lengths or the next hop make the NLRI untrustworthy (RFC 7606 5.3, 7.11).
     /// An address family that Apus does not route is returned with its NLRI unread.
     package init(_ attribute: RawAttribute, _ context: AttributeContext) throws(NotificationMessage) {
-        guard attribute.flags.contains(.optional), !attribute.flags.contains(.transitive) else { throw .optionalAttributeError }
+        guard attribute.flags.contains(.optional), !attribute.flags.contains(.transitive) else { throw .optionalAttributeError(attribute) }
         var reader = ByteReader(attribute.value)
         guard attribute.value.count >= 5, let afi = reader.u16(), let safi = reader.u8(), let length = reader.u8(),
             let hop = reader.take(Int(length)), reader.u8() != nil
-        else { throw .optionalAttributeError }
+        else { throw .optionalAttributeError(attribute) }
         afiSafi = AFISAFI(afi: afi, safi: safi)
         nlri = reader.unread
         guard let family = afiSafi.family else {
@@ -30,24 +30,24 @@ package struct MPReachNLRI {
         }
         switch (family, hop.count) {
         case (.ipv4, 4), (.ipv6, 16):
-            guard let address = IPAddress(bytes: hop) else { throw .optionalAttributeError }
+            guard let address = IPAddress(bytes: hop) else { throw .optionalAttributeError(attribute) }
             nextHop = address
             linkLocalNextHop = nil
         case (.ipv4, 16) where context.hasExtendedNextHop:
             // RFC 8950 section 3
-            guard let address = IPAddress(bytes: hop) else { throw .optionalAttributeError }
+            guard let address = IPAddress(bytes: hop) else { throw .optionalAttributeError(attribute) }
             nextHop = address
             linkLocalNextHop = nil
         case (.ipv6, 32), (.ipv4, 32):
-            guard family == .ipv6 || context.hasExtendedNextHop else { throw .optionalAttributeError }
-            guard let address = IPAddress(bytes: hop[0..<16]), let linkLocal = IPAddress(bytes: hop[16..<32]) else { throw .optionalAttributeError }
+            guard family == .ipv6 || context.hasExtendedNextHop else { throw .optionalAttributeError(attribute) }
+            guard let address = IPAddress(bytes: hop[0..<16]), let linkLocal = IPAddress(bytes: hop[16..<32]) else { throw .optionalAttributeError(attribute) }
             nextHop = address
             linkLocalNextHop = linkLocal.isLinkLocal ? linkLocal : nil
         default:
             // RFC 7606 7.11
-            throw .optionalAttributeError
+            throw .optionalAttributeError(attribute)
         }
-        guard NLRI.isWellFormed(nlri, family, hasPathID: context.addPath.contains(family)) else { throw .optionalAttributeError }
+        guard NLRI.isWellFormed(nlri, family, hasPathID: context.addPath.contains(family)) else { throw .optionalAttributeError(attribute) }
     }
 }
 
@@ -57,13 +57,13 @@ package struct MPUnreachNLRI {
     package let nlri: UnsafeRawBufferPointer
 
     package init(_ attribute: RawAttribute, _ context: AttributeContext) throws(NotificationMessage) {
-        guard attribute.flags.contains(.optional), !attribute.flags.contains(.transitive) else { throw .optionalAttributeError }
+        guard attribute.flags.contains(.optional), !attribute.flags.contains(.transitive) else { throw .optionalAttributeError(attribute) }
         var reader = ByteReader(attribute.value)
-        guard attribute.value.count >= 3, let afi = reader.u16(), let safi = reader.u8() else { throw .optionalAttributeError }
+        guard attribute.value.count >= 3, let afi = reader.u16(), let safi = reader.u8() else { throw .optionalAttributeError(attribute) }
         afiSafi = AFISAFI(afi: afi, safi: safi)
         nlri = reader.unread
         if let family = afiSafi.family, !NLRI.isWellFormed(nlri, family, hasPathID: context.addPath.contains(family)) {
-            throw .optionalAttributeError
+            throw .optionalAttributeError(attribute)
         }
     }
 }
