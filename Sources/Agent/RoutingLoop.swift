@@ -48,6 +48,7 @@ final class RoutingLoop {
     private var hasMoreWork = false
     /// Peers to connect to once the forwarding plane has started.
     private var waitingConnects: [PeerIndex] = []
+    private var faultLog = LogLimiter()
     private var ready: [Readiness] = []
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 16)
 
@@ -350,10 +351,15 @@ final class RoutingLoop {
         case .down(let reason): logger.notice("session is down", metadata: ["peer": "\(name)", "reason": "\(reason)"])
         case .attemptFailed(let reason): logger.debug("session did not come up", metadata: ["peer": "\(name)", "reason": "\(reason)"])
         case .endOfRIB(let family): logger.debug("End-of-RIB", metadata: ["peer": "\(name)", "family": "\(family.name)"])
-        case .attributeFaults(let faults, let withdrawn):
+        case .attributeFaults(let faults, let withdrawn, let update):
+            // RFC 7606 6: with the whole message, so that the fault can be found at the other end.
+            guard let leftOut = faultLog.admit(peer, now: now) else { break }
             logger.warning(
                 withdrawn ? "malformed UPDATE treated as withdraw (RFC 7606)" : "malformed attribute discarded (RFC 7606)",
-                metadata: ["peer": "\(name)", "faults": "\(faults.map(\.description).joined(separator: "; "))"])
+                metadata: [
+                    "peer": "\(name)", "faults": "\(faults.map(\.description).joined(separator: "; "))", "update": "\(hexadecimal(update))",
+                    "leftOut": "\(leftOut)",
+                ])
         case .holdingStaleRoutes(let families):
             logger.notice(
                 "keeping routes of a peer that restarts (RFC 4724)",
@@ -366,6 +372,7 @@ final class RoutingLoop {
         case .refreshed(let family, let gone):
             logger.info("peer told its table again", metadata: ["peer": "\(name)", "family": "\(family.name)", "gone": "\(gone)"])
         case .refreshTooEarly(let family):
+            guard faultLog.admit(peer, now: now) != nil else { break }
             logger.warning("BoRR before End-of-RIB is ignored (RFC 7313 4)", metadata: ["peer": "\(name)", "family": "\(family.name)"])
         case .refreshTooOften(let family):
             logger.debug("BoRR within a second of the last one is ignored", metadata: ["peer": "\(name)", "family": "\(family.name)"])
@@ -376,6 +383,7 @@ final class RoutingLoop {
         case .manyPrefixes(let family, let count):
             logger.warning("peer announces many prefixes", metadata: ["peer": "\(name)", "family": "\(family.name)", "count": "\(count)"])
         case .pathsRefused(let count):
+            guard faultLog.admit(peer, now: now) != nil else { break }
             logger.warning(
                 "paths not kept: more than one peer may announce of a prefix",
                 metadata: ["peer": "\(name)", "paths": "\(count)", "limit": "\(AdjRIBIn.pathsPerPrefix)"])
@@ -433,4 +441,10 @@ final class RoutingLoop {
         carryOutActions()
         return answer
     }
+}
+
+/// Octets as two digits each.
+private func hexadecimal(_ bytes: [UInt8]) -> String {
+    let digits = Array("0123456789abcdef".utf8)
+    return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
 }

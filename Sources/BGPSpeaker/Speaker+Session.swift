@@ -127,7 +127,7 @@ extension Speaker {
         }
         if !result.faults.isEmpty {
             if result.wasTreatedAsWithdraw { peers[index.index]?.counters.treatedAsWithdraw += 1 }
-            actions.append(.report(index, .attributeFaults(result.faults, treatedAsWithdraw: result.wasTreatedAsWithdraw)))
+            actions.append(.report(index, .attributeFaults(result.faults, treatedAsWithdraw: result.wasTreatedAsWithdraw, update: Array(message))))
         }
         if let family = result.endOfRIB { endOfRIB(index, family, session, now) }
         if result.refused > 0 { actions.append(.report(index, .pathsRefused(result.refused))) }

@@ -22,8 +22,8 @@ package enum SpeakerEvent: Sendable, Hashable {
     /// An attempt ended before the session was up.
     case attemptFailed(SessionDownReason)
     case endOfRIB(AddressFamily)
-    /// RFC 7606: an UPDATE was repaired or treated as withdraw.
-    case attributeFaults([AttributeFault], treatedAsWithdraw: Bool)
+    /// RFC 7606: an UPDATE was repaired or treated as withdraw; its octets, header included, for the log (section 6).
+    case attributeFaults([AttributeFault], treatedAsWithdraw: Bool, update: [UInt8])
     /// Stale routes are kept for a restarting peer.
     case holdingStaleRoutes(AddressFamilySet)
     case flushedStaleRoutes(AddressFamilySet)

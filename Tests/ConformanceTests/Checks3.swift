@@ -120,13 +120,16 @@ extension Conformance {
             try require(told.octets.windows(of: [0xE0, 99, 3, 1, 2, 3]), "not passed on")
             try require(!told.types.contains(98), "98 is passed on")
         },
-        Item(76, "a malformed UPDATE is reported with what was wrong; OTC of another length → withdraw", "RFC 7606 6, 9234 5") {
+        Item(76, "a malformed UPDATE is reported whole, with what was wrong; OTC of another length → withdraw", "RFC 7606 6, 9234 5") {
             try withdraws(external(externalMandatory + Octets.attribute(0xC0, 35, [0, 0, 1])), as: 65000, "OTC")
             let wire = Wire()
             let remote = wire.add(2)
             try wire.establish(remote)
-            wire.send(remote, Octets.update(mandatory(Octets.attribute(0x80, 4, [1])), nlri: target))
-            let isReported = remote.events.contains { if case .attributeFaults(let faults, true) = $0 { faults[0].type == .multiExitDisc } else { false } }
+            let sent = Octets.update(mandatory(Octets.attribute(0x80, 4, [1])), nlri: target)
+            wire.send(remote, sent)
+            let isReported = remote.events.contains { event in
+                if case .attributeFaults(let faults, true, let update) = event { faults[0].type == .multiExitDisc && update == sent } else { false }
+            }
             try require(isReported, "\(remote.events)")
         },
         Item(77, "an external path that does not begin with the peer's AS → withdraw", "RFC 7606 7.2") {

@@ -1,0 +1,29 @@
+import BGPRouting
+import NetTypes
+
+/// Bounds the log lines that one peer's malformed messages cause: a peer can send them faster than any disk takes them.
+struct LogLimiter {
+    private struct Window {
+        var began: Instant
+        var count: Int
+        var suppressed: Int
+    }
+    /// So many lines a peer in each interval.
+    private static let limit = 10
+    private static let interval: Duration = .seconds(10)
+    private var windows: [PeerIndex: Window] = [:]
+
+    /// Nil where the line is not to be written; else how many were left out since the last one that was.
+    mutating func admit(_ peer: PeerIndex, now: Instant) -> Int? {
+        var window = windows[peer] ?? Window(began: now, count: 0, suppressed: 0)
+        if now - window.began >= LogLimiter.interval { window = Window(began: now, count: 0, suppressed: window.suppressed) }
+        defer { windows[peer] = window }
+        guard window.count < LogLimiter.limit else {
+            window.suppressed += 1
+            return nil
+        }
+        window.count += 1
+        defer { window.suppressed = 0 }
+        return window.suppressed
+    }
+}
