@@ -6,7 +6,7 @@ final class GoBGPPeer: InteropPeer {
     static let missing: [String: String] = [
         "roles and OTC": "not in GoBGP 3.10", "BFD": "not in GoBGP",
         "route refresh, asked by the peer": "its softresetin looks at its own Adj-RIB-In again, and asks nobody",
-        "unnumbered link": "needs the kernel's neighbour table filled by zebra", "extended messages": "not in GoBGP 3.10",
+        "unnumbered link": "GoBGP sends no router advertisements, by which the neighbour is found", "extended messages": "not in GoBGP 3.10",
     ]
     private let lab: InteropLab
     private var process: Process?
