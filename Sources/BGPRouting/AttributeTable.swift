@@ -183,6 +183,9 @@ package struct AttributeTable: ~Copyable {
         return index == NextHopRegistry.itself ? nil : nextHops.entries[Int(index)].address
     }
 
+    /// The next hop came in MP_REACH_NLRI and is not in the bytes.
+    package func hasSeparateNextHop(_ handle: AttributeHandle) -> Bool { entries[Int(handle)].hasSeparateNextHop }
+
     package func isReachable(_ index: NextHopIndex) -> Bool { nextHops.entries[Int(index)].isReachable }
     package func cost(_ index: NextHopIndex) -> UInt32 { nextHops.entries[Int(index)].cost }
 

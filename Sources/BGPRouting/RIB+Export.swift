@@ -180,6 +180,7 @@ extension RIB {
     ) -> (block: [UInt8], nextHop: [UInt8]) {
         let origin = source == .local ? nil : keys[source.index]
         let kind: RouteSource = origin.map { $0.isInternal ? ($0.isClient ? .client : .nonClient) : .external } ?? .local
+        if let origin, let reflected = reflectedBlock(handle, kind, origin.identifier, profile) { return reflected }
         var outbound = OutboundAttributes.transform(
             attributes.attributes(handle), source: kind, sourceIdentifier: origin?.identifier ?? identity.identifier, profile: profile,
             identity: identity)
@@ -193,6 +194,21 @@ extension RIB {
         var writer = ByteWriter(capacity: 128)
         outbound.encode(isFourOctetAS: profile.isFourOctetAS, into: &writer)
         return (writer.bytes, nextHop)
+    }
+
+    /// The common case of a reflector without decoding: between internal peers with four-octet AS numbers nothing changes but ORIGINATOR_ID and
+    /// CLUSTER_LIST, and the canonical form has those in their places. Nil where that is not the case.
+    private func reflectedBlock(
+        _ handle: AttributeHandle, _ kind: RouteSource, _ originator: BGPIdentifier, _ profile: ExportProfile
+    ) -> (block: [UInt8], nextHop: [UInt8])? {
+        guard kind == .client || kind == .nonClient, profile.isInternal, profile.isFourOctetAS,
+            attributes.key(handle).flags.contains(.hasLocalPref), let nextHop = attributes.nextHopAddress(handle)
+        else { return nil }
+        let isSeparate = profile.family == .ipv6 || nextHop.family == .ipv6
+        // An IPv4 next hop that came in MP_REACH_NLRI has to be put into the block.
+        guard isSeparate == attributes.hasSeparateNextHop(handle) else { return nil }
+        let block = attributes.withBytes(handle) { OutboundAttributes.reflect($0, originator: originator, clusterID: identity.clusterID) }
+        return (block, isSeparate ? nextHop.unscoped.bytes : [])
     }
 
     private mutating func goOnWithReplay(_ index: Int, _ budget: Int, _ deliveries: inout [Delivery], _ done: inout [ReplayDone]) {

@@ -7,15 +7,14 @@ import NetTypes
 extension Speaker {
     /// Runs the state machine and carries out what it says.
     mutating func drive(_ index: PeerIndex, _ now: Instant, _ body: (inout PeerFSM, inout [PeerFSM.Action]) -> Void) {
-        guard var fsm = peers[index.index]?.fsm else { return }
-        fsmActions.removeAll(keepingCapacity: true)
-        body(&fsm, &fsmActions)
-        let deadline = fsm.nextDeadline
-        peers[index.index]?.fsm = fsm
-        lower(deadline)
-        guard !fsmActions.isEmpty else { return }
-        let pending = fsmActions
+        guard index.index < peers.count, peers[index.index] != nil else { return }
+        // Out of `self` while it is used, because carrying an action out may drive another machine.
+        var pending: [PeerFSM.Action] = []
+        swap(&pending, &fsmActions)
+        lower(peers[index.index]?.drive(&pending, body) ?? nil)
         for action in pending { carryOut(action, index, now) }
+        pending.removeAll(keepingCapacity: true)
+        swap(&pending, &fsmActions)
     }
 
     private mutating func carryOut(_ action: PeerFSM.Action, _ index: PeerIndex, _ now: Instant) {
@@ -23,7 +22,7 @@ extension Speaker {
         case .connect: actions.append(.connect(index))
         case .send(let side, let bytes): actions.append(.send(index, side, MessageBuffer(bytes)))
         case .close(let side): actions.append(.close(index, side))
-        case .established(_, let session): sessionUp(index, session, now)
+        case .established(let side, let session): sessionUp(index, side, session, now)
         case .down(let session, let reason): sessionDown(index, session, reason, now)
         case .attemptFailed(let reason): actions.append(.report(index, .attemptFailed(reason)))
         }
@@ -115,12 +114,12 @@ extension Speaker {
     }
 
     private mutating func takeUpdate(_ message: UnsafeRawBufferPointer, _ index: PeerIndex, _ side: PeerFSM.Side, _ now: Instant) {
-        guard let (current, session) = peers[index.index]?.fsm.established, current == side else { return }
+        guard peers[index.index]?.upSide == side, let families = peers[index.index]?.upFamilies else { return }
         peers[index.index]?.counters.updatesReceived += 1
         peers[index.index]?.lastUpdateAt = now
         let result: UpdateResult
         do throws(NotificationMessage) {
-            result = try rib.receive(message, from: index, families: session.families)
+            result = try rib.receive(message, from: index, families: families)
         } catch {
             drive(index, now) { $0.handle(.messageError(side, error), now: now, &$1) }
             return
@@ -129,7 +128,7 @@ extension Speaker {
             if result.wasTreatedAsWithdraw { peers[index.index]?.counters.treatedAsWithdraw += 1 }
             actions.append(.report(index, .attributeFaults(result.faults, treatedAsWithdraw: result.wasTreatedAsWithdraw, update: Array(message))))
         }
-        if let family = result.endOfRIB { endOfRIB(index, family, session, now) }
+        if let family = result.endOfRIB, families.contains(family) { endOfRIB(index, family, now) }
         if result.refused > 0 { actions.append(.report(index, .pathsRefused(result.refused))) }
         if result.announced > 0 { checkMaximumPrefixes(index, now) }
     }
@@ -199,9 +198,11 @@ extension Speaker {
         return result
     }
 
-    private mutating func sessionUp(_ index: PeerIndex, _ session: NegotiatedSession, _ now: Instant) {
+    private mutating func sessionUp(_ index: PeerIndex, _ side: PeerFSM.Side, _ session: NegotiatedSession, _ now: Instant) {
         guard let settings = peers[index.index]?.settings else { return }
         peers[index.index]?.counters.establishedCount += 1
+        peers[index.index]?.upSide = side
+        peers[index.index]?.upFamilies = session.families
         peers[index.index]?.establishedAt = now
         peers[index.index]?.stateChangedAt = now
         peers[index.index]?.endOfRIBReceived = []
@@ -221,6 +222,7 @@ extension Speaker {
 
     private mutating func sessionDown(_ index: PeerIndex, _ session: NegotiatedSession, _ reason: SessionDownReason, _ now: Instant) {
         peers[index.index]?.stateChangedAt = now
+        peers[index.index]?.upSide = nil
         peers[index.index]?.establishedAt = nil
         actions.append(.report(index, .down(reason)))
         rib.peerDown(index)
@@ -246,8 +248,7 @@ extension Speaker {
         actions.append(.report(index, .flushedStaleRoutes(families)))
     }
 
-    private mutating func endOfRIB(_ index: PeerIndex, _ family: AddressFamily, _ session: NegotiatedSession, _ now: Instant) {
-        guard session.families.contains(family) else { return }
+    private mutating func endOfRIB(_ index: PeerIndex, _ family: AddressFamily, _ now: Instant) {
         peers[index.index]?.endOfRIBReceived.insert(AddressFamilySet(family))
         actions.append(.report(index, .endOfRIB(family)))
         if peers[index.index]?.helper.endOfRIB(family) ?? false { flushStale(index, AddressFamilySet(family)) }
@@ -268,13 +269,12 @@ extension Speaker {
     }
 
     private mutating func queue(_ delivery: Delivery, _ member: PeerIndex) {
-        guard let peer = peers[member.index] else { return }
-        if peer.isBacklogged {
+        guard let side = peers[member.index]?.upSide else { return }
+        if peers[member.index]?.isBacklogged ?? false {
             // Announcements are made up for by a replay; only withdrawals have to be remembered.
             for nlri in delivery.withdrawn { peers[member.index]?.missedWithdrawals.insert(nlri) }
             return
         }
-        guard let side = peer.fsm.established?.side else { return }
         actions.append(.send(member, side, delivery.buffer))
     }
 }

@@ -9,6 +9,9 @@ struct SpeakerPeer: Sendable {
     var fsm: PeerFSM
     /// By side: active, passive.
     var framers = [MessageFramer(), MessageFramer()]
+    /// The side that carries the session and the families on it, while it is up: what every UPDATE asks must not cost a copy of the session.
+    var upSide: PeerFSM.Side?
+    var upFamilies: AddressFamilySet = []
     var helper = GracefulRestartHelper()
     var endOfRIBReceived: AddressFamilySet = []
     var endOfRIBSent: AddressFamilySet = []
@@ -33,6 +36,12 @@ struct SpeakerPeer: Sendable {
     init(_ settings: PeerSettings, restart: RestartState, seed: UInt64) {
         self.settings = settings
         fsm = PeerFSM(settings.session, restart: restart, seed: seed)
+    }
+
+    /// Runs the state machine where it stands. Answers its next deadline.
+    mutating func drive(_ actions: inout [PeerFSM.Action], _ body: (inout PeerFSM, inout [PeerFSM.Action]) -> Void) -> Instant? {
+        body(&fsm, &actions)
+        return fsm.nextDeadline
     }
 
     /// Other peers' routes may leave to this one.

@@ -34,4 +34,43 @@ package enum OutboundAttributes {
         }
         return result
     }
+
+    /// RFC 4456 8 on a canonical block: ORIGINATOR_ID where there is none, our cluster id before the others. The rest is copied as it is.
+    package static func reflect(_ canonical: UnsafeRawBufferPointer, originator: BGPIdentifier, clusterID: BGPIdentifier) -> [UInt8] {
+        var writer = ByteWriter(capacity: canonical.count + 16)
+        var reader = ByteReader(canonical)
+        var hasOriginator = false
+        var hasClusterList = false
+        /// What must stand before an attribute of this type.
+        func fill(before type: UInt8, _ writer: inout ByteWriter) {
+            if !hasOriginator, type > AttributeType.originatorID.rawValue {
+                hasOriginator = true
+                writer.attributeHeader(.originatorID, flags: .optional, length: 4)
+                writer.u32(originator.rawValue)
+            }
+            if !hasClusterList, type > AttributeType.clusterList.rawValue {
+                hasClusterList = true
+                writer.attributeHeader(.clusterList, flags: .optional, length: 4)
+                writer.u32(clusterID.rawValue)
+            }
+        }
+        while !reader.isEmpty {
+            let offset = canonical.count - reader.remaining
+            guard let attribute = RawAttribute.next(&reader) else { break }
+            fill(before: attribute.type.rawValue, &writer)
+            switch attribute.type {
+            case .originatorID: hasOriginator = true
+            case .clusterList:
+                hasClusterList = true
+                writer.attributeHeader(.clusterList, flags: .optional, length: attribute.value.count + 4)
+                writer.u32(clusterID.rawValue)
+                writer.append(attribute.value)
+                continue
+            default: break
+            }
+            writer.append(canonical.part(offset, canonical.count - reader.remaining - offset))
+        }
+        fill(before: .max, &writer)
+        return writer.bytes
+    }
 }
