@@ -56,7 +56,7 @@ extension RIB {
     }
 
     private mutating func tellPending(_ index: Int, _ now: Instant, _ deliveries: inout [Delivery]) {
-        guard let profile = profiles[index], let pending = groups[index]?.takePending(now: now) else { return }
+        guard let profile = profiles[index]?.value, let pending = groups[index]?.takePending(now: now) else { return }
         let family = profile.family
         var buckets: [Bucket] = []
         var bucketOf: [UInt64: Int] = [:]
@@ -212,7 +212,7 @@ extension RIB {
     }
 
     private mutating func goOnWithReplay(_ index: Int, _ budget: Int, _ deliveries: inout [Delivery], _ done: inout [ReplayDone]) {
-        guard let profile = profiles[index], let replay = groups[index]?.currentReplay(), let total = groups[index]?.entryCount else { return }
+        guard let profile = profiles[index]?.value, let replay = groups[index]?.currentReplay(), let total = groups[index]?.entryCount else { return }
         let end = min(Int(replay.cursor) + budget, total)
         var buckets: [Bucket] = []
         var bucketOf: [UInt64: Int] = [:]

@@ -38,6 +38,18 @@ package struct RoutingPeer: Sendable {
     }
 }
 
+/// A group's profile behind a reference: reading it once per prefix is one count, and not one for each of its parts.
+final class GroupProfile: Sendable {
+    let value: ExportProfile
+    let family: AddressFamily
+    let sendsPathIDs: Bool
+    init(_ value: ExportProfile) {
+        self.value = value
+        family = value.family
+        sendsPathIDs = value.sendsPathIDs
+    }
+}
+
 /// A prefix whose selected paths changed; valid until the next `export`.
 package struct LocRIBChange: Sendable, Equatable {
     package let prefix: Prefix
@@ -55,7 +67,7 @@ package struct RIB: ~Copyable {
     package internal(set) var peers: [RoutingPeer?] = [nil]
     package internal(set) var groups: [UpdateGroup?] = []
     /// The groups' profiles beside them: what is asked once per prefix must not cost a copy of the group.
-    var profiles: [ExportProfile?] = []
+    var profiles: [GroupProfile?] = []
     /// What the decision asks of a peer once per path, by peer index.
     var keys: [PeerKey] = []
 
@@ -172,15 +184,15 @@ package struct RIB: ~Copyable {
 
     /// The group of a profile. A new one is filled from the Loc-RIB: its members then get it by replay.
     private mutating func group(for profile: ExportProfile) -> Int {
-        if let existing = profiles.firstIndex(where: { $0 == profile }) { return existing }
+        if let existing = profiles.firstIndex(where: { $0?.value == profile }) { return existing }
         let index: Int
         if let free = groups.firstIndex(where: { $0 == nil }) {
             groups[free] = UpdateGroup(profile: profile)
-            profiles[free] = profile
+            profiles[free] = GroupProfile(profile)
             index = free
         } else {
             groups.append(UpdateGroup(profile: profile))
-            profiles.append(profile)
+            profiles.append(GroupProfile(profile))
             index = groups.count - 1
         }
         if profile.sendsPathIDs { tables[profile.family.index].retiresPaths = true }
@@ -298,12 +310,12 @@ package struct RIB: ~Copyable {
     private mutating func offer(_ index: PrefixIndex, _ family: AddressFamily, to group: Int) {
         guard let profile = profiles[group] else { return }
         if profile.sendsPathIDs {
-            offerPaths(index, profile, to: group)
+            offerPaths(index, profile.value, to: group)
             return
         }
         var handle: AttributeHandle?
         var source = PeerIndex.local
-        if let best = tables[family.index].best(index), let told = outbound(best, index, profile) {
+        if let best = tables[family.index].best(index), let told = outbound(best, index, profile.value) {
             handle = told
             source = best.peer
         }
