@@ -99,6 +99,30 @@ import Testing
         #expect(try lab.ctl("n", "peer", "10.0.0.9").status == 1)
     }
 
+    @Test func `a range takes so many peers and no more, and another one when one has gone (maxDynamicPeers)`() throws {
+        let lab = try Self.pair()
+        for last in [3, 4] { try lab.must("ip addr add 10.0.0.\(last)/24 dev eth0", in: "peer") }
+        try lab.write(
+            "r.yaml",
+            BirdTests.node + Lab.object("BGPPeer", "range", "listenRange: 10.0.0.0/24, asNumber: 64512, maxDynamicPeers: 1, gracefulRestart: 'off'"))
+        try lab.startAgent("n", in: "node")
+        try lab.wait(20, "the agent listens") { try lab.ctl("n", "peers").status == 0 }
+        func raw(_ last: Int, _ seconds: Int) throws -> Process {
+            try lab.start(["python3", lab.folder + "/raw.py", "peer", "10.0.0.\(last)", "10.0.0.1", "\(seconds)"], in: "peer", log: "raw\(last).txt")
+        }
+        let first = try raw(3, 60)
+        try lab.wait(20, "the first one is up") { try lab.ctl("n", "peer", "10.0.0.3").status == 0 }
+        let second = try raw(4, 60)
+        second.waitUntilExit()
+        #expect(second.terminationStatus != 0)
+        #expect(try lab.ctl("n", "peer", "10.0.0.4").status == 1)
+        try lab.wait(5, "the log says why") { lab.log("n.log").contains("too many dynamic peers") }
+        kill(first.processIdentifier, SIGKILL)
+        try lab.wait(20, "the first one is gone") { try lab.ctl("n", "peer", "10.0.0.3").text.contains("no peer has the address") }
+        _ = try raw(4, 60)
+        try lab.wait(20, "now the second one is up") { try lab.ctl("n", "peer", "10.0.0.4").status == 0 }
+    }
+
     /// Two agents that are peers of each other, with a secret each.
     private static func twoAgents(_ peerFields: String) throws -> Lab {
         let lab = try Self.pair()
