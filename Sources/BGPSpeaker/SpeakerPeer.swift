@@ -3,8 +3,9 @@ package import BGPRouting
 package import BGPSession
 package import NetTypes
 
-/// A peer inside the speaker: its state machine, its framers, and what was counted.
-struct SpeakerPeer: Sendable {
+/// A peer inside the speaker: its state machine, its framers, and what was counted. A class, because what a message asks of it must not cost a copy of it
+/// all; the speaker alone refers to it.
+final class SpeakerPeer {
     var settings: PeerSettings
     var fsm: PeerFSM
     /// By side: active, passive.
@@ -39,7 +40,7 @@ struct SpeakerPeer: Sendable {
     }
 
     /// Runs the state machine where it stands. Answers its next deadline.
-    mutating func drive(_ actions: inout [PeerFSM.Action], _ body: (inout PeerFSM, inout [PeerFSM.Action]) -> Void) -> Instant? {
+    func drive(_ actions: inout [PeerFSM.Action], _ body: (inout PeerFSM, inout [PeerFSM.Action]) -> Void) -> Instant? {
         body(&fsm, &actions)
         return fsm.nextDeadline
     }
