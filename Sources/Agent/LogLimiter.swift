@@ -17,13 +17,11 @@ struct LogLimiter {
     mutating func admit(_ peer: PeerIndex, now: Instant) -> Int? {
         var window = windows[peer] ?? Window(began: now, count: 0, suppressed: 0)
         if now - window.began >= LogLimiter.interval { window = Window(began: now, count: 0, suppressed: window.suppressed) }
-        defer { windows[peer] = window }
-        guard window.count < LogLimiter.limit else {
-            window.suppressed += 1
-            return nil
-        }
-        window.count += 1
-        defer { window.suppressed = 0 }
-        return window.suppressed
+        let isAdmitted = window.count < LogLimiter.limit
+        let leftOut = window.suppressed
+        window.count += isAdmitted ? 1 : 0
+        window.suppressed = isAdmitted ? 0 : leftOut + 1
+        windows[peer] = window
+        return isAdmitted ? leftOut : nil
     }
 }

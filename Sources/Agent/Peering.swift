@@ -147,7 +147,7 @@ final class Peering {
             if links[link] != nil, current == address { continue }
             // Another neighbour, while the session with the old one is up: it stays.
             if links[link] != nil, current != nil, speaker.snapshot(entry.index)?.session != nil { continue }
-            setPassword(nil, Prefix(host: address), entry.options.password, transport)
+            setKeys(nil, Prefix(host: address), entry.options, transport)
             remove(address, .peerDeconfigured, &speaker, now)
         }
         for (name, template) in links {
@@ -156,7 +156,7 @@ final class Peering {
             var planned = template.planned
             planned.target = .address(address)
             linkLocalAddresses[name] = plane.link(name)?.address
-            setPassword(template.options.password, Prefix(host: address), entries[address]?.options.password, transport)
+            setKeys(template.options, Prefix(host: address), entries[address]?.options, transport)
             applyPeer(planned, address, template.options, &speaker, transport, now)
             entries[address]?.link = name
         }
@@ -301,8 +301,7 @@ final class Peering {
                     continue
                 }
                 wanted.insert(address)
-                setPassword(options.password, Prefix(host: address), entries[address]?.options.password, transport)
-                setAuthentication(options.authentication, Prefix(host: address), entries[address]?.options.authentication, transport)
+                setKeys(options, Prefix(host: address), entries[address]?.options, transport)
                 applyPeer(planned, address, options, &speaker, transport, now)
             case .interface(let name):
                 if let holdReason { held.append((planned, holdReason)) } else { newLinks[name] = (planned, options) }
@@ -311,15 +310,11 @@ final class Peering {
                     held.append((planned, holdReason))
                     continue
                 }
-                setPassword(options.password, range, ranges[range]?.options.password, transport)
-                setAuthentication(options.authentication, range, ranges[range]?.options.authentication, transport)
+                setKeys(options, range, ranges[range]?.options, transport)
                 newRanges[range] = (planned, options)
             }
         }
-        for (range, old) in ranges where newRanges[range] == nil {
-            setPassword(nil, range, old.options.password, transport)
-            setAuthentication(nil, range, old.options.authentication, transport)
-        }
+        for (range, old) in ranges where newRanges[range] == nil { setKeys(nil, range, old.options, transport) }
         ranges = newRanges
         links = newLinks
         for (address, entry) in entries where !wanted.contains(address) && entry.removeAt == nil {
@@ -334,31 +329,22 @@ final class Peering {
                     continue
                 }
             }
-            setPassword(nil, Prefix(host: address), entry.options.password, transport)
-            setAuthentication(nil, Prefix(host: address), entry.options.authentication, transport)
+            setKeys(nil, Prefix(host: address), entry.options, transport)
             entries[address]?.removeAt = now + Peering.removalGrace
             revision += 1
         }
         handleTimeouts(&speaker, now: now)
     }
 
-    private func setPassword(_ password: [UInt8]?, _ prefix: Prefix, _ old: [UInt8]?, _ transport: Transport) {
-        guard password != old else { return }
+    /// The keys of a peer or a range on the listeners, TCP MD5 and TCP-AO; nil takes them away. The one place for every kind of peer.
+    private func setKeys(_ new: TCPSocket.Options?, _ prefix: Prefix, _ old: TCPSocket.Options?, _ transport: Transport) {
         do throws(SystemError) {
-            try transport.setPassword(password, for: prefix)
+            if new?.password != old?.password { try transport.setPassword(new?.password, for: prefix) }
+            if new?.authentication != old?.authentication {
+                try transport.setAuthentication(new?.authentication, old: old?.authentication, for: prefix)
+            }
         } catch {
-            logger.error("cannot set a TCP MD5 password", metadata: ["peer": "\(prefix)", "reason": "\(error)"])
-        }
-    }
-
-    private func setAuthentication(
-        _ key: TCPSocket.AuthenticationKey?, _ prefix: Prefix, _ old: TCPSocket.AuthenticationKey?, _ transport: Transport
-    ) {
-        guard key != old else { return }
-        do throws(SystemError) {
-            try transport.setAuthentication(key, old: old, for: prefix)
-        } catch {
-            logger.error("cannot set a TCP-AO key", metadata: ["peer": "\(prefix)", "reason": "\(error)"])
+            logger.error("cannot set the key of a peer", metadata: ["peer": "\(prefix)", "reason": "\(error)"])
         }
     }
 

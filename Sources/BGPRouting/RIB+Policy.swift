@@ -1,9 +1,8 @@
 import BGPMessages
 package import NetTypes
 
-/// What policy makes of one attribute set of one peer, worked out as far as the set alone decides it. Holds references until `endVerdict`.
+/// What policy makes of one attribute set of one peer in one family, worked out as far as the set alone decides it. Holds references until `endVerdict`.
 struct SetVerdict {
-    let received: AttributeHandle
     var ineligible: IneligibleReason?
     /// What the RFCs change in every route with the set (GRACEFUL_SHUTDOWN, OTC, LLGR_STALE), interned; `received` where they change nothing.
     var base: AttributeHandle
@@ -22,7 +21,7 @@ extension RIB {
         let key = attributes.key(handle)
         let nextHop = attributes.nextHopAddress(handle)
         var verdict = SetVerdict(
-            received: handle, ineligible: importPolicy.judge(key, nextHop: nextHop, allowedOwnAS: peer.policy.allowedOwnAS), base: handle,
+            ineligible: importPolicy.judge(key, nextHop: nextHop, allowedOwnAS: peer.policy.allowedOwnAS), base: handle,
             facts: RouteFilter.RouteFacts(isLocal: false, isInternalPeer: peer.isInternal, localPref: key.localPref, interface: ""))
         var operations: [AttributeOperation] = []
         // RFC 8326 4.2: the last choice, also for the rest of our AS.
@@ -62,13 +61,11 @@ extension RIB {
             if rule.action == .reject {
                 ineligible = ineligible ?? .rejectedByFilter
             } else if !rule.operations.isEmpty {
-                // Rules of the families are told apart by their parity.
-                let slot = position * 2 + prefix.family.index
-                if let known = verdict.byRule[slot] {
+                if let known = verdict.byRule[position] {
                     effective = known
                 } else {
                     effective = attributes.transformed(verdict.base) { set in for operation in rule.operations { operation.apply(to: &set) } }
-                    verdict.byRule[slot] = effective
+                    verdict.byRule[position] = effective
                 }
             }
         }

@@ -51,7 +51,7 @@ package struct GracefulRestartHelper: Sendable, Hashable {
     package mutating func sessionDown(
         _ session: NegotiatedSession, reason: SessionDownReason, now: Instant
     ) -> (kept: AddressFamilySet, longLived: AddressFamilySet) {
-        guard let capability = session.remoteGracefulRestart, reason.permitsGracefulRestart(bothNotify: capability.notification) else {
+        guard let capability = session.remoteGracefulRestart, reason.permitsGracefulRestart(bothNotify: session.preservesOverNotification) else {
             clear()
             return ([], [])
         }

@@ -35,6 +35,8 @@ package struct NegotiatedSession: Sendable, Hashable {
     package var attributeContext: AttributeContext {
         AttributeContext(isInternal: isInternal, isFourOctetAS: isFourOctetAS, addPath: addPathReceive, hasExtendedNextHop: hasExtendedNextHop)
     }
+    /// Both sides announced N: any NOTIFICATION but a Hard Reset preserves routes (RFC 8538 section 2). We always do with the capability.
+    package var preservesOverNotification: Bool { remoteGracefulRestart?.notification ?? false }
     /// The peer's long-lived stale time of a family; 0 for none.
     package func longLivedStaleTime(_ family: AddressFamily) -> Duration {
         .seconds(Int64(remoteLongLived.first { $0.afiSafi.family == family }?.staleTime ?? 0))

@@ -227,8 +227,7 @@ package struct PeerFSM: Sendable {
         case .bfdDown:
             guard let (side, session) = established else { return }
             // RFC 9384: the peer hears of it if it still hears. Nobody keeps routes over a path that does not forward.
-            let isHard = session.remoteGracefulRestart?.notification ?? false
-            end(side, .notificationSent(isHard ? .hardReset(.bfdDown) : .bfdDown), now, &actions)
+            end(side, .notificationSent(session.preservesOverNotification ? .hardReset(.bfdDown) : .bfdDown), now, &actions)
         case .messageError(let side, let notification):
             guard isSpeaking(side) else { return }
             end(side, .notificationSent(notification), now, &actions)
@@ -290,7 +289,7 @@ package struct PeerFSM: Sendable {
             guard let connection = connections[side.index] else { continue }
             connections[side.index] = nil
             var told = notification
-            if case .established(let session) = connection.phase, session.remoteGracefulRestart?.notification ?? false,
+            if case .established(let session) = connection.phase, session.preservesOverNotification,
                 notification != .configurationChange
             {
                 // RFC 8538 4: with N on both sides only a Hard Reset says that the routes are to go.

@@ -46,7 +46,7 @@ package struct InterfaceTable: Sendable {
     package init() {}
 
     package func isIgnored(_ name: String) -> Bool {
-        ignoredNames.contains { $0.hasSuffix("*") ? name.hasPrefix($0.dropLast()) : name == $0 }
+        ignoredNames.contains { InterfacePattern.matches($0, name) }
     }
 
     /// Our own link-local address on an interface, without scope.

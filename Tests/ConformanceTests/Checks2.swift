@@ -262,7 +262,7 @@ extension Conformance {
     }
 
     /// The octets are treated as a withdrawal of 10.9.0.0/24, and the session stays.
-    static func withdraws(_ octets: [UInt8], as number: UInt32 = 64512, _ what: String, wire: Wire? = nil) throws {
+    static func withdraws(_ octets: [UInt8], as number: UInt32 = 64512, _ what: String) throws {
         let wire = Wire()
         let remote = wire.add(2, as: number)
         try wire.establish(remote)

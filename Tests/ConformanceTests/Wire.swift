@@ -242,8 +242,6 @@ struct Told {
                 attributes = UpdateValidation.decode(block.plain, context).attributes
                 if let reach = block.mpReach, let family = reach.afiSafi.family {
                     read(reach.nlri, family, addPath, &announced)
-                    let start = raw.firstIndex(of: 14) ?? 0
-                    _ = start
                     nextHop = (reach.linkLocalNextHop.map { reach.nextHop.bytes + $0.bytes }) ?? reach.nextHop.bytes
                 }
                 if let unreach = block.mpUnreach, let family = unreach.afiSafi.family { read(unreach.nlri, family, addPath, &withdrawn) }

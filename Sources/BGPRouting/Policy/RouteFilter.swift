@@ -132,7 +132,7 @@ package struct RouteFilter: Sendable, Hashable {
             if onlyFromPeers, route.isLocal { return false }
             if let isInternalPeer, isInternalPeer != route.isInternalPeer { return false }
             if let priority, priority != RoutePriority.priority(ofLocalPref: route.localPref) { return false }
-            if let interface, !RouteFilter.interface(route.interface, matches: interface) { return false }
+            if let interface, !InterfacePattern.matches(interface, route.interface) { return false }
             guard needsAttributes else { return true }
             let set = attributes()
             if let community, !community.isIn(set) { return false }
@@ -174,9 +174,4 @@ package struct RouteFilter: Sendable, Hashable {
     }
 
     package func rule(_ position: Int, _ family: AddressFamily) -> Rule { rules[family.index][position] }
-
-    private static func interface(_ name: String, matches pattern: String) -> Bool {
-        guard pattern.hasSuffix("*") else { return name == pattern }
-        return !name.isEmpty && name.hasPrefix(pattern.dropLast())
-    }
 }
