@@ -104,7 +104,7 @@ final class KernelForwarding: ForwardingPlane {
         case .link(let interface):
             let before = interfaces.set(interface)
             needsNextHopRefresh = true
-            if before?.isUsable ?? false, !interface.isUsable { lost(interface.index) }
+            if before?.isUp ?? false, !interface.isUp { lost(interface.index) }
             if before != interface { local.interfaceChanged(interface.name, before?.name) }
             if interface.isUsable { delta.retryFailures() }
         case .linkRemoved(let index):
@@ -140,7 +140,8 @@ final class KernelForwarding: ForwardingPlane {
         }
     }
 
-    /// An interface went down or away: the kernel removed the routes that left by it, for IPv4 without a word.
+    /// An interface was set down or went away: the kernel removed the routes that left by it, for IPv4 without a word.
+    /// One that only lost its carrier keeps them (as `linkdown`): they are ours to delete.
     private func lost(_ index: InterfaceIndex) {
         var gone: [FIBRoute] = []
         delta.forEachOwn { _, _, present in
