@@ -21,12 +21,15 @@ deps-lab:
 build: deps-build
 	swift build $(STRICT)
 
+# Swift's libraries are linked in: one file to copy, a third less memory, and no search for libraries when it starts.
+RELEASE := -c release --static-swift-stdlib
+
 release: deps-build
-	swift build -c release $(STRICT)
+	swift build $(RELEASE) $(STRICT)
 
 # Pods on several hosts reach each other over BGP, in five scenes (examples/lab).
 demo: deps-demo release
-	$(SUDO) APUS_BIN="$$(swift build -c release --show-bin-path)" examples/lab/demo.sh
+	$(SUDO) APUS_BIN="$$(swift build $(RELEASE) --show-bin-path)" examples/lab/demo.sh
 
 # Every test: units, the kernel's FIB, and the labs with BIRD, FRR, GoBGP, OpenBGPD and ExaBGP.
 test: deps-lab lint
@@ -35,11 +38,11 @@ test: deps-lab lint
 
 # 100,000 routes from one peer into the kernel, side by side with BIRD.
 bench-fib: deps-demo release
-	$(SUDO) APUS_BIN="$$(swift build -c release --show-bin-path)" Benchmarks/bench-fib.sh
+	$(SUDO) APUS_BIN="$$(swift build $(RELEASE) --show-bin-path)" Benchmarks/bench-fib.sh
 
 # What three hostile peers cost the others.
 bench-hostile: deps-lab release
-	$(SUDO) APUS_BIN="$$(swift build -c release --show-bin-path)" Benchmarks/bench-hostile.sh
+	$(SUDO) APUS_BIN="$$(swift build $(RELEASE) --show-bin-path)" Benchmarks/bench-hostile.sh
 
 # Regenerates the field list of apus.resources(5) from the declarations in Sources/Resources.
 man: build

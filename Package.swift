@@ -28,7 +28,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
-        .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.1"),
     ],
     targets: [
         // C, and nothing but C: system libraries behind `static inline` wrappers.
@@ -60,7 +59,6 @@ let package = Package(
             [
                 "NetTypes", "BGPMessages", "BGPSession", "BGPRouting", "BGPSpeaker", "BFD", "FIB", "Resources", "StatusAPI",
                 "LinuxIO", "KernelRoutes", "TLS", .product(name: "Logging", package: "swift-log"),
-                .product(name: "FlyingFox", package: "FlyingFox"), .product(name: "FlyingSocks", package: "FlyingFox"),
             ]),
         .executableTarget(
             name: "apusd",

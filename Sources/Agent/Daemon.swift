@@ -124,9 +124,9 @@ struct Daemon {
     private func startEdges(_ mailbox: Mailbox<LoopMessage>, _ reload: Wakeup) throws(SystemError) {
         do throws(StartError) {
             try StatusServer.start(path: settings.socket, mailbox: mailbox, logger: logger)
-            try MetricsServer.start(address: settings.metrics, flag: "--metrics", mailbox: mailbox, logger: logger)
+            try MetricsServer.start(address: settings.metrics, flag: "--metrics", mailbox: mailbox)
             if settings.health != settings.metrics {
-                try MetricsServer.start(address: settings.health, flag: "--health", mailbox: mailbox, logger: logger)
+                try MetricsServer.start(address: settings.health, flag: "--health", mailbox: mailbox)
             }
             ResourceWatcher.start(loader, first: first, reload: reload, mailbox: mailbox, logger: logger)
         } catch {

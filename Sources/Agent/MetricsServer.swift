@@ -1,8 +1,4 @@
-import FlyingFox
-import FlyingSocks
-import FoundationEssentials
 import LinuxIO
-import Logging
 import NetTypes
 
 /// What the metrics page and the health checks are made of.
@@ -12,58 +8,98 @@ struct MetricsSnapshot: Sendable {
     var unreadyReason: String
 }
 
-/// Prometheus metrics and health, by HTTP on addresses of their own.
+/// Prometheus metrics and health: three pages by HTTP/1.1 (RFC 9112), on addresses of their own, one request a connection.
+///
+/// Why not a library: `docs/decisions/0010-own-http-for-three-pages.md`.
 enum MetricsServer {
-    static func start(address: String, flag: String, mailbox: Mailbox<LoopMessage>, logger: Logger) throws(StartError) {
+    /// Clients at a time, header fields of a request, octets of a line, and milliseconds of silence.
+    private static let maximumClients = 16
+    private static let maximumFields = 100
+    private static let maximumLine = 8192
+    private static let patience: Int32 = 5000
+
+    /// Opens the address, and serves on threads of their own. Throws where `address` is none, or cannot be bound.
+    static func start(address: String, flag: String, mailbox: Mailbox<LoopMessage>) throws(StartError) {
         guard !address.isEmpty else { return }
         guard let colon = address.lastIndex(of: ":"), let port = UInt16(address[address.index(after: colon)...]),
             let host = IPAddress(String(address[..<colon].filter { $0 != "[" && $0 != "]" }))
         else { throw StartError("\(flag): \"\(address)\" is not ADDRESS:PORT, such as 127.0.0.1:9091") }
-        // Bound once here, so that a port in use is a clear line and not a silent absence.
+        let box: ListenerBox
         do throws(SystemError) {
-            let probe = try TCPListener(on: SocketAddress(host, port: port))
-            _ = consume probe
+            box = ListenerBox(try TCPListener(on: SocketAddress(host, port: port)))
         } catch {
             throw StartError("\(flag) \(address): \(errorText(error.code))")
         }
-        Task.detached {
-            do {
-                let server: HTTPServer
-                if host.family == .ipv4 {
-                    server = HTTPServer(address: try .inet(ip4: host.description, port: port), logger: .disabled)
-                } else {
-                    server = HTTPServer(address: try .inet6(ip6: host.description, port: port), logger: .disabled)
+        let clients = Counter()
+        startEdgeThread {
+            while true {
+                guard let stream = box.listener.acceptStream() else { continue }
+                guard clients.add(1) <= maximumClients else {
+                    clients.add(-1)
+                    continue
                 }
-                await server.appendRoute("GET /metrics") { _ in
-                    guard let snapshot = await ask(mailbox) else { return HTTPResponse(statusCode: .serviceUnavailable) }
-                    return HTTPResponse(
-                        statusCode: .ok, headers: HTTPHeaders([.contentType: "text/plain; version=0.0.4"]),
-                        body: Data((snapshot.lines.joined(separator: "\n") + "\n").utf8))
+                let owned = StreamBox(stream)
+                startEdgeThread {
+                    owned.serve(mailbox)
+                    clients.add(-1)
                 }
-                await server.appendRoute("GET /liveness") { _ in
-                    HTTPResponse(statusCode: await ask(mailbox) == nil ? .serviceUnavailable : .ok)
-                }
-                await server.appendRoute("GET /readiness") { _ in
-                    guard let snapshot = await ask(mailbox) else { return HTTPResponse(statusCode: .serviceUnavailable) }
-                    return HTTPResponse(
-                        statusCode: snapshot.isReady ? .ok : .serviceUnavailable,
-                        body: Data((snapshot.isReady ? "ready\n" : snapshot.unreadyReason + "\n").utf8))
-                }
-                try await server.run()
-            } catch {
-                logger.error("the HTTP server ended", metadata: ["flag": "\(flag)", "reason": "\(error)"])
             }
         }
     }
 
-    /// Asks the loop, on a thread of its own because waiting blocks.
-    private static func ask(_ mailbox: Mailbox<LoopMessage>) async -> MetricsSnapshot? {
-        await withCheckedContinuation { continuation in
-            startEdgeThread {
-                let promise = Promise<MetricsSnapshot>()
-                mailbox.post(.metrics(promise))
-                continuation.resume(returning: promise.wait(milliseconds: 2000))
+    private final class ListenerBox: Sendable {
+        let listener: TCPListener
+        init(_ listener: consuming TCPListener) { self.listener = listener }
+    }
+
+    /// Owned by one thread after another, never by two.
+    private final class StreamBox: @unchecked Sendable {
+        private var stream: LineStream
+        init(_ stream: consuming LineStream) { self.stream = stream }
+
+        func serve(_ mailbox: Mailbox<LoopMessage>) {
+            guard let request = readLine() else { return }
+            // The fields say nothing that these pages depend on; they are read, because closing on unread octets would reset the connection.
+            var fields = 0
+            while let field = readLine(), !field.isEmpty {
+                fields += 1
+                guard fields <= maximumFields else { return }
             }
+            let answer = MetricsServer.answer(request) { mailbox.ask(milliseconds: 2000) { .metrics($0) } }
+            _ = stream.write(answer)
         }
+
+        private func readLine() -> String? {
+            guard var line = stream.readLine(milliseconds: patience, limit: maximumLine) else { return nil }
+            if line.last == UInt8(ascii: "\r") { line.removeLast() }
+            return String(decoding: line, as: UTF8.self)
+        }
+    }
+
+    /// The whole response to a request line; `snapshot` asks the routing loop, nil where it does not answer in time.
+    static func answer(_ requestLine: String, snapshot: () -> MetricsSnapshot?) -> [UInt8] {
+        let parts = requestLine.split(separator: " ", omittingEmptySubsequences: false)
+        guard parts.count == 3, parts[2].hasPrefix("HTTP/1.") else { return response("400 Bad Request", "not a request of HTTP/1.1\n") }
+        let isHead = parts[0] == "HEAD"
+        guard isHead || parts[0] == "GET" else { return response("405 Method Not Allowed", "only GET and HEAD\n", fields: "Allow: GET, HEAD\r\n") }
+        let path = parts[1].prefix { $0 != "?" }
+        guard ["/metrics", "/liveness", "/readiness"].contains(path) else {
+            return response("404 Not Found", "there are /metrics, /liveness and /readiness\n", isHead: isHead)
+        }
+        guard let snapshot = snapshot() else { return response("503 Service Unavailable", "the routing loop did not answer in time\n", isHead: isHead) }
+        switch path {
+        case "/metrics":
+            return response("200 OK", snapshot.lines.joined(separator: "\n") + "\n", type: "text/plain; version=0.0.4", isHead: isHead)
+        case "/readiness" where !snapshot.isReady: return response("503 Service Unavailable", snapshot.unreadyReason + "\n", isHead: isHead)
+        case "/readiness": return response("200 OK", "ready\n", isHead: isHead)
+        default: return response("200 OK", "alive\n", isHead: isHead)
+        }
+    }
+
+    private static func response(
+        _ status: String, _ body: String, type: String = "text/plain; charset=utf-8", fields: String = "", isHead: Bool = false
+    ) -> [UInt8] {
+        let head = "HTTP/1.1 \(status)\r\nContent-Type: \(type)\r\nContent-Length: \(body.utf8.count)\r\n\(fields)Connection: close\r\n\r\n"
+        return Array((isHead ? head : head + body).utf8)
     }
 }

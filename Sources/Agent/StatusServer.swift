@@ -47,9 +47,7 @@ enum StatusServer {
             while let line = stream.readLine(milliseconds: 60000, limit: StatusCodec.maximumRequest) {
                 var answer = StatusAnswer()
                 if let request = StatusCodec.request(line) {
-                    let promise = Promise<StatusAnswer>()
-                    mailbox.post(.question(request, promise))
-                    if let given = promise.wait(milliseconds: StatusServer.answerTimeout) {
+                    if let given = mailbox.ask(milliseconds: StatusServer.answerTimeout, { .question(request, $0) }) {
                         answer = given
                     } else {
                         answer.error = "the daemon did not answer in time"

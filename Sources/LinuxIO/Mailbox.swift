@@ -12,6 +12,13 @@ package final class Mailbox<Value: Sendable>: Sendable {
         wakeup.signal()
     }
 
+    /// Posts a question and waits at most so long for its answer; nil then.
+    package func ask<Answer>(milliseconds: Int32, _ question: (Promise<Answer>) -> Value) -> Answer? {
+        let promise = Promise<Answer>()
+        post(question(promise))
+        return promise.wait(milliseconds: milliseconds)
+    }
+
     package func takeAll() -> [Value] {
         values.withLock {
             let taken = $0

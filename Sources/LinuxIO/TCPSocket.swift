@@ -237,6 +237,12 @@ package struct TCPListener: ~Copyable {
         guard raw >= 0, let owned = try? FileDescriptor(raw, "accept4"), let peer = SocketAddress(from) else { return nil }
         return AcceptedConnection(socket: TCPSocket(accepted: owned, family: address.address.family), peer: peer)
     }
+
+    /// Waits for a client of a text protocol; nil on an error that passes. For edge threads, never for the routing thread.
+    package func acceptStream() -> LineStream? {
+        guard waitReadable(descriptor.raw, milliseconds: -1) else { return nil }
+        return try? LineStream(accepted: Glibc.accept(descriptor.raw, nil, nil))
+    }
 }
 
 extension TCPSocket {

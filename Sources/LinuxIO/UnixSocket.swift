@@ -16,7 +16,7 @@ private func unixAddress(_ path: String) throws(SystemError) -> sockaddr_un {
     return address
 }
 
-/// A blocking stream over a unix socket that carries lines of text. For edge threads and the CLI, never for the routing thread.
+/// A blocking stream over a socket that carries lines of text. For edge threads and the CLI, never for the routing thread.
 package struct LineStream: ~Copyable {
     private let descriptor: FileDescriptor
     private var buffered: [UInt8] = []
@@ -33,7 +33,12 @@ package struct LineStream: ~Copyable {
         descriptor = owned
     }
 
-    fileprivate init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
+    /// An accepted socket, blocking; it gives up on a writer that takes nothing for ten seconds.
+    init(accepted raw: Int32) throws(SystemError) {
+        descriptor = try FileDescriptor(raw, "accept")
+        var limit = timeval(tv_sec: 10, tv_usec: 0)
+        setsockopt(raw, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+    }
 
     /// The next line without its end; nil at the end of the stream, after `milliseconds` of silence, or beyond `limit` octets.
     package mutating func readLine(milliseconds: Int32, limit: Int) -> [UInt8]? {
@@ -54,8 +59,10 @@ package struct LineStream: ~Copyable {
     }
 
     /// Writes a line. False where the other end is gone or takes nothing for ten seconds.
-    package func writeLine(_ line: [UInt8]) -> Bool {
-        let data = line + [UInt8(ascii: "\n")]
+    package func writeLine(_ line: [UInt8]) -> Bool { write(line + [UInt8(ascii: "\n")]) }
+
+    /// Writes octets as they are; answers as `writeLine`.
+    package func write(_ data: [UInt8]) -> Bool {
         var sent = 0
         while sent < data.count {
             let count = data[sent...].withUnsafeBytes { send(descriptor.raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
@@ -97,11 +104,6 @@ package struct UnixListener: ~Copyable, Sendable {
 
     /// Waits for a client; nil on an error that passes.
     package func accept() -> LineStream? {
-        let raw = Glibc.accept(descriptor.raw, nil, nil)
-        guard raw >= 0 else { return nil }
-        var limit = timeval(tv_sec: 10, tv_usec: 0)
-        setsockopt(raw, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-        guard let owned = try? FileDescriptor(raw, "accept") else { return nil }
-        return LineStream(owned)
+        try? LineStream(accepted: Glibc.accept(descriptor.raw, nil, nil))
     }
 }

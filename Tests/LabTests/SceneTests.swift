@@ -326,9 +326,19 @@ import Testing
         #expect(try BirdTests.routes(lab).contains("blackhole 10.65.1.0/26"))
         try lab.write("r.yaml", BirdTests.node)
         try lab.wait(10, "it is healthy again") { try lab.ctl("n", "status").status == 0 }
-        let get = "exec 3<>/dev/tcp/127.0.0.1/9091; printf 'GET /metrics HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n' >&3; timeout 3 cat <&3"
-        let metrics = try Lab.run(["ip", "netns", "exec", lab.name("node"), "bash", "-c", get]).text
+        func get(_ port: Int, _ request: String) throws -> String {
+            let script = "exec 3<>/dev/tcp/127.0.0.1/\(port); printf '\(request)\\r\\nHost: x\\r\\n\\r\\n' >&3; timeout 3 cat <&3"
+            return try Lab.run(["ip", "netns", "exec", lab.name("node"), "bash", "-c", script]).text
+        }
+        let metrics = try get(9091, "GET /metrics HTTP/1.1")
+        #expect(metrics.hasPrefix("HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\n"))
         #expect(metrics.contains("apus_fib_routes_missing 0"))
+        #expect(try get(9099, "GET /liveness HTTP/1.1").hasSuffix("alive\n"))
+        #expect(try get(9099, "HEAD /readiness HTTP/1.1").hasSuffix("Connection: close\r\n\r\n"))
+        #expect(try get(9099, "GET /readiness?x HTTP/1.1").hasSuffix("ready\n"))
+        #expect(try get(9099, "POST /metrics HTTP/1.1").contains("405 Method Not Allowed"))
+        #expect(try get(9099, "GET /etc HTTP/1.1").contains("404 Not Found"))
+        #expect(try get(9099, "nonsense").contains("400 Bad Request"))
     }
 
     @Test func `SIGTERM leaves the routes in the kernel, and --dry-run writes none`() throws {
