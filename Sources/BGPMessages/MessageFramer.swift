@@ -48,6 +48,23 @@ package struct MessageFramer: Sendable {
         }
     }
 
+    /// Hands the UPDATEs that lie whole in `input` to `body`, as `consume` will, and changes nothing. What is wrong ends it silently: `consume`
+    /// will say so.
+    package func peek(_ input: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Void) {
+        var offset = 0
+        if !partial.isEmpty {
+            guard partial.count + input.count >= 18 else { return }
+            func octet(_ at: Int) -> Int { Int(at < partial.count ? partial[at] : input[at - partial.count]) }
+            offset = (octet(16) << 8 | octet(17)) - partial.count
+        }
+        while offset >= 0, input.count - offset >= MessageSize.header {
+            let length = Int(input[offset + 16]) << 8 | Int(input[offset + 17])
+            guard length >= MessageSize.header, input.count - offset >= length else { return }
+            if MessageType(rawValue: input[offset + 18]) == .update { body(input.part(offset, length)) }
+            offset += length
+        }
+    }
+
     private func checkHeader(_ bytes: UnsafeRawBufferPointer) throws(NotificationMessage) -> (type: MessageType, length: Int) {
         var reader = ByteReader(bytes)
         guard let first = reader.u64(), let second = reader.u64(), let rawLength = reader.u16(), let rawType = reader.u8() else {

@@ -16,7 +16,8 @@ package enum NLRI {
         var low: UInt64 = 0
         if octets.count <= 8 {
             for octet in octets { high = high << 8 | UInt64(octet) }
-            high = octets.isEmpty ? 0 : high << UInt64(64 - 8 * octets.count)
+            // No octets: shifted out by the whole width.
+            high = high << UInt64(64 - 8 * octets.count)
         } else {
             for i in 0..<8 { high = high << 8 | UInt64(octets[i]) }
             for i in 8..<octets.count { low = low << 8 | UInt64(octets[i]) }
@@ -61,7 +62,6 @@ extension ByteWriter {
     package mutating func append(_ prefix: Prefix) {
         u8(prefix.length)
         let octets = (Int(prefix.length) + 7) >> 3
-        for i in 0..<min(octets, 8) { u8(UInt8(truncatingIfNeeded: prefix.high >> UInt64(56 - 8 * i))) }
-        if octets > 8 { for i in 0..<(octets - 8) { u8(UInt8(truncatingIfNeeded: prefix.low >> UInt64(56 - 8 * i))) } }
+        withUnsafeBytes(of: (prefix.high.bigEndian, prefix.low.bigEndian)) { append($0.part(0, octets)) }
     }
 }

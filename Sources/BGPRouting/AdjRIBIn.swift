@@ -366,6 +366,10 @@ package struct AdjRIBIn: ~Copyable {
     /// True where the prefix has no path at all.
     package func hasNoPath(_ index: PrefixIndex) -> Bool { Int(index) >= heads.count || heads[Int(index)] == 0 }
 
+    /// See `PrefixTable.warm`.
+    func warm(_ prefix: Prefix) -> UInt32 { prefixes.warm(prefix) }
+    func warm(_ index: PrefixIndex) -> UInt32 { prefixes.warm(index) }
+
     /// Gives a prefix without paths back. The caller has told everyone who addresses arrays by its index.
     package mutating func releaseIfEmpty(_ index: PrefixIndex) -> Bool {
         guard heads[Int(index)] == 0, !isDirty[Int(index)] else { return false }
@@ -408,20 +412,32 @@ package struct AdjRIBIn: ~Copyable {
     }
 }
 
-/// One table per family. Elements are lent, never copied: copying a table's arrays by reference for every access would cost more than the
-/// access.
+/// One table per family, lent in place.
+///
+/// Why by address: a `_read` accessor of a stored struct moves the whole table to the stack and back at every access, which was a tenth of a
+/// full table's time.
 package struct FamilyTables: ~Copyable {
-    private var ipv4: AdjRIBIn
-    private var ipv6: AdjRIBIn
+    private let base: UnsafeMutablePointer<AdjRIBIn>
 
     init(seed: UInt64) {
-        ipv4 = AdjRIBIn(family: .ipv4, seed: seed)
-        ipv6 = AdjRIBIn(family: .ipv6, seed: seed)
+        base = .allocate(capacity: AddressFamily.allCases.count)
+        for family in AddressFamily.allCases { (base + family.index).initialize(to: AdjRIBIn(family: family, seed: seed)) }
+    }
+
+    deinit {
+        base.deinitialize(count: AddressFamily.allCases.count)
+        base.deallocate()
     }
 
     /// By family index.
     package subscript(index: Int) -> AdjRIBIn {
-        @inline(__always) _read { if index == 0 { yield ipv4 } else { yield ipv6 } }
-        @inline(__always) _modify { if index == 0 { yield &ipv4 } else { yield &ipv6 } }
+        @inline(__always) unsafeAddress {
+            precondition(index >= 0 && index < 2, "no such family")
+            return UnsafePointer(base + index)
+        }
+        @inline(__always) unsafeMutableAddress {
+            precondition(index >= 0 && index < 2, "no such family")
+            return base + index
+        }
     }
 }

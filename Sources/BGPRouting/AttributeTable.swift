@@ -83,7 +83,8 @@ package struct AttributeTable: ~Copyable {
     package private(set) var byteCount = 0
     private var entries: [Entry] = []
     private var free: [AttributeHandle] = []
-    private var slots: [UInt32]
+    /// Open addressing: the hash in the upper half, handle + 1 in the lower; 0: empty. Its own copy of the hash spares a look at the entry.
+    private var slots: [UInt64]
     private var mask: Int
     private let seed: UInt64
 
@@ -91,7 +92,7 @@ package struct AttributeTable: ~Copyable {
         self.identity = identity
         self.seed = seed
         nextHops = NextHopRegistry(assumesReachable: assumesReachableNextHops)
-        slots = [UInt32](repeating: 0, count: 64)
+        slots = [UInt64](repeating: 0, count: 64)
         mask = 63
     }
 
@@ -145,7 +146,7 @@ package struct AttributeTable: ~Copyable {
         entries[Int(handle)].references -= 1
         guard entries[Int(handle)].references == 0 else { return }
         let entry = entries[Int(handle)]
-        removeSlot(handle)
+        removeSlot(handle, entry.hash)
         nextHops.release(entry.key.nextHop)
         entry.bytes?.deallocate()
         entries[Int(handle)].bytes = nil
@@ -155,7 +156,7 @@ package struct AttributeTable: ~Copyable {
         if count == 0 {
             entries = []
             free = []
-            slots = [UInt32](repeating: 0, count: 64)
+            slots = [UInt64](repeating: 0, count: 64)
             mask = 63
         }
     }
@@ -204,9 +205,13 @@ package struct AttributeTable: ~Copyable {
     private func find(_ block: UnsafeRawBufferPointer, _ nextHop: IPAddress?, _ hash: UInt32) -> AttributeHandle? {
         var slot = Int(hash) & mask
         while slots[slot] != 0 {
-            let handle = slots[slot] - 1
+            guard UInt32(slots[slot] >> 32) == hash else {
+                slot = (slot + 1) & mask
+                continue
+            }
+            let handle = AttributeHandle(truncatingIfNeeded: slots[slot]) - 1
             let entry = entries[Int(handle)]
-            if entry.hash == hash, Int(entry.byteCount) == block.count, entry.hasSeparateNextHop == (nextHop != nil),
+            if Int(entry.byteCount) == block.count, entry.hasSeparateNextHop == (nextHop != nil),
                 nextHop == nil || nextHops.entries[Int(entry.key.nextHop)].address == nextHop,
                 AttributeTable.equal(UnsafeRawBufferPointer(start: entry.bytes, count: block.count), block)
             {
@@ -275,22 +280,22 @@ package struct AttributeTable: ~Copyable {
     private mutating func place(_ handle: AttributeHandle, _ hash: UInt32) {
         var slot = Int(hash) & mask
         while slots[slot] != 0 { slot = (slot + 1) & mask }
-        slots[slot] = handle + 1
+        slots[slot] = UInt64(hash) << 32 | UInt64(handle + 1)
     }
 
     private mutating func growSlots() {
         let old = slots
-        slots = [UInt32](repeating: 0, count: old.count * 2)
+        slots = [UInt64](repeating: 0, count: old.count * 2)
         mask = slots.count - 1
-        for slot in old where slot != 0 { place(slot - 1, entries[Int(slot - 1)].hash) }
+        for slot in old where slot != 0 { place(AttributeHandle(truncatingIfNeeded: slot) - 1, UInt32(slot >> 32)) }
     }
 
-    private mutating func removeSlot(_ handle: AttributeHandle) {
-        var hole = Int(entries[Int(handle)].hash) & mask
-        while slots[hole] != handle + 1 { hole = (hole + 1) & mask }
+    private mutating func removeSlot(_ handle: AttributeHandle, _ hash: UInt32) {
+        var hole = Int(hash) & mask
+        while UInt32(truncatingIfNeeded: slots[hole]) != handle + 1 { hole = (hole + 1) & mask }
         var next = (hole + 1) & mask
         while slots[next] != 0 {
-            let home = Int(entries[Int(slots[next] - 1)].hash) & mask
+            let home = Int(slots[next] >> 32) & mask
             if (next &- home) & mask >= (next &- hole) & mask {
                 slots[hole] = slots[next]
                 hole = next

@@ -71,6 +71,16 @@ extension RIB {
         return result
     }
 
+    /// Touches what `receive` will need of the IPv4 prefixes of an UPDATE: see `PrefixTable.warm`.
+    package mutating func warm(_ message: UnsafeRawBufferPointer, from index: PeerIndex) {
+        guard let hasPathID = keys.indices.contains(index.index) ? keys[index.index].hasPathID : nil, let update = try? UpdateMessage(message: message)
+        else { return }
+        for field in [update.withdrawn, update.nlri] {
+            var reader = ByteReader(field)
+            while let (prefix, _) = NLRI.next(&reader, .ipv4, hasPathID: hasPathID) { warmth &+= tables[0].warm(prefix) }
+        }
+    }
+
     /// The interned set of an UPDATE, retained. Nil: treat as withdraw.
     private mutating func attributeHandle(
         _ block: borrowing AttributeBlock, _ mpNextHop: IPAddress?, _ peer: RoutingPeer, hasReachable: Bool, hasIPv4NLRI: Bool,

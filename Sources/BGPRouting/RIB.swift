@@ -76,7 +76,11 @@ package struct RIB: ~Copyable {
         var identifier: BGPIdentifier
         var isInternal: Bool
         var isClient: Bool
+        /// IPv4 prefixes come with a path identifier.
+        var hasPathID: Bool
     }
+    /// What was read ahead, only so that it is read.
+    var warmth: UInt32 = 0
     package internal(set) var importPolicy = ImportPolicy()
     package var maximumPaths: Int
     /// Whether `takeChanges` is used: a reflector has no use for it.
@@ -135,10 +139,14 @@ package struct RIB: ~Copyable {
 
     private mutating func setPeer(_ index: PeerIndex, _ peer: RoutingPeer?) {
         peers[index.index] = peer
-        let none = PeerKey(address: .any(.ipv4), identifier: identity.identifier, isInternal: true, isClient: false)
+        let none = PeerKey(address: .any(.ipv4), identifier: identity.identifier, isInternal: true, isClient: false, hasPathID: false)
         while keys.count <= index.index { keys.append(none) }
         keys[index.index] =
-            peer.map { PeerKey(address: $0.address, identifier: $0.identifier, isInternal: $0.isInternal, isClient: $0.isClient) } ?? none
+            peer.map {
+                PeerKey(
+                    address: $0.address, identifier: $0.identifier, isInternal: $0.isInternal, isClient: $0.isClient,
+                    hasPathID: $0.context.addPath.contains(.ipv4))
+            } ?? none
     }
 
     /// The session is down: it leaves its groups. Its routes stay until `flush` or `markStale` says otherwise.
@@ -273,11 +281,14 @@ package struct RIB: ~Copyable {
 
     /// The eligible paths of a prefix as candidates.
     private mutating func fillCandidates(_ index: PrefixIndex, _ family: AddressFamily) {
-        tables[family.index].pathIndices(index, into: &pathList)
+        var list: [PathIndex] = []
+        swap(&list, &pathList)
+        tables[family.index].pathIndices(index, into: &list)
         candidates.removeAll(keepingCapacity: true)
-        for path in pathList {
+        for path in list {
             if let candidate = candidate(path, family) { candidates.append(candidate) }
         }
+        swap(&list, &pathList)
     }
 
     private func candidate(_ index: PathIndex, _ family: AddressFamily) -> Candidate? {

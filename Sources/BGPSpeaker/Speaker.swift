@@ -110,16 +110,27 @@ package struct Speaker: ~Copyable {
         guard var framer = peers[index.index]?.framers[slot] else { return }
         // Out of the peer while it works, so that a message may change the peer.
         peers[index.index]?.framers[slot] = MessageFramer()
-        do throws(NotificationMessage) {
-            try framer.consume(bytes) { type, message in
-                take(type, message, index, side, now)
-                return peers[index.index]?.fsm.hasConnection(side) ?? false
+        var hasConnection = true
+        var start = 0
+        while hasConnection, start < bytes.count {
+            let part = bytes.part(start, min(Speaker.warmOctets, bytes.count - start))
+            start += part.count
+            framer.peek(part) { rib.warm($0, from: index) }
+            do throws(NotificationMessage) {
+                try framer.consume(part) { type, message in
+                    take(type, message, index, side, now)
+                    return peers[index.index]?.fsm.hasConnection(side) ?? false
+                }
+            } catch {
+                drive(index, now) { $0.handle(.messageError(side, error), now: now, &$1) }
             }
-        } catch {
-            drive(index, now) { $0.handle(.messageError(side, error), now: now, &$1) }
+            hasConnection = peers[index.index]?.fsm.hasConnection(side) ?? false
         }
-        if peers[index.index]?.fsm.hasConnection(side) ?? false { peers[index.index]?.framers[slot] = framer }
+        if hasConnection { peers[index.index]?.framers[slot] = framer }
     }
+
+    /// Octets of messages whose prefixes are warmed together (`PrefixTable.warm`): their slots must stay in the cache until they are used.
+    private static let warmOctets = 8192
 
     /// A peer's queue is full, or empty again. While it is full the peer gets no routes: it costs memory per prefix that it misses the
     /// withdrawal of, and nobody's time.

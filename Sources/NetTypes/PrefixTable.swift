@@ -6,6 +6,14 @@ package typealias PrefixIndex = UInt32
 /// Why not `Dictionary`: SipHash on a prefix costs five to ten times this lookup, and a dense index lets every table that is keyed by a
 /// prefix be a plain array. The mix is seeded, because peers choose the keys. Deletion shifts back, so there are no tombstones.
 /// Cost: 12 bytes of keys and slots per IPv4 prefix at the fullest (load 3/4), 28 per IPv6 prefix.
+///
+/// A key's home is the slot that the highest `slotBits` of its hash number. A slot, from the low bits, has `index + 1`, how far it is from its
+/// key's home, and the bits of the hash that follow the home's. So a probe reads the key of another prefix once in 64 times (at a million prefixes),
+/// and deletion and growth read none: each would be a cache miss.
+///
+/// ```
+/// | tag: what is left | distance 5 (31: look it up) | index + 1: slotBits |      0: empty
+/// ```
 package struct PrefixTable: Sendable {
     package let family: AddressFamily
     /// Prefixes present.
@@ -16,8 +24,9 @@ package struct PrefixTable: Sendable {
     /// `address << 32 | length + 1`, 0 for a free index. The prefix is never packed to 0, because of the + 1.
     private var keys4: [UInt64] = []
     private var keys6: [Key6] = []
-    /// Index + 1, 0 for empty. Its count is a power of two.
+    /// See above. Its count is `1 << slotBits`.
     private var slots: [UInt32]
+    private var slotBits: Int
     private var mask: Int
     private var free: [PrefixIndex] = []
     private let seed: UInt64
@@ -34,24 +43,30 @@ package struct PrefixTable: Sendable {
     package init(family: AddressFamily, seed: UInt64) {
         self.family = family
         self.seed = seed
-        slots = [UInt32](repeating: 0, count: 16)
-        mask = 15
+        slots = [UInt32](repeating: 0, count: 1 << PrefixTable.smallest)
+        slotBits = PrefixTable.smallest
+        mask = slots.count - 1
         lengthCounts = [Int](repeating: 0, count: family.bits + 1)
     }
 
     /// The index of a prefix, if present.
-    package func find(_ prefix: Prefix) -> PrefixIndex? {
-        var slot = Int(truncatingIfNeeded: hash(prefix)) & mask
+    package func find(_ prefix: Prefix) -> PrefixIndex? { find(prefix, hash(prefix)) }
+
+    private func find(_ prefix: Prefix, _ hash: UInt64) -> PrefixIndex? {
+        var slot = home(hash)
+        let tag = tag(hash)
         if family == .ipv4 {
             let key = PrefixTable.key4(prefix)
             while slots[slot] != 0 {
-                if keys4[Int(slots[slot] - 1)] == key { return slots[slot] - 1 }
+                let entry = slots[slot]
+                if entry >> tagShift == tag, keys4[Int(index(entry))] == key { return index(entry) }
                 slot = (slot + 1) & mask
             }
         } else {
             let key = PrefixTable.key6(prefix)
             while slots[slot] != 0 {
-                if keys6[Int(slots[slot] - 1)] == key { return slots[slot] - 1 }
+                let entry = slots[slot]
+                if entry >> tagShift == tag, keys6[Int(index(entry))] == key { return index(entry) }
                 slot = (slot + 1) & mask
             }
         }
@@ -60,7 +75,8 @@ package struct PrefixTable: Sendable {
 
     /// The index of a prefix, which is inserted if absent.
     package mutating func insert(_ prefix: Prefix) -> PrefixIndex {
-        if let found = find(prefix) { return found }
+        let hash = hash(prefix)
+        if let found = find(prefix, hash) { return found }
         if (count + 1) * 4 > slots.count * 3 { grow() }
         let index: PrefixIndex
         if let reused = free.popLast() {
@@ -73,7 +89,7 @@ package struct PrefixTable: Sendable {
             index = PrefixIndex(keys6.count)
             keys6.append(PrefixTable.key6(prefix))
         }
-        place(index, hash(prefix))
+        place(index, tag(hash), home: home(hash))
         count += 1
         lengthCounts[Int(prefix.length)] += 1
         return index
@@ -82,15 +98,15 @@ package struct PrefixTable: Sendable {
     /// Removes a prefix by its index; the index may be given to another prefix later. An index not in use is ignored.
     package mutating func remove(_ index: PrefixIndex) {
         guard let gone = prefix(at: index) else { return }
-        var slot = Int(truncatingIfNeeded: hash(gone)) & mask
-        while slots[slot] != index + 1 { slot = (slot + 1) & mask }
+        var hole = home(hash(gone))
+        while slots[hole] == 0 || self.index(slots[hole]) != index { hole = (hole + 1) & mask }
         // Backward shift: move each follower that would no longer be found into the hole.
-        var hole = slot
         var next = (hole + 1) & mask
         while slots[next] != 0 {
-            let home = Int(truncatingIfNeeded: hash(unchecked: slots[next] - 1)) & mask
-            if (next &- home) & mask >= (next &- hole) & mask {
-                slots[hole] = slots[next]
+            let distance = distance(at: next)
+            let gap = (next &- hole) & mask
+            if distance >= gap {
+                slots[hole] = moved(slots[next], to: distance - gap)
                 hole = next
             }
             next = (next + 1) & mask
@@ -127,25 +143,74 @@ package struct PrefixTable: Sendable {
 
     // MARK: Slots
 
-    private mutating func place(_ index: PrefixIndex, _ hash: UInt64) {
-        var slot = Int(truncatingIfNeeded: hash) & mask
-        while slots[slot] != 0 { slot = (slot + 1) & mask }
-        slots[slot] = index + 1
+    private static let smallest = 4
+    private static let distanceBits = 5
+    /// A distance that does not fit: the key tells it.
+    private static let far = 1 << distanceBits - 1
+    private var tagShift: UInt32 { UInt32(slotBits + PrefixTable.distanceBits) }
+
+    private func index(_ entry: UInt32) -> PrefixIndex { entry & UInt32(mask) - 1 }
+    private func home(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash >> UInt64(64 - slotBits)) }
+    private func tag(_ hash: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: (hash << UInt64(slotBits)) >> 32) >> tagShift }
+
+    /// How far a slot in use is from its key's home.
+    private func distance(at slot: Int) -> Int {
+        let stored = Int(slots[slot] >> UInt32(slotBits)) & PrefixTable.far
+        if stored < PrefixTable.far { return stored }
+        return (slot &- home(hash(unchecked: index(slots[slot])))) & mask
     }
 
-    private mutating func grow() {
-        slots = [UInt32](repeating: 0, count: slots.count * 2)
-        mask = slots.count - 1
-        for index in 0..<PrefixIndex(capacity) where isUsed(index) { place(index, hash(unchecked: index)) }
+    private func moved(_ entry: UInt32, to distance: Int) -> UInt32 {
+        entry & ~(UInt32(PrefixTable.far) << UInt32(slotBits)) | UInt32(min(distance, PrefixTable.far)) << UInt32(slotBits)
     }
+
+    private mutating func place(_ index: PrefixIndex, _ tag: UInt32, home: Int) {
+        var slot = home
+        while slots[slot] != 0 { slot = (slot + 1) & mask }
+        slots[slot] = moved(tag << tagShift | (index + 1), to: (slot &- home) & mask)
+    }
+
+    /// Twice the slots: the first bit of a tag becomes the last bit of the home. Both tables are walked in the order of memory.
+    private mutating func grow() {
+        precondition(slotBits + PrefixTable.distanceBits < 32, "more than 100 million prefixes")
+        var old = PrefixTable(family: family, seed: seed)
+        swap(&old.slots, &slots)
+        swap(&old.slotBits, &slotBits)
+        swap(&old.mask, &mask)
+        slotBits = old.slotBits + 1
+        slots = [UInt32](repeating: 0, count: 1 << slotBits)
+        mask = slots.count - 1
+        let tagBits = UInt32(32 - slotBits - PrefixTable.distanceBits)
+        for slot in old.slots.indices where old.slots[slot] != 0 {
+            let index = old.index(old.slots[slot])
+            let distance = Int(old.slots[slot] >> UInt32(old.slotBits)) & PrefixTable.far
+            guard distance < PrefixTable.far else {
+                let hash = hash(unchecked: index)
+                place(index, tag(hash), home: home(hash))
+                continue
+            }
+            let tag = old.slots[slot] >> old.tagShift
+            let home = ((slot &- distance) & old.mask) << 1 | Int(tag >> tagBits)
+            place(index, tag & (1 << tagBits - 1), home: home)
+        }
+    }
+
+    // MARK: Warming
+
+    /// Reads the slot of a prefix that is about to be looked up. Independent reads overlap, those of look-ups hardly: a batch that is warmed first
+    /// waits for several lines of memory at a time, and not for one after another. Answers something, so that the read happens.
+    package func warm(_ prefix: Prefix) -> UInt32 { slots[home(hash(prefix))] }
+    /// The same for an index that is about to be removed.
+    package func warm(_ index: PrefixIndex) -> UInt32 { slots[home(hash(unchecked: index))] }
 
     /// An emptied table gives its memory back.
     private mutating func releaseAll() {
         keys4 = []
         keys6 = []
         free = []
-        slots = [UInt32](repeating: 0, count: 16)
-        mask = 15
+        slotBits = PrefixTable.smallest
+        slots = [UInt32](repeating: 0, count: 1 << slotBits)
+        mask = slots.count - 1
     }
 
     private func isUsed(_ index: PrefixIndex) -> Bool {

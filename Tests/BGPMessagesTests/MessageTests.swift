@@ -46,6 +46,41 @@ func frame(_ bytes: [UInt8], portion: Int, maximum: Int = 4096) -> Result<[[UInt
         #expect(messages == Self.stream)
     }
 
+    @Test(arguments: [1, 7, 19, 20, 64, 1000, 4096, 100_000])
+    func `what is peeked at are the UPDATEs that are then handed out and lie whole in the portion`(portion: Int) {
+        let bytes = Self.stream.flatMap { $0 }
+        var framer = MessageFramer()
+        for start in stride(from: 0, to: bytes.count, by: portion) {
+            let piece = Array(bytes[start..<min(start + portion, bytes.count)])
+            let held = framer.bufferedCount
+            var peeked: [[UInt8]] = []
+            var taken: [[UInt8]] = []
+            let isWellFormed = piece.withUnsafeBytes { raw -> Bool in
+                framer.peek(raw) { peeked.append(Array($0)) }
+                let outcome: Void? = try? framer.consume(raw) { type, message in
+                    if type == .update { taken.append(Array(message)) }
+                    return true
+                }
+                return outcome != nil
+            }
+            #expect(isWellFormed)
+            // One that began in an earlier portion is not whole in this one.
+            if held > 0, let first = taken.first, held + piece.count >= first.count, taken.count > peeked.count { taken.removeFirst() }
+            #expect(peeked == taken)
+        }
+    }
+
+    @Test func `peeking at random bytes never crashes`() {
+        var random = SystemRandomNumberGenerator()
+        for _ in 0..<20_000 {
+            let bytes = (0..<Int.random(in: 0..<80, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
+            var framer = MessageFramer()
+            let head = [UInt8](repeating: 0xFF, count: Int.random(in: 0..<17, using: &random))
+            head.withUnsafeBytes { try? framer.consume($0) { _, _ in true } }
+            bytes.withUnsafeBytes { framer.peek($0) { #expect($0.count >= 19 && $0.count <= bytes.count) } }
+        }
+    }
+
     @Test func `a marker that is not all ones is error 1,1`() {
         for position in 0..<16 {
             var bytes = KeepaliveMessage.encoded

@@ -52,4 +52,35 @@ import Testing
             #expect(Set(indices).count == family.bits + 1)
         }
     }
+
+    @Test(arguments: AddressFamily.allCases)
+    func `a table that grows and shrinks between ten and sixty thousand prefixes loses none`(family: AddressFamily) {
+        var table = PrefixTable(family: family, seed: 11)
+        var random = SeededRandom(seed: 5)
+        var held: [(prefix: Prefix, index: PrefixIndex)] = []
+        var known: Set<Prefix> = []
+        for round in 0..<3 {
+            while held.count < 60_000 {
+                let address = IPAddress(high: random.next(), low: random.next(), family: family)
+                let prefix = Prefix(address, length: family == .ipv4 ? 24 : 64)
+                if known.insert(prefix).inserted { held.append((prefix, table.insert(prefix))) }
+            }
+            while held.count > 10_000 {
+                let gone = held.swapRemove(at: Int(random.next() % UInt64(held.count)))
+                known.remove(gone.prefix)
+                table.remove(gone.index)
+                #expect(table.find(gone.prefix) == nil)
+            }
+            let lost = held.filter { table.find($0.prefix) != $0.index || table.prefix(at: $0.index) != $0.prefix }
+            #expect(lost.isEmpty, "round \(round)")
+        }
+        #expect(table.count == 10_000)
+    }
+}
+
+extension Array {
+    fileprivate mutating func swapRemove(at position: Int) -> Element {
+        swapAt(position, count - 1)
+        return removeLast()
+    }
 }
