@@ -25,6 +25,7 @@ let package = Package(
     products: [
         .executable(name: "apusd", targets: ["apusd"]),
         .executable(name: "apusctl", targets: ["apusctl"]),
+        .executable(name: "apus-load", targets: ["apus-load"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -54,6 +55,7 @@ let package = Package(
         core("LinuxIO", ["NetTypes", "CLinux"]),
         core("KernelRoutes", ["FIB", "NetTypes", "LinuxIO", "CLibMNL", "CLinux"]),
         core("TLS", ["COpenSSL"]),
+        core("LoadGenerator", ["BGPSession", "BGPMessages", "NetTypes", "LinuxIO"]),
 
         // Composition.
         core(
@@ -64,12 +66,19 @@ let package = Package(
             ]),
         .executableTarget(
             name: "apusd",
-            dependencies: ["Agent", "Resources", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: ["Agent", "Resources", "LinuxIO", "NetTypes", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: strict),
         .executableTarget(
             name: "apusctl",
             dependencies: [
                 "StatusAPI", "LinuxIO", "NetTypes", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+
+        .executableTarget(
+            name: "apus-load",
+            dependencies: [
+                "LoadGenerator", "LinuxIO", "NetTypes", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
 
@@ -83,9 +92,10 @@ let package = Package(
         .testTarget(
             name: "FuzzTests", dependencies: ["BFD", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "NetTypes"], exclude: ["Corpus"],
             swiftSettings: strict),
+        tests("LoadGeneratorTests", ["LoadGenerator", "BGPMessages", "NetTypes"]),
         tests("FIBTests", ["FIB", "NetTypes"]),
         tests("ResourcesTests", ["Resources", "NetTypes"]),
         tests("LayeringTests", ["Resources"]),
-        tests("LabTests", ["apusd", "apusctl", "Resources", "CLinux", "KernelRoutes", "FIB", "LinuxIO", "NetTypes"]),
+        tests("LabTests", ["apusd", "apusctl", "apus-load", "Resources", "CLinux", "KernelRoutes", "FIB", "LinuxIO", "NetTypes"]),
     ]
 )

@@ -41,6 +41,3 @@ package struct StartError: Error, Sendable, CustomStringConvertible {
     package let description: String
     package init(_ description: String) { self.description = description }
 }
-
-/// The version that `--version` prints.
-package let apusVersion = "0.1.0"

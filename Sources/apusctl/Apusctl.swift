@@ -1,13 +1,14 @@
 import ArgumentParser
 import Glibc
 import LinuxIO
+import NetTypes
 import StatusAPI
 
 /// The operator's tool. Exit codes: 0 fine, 1 the answer is 'no' or unhealthy, 2 wrong use, 3 no daemon.
 @main
 struct Apusctl: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "apusctl", abstract: "Ask a running apusd.", version: "0.1.0",
+        commandName: "apusctl", abstract: "Ask a running apusd.", version: apusVersion,
         subcommands: [Status.self, Peers.self, Peer.self, Routes.self, Why.self, Endpoints.self, FIB.self, Refresh.self, Reset.self, NodeCommand.self])
 
     static func main() {
@@ -78,9 +79,3 @@ struct CommonOptions: ParsableArguments {
 }
 
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable { case table, json }
-
-/// To standard error.
-private func printError(_ text: String) {
-    let bytes = Array(text.utf8)
-    _ = write(2, bytes, bytes.count)
-}

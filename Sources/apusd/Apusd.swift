@@ -1,6 +1,8 @@
 import Agent
 import ArgumentParser
 import Glibc
+import LinuxIO
+import NetTypes
 import Resources
 
 /// The daemon. Exit codes: 0 stopped by a signal, 2 a start that cannot succeed or a wrong use, with one line that says why.
@@ -98,10 +100,4 @@ struct ManFieldsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "man-fields", abstract: "Print the resource fields as mdoc, for apus.resources(5).", shouldDisplay: false)
     func run() { print(ManualFields.mdoc(), terminator: "") }
-}
-
-/// To standard error.
-private func printError(_ text: String) {
-    let bytes = Array(text.utf8)
-    _ = write(2, bytes, bytes.count)
 }

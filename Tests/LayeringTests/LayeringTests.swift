@@ -75,7 +75,7 @@ import Testing
         #expect(String(page[begin.upperBound..<end.lowerBound]) == ManualFields.mdoc(), "run make man")
     }
 
-    @Test(arguments: ["apusd.8", "apusctl.8", "apus.resources.5"])
+    @Test(arguments: ["apusd.8", "apusctl.8", "apus-load.8", "apus.resources.5"])
     func `mandoc has nothing to say of the man pages`(page: String) throws {
         let said = try Self.run(["mandoc", "-Tlint", "-Wwarning", Self.root.appending(path: "man/\(page)").path])
         #expect(said.isEmpty, "\(said)")

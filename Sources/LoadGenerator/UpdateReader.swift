@@ -1,0 +1,122 @@
+import BGPMessages
+import Glibc
+import NetTypes
+
+/// One received UPDATE as numbers of the plan. Most are the same for many receivers: then they are read once.
+struct ReceivedUpdate {
+    /// A route: its number in `RoutePlan` (with ADD-PATH and shared prefixes, of the prefix and its sender), the peer's path identifier, whether
+    /// its attributes are those that it must have.
+    struct Item {
+        var number: UInt32
+        var pathID: UInt32
+        var isRight: Bool
+    }
+    var announced: [Item] = []
+    var withdrawn: [Item] = []
+    /// The same by words of a `NumberSet`: what is right, what is not, what is withdrawn. Neighbours in the plan are neighbours in messages, so that
+    /// a receiver takes up to 64 routes in one step.
+    var rightWords: [NumberSet.Word] = []
+    var wrongWords: [NumberSet.Word] = []
+    var withdrawnWords: [NumberSet.Word] = []
+    /// Prefixes that nobody announced.
+    var unknown = 0
+    var firstProblem: String?
+}
+
+/// Decodes and judges what a receiver gets.
+struct UpdateReader {
+    private let plan: RoutePlan
+    private let scenario: LoadScenario
+    /// The fingerprint that a prefix must have: of its set, or of the best one.
+    private let wanted: [UInt64]
+    private var known: [UInt64: (bytes: [UInt8], update: ReceivedUpdate)] = [:]
+    private var knownBytes = 0
+    private let keeps: Bool
+    private static let knownLimit = 256 << 20
+
+    init(_ plan: RoutePlan, _ scenario: LoadScenario) {
+        self.plan = plan
+        self.scenario = scenario
+        wanted = (0..<plan.prefixCount).map { plan.fingerprint($0, sender: plan.isShared ? plan.winner($0) : 0) }
+        keeps = scenario.receiverRange.count > 1
+    }
+
+    /// Reads a whole UPDATE. Nil: it is malformed.
+    mutating func read(_ message: UnsafeRawBufferPointer, _ context: AttributeContext) -> ReceivedUpdate? {
+        guard keeps else { return decode(message, context) }
+        var hash = UInt64(message.count)
+        var offset = MessageSize.header
+        while offset + 8 <= message.count {
+            hash = (hash ^ message.loadUnaligned(fromByteOffset: offset, as: UInt64.self)) &* 0x9E37_79B9_7F4A_7C15
+            hash ^= hash >> 29
+            offset += 8
+        }
+        while offset < message.count {
+            hash = (hash ^ UInt64(message[offset])) &* 0x9E37_79B9_7F4A_7C15
+            offset += 1
+        }
+        if let found = known[hash], found.bytes.count == message.count, let base = message.baseAddress, memcmp(found.bytes, base, message.count) == 0 {
+            return found.update
+        }
+        guard let update = decode(message, context) else { return nil }
+        if knownBytes > UpdateReader.knownLimit {
+            known = [:]
+            knownBytes = 0
+        }
+        known[hash] = (Array(message), update)
+        knownBytes += message.count + (update.announced.count + update.withdrawn.count) * MemoryLayout<ReceivedUpdate.Item>.stride
+        return update
+    }
+
+    private func decode(_ message: UnsafeRawBufferPointer, _ context: AttributeContext) -> ReceivedUpdate? {
+        guard let update = try? UpdateMessage(message: message), let block = try? AttributeBlock(update.attributes, context) else { return nil }
+        var result = ReceivedUpdate()
+        if let unreach = block.mpUnreach, let family = unreach.afiSafi.family { take(unreach.nlri, family, context, nil, &result) }
+        take(update.withdrawn, .ipv4, context, nil, &result)
+        for item in result.withdrawn { result.withdrawnWords.add(Int(item.number)) }
+        let reach = block.mpReach
+        guard !update.nlri.isEmpty || !(reach?.nlri.isEmpty ?? true) else { return result }
+        let set = block.gathered.isEmpty ? attributes(block.plain, context) : block.gathered.withUnsafeBytes { attributes($0, context) }
+        let fingerprint = Fingerprint.received(set, scenario)
+        if !update.nlri.isEmpty {
+            take(update.nlri, .ipv4, context, .some(fingerprint.map { $0 ^ Fingerprint.hop(set.nextHop, scenario) }), &result)
+        }
+        if let reach, let family = reach.afiSafi.family {
+            take(reach.nlri, family, context, .some(fingerprint.map { $0 ^ Fingerprint.hop(reach.nextHop, scenario) }), &result)
+        }
+        for item in result.announced {
+            if item.isRight { result.rightWords.add(Int(item.number)) } else { result.wrongWords.add(Int(item.number)) }
+        }
+        if let wrong = result.announced.first(where: { !$0.isRight }), !plan.isShared {
+            result.firstProblem = "\(plan.prefix(Int(wrong.number)).map { "\($0)" } ?? "?") came with \(set)"
+        }
+        return result
+    }
+
+    private func attributes(_ block: UnsafeRawBufferPointer, _ context: AttributeContext) -> PathAttributes { UpdateValidation.decode(block, context).attributes }
+
+    /// `fingerprint`: nil for a withdrawal; `.some(nil)` for attributes that cannot be right.
+    private func take(
+        _ field: UnsafeRawBufferPointer, _ family: AddressFamily, _ context: AttributeContext, _ fingerprint: UInt64??, _ result: inout ReceivedUpdate
+    ) {
+        let hasPathID = context.addPath.contains(family)
+        var reader = ByteReader(field)
+        while let (prefix, pathID) = NLRI.next(&reader, family, hasPathID: hasPathID) {
+            guard let number = plan.number(prefix) else {
+                result.unknown += 1
+                continue
+            }
+            var item = ReceivedUpdate.Item(number: UInt32(number), pathID: pathID, isRight: false)
+            if case .some(let value) = fingerprint {
+                if hasPathID && plan.isShared {
+                    let sender = (0..<plan.senders).first { plan.fingerprint(number, sender: $0) == value }
+                    item.isRight = sender != nil
+                    item.number = UInt32(number * plan.senders + (sender ?? 0))
+                } else {
+                    item.isRight = wanted[number] == value
+                }
+            }
+            if fingerprint == nil { result.withdrawn.append(item) } else { result.announced.append(item) }
+        }
+    }
+}
