@@ -6,8 +6,9 @@ STRICT := --explicit-target-dependency-import-check error
 BUILD_PACKAGES := libmnl-dev libssl-dev pkg-config
 DEMO_PACKAGES := bird2 gobgpd iproute2 iputils-ping procps util-linux tcpdump jq mandoc
 LAB_PACKAGES := frr openbgpd exabgp python3
+BENCH_PACKAGES := bird2 frr openbgpd gobgpd iproute2 python3 python3-matplotlib
 
-.PHONY: all build release demo test labs bench-fib bench-hostile conformance interop fuzz format lint man deps-build deps-demo deps-lab clean
+.PHONY: all build release demo test bench bench-quick bench-growth bench-setup bench-micro bench-fib bench-hostile conformance interop fuzz format lint man deps-build deps-demo deps-lab clean
 
 all: build
 
@@ -35,6 +36,24 @@ demo: deps-demo release
 test: deps-lab lint
 	swift build --build-tests $(STRICT)
 	scripts/run-tests.sh
+
+# Side by side with BIRD, FRR, OpenBGPD and GoBGP: the tables and plots of docs/performance.md. Half an hour.
+bench: bench-setup release
+	$(BENCH) full
+	$(BENCH) growth
+
+# The main ratios against BIRD, in under three minutes.
+bench-quick: bench-setup release
+	$(BENCH) quick
+
+# Cost by the number of clients of a reflector.
+bench-growth: bench-setup release
+	$(BENCH) growth
+
+bench-setup: deps-build
+	@scripts/install-packages.sh $(BENCH_PACKAGES)
+
+BENCH = $(SUDO) APUS_BIN="$$(swift build $(RELEASE) --show-bin-path)" Benchmarks/bench.py
 
 # 100,000 routes from one peer into the kernel, side by side with BIRD.
 bench-fib: deps-demo release

@@ -44,6 +44,10 @@ final class RoutingLoop {
     private(set) var phaseTime = [Int64](repeating: 0, count: Phase.allCases.count)
     private(set) var phaseLongest = [Int64](repeating: 0, count: Phase.allCases.count)
     private(set) var turns: UInt64 = 0
+    /// How late a keepalive left at most, and how many turns sent one more than 100 ms late.
+    private(set) var keepaliveLatest: Int64 = 0
+    private(set) var lateKeepalives: UInt64 = 0
+    private static let keepaliveTolerance: Int64 = 100_000_000
     private var isStopping = false
     private var hasMoreWork = false
     /// Peers to connect to once the forwarding plane has started.
@@ -102,10 +106,18 @@ final class RoutingLoop {
         timed(.decide) { decide() }
         timed(.export) { if speaker.export(replayBudget: RoutingLoop.replayBudget, now: now) { hasMoreWork = true } }
         timed(.write) { write() }
+        noteKeepalives()
         timed(.reconcile) { if plane.reconcile(&speaker, now: now) { hasMoreWork = true } }
         timed(.control) { control() }
         if !waitingConnects.isEmpty, !plane.isStarting { beginWaitingConnects() }
         if speaker.rib.dirtyCount > 0 || speaker.rib.hasExportWork(now: now) || speaker.hasActions { hasMoreWork = true }
+    }
+
+    private func noteKeepalives() {
+        guard let due = speaker.takeKeepaliveDue() else { return }
+        let late = monotonicNanoseconds() - due.nanoseconds
+        keepaliveLatest = max(keepaliveLatest, late)
+        if late > RoutingLoop.keepaliveTolerance { lateKeepalives += 1 }
     }
 
     private func timed(_ phase: Phase, _ body: () -> Void) {

@@ -65,9 +65,33 @@ struct StatusBuilder {
             problems: loop.peering.loaded.resources.problems.map(\.description) + loop.peering.alarms,
             peersHeldDown: loop.peering.held.map { HeldPeer(name: $0.planned.name, address: targetText($0.planned.target), reason: $0.reason) },
             isHealthy: false)
+        status.load = load(snapshots)
         loop.plane.fill(&status)
         status.isHealthy = status.problems.isEmpty && unreadiness(status).isEmpty
         return status
+    }
+
+    private func load(_ snapshots: [PeerSnapshot]) -> LoadStatus {
+        var load = LoadStatus()
+        load.clientsEstablished = snapshots.count { $0.session != nil && $0.settings.isClient }
+        load.groupMembers = loop.speaker.rib.groups.compactMap { $0?.members.count }.sorted(by: >)
+        for snapshot in snapshots {
+            let queued = loop.transport.queuedBytes(snapshot.index)
+            load.queuedOctets += queued
+            if queued > load.slowestPeerQueuedOctets {
+                load.slowestPeerQueuedOctets = queued
+                load.slowestPeer = loop.peering.name(snapshot.index)
+            }
+            if snapshot.isBacklogged { load.peersTooSlow += 1 }
+        }
+        load.prefixesUndecided = loop.speaker.rib.dirtyCount
+        load.prefixesUntold = loop.speaker.rib.groups.reduce(0) { $0 + ($1?.pendingCount ?? 0) }
+        load.keepaliveLatestSeconds = Double(loop.keepaliveLatest) / 1e9
+        load.lateKeepalives = loop.lateKeepalives
+        load.pathMemory = AddressFamily.allCases.reduce(0) { $0 + loop.speaker.rib.tables[$1.index].memory }
+        load.attributeMemory = loop.speaker.rib.attributes.memory
+        load.groupMemory = loop.speaker.rib.groupMemory
+        return load
     }
 
     private func targetText(_ target: PlannedPeer.Target) -> String {
@@ -268,6 +292,21 @@ struct StatusBuilder {
         gauge("fib_routes_kernel", "Routes of ours that the kernel has.", [("", "\(status.routesInKernel)")])
         gauge("fib_routes_missing", "Disagreement between RIB and FIB; 0 when all is well.", [("", "\(status.routesMissing)")])
         gauge("fib_repairs_total", "Own routes that others removed or altered and that were put back.", [("", "\(status.routesRepaired)")], type: "counter")
+        gauge("clients_established", "Route reflector clients whose session is up.", [("", "\(status.load.clientsEstablished)")])
+        gauge("update_groups", "Groups of peers that share one encoding.", [("", "\(status.updateGroups)")])
+        gauge("queued_bytes", "Octets that wait for peers to read them.", [("", "\(status.load.queuedOctets)")])
+        gauge("slowest_peer_queued_bytes", "The same of the peer with the most.", [("", "\(status.load.slowestPeerQueuedOctets)")])
+        gauge("peers_too_slow", "Peers that get no routes until they have read what is queued.", [("", "\(status.load.peersTooSlow)")])
+        gauge("keepalive_latest_seconds", "How late a keepalive left at most.", [("", "\(status.load.keepaliveLatestSeconds)")])
+        gauge("keepalives_late_total", "Turns that sent a keepalive more than 100 ms late.", [("", "\(status.load.lateKeepalives)")], type: "counter")
+        gauge(
+            "memory_bytes", "Memory of the tables, reserve for growth included.",
+            [("{of=\"paths\"}", "\(status.load.pathMemory)"), ("{of=\"attribute_sets\"}", "\(status.load.attributeMemory)"), ("{of=\"groups\"}", "\(status.load.groupMemory)")])
+        let paths = status.pathsIPv4 + status.pathsIPv6
+        gauge("path_bytes", "Memory per path, its prefix included.", paths == 0 ? [] : [("", "\(status.load.pathMemory / paths)")])
+        gauge(
+            "attribute_set_bytes", "Memory per attribute set, its own octets included.",
+            status.attributeSets == 0 ? [] : [("", "\(status.load.attributeMemory / status.attributeSets)")])
         let rows = peers()
         gauge("peer_established", "1 where the session is up.", rows.map { ("{peer=\"\($0.address)\"}", $0.state == "Established" ? "1" : "0") })
         gauge(

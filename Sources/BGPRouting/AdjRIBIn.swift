@@ -378,6 +378,11 @@ package struct AdjRIBIn: ~Copyable {
         return true
     }
 
+    /// Octets of memory, what is reserved for growth included.
+    package var memory: Int {
+        prefixes.memory + heads.capacity * 4 + isDirty.capacity + dirty.capacity * 4 + paths.capacity * MemoryLayout<Path>.stride + freePaths.capacity * 4
+    }
+
     // MARK: Storage
 
     private mutating func allocate(_ path: Path) -> PathIndex {
@@ -404,6 +409,8 @@ package struct AdjRIBIn: ~Copyable {
     /// An emptied table gives its memory back.
     private mutating func releaseAll() {
         guard dirtyCount == 0 else { return }
+        dirty = []
+        dirtyCursor = 0
         heads = []
         isDirty = []
         paths = []

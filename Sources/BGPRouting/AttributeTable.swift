@@ -198,6 +198,12 @@ package struct AttributeTable: ~Copyable {
         nextHops.set(address, isReachable: isReachable, cost: cost, interface: interface)
     }
 
+    /// Octets of memory: the sets' own, and what is kept beside them, reserve for growth included.
+    package var memory: Int { byteCount + entries.capacity * MemoryLayout<Entry>.stride + slots.capacity * 8 + free.capacity * 4 }
+
+    /// Octets in use for a set beside its own: its entry and its share of the slots.
+    package var memoryPerSet: Int { count == 0 ? 0 : MemoryLayout<Entry>.stride + slots.count * 8 / count }
+
     // MARK: Storage
 
     private static func contextBit(_ context: AttributeContext) -> UInt8 { context.isInternal ? 1 : 2 }

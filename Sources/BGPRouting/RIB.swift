@@ -107,6 +107,8 @@ package struct RIB: ~Copyable {
     }
 
     package var identity: AttributeTable.Identity { attributes.identity }
+    /// Octets of the groups' Adj-RIBs-Out.
+    package var groupMemory: Int { groups.reduce(0) { $0 + ($1?.memory ?? 0) } }
 
     // MARK: Peers
 

@@ -72,6 +72,12 @@ package struct UpdateGroup: Sendable {
     package var hasReplay: Bool { replay != nil || !waitingForReplay.isEmpty }
     package var pendingCount: Int { pending.count }
 
+    /// Octets of memory: what grows with prefixes and members.
+    package var memory: Int {
+        entries.capacity * MemoryLayout<AdjRIBOutEntry>.stride + prefixes.capacity * 4 + pending.capacity * MemoryLayout<PendingUpdate>.stride
+            + members.capacity * MemoryLayout<PeerIndex>.stride
+    }
+
     // MARK: Members
 
     mutating func join(_ peer: PeerIndex) {

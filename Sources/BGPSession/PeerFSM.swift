@@ -157,6 +157,11 @@ package struct PeerFSM: Sendable {
         return result
     }
 
+    /// The earliest moment at which a keepalive was due and has not been sent by `now`; nil where none is.
+    package func dueKeepalive(now: Instant) -> Instant? {
+        connections.compactMap { $0?.keepaliveDeadline }.filter { $0 <= now }.min()
+    }
+
     /// Fires every timer that is due: IdleHold (13), ConnectRetry (9), Hold (10), Keepalive (11). Extra calls are harmless.
     package mutating func handleTimeout(now: Instant, _ actions: inout [Action]) {
         if let deadline = idleHoldDeadline, deadline <= now {

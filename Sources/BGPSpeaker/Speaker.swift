@@ -182,6 +182,7 @@ package struct Speaker: ~Copyable {
         guard let deadline = earliestDeadline, deadline <= now else { return }
         for index in peerIndices {
             if let due = peers[index.index]?.fsm.nextDeadline, due <= now {
+                if let keepalive = peers[index.index]?.fsm.dueKeepalive(now: now) { keepaliveDue = min(keepaliveDue ?? keepalive, keepalive) }
                 drive(index, now) { $0.handleTimeout(now: now, &$1) }
             }
             if let due = peers[index.index]?.helper.nextDeadline, due <= now {
@@ -235,6 +236,13 @@ package struct Speaker: ~Copyable {
         return rib.hasExportWork(now: now)
     }
     private var pendingEndOfRIB: [RIB.ReplayDone] = []
+
+    /// When the first of the keepalives that are being sent was due; nil where none is. The caller, which knows when they are written, says how late.
+    package mutating func takeKeepaliveDue() -> Instant? {
+        defer { keepaliveDue = nil }
+        return keepaliveDue
+    }
+    private var keepaliveDue: Instant?
 
     package mutating func takeActions() -> [SpeakerAction] {
         let taken = actions

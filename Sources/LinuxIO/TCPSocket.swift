@@ -246,6 +246,9 @@ package struct TCPListener: ~Copyable {
 }
 
 extension TCPSocket {
+    /// Acknowledges what was read without delay (TCP_QUICKACK, tcp(7)); lasts until the kernel thinks otherwise.
+    package func acknowledgeAtOnce() { _ = apus_quickack(fd) }
+
     /// Half-closes: the other end reads everything and then the end of the stream.
     package func finishWriting() { shutdown(fd, Int32(SHUT_WR)) }
 }

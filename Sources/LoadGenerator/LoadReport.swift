@@ -35,6 +35,8 @@ package struct LoadReport: Codable, Sendable {
         package var missing = 0
         package var unexpected = 0
         package var wrong = 0
+        /// Announcements of a receiver's own routes that were sent back to it.
+        package var returned = 0
         /// Churn: UPDATEs sent a second, and how long after the last one everything had arrived.
         package var rate: Double?
         package var lagSeconds: Double?

@@ -18,6 +18,8 @@ package final class LoadRun {
     /// Prefixes that are announced now; with shared prefixes and ADD-PATH every sender's.
     private var live: NumberSet
     private var report: LoadReport
+    /// By speaker: what it announces itself. Some reflectors send that back to it (RFC 4456 8 makes it ignore that); it is counted apart.
+    private var ownWords: [OwnRoutes] = []
     private var actions: [PeerFSM.Action] = []
     private var ready: [Readiness] = []
     private var now: Instant
@@ -55,6 +57,7 @@ package final class LoadRun {
                 speaker.routes = ReceivedRoutes(capacity: capacity, hasPathIDs: scenario.receivesAddPath, senders: isPaired ? scenario.senders : 1)
             }
             speakers.append(speaker)
+            ownWords.append(OwnRoutes(index < scenario.senders && !plan.isShared ? plan.numbers(of: index) : []))
         }
         for sender in 0..<scenario.senders {
             announcements.append(plan.announcements(of: sender, scenario))
@@ -67,6 +70,7 @@ package final class LoadRun {
     /// Runs every phase; the report says how it went.
     package func run() -> LoadReport {
         establish()
+        if !scenario.processes.isEmpty, ProcessUsage(scenario.processes) == nil { fault = "--pid: one of the processes is not there" }
         if fault == nil {
             if let process = scenario.fibProcess { kernelBaseline = ProcessUsage.kernelRoutes(process) ?? 0 }
             for phase in scenario.phases where fault == nil { carryOut(phase) }
@@ -202,6 +206,8 @@ package final class LoadRun {
     private func read(_ speaker: LoadSpeaker, _ box: LoadSpeaker.SocketBox) {
         switch box.socket.read(into: buffer) {
         case .done(let count):
+            // A speaker with Nagle's algorithm would wait for our delayed acknowledgement, and that would be what is measured.
+            if !sentAt.isEmpty { box.socket.acknowledgeAtOnce() }
             var framer = speaker.framer
             speaker.framer = MessageFramer()
             var hadUpdate = false
@@ -245,7 +251,7 @@ package final class LoadRun {
             if fault == nil { fault = "speaker \(speaker.index) got a malformed UPDATE" }
             return
         }
-        speaker.routes?.take(update)
+        speaker.routes?.take(update, own: ownWords[speaker.index])
         if !sentAt.isEmpty { noteLatency(speaker, update) }
         guard speaker.completedAt == nil, let routes = speaker.routes, routes.right.count == speaker.wanted, routes.present.count == speaker.wanted else { return }
         speaker.completedAt = now
@@ -256,7 +262,7 @@ package final class LoadRun {
 
     private func carryOut(_ phase: LoadScenario.Phase) {
         var result = LoadReport.Phase(name: phase.name)
-        let usage = scenario.process.flatMap { ProcessUsage($0) }
+        let usage = ProcessUsage(scenario.processes)
         let ownCPU = ProcessUsage.own
         for speaker in speakers { speaker.routes?.resetCounters() }
         let start = Instant(nanoseconds: monotonicNanoseconds())
@@ -282,13 +288,13 @@ package final class LoadRun {
         result.generatorCPUSeconds = (ProcessUsage.own - ownCPU).inSeconds
         let busy = result.generatorCPUSeconds / max(result.seconds, 1e-9)
         settle()
-        if let process = scenario.process, let before = usage {
-            if let after = ProcessUsage(process) {
+        if let before = usage {
+            if let after = ProcessUsage(scenario.processes) {
                 result.cpuSeconds = (after.cpu - before.cpu).inSeconds
                 result.residentBytes = after.residentBytes
                 result.peakResidentBytes = after.peakResidentBytes
             } else if fault == nil {
-                fault = "process \(process), which was to be measured, has ended"
+                fault = "a process that was to be measured has ended"
             }
         }
         if case .latency = phase {} else { result.isGeneratorBound = busy > 0.9 && (result.cpuSeconds ?? 0) < 0.9 * result.seconds }
@@ -351,13 +357,13 @@ package final class LoadRun {
 
     /// Until the process under test does nothing any more, at most ten seconds.
     private func settle() {
-        guard let process = scenario.process else { return }
+        guard !scenario.processes.isEmpty else { return }
         let deadline = now + .seconds(10)
-        var last = ProcessUsage(process)?.cpu
+        var last = ProcessUsage(scenario.processes)?.cpu
         while now < deadline, fault == nil {
             let until = now + .milliseconds(100)
             while now < until { turn(.milliseconds(20)) }
-            let next = ProcessUsage(process)?.cpu
+            let next = ProcessUsage(scenario.processes)?.cpu
             // Less than 2 % of a core.
             if let last, let next, next - last < .milliseconds(2) { return }
             last = next
@@ -373,6 +379,7 @@ package final class LoadRun {
             result.updatesReceived += routes.updates
             result.announcementsReceived += routes.announcements
             result.withdrawalsReceived += routes.withdrawals
+            result.returned += routes.returned
             result.missing += wanted.countMissing(in: routes.present)
             result.unexpected += routes.present.countMissing(in: wanted) + routes.unknown
             result.wrong += routes.present.countMissing(in: routes.right)

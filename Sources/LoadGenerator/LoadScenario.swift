@@ -75,8 +75,8 @@ package struct LoadScenario: Sendable {
     package var timeout = 120
     /// Sessions that are being opened at a time.
     package var burst = 64
-    /// The process under test, for its CPU time and memory; and the one in whose namespace the kernel's routes are counted.
-    package var process: Int32?
+    /// The processes under test, for their CPU time and memory; and the one in whose namespace the kernel's routes are counted.
+    package var processes: [Int32] = []
     package var fibProcess: Int32?
 
     package init(target: IPAddress, source: IPAddress) {

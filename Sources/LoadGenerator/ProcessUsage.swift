@@ -6,6 +6,17 @@ package struct ProcessUsage: Sendable {
     package private(set) var residentBytes = 0
     package private(set) var peakResidentBytes = 0
 
+    /// All of them together; nil where there is none, or one of them has ended.
+    package init?(_ processes: [Int32]) {
+        guard !processes.isEmpty else { return nil }
+        for process in processes {
+            guard let one = ProcessUsage(process) else { return nil }
+            cpu += one.cpu
+            residentBytes += one.residentBytes
+            peakResidentBytes += one.peakResidentBytes
+        }
+    }
+
     /// Nil where there is no such process. Threads that ended are missing in `cpu`; their time is in the clock ticks of `stat`, which are too
     /// coarse for what is measured here.
     package init?(_ process: Int32) {

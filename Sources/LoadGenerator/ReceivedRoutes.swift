@@ -41,6 +41,24 @@ extension [NumberSet.Word] {
     }
 }
 
+/// What a speaker announces itself, by words of a `NumberSet`: at most a range a family.
+struct OwnRoutes {
+    private let ranges: [Range<Int>]
+    init(_ ranges: [Range<Int>]) { self.ranges = ranges.filter { !$0.isEmpty } }
+
+    /// A word without them.
+    func without(_ word: NumberSet.Word) -> NumberSet.Word {
+        var result = word
+        for range in ranges where word.index >= range.lowerBound >> 6 && word.index <= (range.upperBound - 1) >> 6 {
+            let low = max(range.lowerBound - word.index << 6, 0)
+            let high = min(range.upperBound - word.index << 6, 64)
+            let below = high == 64 ? UInt64.max : (1 << UInt64(high)) - 1
+            result.bits &= ~(below & ~((1 << UInt64(low)) - 1))
+        }
+        return result
+    }
+}
+
 /// What one receiver holds: which routes are there, and which of them are right.
 struct ReceivedRoutes {
     private(set) var present: NumberSet
@@ -50,6 +68,8 @@ struct ReceivedRoutes {
     private(set) var updates = 0
     /// Prefixes that nobody announced.
     private(set) var unknown = 0
+    /// Routes of its own that it was told.
+    private(set) var returned = 0
     /// With ADD-PATH: the route of a prefix and path identifier.
     private var paths: [UInt64: UInt32] = [:]
     private let hasPathIDs: Bool
@@ -62,7 +82,7 @@ struct ReceivedRoutes {
         self.senders = senders
     }
 
-    mutating func take(_ update: ReceivedUpdate) {
+    mutating func take(_ update: ReceivedUpdate, own: OwnRoutes) {
         updates += 1
         unknown += update.unknown
         withdrawals += update.withdrawn.count
@@ -81,11 +101,15 @@ struct ReceivedRoutes {
                 right.remove(word)
             }
         }
-        for word in update.rightWords {
+        for told in update.rightWords {
+            let word = own.without(told)
+            if word.bits != told.bits { returned += (told.bits ^ word.bits).nonzeroBitCount }
             present.insert(word)
             right.insert(word)
         }
-        for word in update.wrongWords {
+        for told in update.wrongWords {
+            let word = own.without(told)
+            if word.bits != told.bits { returned += (told.bits ^ word.bits).nonzeroBitCount }
             present.insert(word)
             right.remove(word)
         }
@@ -98,11 +122,12 @@ struct ReceivedRoutes {
 
     private func key(_ item: ReceivedUpdate.Item, prefix: Int) -> UInt64 { UInt64(prefix) << 32 | UInt64(item.pathID) }
 
-    /// A new session: nothing is there, nothing was counted.
+    /// A phase begins: what is there stays, what was counted does not.
     mutating func resetCounters() {
         announcements = 0
         withdrawals = 0
         updates = 0
         unknown = 0
+        returned = 0
     }
 }

@@ -141,6 +141,11 @@ package struct PrefixTable: Sendable {
         return nil
     }
 
+    /// Octets of memory, what is reserved for growth included.
+    package var memory: Int {
+        keys4.capacity * MemoryLayout<UInt64>.stride + keys6.capacity * MemoryLayout<Key6>.stride + slots.capacity * 4 + free.capacity * 4
+    }
+
     // MARK: Slots
 
     private static let smallest = 4

@@ -71,6 +71,7 @@ package struct DaemonStatus: Codable, Sendable {
     /// Peers that are kept down on purpose, with the reason.
     package var peersHeldDown: [HeldPeer]
     package var isHealthy: Bool
+    package var load = LoadStatus()
 
     package init(
         version: String, mode: String, node: String, routerID: String, asNumber: UInt32, clusterID: String?, uptime: Double, userID: UInt32,
@@ -106,6 +107,32 @@ package struct DaemonStatus: Codable, Sendable {
         self.peersHeldDown = peersHeldDown
         self.isHealthy = isHealthy
     }
+}
+
+/// How much the speaker carries, and how it bears it.
+package struct LoadStatus: Codable, Sendable {
+    /// Route reflector clients whose session is up.
+    package var clientsEstablished = 0
+    /// Peers by update group, the largest first: each group is one encoding and one Adj-RIB-Out.
+    package var groupMembers: [Int] = []
+    /// Octets that wait for peers to read them.
+    package var queuedOctets = 0
+    /// The peer with the most of them, where there are any.
+    package var slowestPeer: String?
+    package var slowestPeerQueuedOctets = 0
+    /// Peers that get no routes until they have read what is queued.
+    package var peersTooSlow = 0
+    /// Prefixes that wait for a decision, and prefixes that wait to be told.
+    package var prefixesUndecided = 0
+    package var prefixesUntold = 0
+    /// How late a keepalive left at most since the start, in seconds, and how often one was more than 100 ms late.
+    package var keepaliveLatestSeconds = 0.0
+    package var lateKeepalives: UInt64 = 0
+    /// Octets of memory: of the tables of prefixes and paths, of attribute sets, of what groups were told.
+    package var pathMemory = 0
+    package var attributeMemory = 0
+    package var groupMemory = 0
+    package init() {}
 }
 
 package struct OwnPrefixStatus: Codable, Sendable {

@@ -10,7 +10,50 @@ import NetTypes
 struct ApusLoad: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "apus-load", abstract: "Emulates BGP speakers towards one speaker, and counts exactly what each of them receives.",
-        discussion: "The speakers' addresses must be on this host. Only send load to speakers of your own.", version: apusVersion)
+        discussion: "The speakers' addresses must be on this host. Only send load to speakers of your own.", version: apusVersion,
+        subcommands: [RunCommand.self, FloorCommand.self], defaultSubcommand: RunCommand.self)
+
+    static func main() {
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch {
+            let code = exitCode(for: error)
+            if code == .success || code.rawValue == 1 && error is ExitCode {
+                if code == .success { print(fullMessage(for: error)) }
+                Glibc.exit(code.rawValue)
+            }
+            printError(fullMessage(for: error) + "\n")
+            Glibc.exit(2)
+        }
+    }
+}
+
+/// What sockets and copies alone cost: to be measured beside a real speaker.
+struct FloorCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "floor", abstract: "Be a reflector that passes UPDATEs on without looking at them.",
+        discussion: "Measure it with --expect transparent. It keeps no table, has no policy, and runs until it is ended.")
+
+    @Option(help: "Address to listen on.") var listen: String
+    @Option(help: "Port to listen on.") var port: UInt16 = 179
+    @Option(name: .customLong("as"), help: "Our AS.") var asNumber: UInt32 = 64512
+
+    func run() throws {
+        guard let address = IPAddress(listen) else { throw ValidationError("--listen: \"\(listen)\" is not an address, such as 198.18.0.1") }
+        let floor: FloorReflector
+        do throws(LoadError) {
+            floor = try FloorReflector(address, port: port, asNumber: ASNumber(asNumber))
+        } catch {
+            throw ValidationError(error.description)
+        }
+        floor.run()
+    }
+}
+
+/// `apus-load` without a subcommand.
+struct RunCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "run", abstract: "Open sessions, announce, count (the default).")
 
     @Option(help: "ADDRESS or ADDRESS:PORT ([ADDRESS]:PORT for IPv6) of the speaker under test.")
     var target: String
@@ -36,7 +79,7 @@ struct ApusLoad: ParsableCommand {
     @Option(help: "Seed of all that is made up.") var seed: UInt64 = 1
     @Option(help: "Seconds that a phase may take.") var timeout = 120
     @Option(help: "Sessions that are being opened at a time.") var burst = 64
-    @Option(name: .customLong("pid"), help: "Process whose CPU time and memory are measured.") var process: Int32?
+    @Option(name: .customLong("pid"), help: "Processes whose CPU time and memory are measured, comma-separated.") var processes: String?
     @Option(name: .customLong("fib-pid"), help: "A phase also waits until the kernel of this process's namespace has the routes.") var fibProcess: Int32?
     @Flag(help: "No progress line.") var quiet = false
 
@@ -61,21 +104,6 @@ struct ApusLoad: ParsableCommand {
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         print(String(decoding: try encoder.encode(report), as: UTF8.self))
         if !report.ok { throw ExitCode(1) }
-    }
-
-    static func main() {
-        do {
-            var command = try parseAsRoot()
-            try command.run()
-        } catch {
-            let code = exitCode(for: error)
-            if code == .success || code.rawValue == 1 && error is ExitCode {
-                if code == .success { print(fullMessage(for: error)) }
-                Glibc.exit(code.rawValue)
-            }
-            printError(fullMessage(for: error) + "\n")
-            Glibc.exit(2)
-        }
     }
 
     // MARK: Options to a scenario
@@ -126,7 +154,10 @@ struct ApusLoad: ParsableCommand {
         result.seed = seed
         result.timeout = timeout
         result.burst = burst
-        result.process = process
+        for number in (processes ?? "").split(separator: ",") {
+            guard let process = Int32(number) else { throw ValidationError("--pid: \"\(number)\" is not the number of a process") }
+            result.processes.append(process)
+        }
         result.fibProcess = fibProcess
         if let problem = result.problem { throw ValidationError(problem) }
         return result

@@ -16,6 +16,7 @@ struct Status: ParsableCommand {
             print("router id   \(status.routerID), AS \(status.asNumber)" + (status.clusterID.map { ", cluster id \($0)" } ?? ""))
             print("peers       \(status.peersEstablished) of \(status.peersConfigured) established")
             print("prefixes    \(status.prefixesIPv4) IPv4, \(status.prefixesIPv6) IPv6 (\(status.pathsIPv4 + status.pathsIPv6) paths, \(status.attributeSets) attribute sets)")
+            showLoad(status.load)
             if status.programsRoutes || status.dryRun {
                 print(
                     "kernel      \(status.routesInKernel) routes of \(status.routesWanted) wanted, \(status.routesMissing) missing, \(status.routesRepaired) repaired"
@@ -33,6 +34,18 @@ struct Status: ParsableCommand {
             print(status.isHealthy ? "healthy" : "NOT healthy")
         }
         if !status.isHealthy { throw ExitCode.failure }
+    }
+
+    private func showLoad(_ load: LoadStatus) {
+        let groups = load.groupMembers.prefix(5).map { "\($0)" }.joined(separator: ", ") + (load.groupMembers.count > 5 ? ", ..." : "")
+        if load.clientsEstablished > 0 { print("clients     \(load.clientsEstablished) established") }
+        if !load.groupMembers.isEmpty { print("groups      \(load.groupMembers.count) of \(groups) peers: each is one encoding for all its members") }
+        if load.prefixesUndecided + load.prefixesUntold > 0 { print("under way   \(load.prefixesUndecided) prefixes to decide, \(load.prefixesUntold) to tell") }
+        if let slowest = load.slowestPeer {
+            print("queues      \(load.queuedOctets) octets; the slowest, \(slowest), has \(load.slowestPeerQueuedOctets)")
+        }
+        if load.peersTooSlow > 0 { print("too slow    \(load.peersTooSlow) peers get no routes until they have read what is queued") }
+        if load.lateKeepalives > 0 { print("late        \(load.lateKeepalives) keepalives left more than 100 ms late, one \(Int(load.keepaliveLatestSeconds * 1000)) ms") }
     }
 }
 

@@ -60,23 +60,28 @@ final class Network {
             nodes[own].peers[other] = index
             nodes[own].others[index] = other
         }
-        settle()
+        if isSettling { settle() }
     }
+    /// False: `peer` leaves everything on its way.
+    var isSettling = true
 
     /// Runs until nothing moves.
     func settle() {
-        for _ in 0..<10_000 {
-            var moved = false
-            for index in nodes.indices {
-                while nodes[index].speaker.decide(budget: 1000) {}
-                _ = nodes[index].speaker.export(replayBudget: 100, now: now)
-                if carryOut(index) { moved = true }
-                if nodes[index].speaker.rib.hasExportWork(now: now) || nodes[index].speaker.rib.dirtyCount > 0 { moved = true }
-            }
-            if deliver() { moved = true }
-            if !moved { return }
-        }
+        for _ in 0..<10_000 where !turn() { return }
         preconditionFailure("the network does not settle")
+    }
+
+    /// One turn of every node. True where something moved.
+    @discardableResult
+    func turn(decideBudget: Int = 1000, replayBudget: Int = 100) -> Bool {
+        var moved = false
+        for index in nodes.indices {
+            while nodes[index].speaker.decide(budget: decideBudget), decideBudget >= 1000 {}
+            _ = nodes[index].speaker.export(replayBudget: replayBudget, now: now)
+            if carryOut(index) { moved = true }
+            if nodes[index].speaker.rib.hasExportWork(now: now) || nodes[index].speaker.rib.dirtyCount > 0 { moved = true }
+        }
+        return deliver() || moved
     }
 
     func advance(_ seconds: Double) {

@@ -95,6 +95,7 @@ enum { APUS_MD5_MAXKEYLEN = TCP_MD5SIG_MAXKEYLEN };
 
 static inline int apus_setsockopt_int(int fd, int level, int name, int value) { return setsockopt(fd, level, name, &value, sizeof value); }
 static inline int apus_nodelay(int fd) { return apus_setsockopt_int(fd, IPPROTO_TCP, TCP_NODELAY, 1); }
+static inline int apus_quickack(int fd) { return apus_setsockopt_int(fd, IPPROTO_TCP, TCP_QUICKACK, 1); }
 static inline int apus_reuseaddr(int fd) { return apus_setsockopt_int(fd, SOL_SOCKET, SO_REUSEADDR, 1); }
 static inline int apus_v6only(int fd) { return apus_setsockopt_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1); }
 static inline int apus_priority(int fd) { return apus_setsockopt_int(fd, SOL_SOCKET, SO_PRIORITY, 6); }
