@@ -41,6 +41,7 @@ test: deps-lab lint
 bench: bench-setup release
 	$(BENCH) full
 	$(BENCH) growth
+	$(BENCH) keepalive
 
 # The main ratios against BIRD, in under three minutes.
 bench-quick: bench-setup release
@@ -54,6 +55,11 @@ bench-setup: deps-build
 	@scripts/install-packages.sh $(BENCH_PACKAGES)
 
 BENCH = $(SUDO) APUS_BIN="$$(swift build $(RELEASE) --show-bin-path)" Benchmarks/bench.py
+
+# Nanoseconds and allocations a route, step by step.
+bench-micro: release
+	@cc -O2 -shared -fPIC -o .build/malloc-count.so Benchmarks/malloc-count.c -ldl
+	@LD_PRELOAD="$$PWD/.build/malloc-count.so" "$$(swift build $(RELEASE) --show-bin-path)/MicroBenchmarks"
 
 # 100,000 routes from one peer into the kernel, side by side with BIRD.
 bench-fib: deps-demo release
@@ -82,9 +88,9 @@ conformance: deps-build
 	APUS_WRITE_DOCS=1 swift test --skip-build --filter ConformanceTests
 
 lint:
-	swift format lint --strict --recursive Sources Tests Package.swift
+	swift format lint --strict --recursive Sources Tests Benchmarks Package.swift
 format:
-	swift format --in-place --recursive Sources Tests Package.swift
+	swift format --in-place --recursive Sources Tests Benchmarks Package.swift
 
 clean:
 	rm -rf .build

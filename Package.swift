@@ -82,6 +82,9 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        .executableTarget(
+            name: "MicroBenchmarks", dependencies: ["BGPRouting", "BGPMessages", "NetTypes"], path: "Benchmarks/Micro", swiftSettings: strict),
+
         tests("NetTypesTests", ["NetTypes"]),
         tests("BGPMessagesTests", ["BGPMessages", "NetTypes"]),
         tests("BGPSessionTests", ["BGPSession", "BGPMessages", "NetTypes"]),

@@ -4,6 +4,7 @@
   bench.py full     every scenario with every daemon that is installed, three runs; writes bench-results/full.jsonl and the tables of docs/performance.md
   bench.py quick    the main ratios in under three minutes, on the terminal
   bench.py growth   cost by the number of clients
+  bench.py keepalive  how late a keepalive leaves while all that goes on
   bench.py report   docs/performance.md and the plots again, from the results that are there
 
 Options: --only S1,S5   --daemons apusd,bird   --runs N
@@ -22,7 +23,7 @@ import time
 
 import report
 from daemons import DAEMONS, DUT, client
-from scenarios import GROWTH, QUICK, SCENARIOS
+from scenarios import GROWTH, KEEPALIVE, QUICK, SCENARIOS
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RESULTS = os.path.join(ROOT, "bench-results")
@@ -91,8 +92,7 @@ def one(lab, scenario, daemon):
             if process.poll() is not None or time.time() > deadline:
                 return {"ok": False, "problems": ["%s does not listen: %s" % (daemon.name, open(run + "/log").read()[-300:])], "phases": []}
             time.sleep(0.1)
-        # A many-client FRR goes on configuring for a while after it listens.
-        time.sleep(1 + scenario.clients / 50 if daemon.name == "frr" else 1)
+        time.sleep(1)
         running = [p for p in children(process.pid) if command_name(p) not in ("bash", "sleep", "ip")]
         load = ["ip", "netns", "exec", lab.generator, os.path.join(os.environ["APUS_BIN"], "apus-load"), "--quiet", "--target", DUT, "--source", client(0), "--speakers",
                 str(scenario.clients), "--timeout", str(scenario.timeout), "--pid", ",".join(map(str, running))] + scenario.arguments
@@ -100,10 +100,16 @@ def one(lab, scenario, daemon):
             load += ["--fib-pid", str(running[0])]
         if daemon.name == "floor":
             load += ["--expect", "transparent"]
+        if daemon.name == "frr":
+            # It holds its first announcements back for a while after sessions come up, longer with more of them.
+            load += ["--settle", "12" if scenario.clients > 50 else "4"]
         done = subprocess.run(load, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         if not done.stdout.startswith("{"):
             return {"ok": False, "problems": [done.stderr[-300:]], "phases": []}
-        return json.loads(done.stdout)
+        result = json.loads(done.stdout)
+        if daemon.name == "apusd":
+            result["status"] = daemon.status(run)
+        return result
     finally:
         for signal_number in (signal.SIGTERM, signal.SIGKILL):
             for p in reversed(children(process.pid)):
@@ -121,10 +127,13 @@ def one(lab, scenario, daemon):
 
 
 def measure(scenarios, daemons, runs, path):
-    """Appends a line of JSON per run. Daemons take turns, so that what else the machine does meets all of them."""
+    """A line of JSON per run. Daemons take turns, so that what else the machine does meets all of them. What is measured again replaces what was there."""
+    kept = [r for r in (report.read(path) if os.path.exists(path) else [])
+            if r["daemon"] not in daemons or r["scenario"] not in [scenario.name for scenario in scenarios]]
     lab = Lab(max(scenario.clients for scenario in scenarios))
     try:
         with open(path, "w") as out:
+            out.writelines(json.dumps(result) + "\n" for result in kept)
             for scenario in scenarios:
                 failed = set()
                 for turn in range(runs):
@@ -150,7 +159,7 @@ def machine():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["full", "quick", "growth", "report"])
+    parser.add_argument("what", choices=["full", "quick", "growth", "keepalive", "report"])
     parser.add_argument("--only", default="")
     parser.add_argument("--daemons", default=",".join(DAEMONS))
     parser.add_argument("--runs", type=int)
@@ -163,7 +172,7 @@ def main():
         sys.exit("bench.py makes network namespaces and needs root")
     if not DAEMONS["apusd"].find():
         sys.exit("APUS_BIN: the folder with apusd and apus-load (make bench sets it)")
-    chosen, runs = {"full": (SCENARIOS, 3), "quick": (QUICK, 1), "growth": (GROWTH, 3)}[options.what]
+    chosen, runs = {"full": (SCENARIOS, 3), "quick": (QUICK, 1), "growth": (GROWTH, 3), "keepalive": (KEEPALIVE, 3)}[options.what]
     scenarios = [scenario for scenario in chosen if not options.only or scenario.name in options.only.split(",")]
     unknown = set(filter(None, options.daemons.split(","))) - set(DAEMONS)
     if unknown or not scenarios:
@@ -172,7 +181,7 @@ def main():
     measure(scenarios, options.daemons.split(","), options.runs or runs, path)
     if options.what == "quick":
         print(report.ratios(path, scenarios))
-    elif not options.only:
+    else:
         report.write(ROOT, RESULTS)
     return 0
 

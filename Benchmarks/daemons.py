@@ -2,6 +2,7 @@
 
 To add one: a class with `packages`, `find`, `start`; and its name in DAEMONS.
 """
+import json
 import os
 import pwd
 import shutil
@@ -57,6 +58,12 @@ class Apus(Daemon):
             file.write(api + "kind: BGPPeer\nmetadata: {name: clients}\nspec: {%s}\n" % peer)
         return [self.find(), "agent" if fib else "reflector", "--node", "dut", "--resources", run + "/resources.yaml", "--socket", run + "/apusd.sock",
                 "--state-dir", run + "/state"]
+
+
+    def status(self, run):
+        """What it says of itself, at the end of a run."""
+        out = subprocess.run([os.path.join(os.environ["APUS_BIN"], "apusctl"), "status", "-o", "json", "--socket", run + "/apusd.sock"], stdout=subprocess.PIPE, text=True).stdout
+        return json.loads(out) if out.startswith("{") else {}
 
 
 class Bird(Daemon):

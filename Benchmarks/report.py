@@ -3,7 +3,7 @@ import json
 import os
 import statistics
 
-from scenarios import GROWTH, SCENARIOS, phase_names
+from scenarios import GROWTH, KEEPALIVE, SCENARIOS, phase_names
 
 BEGIN, END = "<!-- BEGIN %s -->", "<!-- END %s -->"
 
@@ -119,6 +119,15 @@ def growth_table(results):
     return "\n".join(rows)
 
 
+def keepalive_table(results):
+    rows = ["| | latest keepalive | more than 100 ms late |", "|---|---|---|"]
+    for scenario in KEEPALIVE:
+        loads = [r["status"]["load"] for r in results if r["scenario"] == scenario.name and r["ok"] and r.get("status")]
+        if loads:
+            rows.append("| %s | %.1f ms | %d |" % (scenario.text, max(l["keepaliveLatestSeconds"] for l in loads) * 1e3, sum(l["lateKeepalives"] for l in loads)))
+    return "\n".join(rows)
+
+
 def replace(text, name, new):
     begin, end = text.index(BEGIN % name) + len(BEGIN % name), text.index(END % name)
     return text[:begin] + "\n\n" + new + "\n\n" + text[end:]
@@ -139,6 +148,9 @@ def write(root, folder):
         results = read(growth)
         text = replace(text, "GROWTH", growth_table(results))
         plot_growth(results, os.path.join(root, "docs", "growth.svg"))
+    keepalive = os.path.join(folder, "keepalive.jsonl")
+    if os.path.exists(keepalive):
+        text = replace(text, "KEEPALIVE", keepalive_table(read(keepalive)))
     with open(page, "w") as file:
         file.write(text)
     print("wrote " + page)

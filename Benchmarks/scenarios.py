@@ -67,6 +67,15 @@ GROWTH = [
     for clients in (10, 25, 50, 100, 250, 500, 1000)
 ]
 
+# Keepalives a second apart (hold time 3 s) while the work is done: how late does one leave?
+KEEPALIVE = [
+    Scenario("K1", "a full table, announced, withdrawn and announced again", 2, load(FULL + " --hold-time 3"), daemons=("apusd",)),
+    Scenario("K2", "500 clients with 100 prefixes each", 500, load("--senders 500 --prefixes 100 --hold-time 3"), daemons=("apusd",)),
+    Scenario("K3", "20 views of 100,000 prefixes", 21, load("--senders 20 --receivers 1 --prefixes 100000 --shape internet --sets 15000 --shared --hold-time 3"), daemons=("apusd",)),
+    Scenario("K4", "1,000 clients that connect at once, then churn of 10,000 UPDATEs a second", 1000,
+             load("--senders 100 --prefixes 500 --burst 1000 --hold-time 3 --phases announce,churn:10000:5,withdraw"), daemons=("apusd",)),
+]
+
 
 def phase_names(phases):
     """`announce` the second time is `announce again`."""

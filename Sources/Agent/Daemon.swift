@@ -95,6 +95,7 @@ struct Daemon {
 
     /// Opens the edges, and runs until a signal.
     func run(_ plane: any ForwardingPlane, _ transport: Transport, restart: RestartState, signals: consuming SignalReader) throws(StartError) {
+        ProcessMemory.configure()
         do throws(SystemError) {
             let wakeup = try Wakeup()
             let reload = try Wakeup()

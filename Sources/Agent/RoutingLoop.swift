@@ -48,6 +48,9 @@ final class RoutingLoop {
     private(set) var keepaliveLatest: Int64 = 0
     private(set) var lateKeepalives: UInt64 = 0
     private static let keepaliveTolerance: Int64 = 100_000_000
+    /// A phase that lasts longer is interrupted for keepalives that have become due.
+    private static let breath: Int64 = 10_000_000
+    private var lastBreath: Int64 = 0
     private var isStopping = false
     private var hasMoreWork = false
     /// Peers to connect to once the forwarding plane has started.
@@ -107,23 +110,57 @@ final class RoutingLoop {
         timed(.export) { if speaker.export(replayBudget: RoutingLoop.replayBudget, now: now) { hasMoreWork = true } }
         timed(.write) { write() }
         noteKeepalives()
+        giveMemoryBack()
         timed(.reconcile) { if plane.reconcile(&speaker, now: now) { hasMoreWork = true } }
         timed(.control) { control() }
         if !waitingConnects.isEmpty, !plane.isStarting { beginWaitingConnects() }
         if speaker.rib.dirtyCount > 0 || speaker.rib.hasExportWork(now: now) || speaker.hasActions { hasMoreWork = true }
     }
 
+    /// After a table shrank to less than half, once nothing waits any more.
+    private func giveMemoryBack() {
+        let count = speaker.rib.tables[0].pathCount + speaker.rib.tables[1].pathCount
+        pathPeak = max(pathPeak, count)
+        guard count < pathPeak / 2, pathPeak > RoutingLoop.memoryThreshold, speaker.rib.dirtyCount == 0, !speaker.rib.hasExportWork(now: now) else { return }
+        pathPeak = count
+        ProcessMemory.giveBack()
+    }
+    private var pathPeak = 0
+    private static let memoryThreshold = 50_000
+
     private func noteKeepalives() {
-        guard let due = speaker.takeKeepaliveDue() else { return }
+        if let due = speaker.takeKeepaliveDue() { noteKeepalive(due) }
+    }
+
+    private func noteKeepalive(_ due: Instant) {
         let late = monotonicNanoseconds() - due.nanoseconds
         keepaliveLatest = max(keepaliveLatest, late)
         if late > RoutingLoop.keepaliveTolerance { lateKeepalives += 1 }
     }
 
+    /// Called between pieces of a long phase: keepalives that have become due leave now, and not at the end of the turn.
+    private func breathe() {
+        let clock = monotonicNanoseconds()
+        guard clock - lastBreath > RoutingLoop.breath else { return }
+        lastBreath = clock
+        now = Instant(nanoseconds: clock)
+        guard let (connections, due) = speaker.takeDueKeepalives(now: now) else { return }
+        for (peer, side) in connections {
+            transport.send(peer, side, RoutingLoop.keepalive)
+            guard let connection = transport.connection(peer, side), !connection.waitsForWritability else { continue }
+            // What fails shows again when the connection's turn comes.
+            _ = connection.write(budget: RoutingLoop.readBudget)
+        }
+        noteKeepalive(due)
+    }
+    private static let keepalive = MessageBuffer(KeepaliveMessage.encoded)
+
     private func timed(_ phase: Phase, _ body: () -> Void) {
         let start = monotonicNanoseconds()
         body()
-        let spent = monotonicNanoseconds() - start
+        let end = monotonicNanoseconds()
+        let spent = end - start
+        if end - lastBreath > RoutingLoop.breath { breathe() }
         phaseTime[phase.rawValue] += spent
         phaseLongest[phase.rawValue] = max(phaseLongest[phase.rawValue], spent)
     }
@@ -140,6 +177,7 @@ final class RoutingLoop {
         ready.removeAll(keepingCapacity: true)
         transport.poller.wait(timeout: timeout, into: &ready)
         now = Instant(nanoseconds: monotonicNanoseconds())
+        lastBreath = now.nanoseconds
     }
 
     private func beginWaitingConnects() {
@@ -152,6 +190,7 @@ final class RoutingLoop {
 
     private func readSockets() {
         for event in ready {
+            breathe()
             switch event.token {
             case RoutingLoop.wakeupToken: wakeup.clear()
             case RoutingLoop.signalToken:
@@ -282,7 +321,13 @@ final class RoutingLoop {
 
     private func write() {
         carryOutActions()
-        for connection in transport.takeWritable(ready) {
+        write(to: transport.takeWritable(ready))
+        if speaker.hasActions { carryOutActions() }
+    }
+
+    private func write(to connections: [Connection]) {
+        for connection in connections {
+            breathe()
             let before = connection.queuedBytes
             let outcome = connection.write(budget: RoutingLoop.writeBudget)
             noteProgress(connection, outcome, hasProgressed: connection.queuedBytes < before)
@@ -305,7 +350,6 @@ final class RoutingLoop {
                 }
             }
         }
-        if speaker.hasActions { carryOutActions() }
     }
 
     /// SendHoldTimer: runs while something is queued, from the last octet that the peer took (RFC 9687 section 3.2).
@@ -325,7 +369,8 @@ final class RoutingLoop {
     /// What the speaker asked for.
     func carryOutActions() {
         guard speaker.hasActions else { return }
-        for action in speaker.takeActions() {
+        for (position, action) in speaker.takeActions().enumerated() {
+            if position & 1023 == 1023 { breathe() }
             switch action {
             case .connect(let peer):
                 // Own routes first: a peer that heard End-of-RIB without them would drop what it kept for us.

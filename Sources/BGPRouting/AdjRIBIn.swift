@@ -1,4 +1,5 @@
 package import NetTypes
+import Synchronization
 
 /// A slot of a path in `AdjRIBIn`.
 package typealias PathIndex = UInt32
@@ -94,6 +95,8 @@ package enum IneligibleReason: UInt8, Sendable, Hashable, CaseIterable {
 /// A prefix has a list of paths; the selected one is its head. Paths are slots in one array, linked by index: 20 bytes each, no object per
 /// route. Per prefix 4 bytes more, beside the prefix table's own.
 package struct AdjRIBIn: ~Copyable {
+    /// What has an atomic in it is lent by its address; without, a method that only reads would be given a copy of the whole struct on the stack.
+    private let lentByAddress = Atomic<Bool>(true)
     private var prefixes: PrefixTable
     /// First path + 1 by prefix index; 0: none.
     private var heads: [UInt32] = []

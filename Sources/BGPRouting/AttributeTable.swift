@@ -188,6 +188,7 @@ package struct AttributeTable: ~Copyable {
     package func hasSeparateNextHop(_ handle: AttributeHandle) -> Bool { entries[Int(handle)].hasSeparateNextHop }
 
     package func isReachable(_ index: NextHopIndex) -> Bool { nextHops.entries[Int(index)].isReachable }
+    func family(ofNextHop index: NextHopIndex) -> AddressFamily { nextHops.entries[Int(index)].address.family }
     package func cost(_ index: NextHopIndex) -> UInt32 { nextHops.entries[Int(index)].cost }
 
     // MARK: Next hops

@@ -77,7 +77,9 @@ extension RIB {
             return lastBucket
         }
         /// Withdrawals by who never had the route, and withdrawals for one peer that must lose what it had.
-        var withdrawals: [ExcludedPair: [OutboundNLRI]] = [:]
+        var withdrawals: [(pair: ExcludedPair, prefixes: [OutboundNLRI])] = []
+        // Neighbours were told with the same set as a rule: what was found for the one before is asked first.
+        var lastWithdrawn = (attributes: UInt32(0), source: PeerIndex.local, position: 0)
         var targeted: [PeerIndex: [OutboundNLRI]] = [:]
 
         for update in pending {
@@ -98,8 +100,13 @@ extension RIB {
                     }
                 }
             } else {
-                let before = excluded(update.oldAttributes - 1, update.oldSource, index)
-                withdrawals[ExcludedPair(before), default: []].append(nlri)
+                if lastWithdrawn.attributes != update.oldAttributes || lastWithdrawn.source != update.oldSource {
+                    let pair = ExcludedPair(excluded(update.oldAttributes - 1, update.oldSource, index))
+                    let known = withdrawals.firstIndex { $0.pair == pair }
+                    if known == nil { withdrawals.append((pair, [])) }
+                    lastWithdrawn = (update.oldAttributes, update.oldSource, known ?? withdrawals.count - 1)
+                }
+                withdrawals[lastWithdrawn.position].prefixes.append(nlri)
             }
         }
 

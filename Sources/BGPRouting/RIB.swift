@@ -43,10 +43,20 @@ final class GroupProfile: Sendable {
     let value: ExportProfile
     let family: AddressFamily
     let sendsPathIDs: Bool
+    /// No rule and no next hop of ours stands between an internal peer's route and these internal peers.
+    private let passesReflected: Bool
+    private let isClient: Bool
     init(_ value: ExportProfile) {
         self.value = value
+        passesReflected = value.isInternal && value.filter.isEmpty(value.family) && value.nextHopMode == .auto
+        isClient = value.isClient
         family = value.family
         sendsPathIDs = value.sendsPathIDs
+    }
+
+    /// True only where `ExportPolicy.judge` says `announced`: the common case of a reflector, asked without handing the whole profile over.
+    func passes(_ key: DecisionKey, fromClient: Bool, nextHop: AddressFamily) -> Bool {
+        passesReflected && (fromClient || isClient) && nextHop == family && key.flags.isDisjoint(with: [.noAdvertise, .longLivedStale])
     }
 }
 
@@ -328,7 +338,7 @@ package struct RIB: ~Copyable {
         }
         var handle: AttributeHandle?
         var source = PeerIndex.local
-        if let best = tables[family.index].best(index), let told = outbound(best, index, profile.value) {
+        if let best = tables[family.index].best(index), let told = outbound(best, index, profile) {
             handle = told
             source = best.peer
         }
@@ -370,6 +380,17 @@ package struct RIB: ~Copyable {
                 }
             }
         }
+    }
+
+    private mutating func outbound(_ path: Path, _ index: PrefixIndex, _ profile: GroupProfile) -> AttributeHandle? {
+        if path.peer != .local, !path.flags.contains(.external) {
+            let key = attributes.key(path.attributes)
+            if profile.passes(key, fromClient: keys[path.peer.index].isClient, nextHop: attributes.family(ofNextHop: key.nextHop)) {
+                attributes.retain(path.attributes)
+                return path.attributes
+            }
+        }
+        return outbound(path, index, profile.value)
     }
 
     /// The attributes of a path as its group's rules leave them, retained; nil where it is not told.

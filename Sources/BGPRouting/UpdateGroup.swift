@@ -19,17 +19,20 @@ package struct AdjRIBOutEntry: Sendable, Equatable {
 /// go on.
 ///
 /// Memory: 8 bytes per prefix and group, not per peer.
-package struct UpdateGroup: Sendable {
+///
+/// Behind a reference, because it is asked once per prefix: an optional element of an array is copied whole to be asked. Its arrays go without the
+/// dynamic check of exclusive access: they are private, and no method calls anybody else while it changes them.
+package final class UpdateGroup {
     package let profile: ExportProfile
     package private(set) var members: [PeerIndex] = []
     /// The state that members are to have, by prefix index, or with path identifiers by path slot. What they have been told so far is this,
     /// or in `pending`.
-    private var entries: [AdjRIBOutEntry] = []
+    @exclusivity(unchecked) private var entries: [AdjRIBOutEntry] = []
     /// With path identifiers: the prefix of each path slot that is announced or was.
-    private var prefixes: [PrefixIndex] = []
-    private var pending: [PendingUpdate] = []
+    @exclusivity(unchecked) private var prefixes: [PrefixIndex] = []
+    @exclusivity(unchecked) private var pending: [PendingUpdate] = []
     /// Prefixes announced; with path identifiers, paths.
-    package private(set) var announcedCount = 0
+    @exclusivity(unchecked) package private(set) var announcedCount = 0
 
     /// A prefix whose state changed since the members were last told, with what they were told then.
     struct PendingUpdate: Sendable {
@@ -67,7 +70,7 @@ package struct UpdateGroup: Sendable {
         // Withdrawals do not wait.
         return hasPendingWithdrawal
     }
-    private var hasPendingWithdrawal = false
+    @exclusivity(unchecked) private var hasPendingWithdrawal = false
     package var hasPending: Bool { !pending.isEmpty }
     package var hasReplay: Bool { replay != nil || !waitingForReplay.isEmpty }
     package var pendingCount: Int { pending.count }
@@ -80,12 +83,12 @@ package struct UpdateGroup: Sendable {
 
     // MARK: Members
 
-    mutating func join(_ peer: PeerIndex) {
+    func join(_ peer: PeerIndex) {
         members.append(peer)
         waitingForReplay.append(peer)
     }
 
-    mutating func leave(_ peer: PeerIndex) {
+    func leave(_ peer: PeerIndex) {
         members.removeAll { $0 == peer }
         waitingForReplay.removeAll { $0 == peer }
         replay?.members.removeAll { $0 == peer }
@@ -96,13 +99,13 @@ package struct UpdateGroup: Sendable {
     func isWaitingForReplay(_ peer: PeerIndex) -> Bool { waitingForReplay.contains(peer) }
 
     /// Tells a member everything again (RFC 2918 section 4).
-    mutating func requestReplay(_ peer: PeerIndex) {
+    func requestReplay(_ peer: PeerIndex) {
         guard members.contains(peer), !waitingForReplay.contains(peer) else { return }
         waitingForReplay.append(peer)
     }
 
     /// The replay to go on with; members that wait start together.
-    mutating func currentReplay() -> Replay? {
+    func currentReplay() -> Replay? {
         if replay == nil, !waitingForReplay.isEmpty {
             replay = Replay(members: waitingForReplay)
             waitingForReplay = []
@@ -110,7 +113,7 @@ package struct UpdateGroup: Sendable {
         return replay
     }
 
-    mutating func advanceReplay(to cursor: PrefixIndex?) {
+    func advanceReplay(to cursor: PrefixIndex?) {
         if let cursor { replay?.cursor = cursor } else { replay = nil }
     }
 
@@ -123,7 +126,7 @@ package struct UpdateGroup: Sendable {
 
     /// Sets what members are to have. The caller has retained `attributes` for the entry; answers the handle whose reference the entry
     /// gives up, if it does.
-    mutating func set(
+    func set(
         _ slot: UInt32, _ attributes: AttributeHandle?, source: PeerIndex, prefix: PrefixIndex
     ) -> (changed: Bool, released: AttributeHandle?) {
         if entries.count <= Int(slot) {
@@ -147,7 +150,7 @@ package struct UpdateGroup: Sendable {
     }
 
     /// What is to be told now; the caller tells all of it, and releases `oldAttributes`.
-    mutating func takePending(now: Instant = .zero) -> [PendingUpdate] {
+    func takePending(now: Instant = .zero) -> [PendingUpdate] {
         var taken: [PendingUpdate] = []
         swap(&taken, &pending)
         hasPendingWithdrawal = false
@@ -172,7 +175,7 @@ package struct UpdateGroup: Sendable {
     }
 
     /// The entry of a prefix that could not be told (an UPDATE too large for the members) is none.
-    mutating func forget(_ slot: UInt32) -> AttributeHandle? {
+    func forget(_ slot: UInt32) -> AttributeHandle? {
         let old = entries[Int(slot)]
         if old.isAnnounced { announcedCount -= 1 }
         entries[Int(slot)] = AdjRIBOutEntry()
@@ -180,7 +183,7 @@ package struct UpdateGroup: Sendable {
     }
 
     /// All handles that the group holds, when it is dissolved.
-    mutating func drain() -> [AttributeHandle] {
+    func drain() -> [AttributeHandle] {
         let held = entries.compactMap(\.handle) + pending.compactMap { $0.oldAttributes == 0 ? nil : $0.oldAttributes - 1 }
         entries = []
         prefixes = []

@@ -162,6 +162,19 @@ package struct PeerFSM: Sendable {
         connections.compactMap { $0?.keepaliveDeadline }.filter { $0 <= now }.min()
     }
 
+    /// Takes it that the keepalives that are due are sent by the caller, who answers for it, and looks at no other timer: for a caller that has
+    /// messages of the peer still to read.
+    package mutating func takeDueKeepalives(now: Instant) -> [Side] {
+        var sides: [Side] = []
+        var sent: [Action] = []
+        for side in Side.allCases {
+            guard let deadline = connections[side.index]?.keepaliveDeadline, deadline <= now else { continue }
+            sendKeepalive(side, now, &sent)
+            sides.append(side)
+        }
+        return sides
+    }
+
     /// Fires every timer that is due: IdleHold (13), ConnectRetry (9), Hold (10), Keepalive (11). Extra calls are harmless.
     package mutating func handleTimeout(now: Instant, _ actions: inout [Action]) {
         if let deadline = idleHoldDeadline, deadline <= now {

@@ -208,6 +208,20 @@ package struct Speaker: ~Copyable {
         lower(rib.nextExport)
     }
 
+    /// Connections whose keepalive is due, in the middle of other work; the caller sends it at once. No other timer fires: what would keep a hold timer
+    /// from expiring may not be read yet. `due`: the earliest of them.
+    package mutating func takeDueKeepalives(now: Instant) -> (connections: [(PeerIndex, PeerFSM.Side)], due: Instant)? {
+        guard let deadline = earliestDeadline, deadline <= now else { return nil }
+        var connections: [(PeerIndex, PeerFSM.Side)] = []
+        var earliest = now
+        for index in peerIndices {
+            guard let due = peers[index.index]?.fsm.dueKeepalive(now: now) else { continue }
+            earliest = min(earliest, due)
+            for side in peers[index.index]?.fsm.takeDueKeepalives(now: now) ?? [] { connections.append((index, side)) }
+        }
+        return connections.isEmpty ? nil : (connections, earliest)
+    }
+
     mutating func lower(_ deadline: Instant?) {
         guard let deadline else { return }
         earliestDeadline = min(earliestDeadline ?? deadline, deadline)

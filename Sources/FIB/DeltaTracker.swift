@@ -39,17 +39,26 @@ package struct DeltaTracker: ~Copyable {
         var isPresent: Bool { nextHops != 0 }
     }
 
-    /// Lent, never copied: see `FamilyTables` of the routing core.
+    /// Lent in place: see `FamilyTables` of the routing core.
     private struct Families: ~Copyable {
-        private var ipv4: Family
-        private var ipv6: Family
+        private let base: UnsafeMutablePointer<Family>
         init(seed: UInt64) {
-            ipv4 = Family(prefixes: PrefixTable(family: .ipv4, seed: seed))
-            ipv6 = Family(prefixes: PrefixTable(family: .ipv6, seed: seed))
+            base = .allocate(capacity: AddressFamily.allCases.count)
+            for family in AddressFamily.allCases { (base + family.index).initialize(to: Family(prefixes: PrefixTable(family: family, seed: seed))) }
+        }
+        deinit {
+            base.deinitialize(count: AddressFamily.allCases.count)
+            base.deallocate()
         }
         subscript(index: Int) -> Family {
-            @inline(__always) _read { if index == 0 { yield ipv4 } else { yield ipv6 } }
-            @inline(__always) _modify { if index == 0 { yield &ipv4 } else { yield &ipv6 } }
+            @inline(__always) unsafeAddress {
+                precondition(index >= 0 && index < 2, "no such family")
+                return UnsafePointer(base + index)
+            }
+            @inline(__always) unsafeMutableAddress {
+                precondition(index >= 0 && index < 2, "no such family")
+                return base + index
+            }
         }
     }
 

@@ -105,7 +105,7 @@ package final class LoadRun {
         }
         report.establishSeconds = (now - start).inSeconds
         // End-of-RIB and what comes with a new session.
-        let quiet = now + .milliseconds(500)
+        let quiet = now + scenario.settle
         while now < quiet, fault == nil { turn(.milliseconds(50)) }
     }
 

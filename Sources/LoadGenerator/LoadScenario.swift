@@ -73,6 +73,8 @@ package struct LoadScenario: Sendable {
     package var seed: UInt64 = 1
     /// Seconds that a phase may take.
     package var timeout = 120
+    /// Quiet time between the last session and the first phase.
+    package var settle: Duration = .milliseconds(500)
     /// Sessions that are being opened at a time.
     package var burst = 64
     /// The processes under test, for their CPU time and memory; and the one in whose namespace the kernel's routes are counted.

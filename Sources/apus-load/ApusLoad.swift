@@ -79,6 +79,7 @@ struct RunCommand: ParsableCommand {
     @Option(help: "Seed of all that is made up.") var seed: UInt64 = 1
     @Option(help: "Seconds that a phase may take.") var timeout = 120
     @Option(help: "Sessions that are being opened at a time.") var burst = 64
+    @Option(help: "Seconds between the last session and the first phase.") var settle = 0.5
     @Option(name: .customLong("pid"), help: "Processes whose CPU time and memory are measured, comma-separated.") var processes: String?
     @Option(name: .customLong("fib-pid"), help: "A phase also waits until the kernel of this process's namespace has the routes.") var fibProcess: Int32?
     @Flag(help: "No progress line.") var quiet = false
@@ -154,6 +155,8 @@ struct RunCommand: ParsableCommand {
         result.seed = seed
         result.timeout = timeout
         result.burst = burst
+        guard settle >= 0, settle <= 3600 else { throw ValidationError("--settle \(settle): 0 to 3600 seconds") }
+        result.settle = .milliseconds(Int64(settle * 1000))
         for number in (processes ?? "").split(separator: ",") {
             guard let process = Int32(number) else { throw ValidationError("--pid: \"\(number)\" is not the number of a process") }
             result.processes.append(process)

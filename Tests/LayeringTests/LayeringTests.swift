@@ -42,7 +42,7 @@ import Testing
             let imports = text.split(separator: "\n").filter { $0.contains("import ") && !$0.hasPrefix("//") && !$0.hasPrefix(" ") }
             for line in imports {
                 let module = line.split(separator: " ").last.map(String.init) ?? ""
-                #expect(["NetTypes", "BGPMessages", "BGPSession", "BGPRouting", "FIB", "BFD"].contains(module), "\(target)/\(name): \(line)")
+                #expect(["NetTypes", "BGPMessages", "BGPSession", "BGPRouting", "FIB", "BFD", "Synchronization"].contains(module), "\(target)/\(name): \(line)")
             }
             #expect(!text.contains("ContinuousClock") && !text.contains("SuspendingClock"), "\(target)/\(name) reads a clock")
         }

@@ -1,6 +1,7 @@
 /* What Glibc's Swift module lacks: epoll, eventfd, signalfd, inotify, accept4, TCP MD5 and GTSM options, capabilities.
  * Wrappers only; no logic lives here. */
 #pragma once
+#include <malloc.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -265,3 +266,10 @@ static inline uint32_t apus_effective_capabilities(void) {
     return syscall(SYS_capget, &header, data) ? 0 : data[0].effective;
 }
 static inline int apus_has_net_admin(void) { return (apus_effective_capabilities() >> CAP_NET_ADMIN) & 1; }
+/* Large blocks come from mmap whatever was freed before, and go back to the kernel at once: glibc would raise the threshold with every one that is freed. */
+static inline void apus_malloc_configure(void) {
+    mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+    mallopt(M_TRIM_THRESHOLD, 4 * 1024 * 1024);
+}
+static inline int apus_malloc_trim(void) { return malloc_trim(1024 * 1024); }
+

@@ -1,0 +1,10 @@
+internal import CLinux
+
+/// How the allocator deals with the tables of a full feed: what is given up must not stay with the process for good.
+package enum ProcessMemory {
+    /// Once, before anything large is allocated.
+    package static func configure() { apus_malloc_configure() }
+
+    /// Gives free memory between blocks in use back to the kernel. Costs milliseconds for a heap of a hundred megabytes.
+    package static func giveBack() { _ = apus_malloc_trim() }
+}
