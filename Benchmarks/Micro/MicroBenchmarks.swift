@@ -74,6 +74,15 @@ func updates(_ each: Int, _ sets: [PathAttributes]) -> [MessageBuffer] {
     }
 }
 
+/// UPDATEs that withdraw all prefixes, as full as they get.
+func withdrawals() -> [MessageBuffer] {
+    stride(from: 0, to: prefixes.count, by: 800).map { start in
+        var builder = UpdateBuilder(family: .ipv4, maximumLength: 4096)
+        builder.withdraw(prefixes[start..<min(start + 800, prefixes.count)].map { OutboundNLRI($0) })
+        return builder.take()
+    }
+}
+
 enum Tables {
     static func run() {
         measure(
@@ -166,6 +175,8 @@ enum Routing {
             measure("reflector: from UPDATE to UPDATE, \(name)", routes: prefixes.count, prepare: { reflector() }, step: { rib in pass(messages, &rib) })
             measure("the same again, nothing being new", routes: prefixes.count, prepare: { filled(messages) }, step: { rib in pass(messages, &rib) })
         }
+        let gone = withdrawals()
+        measure("reflector: withdrawal of all, 800 a message", routes: prefixes.count, prepare: { filled(pods) }, step: { rib in pass(gone, &rib) })
     }
 
     /// A RIB with a client that announces and one that is told.

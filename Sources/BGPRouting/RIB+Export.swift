@@ -110,7 +110,9 @@ extension RIB {
             }
         }
 
-        // Withdrawals first.
+        // Withdrawals first. Those of many sources go to every member in one piece: who never had a route ignores that it is gone, and a message for
+        // each source would cost more than the few prefixes that it spares.
+        if withdrawals.count > RIB.separateWithdrawals { withdrawals = [(ExcludedPair((nil, nil)), withdrawals.flatMap(\.prefixes))] }
         for (pair, prefixes) in withdrawals {
             deliver(withdrawing: prefixes, profile, index, .allBut(pair.first, pair.second), &deliveries)
         }
@@ -120,6 +122,9 @@ extension RIB {
         tell(&buckets, profile, index, to: nil, &deliveries)
         for update in pending where update.oldAttributes != 0 { attributes.release(update.oldAttributes - 1) }
     }
+
+    /// Sources whose withdrawals of one turn are told apart, so that none hears of its own.
+    private static let separateWithdrawals = 8
 
     /// What is told of an entry of a group.
     private func nlri(_ slot: UInt32, _ group: Int, _ family: AddressFamily) -> OutboundNLRI? {
