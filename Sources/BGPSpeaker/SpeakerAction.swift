@@ -11,8 +11,8 @@ package enum SpeakerAction: Sendable {
     case send(PeerIndex, PeerFSM.Side, MessageBuffer)
     /// Close a connection once what is queued was written, within reason. Nothing of it is reported any more.
     case close(PeerIndex, PeerFSM.Side)
-    /// For the log and the history.
-    case report(PeerIndex, SpeakerEvent)
+    /// For the log and the history. Behind a reference, so that a `send`, of which there are a million for one of these, is small.
+    indirect case report(PeerIndex, SpeakerEvent)
 }
 
 /// Something that an operator wants to read.
