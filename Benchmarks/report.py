@@ -73,7 +73,7 @@ def table(results, scenario):
             if name in scenario.skipped:
                 rows.append("| %s | not run: minutes | | | |" % name)
             elif runs:
-                rows.append("| %s | did not end as it must: %s | | | |" % (runs[-1]["daemonVersion"], "; ".join(runs[-1]["problems"])[:120].replace("|", "/").replace("\n", " ")))
+                rows.append("| %s | did not end as it must: %s | | | |" % (runs[-1]["daemonVersion"], runs[-1]["problems"][0][:120].replace("|", "/").replace("\n", " ")))
             continue
         title = runs[-1]["daemonVersion"] + ("" if len(runs) > 1 else ", one run")
         if latency:

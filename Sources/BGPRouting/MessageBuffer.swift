@@ -20,6 +20,8 @@ package struct Delivery: Sendable {
     package enum Receivers: Sendable, Hashable {
         /// All members of the group but at most two: the one that the routes came from, and the one that is their next hop.
         case allBut(PeerIndex?, PeerIndex?)
+        /// All members but the sources of the routes, which get buffers of their own.
+        case allExcept(Set<PeerIndex>)
         case only([PeerIndex])
     }
     package let buffer: MessageBuffer

@@ -262,6 +262,8 @@ extension Speaker {
         for delivery in deliveries {
             switch delivery.receivers {
             case .only(let members): for member in members { queue(delivery, member) }
+            case .allExcept(let sources):
+                for member in rib.groups[delivery.group]?.members ?? [] where !sources.contains(member) { queue(delivery, member) }
             case .allBut(let first, let second):
                 for member in rib.groups[delivery.group]?.members ?? [] where member != first && member != second { queue(delivery, member) }
             }

@@ -62,7 +62,7 @@ final class Network {
         }
         if isSettling { settle() }
     }
-    /// False: `peer` leaves everything on its way.
+    /// False: `peer`, `originate` and `withdraw` leave everything on its way.
     var isSettling = true
 
     /// Runs until nothing moves.
@@ -216,12 +216,12 @@ final class Network {
         attributes.asPath = ASPath()
         change(&attributes)
         nodes[node].speaker.rib.originate(prefix, attributes)
-        settle()
+        if isSettling { settle() }
     }
 
     func withdraw(_ node: Int, _ prefix: Prefix) {
         nodes[node].speaker.rib.withdrawOwn(prefix)
-        settle()
+        if isSettling { settle() }
     }
 
     /// UPDATEs that a node sent to another since the last call.

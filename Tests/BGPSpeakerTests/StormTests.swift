@@ -27,10 +27,10 @@ import Testing
                 live[prefix] = Int(preference)
             }
         }
+        net.isSettling = false
         for _ in 0..<200 { change() }
         net.settle()
         // Forty clients, a few at a time, with replays of seven prefixes a turn and changes in every turn.
-        net.isSettling = false
         var clients: [Int] = []
         for step in 0..<300 {
             if step % 5 == 0, clients.count < 40 {
@@ -50,5 +50,28 @@ import Testing
                 #expect(best?.localPref == UInt32(preference), "seed \(seed), client \(client), \(prefix)")
             }
         }
+    }
+
+    @Test func `forty clients that announce at once hear of all the others, in joined buffers, and never of themselves`() {
+        let net = Network()
+        let reflector = net.add(1)
+        let clients = (0..<40).map { net.add(10 + $0) }
+        for client in clients { net.peer(reflector, client) { own, settings in settings.isClient = own == reflector } }
+        func prefix(_ client: Int) -> Prefix { Prefix(IPAddress(v4: 0x0B00_0000 + UInt32(client) << 8), length: 24) }
+        let before = clients.map { client in net.nodes[reflector].peers[client].map { net.nodes[reflector].messages[$0]?.count ?? 0 } ?? 0 }
+        net.isSettling = false
+        for client in clients { net.originate(client, prefix(client)) }
+        net.settle()
+        for (position, client) in clients.enumerated() {
+            #expect(net.prefixCount(client) == 40)
+            // Its own route is there once: as its own.
+            #expect(clients.allSatisfy { net.pathCount(client, prefix($0)) == 1 })
+            #expect(net.best(client, prefix(client))?.originatorID == nil)
+            let sent = net.nodes[reflector].peers[client].map { net.nodes[reflector].messages[$0]?.count ?? 0 } ?? 0
+            #expect(sent - before[position] <= 4, "39 routes came in \(sent - before[position]) buffers")
+        }
+        for client in clients { net.withdraw(client, prefix(client)) }
+        net.settle()
+        #expect(clients.allSatisfy { net.prefixCount($0) == 0 })
     }
 }
