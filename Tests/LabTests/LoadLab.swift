@@ -8,7 +8,9 @@ import Testing
         + Lab.object("BGPFilter", "mark", "importV4: [{action: Accept, matchOperator: In, cidr: 10.0.0.0/24, operations: [{addCommunity: {value: '65000:1'}}]}]")
 
     /// A reflector at 198.18.0.1 and fd12::1, generators at the addresses that follow 198.18.1.1 and fd12::101.
-    static func reflector(_ peer: String, password: String? = nil) throws -> Lab {
+    static func reflector(
+        _ peer: String, password: String? = nil, role: String = "asNumber: 64512, routeReflectorClient: true"
+    ) throws -> Lab {
         let lab = try Lab()
         try lab.addNamespace("dut")
         try lab.addNamespace("gen")
@@ -29,7 +31,7 @@ import Testing
             Lab.object("BGPConfiguration", "default", "nodeToNodeMeshEnabled: false, asNumber: 64512")
                 + Lab.object("Node", "dut", "bgp: {ipv4Address: 198.18.0.1/15, ipv6Address: 'fd12::1/64'}") + filters
                 + ["198.18.0.0/15", "fd12::/64"].enumerated().map {
-                    Lab.object("BGPPeer", "clients\($0.offset)", "listenRange: '\($0.element)', asNumber: 64512, routeReflectorClient: true, import: all\(peer)")
+                    Lab.object("BGPPeer", "clients\($0.offset)", "listenRange: '\($0.element)', \(role), import: all\(peer)")
                 }.joined())
         try lab.startAgent("dut", in: "dut", arguments: ["--metrics", "", "--health", ""], mode: "reflector")
         try lab.wait(20, "it listens") { try lab.must("ss -Htln sport = :179", in: "dut").contains("198.18") || lab.must("ss -Htln sport = :179", in: "dut").contains("0.0.0.0") }
@@ -68,6 +70,15 @@ import Testing
         #expect(output.status == 0, "\(output.text)")
         let (refused, _) = try Self.load(lab, ["--timeout", "2"])
         #expect(refused.status == 1 && refused.text.contains("sessions are not up after 2 s"), "\(refused.text)")
+    }
+
+    @Test func `between external peers the AS in between shows itself, and what is local stays behind`() throws {
+        let lab = try Self.reflector("", role: "asNumber: 0, export: all")
+        let arguments = ["--external-as", "65001", "--speakers", "4", "--senders", "2", "--receivers", "2", "--shape", "internet", "--prefixes", "600"]
+        let (output, _) = try Self.load(lab, arguments)
+        #expect(output.status == 0, "\(output.text)")
+        let (transparent, _) = try Self.load(lab, arguments + ["--expect", "transparent", "--phases", "announce", "--timeout", "2"])
+        #expect(transparent.status == 1 && transparent.text.contains("wrong"), "no route server: \(transparent.text)")
     }
 
     @Test(arguments: [("drop", "missing", 4), ("mark", "wrong", 4)])
