@@ -36,6 +36,7 @@ def medians(results, scenario, daemon):
         names = ("p50", "p99") if phases[0].get("latency") else ("seconds", "cpuSeconds", "peakResidentBytes")
         table[name] = {v: statistics.median(value(p, v) or 0 for p in phases) for v in names}
         if not phases[0].get("latency"):
+            table[name]["isGeneratorBound"] = sum(p["isGeneratorBound"] for p in phases) * 2 > len(phases)
             table[name]["peakResidentBytes"] = statistics.median(p.get("peakResidentBytes", 0) for p in phases)
     return table
 
@@ -82,6 +83,7 @@ def table(results, scenario):
         else:
             cells = ["%.2f s, %.2f s" % (found[p]["seconds"], found[p]["cpuSeconds"]) if found[p]["seconds"] >= 1 else "%.0f ms, %.0f ms" % (found[p]["seconds"] * 1e3, found[p]["cpuSeconds"] * 1e3)
                      for p in ("announce", "withdraw", "announce again")]
+            cells = [cell + (" †" if found[p]["isGeneratorBound"] else "") for cell, p in zip(cells, ("announce", "withdraw", "announce again"))]
             rows.append("| %s | %s | %.0f MB |" % (title, " | ".join(cells), max(p["peakResidentBytes"] for p in found.values()) / 1e6))
     goals = goal_lines(results, scenario)
     if goals:
