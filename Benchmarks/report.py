@@ -72,7 +72,7 @@ def table(results, scenario):
         found = medians(results, scenario.name, name)
         if found is None:
             if name in scenario.skipped:
-                rows.append("| %s | not run: minutes | | | |" % name)
+                rows.append("| %s | not run | | | |" % name)
             elif runs:
                 rows.append("| %s | did not end as it must: %s | | | |" % (runs[-1]["daemonVersion"], runs[-1]["problems"][0][:120].replace("|", "/").replace("\n", " ")))
             continue
