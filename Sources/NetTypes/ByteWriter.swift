@@ -1,4 +1,4 @@
-/// Appends integers in network order to a growing array of storage. Reused between messages by `removeAll`.
+/// Appends integers in network order to a growing array of bytes. Reused between messages by `removeAll`.
 package struct ByteWriter: Sendable {
     private var storage: [UInt8] = []
     package var bytes: [UInt8] { storage }

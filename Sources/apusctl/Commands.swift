@@ -45,7 +45,9 @@ struct Status: ParsableCommand {
             print("queues      \(load.queuedOctets) octets; the slowest, \(slowest), has \(load.slowestPeerQueuedOctets)")
         }
         if load.peersTooSlow > 0 { print("too slow    \(load.peersTooSlow) peers get no routes until they have read what is queued") }
-        if load.lateKeepalives > 0 { print("late        \(load.lateKeepalives) times a keepalive left more than 100 ms late, at most \(Int(load.keepaliveLatestSeconds * 1000)) ms") }
+        if load.lateKeepalives > 0 {
+            print("late        \(load.lateKeepalives) times a keepalive left more than 100 ms late, at most \(Int(load.keepaliveLatestSeconds * 1000)) ms")
+        }
     }
 }
 
