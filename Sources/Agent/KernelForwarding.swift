@@ -30,6 +30,9 @@ final class KernelForwarding: ForwardingPlane {
     private var delta: DeltaTracker
     private var nextHops = NextHopTable()
     private var local: LocalRoutes
+    private var tunnels = Tunnels()
+    /// Why learned routes are not programmed at all.
+    private var unprogrammed: [Prefix: String] = [:]
     /// Pools whose routes somebody else programs.
     private var foreignPools: [Prefix] = []
     private var events: [KernelEvent] = []
@@ -84,6 +87,7 @@ final class KernelForwarding: ForwardingPlane {
     private func dumpAll() throws(SystemError) {
         needsDump = false
         interfaces.removeAll()
+        tunnels.forgetEntries()
         delta.beginDump()
         var pending: [KernelEvent] = []
         try table.dump { pending.append($0) }
@@ -105,22 +109,28 @@ final class KernelForwarding: ForwardingPlane {
             let before = interfaces.set(interface)
             needsNextHopRefresh = true
             if before?.isUp ?? false, !interface.isUp { lost(interface.index) }
-            if before != interface { local.interfaceChanged(interface.name, before?.name) }
+            if before != interface {
+                local.interfaceChanged(interface.name, before?.name)
+                tunnels.interfacesChanged()
+            }
             if interface.isUsable { delta.retryFailures() }
         case .linkRemoved(let index):
             if let gone = interfaces.remove(index) {
                 lost(index)
                 local.interfaceChanged(gone.name, nil)
+                tunnels.interfaceRemoved(index)
             }
             needsNextHopRefresh = true
         case .address(let address):
             interfaces.add(address)
             needsNextHopRefresh = true
             local.addressesChanged()
+            tunnels.interfacesChanged()
         case .addressRemoved(let address):
             interfaces.remove(address)
             needsNextHopRefresh = true
             local.addressesChanged()
+            tunnels.interfacesChanged()
             // With the last address of an interface the kernel drops its IPv4 routes without a word.
             needsDump = true
         case .ownRoute(let route):
@@ -136,6 +146,9 @@ final class KernelForwarding: ForwardingPlane {
         case .foreignRouteRemoved(let route):
             delta.foreignRemoved(route)
             needsNextHopRefresh = true
+        case .entry(let entry, let index): tunnels.entryAdded(entry, index)
+        case .entryRemoved(let entry, let index): tunnels.entryRemoved(entry, index)
+        case .neighbourLost(let address, let index): tunnels.neighbourLost(address, index)
         case .overflow: needsDump = true
         }
     }
@@ -197,38 +210,59 @@ final class KernelForwarding: ForwardingPlane {
         }
     }
 
+    /// What neighbouring prefixes mostly share: their attributes, and the encapsulated pool that they lie in.
     private struct HopCache {
         var handle: AttributeHandle?
+        var pool: Int?
         var hops: [FIBNextHop] = []
         var metric: UInt32 = 0
     }
 
     /// The route that BGP wants for a prefix; nil for none.
     private func learned(_ prefix: Prefix, _ index: PrefixIndex, _ speaker: borrowing Speaker, _ cache: inout HopCache) -> FIBRoute? {
+        if !unprogrammed.isEmpty { unprogrammed[prefix] = nil }
         guard let best = speaker.rib.tables[prefix.family.index].best(index), best.peer != .local else { return nil }
         if foreignPools.contains(where: { $0.contains(prefix) }) { return nil }
         if best.flags.contains(.blackhole) {
             // RFC 7999 2: what is sent to the prefix is dropped here.
             return FIBRoute(prefix: prefix, kind: .blackhole, metric: metric(best.attributes, prefix.family, speaker), nextHops: [])
         }
+        let pool = tunnels.encapsulation.pool(of: prefix)
         if !speaker.rib.tables[prefix.family.index].isMultipath(index) {
-            // Neighbouring prefixes mostly share their attributes.
-            if cache.handle != best.attributes {
+            if cache.handle != best.attributes || cache.pool != pool {
                 cache.handle = best.attributes
-                cache.hops = hops(best.attributes, speaker)
+                cache.pool = pool
+                cache.hops = hops(best.attributes, pool, prefix, speaker)
                 cache.metric = metric(best.attributes, prefix.family, speaker)
+                // The reason is entered for every prefix.
+                if cache.hops.isEmpty { cache.handle = nil }
             }
             return cache.hops.isEmpty ? nil : FIBRoute(prefix: prefix, kind: .unicast, metric: cache.metric, nextHops: cache.hops)
         }
         var all: [FIBNextHop] = []
-        for member in speaker.rib.multipath(index, prefix.family) { for hop in hops(member, speaker) where !all.contains(hop) { all.append(hop) } }
+        for member in speaker.rib.multipath(index, prefix.family) { for hop in hops(member, pool, prefix, speaker) where !all.contains(hop) { all.append(hop) } }
         guard !all.isEmpty else { return nil }
+        unprogrammed[prefix] = nil
         return FIBRoute(
             prefix: prefix, kind: .unicast, metric: metric(best.attributes, prefix.family, speaker), nextHops: Array(all.prefix(settings.maximumPaths)))
     }
 
-    private func hops(_ handle: AttributeHandle, _ speaker: borrowing Speaker) -> [FIBNextHop] {
-        speaker.rib.attributes.nextHopAddress(handle).flatMap { nextHops[$0] }?.nextHops ?? []
+    /// The ways out of a path: as its next hop resolves, or through the tunnel that the pool at a position wants.
+    private func hops(_ handle: AttributeHandle, _ pool: Int?, _ prefix: Prefix, _ speaker: borrowing Speaker) -> [FIBNextHop] {
+        guard let address = speaker.rib.attributes.nextHopAddress(handle), let resolution = nextHops[address] else { return [] }
+        guard let pool, resolution.isReachable else { return resolution.nextHops }
+        switch tunnels.encapsulation.verdict(pool: pool, nextHop: address) {
+        case .plain: return resolution.nextHops
+        case .tunnel(let kind, let endpoint):
+            guard let device = tunnels.usable[kind] else {
+                unprogrammed[prefix] = tunnels.failure(kind) ?? "\(kind.deviceName) is not up yet"
+                return []
+            }
+            return [FIBNextHop(gateway: endpoint.gateway, interface: device, isOnlink: true)]
+        case .noEndpoint(let kind):
+            unprogrammed[prefix] = "the pool wants \(kind.name), and the next hop \(address) is the address of no Node, so that no tunnel leads to it"
+            return []
+        }
     }
 
     /// Contract 2.6: LOCAL_PREF carries the metric of an address that is being moved (live migration), or what `setPriority` says.
@@ -245,7 +279,9 @@ final class KernelForwarding: ForwardingPlane {
         interfaces.ignoredNames = InterfaceTable.alwaysIgnored + state.ignoredInterfaces
         nextHops.statics = Dictionary(state.staticRoutes.map { ($0.peer, $0.gateway) }) { first, _ in first }
         needsNextHopRefresh = true
-        if state.foreignPools != foreignPools {
+        let encapsulation = tunnels.encapsulation
+        tunnels.configure(state.tunnels)
+        if state.foreignPools != foreignPools || tunnels.encapsulation != encapsulation {
             foreignPools = state.foreignPools
             for family in AddressFamily.allCases { takeAll(family, speaker) }
         }
@@ -278,6 +314,10 @@ final class KernelForwarding: ForwardingPlane {
             }
         }
         sweep(&speaker, now)
+        if tunnels.reconcile(&interfaces, &table, isDryRun: settings.isDryRun, now: now, logger: logger) {
+            for family in AddressFamily.allCases { takeAll(family, speaker) }
+            needsNextHopRefresh = true
+        }
         local.prepare(interfaces, nextHops: nextHops, foreign: delta.foreign, table: &table, isDryRun: settings.isDryRun, logger: logger)
         // Own prefixes that are to go were withdrawn in an earlier turn and told; only then their routes go.
         if speaker.rib.dirtyCount == 0, !speaker.rib.hasExportWork(now: now) {
@@ -359,11 +399,12 @@ final class KernelForwarding: ForwardingPlane {
         sweepCheck = nil
         speaker.endRestart()
         delta.allowDeletion()
+        tunnels.allowRemoval()
         logger.info("restart is over: routes that nobody wants any more are removed", metadata: ["complete": "\(isWhole)"])
     }
 
     var nextDeadline: Instant? {
-        [delta.nextRetry, sweepCheck, isStarting ? startDeadline : nil].compactMap { $0 }.min()
+        [delta.nextRetry, tunnels.retryAt, sweepCheck, isStarting ? startDeadline : nil].compactMap { $0 }.min()
     }
 
     // MARK: Status
@@ -371,7 +412,8 @@ final class KernelForwarding: ForwardingPlane {
     func fill(_ status: inout DaemonStatus) {
         status.routesWanted = delta.desiredCount
         status.routesInKernel = delta.kernelCount
-        status.routesMissing = delta.dirtyCount + delta.failureCount + inFlight.reduce(0) { $0 + $1.count }
+        status.problems += tunnels.problems
+        status.routesMissing = delta.dirtyCount + delta.failureCount + unprogrammed.count + inFlight.reduce(0) { $0 + $1.count }
         status.routesRepaired = delta.repairCount
         status.ownPrefixes = local.status(isInstalled: { delta.isInstalled($0) }, reason: { delta.skipReason($0).map(text) })
     }
@@ -402,6 +444,15 @@ final class KernelForwarding: ForwardingPlane {
             let state = wanted == nil ? "to be removed" : wanted == present ? "installed" : reason.isEmpty ? "pending" : "failed"
             rows.append(
                 FIBStatus(prefix: "\(prefix)", wanted: wanted.map(render), kernel: present.map(render), state: state, reason: reason))
+        }
+        if next == nil {
+            // What BGP has and no way leads to, behind the rest.
+            for (prefix, reason) in unprogrammed.sorted(by: { $0.key < $1.key }) where wantedPrefix.map({ prefix.overlaps($0) }) ?? true {
+                defer { position += 1 }
+                guard position >= cursor else { continue }
+                if rows.count == limit { return (rows, position) }
+                rows.append(FIBStatus(prefix: "\(prefix)", wanted: nil, kernel: nil, state: "failed", reason: reason))
+            }
         }
         return (rows, next)
     }

@@ -24,6 +24,7 @@ struct NodeState: Hashable {
     var ignoredInterfaces: [String] = []
     /// Addresses that stand for this node towards pods that are BGP peers.
     var loopbackAddresses: [IPAddress] = []
+    var tunnels = TunnelSettings()
 
     init() {}
 
@@ -38,6 +39,7 @@ struct NodeState: Hashable {
         advertisements = configuration
         foreignPools = configuration.programsClusterRoutes ? [] : pools.map(\.cidr)
         ignoredInterfaces = configuration.ignoredInterfaces
+        if foreignPools.isEmpty { tunnels = TunnelSettings(resources, node: node) }
         if resources.peers.contains(where: { $0.peer.localWorkloadSelector != nil }) {
             loopbackAddresses = configuration.localWorkloadPeering.compactMap { $0 }
         }

@@ -28,6 +28,7 @@ static inline struct nlmsghdr *apus_mnl_begin(void *buffer, uint16_t type, uint1
 }
 static inline struct rtmsg *apus_mnl_rtmsg(struct nlmsghdr *h) { return (struct rtmsg *)mnl_nlmsg_put_extra_header(h, sizeof(struct rtmsg)); }
 static inline struct ifaddrmsg *apus_mnl_ifaddrmsg(struct nlmsghdr *h) { return (struct ifaddrmsg *)mnl_nlmsg_put_extra_header(h, sizeof(struct ifaddrmsg)); }
+static inline struct ifinfomsg *apus_mnl_ifinfomsg(struct nlmsghdr *h) { return (struct ifinfomsg *)mnl_nlmsg_put_extra_header(h, sizeof(struct ifinfomsg)); }
 static inline struct ndmsg *apus_mnl_ndmsg(struct nlmsghdr *h) { return (struct ndmsg *)mnl_nlmsg_put_extra_header(h, sizeof(struct ndmsg)); }
 static inline struct nhmsg *apus_mnl_nhmsg(struct nlmsghdr *h) { return (struct nhmsg *)mnl_nlmsg_put_extra_header(h, sizeof(struct nhmsg)); }
 static inline void apus_mnl_rtgenmsg(struct nlmsghdr *h, uint8_t family) {
@@ -61,7 +62,9 @@ enum {
     APUS_RTM_NEWLINK = RTM_NEWLINK, APUS_RTM_DELLINK = RTM_DELLINK, APUS_RTM_GETLINK = RTM_GETLINK,
     APUS_RTM_NEWADDR = RTM_NEWADDR, APUS_RTM_DELADDR = RTM_DELADDR, APUS_RTM_GETADDR = RTM_GETADDR,
     APUS_RTM_NEWNEXTHOP = RTM_NEWNEXTHOP, APUS_RTM_DELNEXTHOP = RTM_DELNEXTHOP, APUS_RTM_GETNEXTHOP = RTM_GETNEXTHOP,
-    APUS_RTM_NEWNEIGH = RTM_NEWNEIGH, APUS_RTM_DELNEIGH = RTM_DELNEIGH,
+    APUS_RTM_NEWNEIGH = RTM_NEWNEIGH, APUS_RTM_DELNEIGH = RTM_DELNEIGH, APUS_RTM_GETNEIGH = RTM_GETNEIGH,
+    /* <linux/if_tunnel.h> cannot stand beside <netinet/in.h>. */
+    APUS_IFLA_IPTUN_LOCAL = 2, APUS_IFLA_IPTUN_REMOTE = 3,
     APUS_NLM_ACK = NLM_F_ACK, APUS_NLM_CREATE = NLM_F_CREATE, APUS_NLM_EXCL = NLM_F_EXCL, APUS_NLM_REPLACE = NLM_F_REPLACE,
     APUS_NLM_DUMP = NLM_F_DUMP, APUS_NLM_DUMP_INTR = NLM_F_DUMP_INTR,
     APUS_NLMSG_ERROR = NLMSG_ERROR, APUS_NLMSG_DONE = NLMSG_DONE,

@@ -8,12 +8,26 @@ package struct Interface: Sendable, Hashable {
     package var isUp: Bool
     /// IFF_LOWER_UP: it has a carrier.
     package var hasCarrier: Bool
+    /// Octets of a packet at most.
+    package var mtu: UInt32
+    /// Nil for an interface without one of six octets.
+    package var mac: MACAddress?
+    /// IFLA_IFALIAS; empty for none.
+    package var alias: String
+    /// Nil for what is no tunnel of a kind that we make.
+    package var tunnel: TunnelParameters?
 
-    package init(index: InterfaceIndex, name: String, isUp: Bool, hasCarrier: Bool) {
+    package init(
+        index: InterfaceIndex, name: String, isUp: Bool, hasCarrier: Bool, mtu: UInt32 = 1500, mac: MACAddress? = nil, alias: String = "", tunnel: TunnelParameters? = nil
+    ) {
         self.index = index
         self.name = name
         self.isUp = isUp
         self.hasCarrier = hasCarrier
+        self.mtu = mtu
+        self.mac = mac
+        self.alias = alias
+        self.tunnel = tunnel
     }
 
     /// Packets can leave by it.
@@ -36,6 +50,7 @@ package struct InterfaceAddress: Sendable, Hashable {
 /// Interfaces and their addresses, by index and by name. An index may come back under another name, and a name with another index.
 package struct InterfaceTable: Sendable {
     package private(set) var interfaces: [InterfaceIndex: Interface] = [:]
+    private var indices: [String: InterfaceIndex] = [:]
     package private(set) var addresses: Set<InterfaceAddress> = []
 
     /// Names, with `*` at the end for any name that begins so, of interfaces that lead to no next hop.
@@ -54,25 +69,42 @@ package struct InterfaceTable: Sendable {
         addresses.filter { $0.interface == index && $0.address.family == .ipv6 && $0.address.isLinkLocal }.map(\.address).min()
     }
 
-    package func named(_ name: String) -> Interface? { interfaces.values.first { $0.name == name } }
+    package func named(_ name: String) -> Interface? { indices[name].flatMap { interfaces[$0] } }
     package subscript(index: InterfaceIndex) -> Interface? { interfaces[index] }
 
     /// Answers the state before.
     @discardableResult
-    package mutating func set(_ interface: Interface) -> Interface? { interfaces.updateValue(interface, forKey: interface.index) }
+    package mutating func set(_ interface: Interface) -> Interface? {
+        let before = interfaces.updateValue(interface, forKey: interface.index)
+        if let before, before.name != interface.name, indices[before.name] == interface.index { indices[before.name] = nil }
+        indices[interface.name] = interface.index
+        return before
+    }
 
     @discardableResult
     package mutating func remove(_ index: InterfaceIndex) -> Interface? {
-        addresses = addresses.filter { $0.interface != index }
-        return interfaces.removeValue(forKey: index)
+        if addresses.contains(where: { $0.interface == index }) { addresses = addresses.filter { $0.interface != index } }
+        let gone = interfaces.removeValue(forKey: index)
+        if let gone, indices[gone.name] == index { indices[gone.name] = nil }
+        return gone
     }
 
     package mutating func add(_ address: InterfaceAddress) { addresses.insert(address) }
     package mutating func remove(_ address: InterfaceAddress) { addresses.remove(address) }
     package mutating func removeAll() {
         interfaces = [:]
+        indices = [:]
         addresses = []
     }
 
     package func owns(_ address: IPAddress) -> Bool { addresses.contains { $0.address == address } }
+
+    /// The interface that has an address of ours.
+    package func holder(_ address: IPAddress) -> Interface? { addresses.first { $0.address == address }.flatMap { interfaces[$0.interface] } }
+
+    /// The smallest MTU of the interfaces that lead to other hosts (contract 2.7): those whose names a predicate accepts, else the one that has
+    /// an address of ours; nil without either.
+    package func hostMTU(holding address: IPAddress, isHostInterface: (String) -> Bool) -> UInt32? {
+        interfaces.values.filter { $0.isUp && isHostInterface($0.name) }.map(\.mtu).min() ?? holder(address)?.mtu
+    }
 }

@@ -49,6 +49,8 @@ package enum KernelError {
     package static let noSuchProcess: Int32 = 3
     package static let exists: Int32 = 17
     package static let noSuchDevice: Int32 = 19
+    package static let notSupported: Int32 = 95
+    package static let addressNotAvailable: Int32 = 99
     package static let networkDown: Int32 = 100
     package static let networkUnreachable: Int32 = 101
     package static let hostUnreachable: Int32 = 113

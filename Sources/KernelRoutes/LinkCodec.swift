@@ -3,7 +3,7 @@ import FIB
 internal import Glibc
 import NetTypes
 
-/// RTM_NEWLINK and RTM_NEWADDR (rtnetlink(7)) to values.
+/// RTM_NEWLINK, RTM_NEWADDR and RTM_NEWNEIGH (rtnetlink(7)) to values.
 enum LinkCodec {
     static func interface(_ header: UnsafePointer<nlmsghdr>) -> Interface? {
         guard header.pointee.nlmsg_len >= UInt32(MemoryLayout<nlmsghdr>.size + MemoryLayout<ifinfomsg>.size), let payload = apus_mnl_payload(header)
@@ -11,15 +11,64 @@ enum LinkCodec {
         let message = payload.assumingMemoryBound(to: ifinfomsg.self).pointee
         // A bridge tells of its ports in its own family; only the general messages count.
         guard Int32(message.ifi_family) == AF_UNSPEC else { return nil }
-        var name = ""
-        forEachAttribute(header, after: MemoryLayout<ifinfomsg>.size) { kind, attribute in
-            if kind == Int32(IFLA_IFNAME) { name = String(decoding: attribute.bytes.prefix { $0 != 0 }, as: UTF8.self) }
-        }
-        guard !name.isEmpty else { return nil }
-        return Interface(
-            index: InterfaceIndex(rawValue: message.ifi_index), name: name, isUp: message.ifi_flags & UInt32(IFF_UP.rawValue) != 0,
+        var result = Interface(
+            index: InterfaceIndex(rawValue: message.ifi_index), name: "", isUp: message.ifi_flags & UInt32(IFF_UP.rawValue) != 0,
             // IFF_LOWER_UP
             hasCarrier: message.ifi_flags & 0x10000 != 0)
+        forEachAttribute(header, after: MemoryLayout<ifinfomsg>.size) { kind, attribute in
+            switch kind {
+            case Int32(IFLA_IFNAME): result.name = text(attribute)
+            case Int32(IFLA_MTU): result.mtu = attribute.u32
+            case Int32(IFLA_ADDRESS): result.mac = MACAddress(bytes: attribute.bytes)
+            case Int32(IFLA_IFALIAS): result.alias = text(attribute)
+            case Int32(IFLA_LINKINFO): result.tunnel = tunnel(attribute)
+            default: break
+            }
+        }
+        return result.name.isEmpty ? nil : result
+    }
+
+    private static func text(_ attribute: UnsafePointer<nlattr>) -> String {
+        String(decoding: attribute.bytes.prefix { $0 != 0 }, as: UTF8.self)
+    }
+
+    /// IFLA_LINKINFO of the kinds that we make; nil for others.
+    private static func tunnel(_ info: UnsafePointer<nlattr>) -> TunnelParameters? {
+        var name = ""
+        var data: UnsafePointer<nlattr>?
+        forEachNested(info) { kind, attribute in
+            if kind == Int32(IFLA_INFO_KIND) { name = text(attribute) }
+            if kind == Int32(IFLA_INFO_DATA) { data = attribute }
+        }
+        guard let data else { return nil }
+        switch name {
+        case "vxlan":
+            var identifier: UInt32 = 0
+            var port: UInt16 = 0
+            var local: IPAddress?
+            var parent: UInt32 = 0
+            var isLearning = false
+            forEachNested(data) { kind, attribute in
+                switch kind {
+                case Int32(IFLA_VXLAN_ID): identifier = attribute.u32
+                case Int32(IFLA_VXLAN_PORT): if attribute.bytes.count == 2 { port = UInt16(attribute.bytes[0]) << 8 | UInt16(attribute.bytes[1]) }
+                case Int32(IFLA_VXLAN_LOCAL), Int32(IFLA_VXLAN_LOCAL6): local = IPAddress(bytes: attribute.bytes)
+                case Int32(IFLA_VXLAN_LINK): parent = attribute.u32
+                case Int32(IFLA_VXLAN_LEARNING): isLearning = attribute.bytes.first != 0
+                default: break
+                }
+            }
+            return .vxlan(identifier: identifier, port: port, local: local, parent: InterfaceIndex(rawValue: Int32(bitPattern: parent)), isLearning: isLearning)
+        case "ipip":
+            var local: IPAddress?
+            var remote: IPAddress?
+            forEachNested(data) { kind, attribute in
+                if kind == Int32(APUS_IFLA_IPTUN_LOCAL) { local = IPAddress(bytes: attribute.bytes) }
+                if kind == Int32(APUS_IFLA_IPTUN_REMOTE) { remote = IPAddress(bytes: attribute.bytes) }
+            }
+            return .ipip(local: local, remote: remote)
+        default: return nil
+        }
     }
 
     static func address(_ header: UnsafePointer<nlmsghdr>) -> InterfaceAddress? {
@@ -35,5 +84,29 @@ enum LinkCodec {
         guard let address = local ?? peer, Int(message.ifa_prefixlen) <= address.family.bits else { return nil }
         return InterfaceAddress(
             interface: InterfaceIndex(rawValue: Int32(bitPattern: message.ifa_index)), address: address, prefixLength: message.ifa_prefixlen)
+    }
+
+    /// A permanent entry of a neighbour table or of a VXLAN device's forwarding table came or went. An entry that is no longer permanent is
+    /// gone for us. Nil for learned ones and for bridges'.
+    static func entry(_ header: UnsafePointer<nlmsghdr>) -> KernelEvent? {
+        guard header.pointee.nlmsg_len >= UInt32(MemoryLayout<nlmsghdr>.size + MemoryLayout<ndmsg>.size), let payload = apus_mnl_payload(header)
+        else { return nil }
+        let message = payload.assumingMemoryBound(to: ndmsg.self).pointee
+        var destination: IPAddress?
+        var mac: MACAddress?
+        forEachAttribute(header, after: MemoryLayout<ndmsg>.size) { kind, attribute in
+            if kind == Int32(NDA_DST) { destination = IPAddress(bytes: attribute.bytes) }
+            if kind == Int32(NDA_LLADDR) { mac = MACAddress(bytes: attribute.bytes) }
+        }
+        guard let destination else { return nil }
+        let index = InterfaceIndex(rawValue: message.ndm_ifindex)
+        let isThere = Int(header.pointee.nlmsg_type) == APUS_RTM_NEWNEIGH && message.ndm_state & UInt16(NUD_PERMANENT) != 0
+        if Int32(message.ndm_family) == AF_BRIDGE {
+            guard let mac, message.ndm_flags & UInt8(NTF_SELF) != 0 else { return nil }
+            return isThere ? .entry(.forwarding(mac, destination), index) : .entryRemoved(.forwarding(mac, destination), index)
+        }
+        // What goes has no MAC address any more.
+        guard isThere, let mac else { return .neighbourLost(destination, index) }
+        return .entry(.neighbour(destination, mac), index)
     }
 }

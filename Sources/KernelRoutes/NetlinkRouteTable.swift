@@ -14,6 +14,11 @@ package enum KernelEvent: Sendable {
     case ownRouteRemoved(FIBRoute)
     case foreignRoute(ForeignRoute)
     case foreignRouteRemoved(ForeignRoute)
+    /// A permanent neighbour or forwarding entry, of any interface.
+    case entry(TunnelEntry, InterfaceIndex)
+    case entryRemoved(TunnelEntry, InterfaceIndex)
+    /// A neighbour of any interface is not there, or not permanent.
+    case neighbourLost(IPAddress, InterfaceIndex)
     /// Notifications were lost, or a next-hop object of ours went and took its routes along without a word: everything is to be read again.
     case overflow
 }
@@ -177,44 +182,22 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
         }
     }
 
-    // MARK: Neighbours
+    // MARK: Devices, addresses, neighbours
+
+    /// Carries out one request about a tunnel device. 0, also where it was so already, or an errno.
+    package mutating func apply(_ operation: TunnelOperation) -> Int32 {
+        guard let base = buffer.baseAddress else { return ENOMEM }
+        let length = TunnelCodec.encode(operation, sequence: sequence, into: base)
+        return length == 0 ? ENOMEM : request(base, length)
+    }
 
     /// A permanent neighbour entry; errno, or 0.
-    package mutating func setNeighbour(_ address: IPAddress, mac: [UInt8], on interface: InterfaceIndex) -> Int32 {
-        neighbour(UInt16(APUS_RTM_NEWNEIGH), UInt16(APUS_NLM_CREATE | APUS_NLM_REPLACE), address, mac, interface)
+    package mutating func setNeighbour(_ address: IPAddress, mac: MACAddress, on interface: InterfaceIndex) -> Int32 {
+        apply(.addEntry(.neighbour(address, mac), interface))
     }
 
     /// A host address on an interface. 0, also where it is there already, or an errno.
-    package mutating func addAddress(_ address: IPAddress, on interface: InterfaceIndex) -> Int32 {
-        let flags = UInt16(APUS_NLM_CREATE | APUS_NLM_REPLACE | APUS_NLM_ACK)
-        guard let base = buffer.baseAddress, let header = apus_mnl_begin(base, UInt16(RTM_NEWADDR), flags, sequence),
-            let message = apus_mnl_ifaddrmsg(header)
-        else { return ENOMEM }
-        message.pointee.ifa_family = UInt8(address.family == .ipv4 ? AF_INET : AF_INET6)
-        message.pointee.ifa_prefixlen = UInt8(address.family.bits)
-        message.pointee.ifa_index = UInt32(bitPattern: interface.rawValue)
-        let bytes = address.bytes
-        mnl_attr_put(header, UInt16(IFA_LOCAL), bytes.count, bytes)
-        mnl_attr_put(header, UInt16(IFA_ADDRESS), bytes.count, bytes)
-        return request(base, Int(header.pointee.nlmsg_len))
-    }
-
-    package mutating func removeNeighbour(_ address: IPAddress, on interface: InterfaceIndex) -> Int32 {
-        neighbour(UInt16(APUS_RTM_DELNEIGH), 0, address, [], interface)
-    }
-
-    private mutating func neighbour(_ type: UInt16, _ flags: UInt16, _ address: IPAddress, _ mac: [UInt8], _ interface: InterfaceIndex) -> Int32 {
-        guard let base = buffer.baseAddress, let header = apus_mnl_begin(base, type, flags | UInt16(APUS_NLM_ACK), sequence),
-            let message = apus_mnl_ndmsg(header)
-        else { return ENOMEM }
-        message.pointee.ndm_family = UInt8(address.family == .ipv4 ? AF_INET : AF_INET6)
-        message.pointee.ndm_ifindex = interface.rawValue
-        message.pointee.ndm_state = UInt16(NUD_PERMANENT)
-        let bytes = address.bytes
-        mnl_attr_put(header, UInt16(NDA_DST), bytes.count, bytes)
-        if !mac.isEmpty { mnl_attr_put(header, UInt16(NDA_LLADDR), mac.count, mac) }
-        return request(base, Int(header.pointee.nlmsg_len))
-    }
+    package mutating func addAddress(_ address: IPAddress, on interface: InterfaceIndex) -> Int32 { apply(.addAddress(address, interface)) }
 
     /// Sends one message and waits for its answer: 0 or an errno.
     private mutating func request(_ base: UnsafeMutableRawPointer, _ length: Int) -> Int32 {
@@ -227,6 +210,45 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
     }
 
     // MARK: Dumps
+
+    /// One interface as it is now; nil where there is none of the name.
+    package mutating func link(named name: String) -> Interface? {
+        guard let base = buffer.baseAddress, let header = apus_mnl_begin(base, UInt16(APUS_RTM_GETLINK), 0, sequence),
+            let message = apus_mnl_ifinfomsg(header)
+        else { return nil }
+        message.pointee.ifi_family = UInt8(AF_UNSPEC)
+        mnl_attr_put_strz(header, UInt16(IFLA_IFNAME), name)
+        let wanted = sequence
+        sequence &+= 1
+        guard socket.send(base, Int(header.pointee.nlmsg_len)) == 0 else { return nil }
+        var result: Interface?
+        var isDone = false
+        while !isDone {
+            switch socket.receive(answers) {
+            case .messages(let count):
+                forEachMessage(answers, count) { header in
+                    guard header.pointee.nlmsg_seq == wanted else { return true }
+                    isDone = true
+                    if Int32(header.pointee.nlmsg_type) == Int32(APUS_RTM_NEWLINK) { result = LinkCodec.interface(header) }
+                    return true
+                }
+            case .empty: continue
+            case .overflow, .failed: return nil
+            }
+        }
+        return result
+    }
+
+    /// Permanent entries of a tunnel device: of its family's neighbour table, and of its forwarding table.
+    package mutating func tunnelEntries(on index: InterfaceIndex, _ family: AddressFamily) throws(SystemError) -> Set<TunnelEntry> {
+        var result: Set<TunnelEntry> = []
+        for number in [family == .ipv4 ? AF_INET : AF_INET6, AF_BRIDGE] {
+            _ = try readDump(UInt16(APUS_RTM_GETNEIGH), family: number) { header in
+                if case .entry(let entry, index)? = LinkCodec.entry(header) { result.insert(entry) }
+            }
+        }
+        return result
+    }
 
     /// Reads links, addresses and routes whole. A dump that the kernel calls inconsistent (NLM_F_DUMP_INTR) is read again.
     package mutating func dump(_ body: (KernelEvent) -> Void) throws(SystemError) {
@@ -279,11 +301,15 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
         throw SystemError(code: EINTR, operation: "netlink dump kept changing")
     }
 
-    private mutating func readDump(_ type: UInt16, _ body: (UnsafePointer<nlmsghdr>) -> Void) throws(SystemError) -> Bool {
+    private mutating func readDump(_ type: UInt16, family: Int32 = AF_UNSPEC, _ body: (UnsafePointer<nlmsghdr>) -> Void) throws(SystemError) -> Bool {
         guard let base = buffer.baseAddress, let header = apus_mnl_begin(base, type, UInt16(APUS_NLM_DUMP), sequence) else {
             throw SystemError(code: ENOMEM, operation: "netlink dump")
         }
-        if type == UInt16(APUS_RTM_GETNEXTHOP) { _ = apus_mnl_nhmsg(header) } else { apus_mnl_rtgenmsg(header, UInt8(AF_UNSPEC)) }
+        switch Int(type) {
+        case APUS_RTM_GETNEXTHOP: _ = apus_mnl_nhmsg(header)
+        case APUS_RTM_GETNEIGH: apus_mnl_ndmsg(header)?.pointee.ndm_family = UInt8(family)
+        default: apus_mnl_rtgenmsg(header, UInt8(family))
+        }
         let wanted = sequence
         sequence &+= 1
         let error = socket.send(base, Int(header.pointee.nlmsg_len))
@@ -321,6 +347,7 @@ func decodeEvent(_ header: UnsafePointer<nlmsghdr>, _ ownership: Ownership) -> K
     case Int32(APUS_RTM_DELLINK): return LinkCodec.interface(header).map { .linkRemoved($0.index) }
     case Int32(APUS_RTM_NEWADDR): return LinkCodec.address(header).map { .address($0) }
     case Int32(APUS_RTM_DELADDR): return LinkCodec.address(header).map { .addressRemoved($0) }
+    case Int32(APUS_RTM_NEWNEIGH), Int32(APUS_RTM_DELNEIGH): return LinkCodec.entry(header)
     case Int32(APUS_RTM_DELNEXTHOP): return NextHopObjects.isOurs(header) ? .overflow : nil
     case Int32(APUS_RTM_NEWROUTE):
         switch RouteCodec.decode(header, ownership) {

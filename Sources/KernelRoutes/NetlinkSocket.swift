@@ -78,6 +78,19 @@ func forEachAttribute(_ header: UnsafePointer<nlmsghdr>, after extra: Int, _ bod
     }
 }
 
+/// The attributes inside a nested one.
+func forEachNested(_ outer: UnsafePointer<nlattr>, _ body: (Int32, UnsafePointer<nlattr>) -> Void) {
+    let bytes = outer.bytes
+    guard let start = bytes.baseAddress, bytes.count >= MemoryLayout<nlattr>.size else { return }
+    let end = start + bytes.count
+    var attribute = UnsafePointer(start.assumingMemoryBound(to: nlattr.self))
+    while apus_mnl_subattr_ok(attribute, end) != 0 {
+        body(Int32(mnl_attr_get_type(attribute)), attribute)
+        guard let next = mnl_attr_next(attribute) else { return }
+        attribute = UnsafePointer(next)
+    }
+}
+
 extension UnsafePointer<nlattr> {
     /// The value as bytes.
     var bytes: UnsafeRawBufferPointer {

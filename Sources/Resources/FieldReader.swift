@@ -65,12 +65,14 @@ struct FieldReader {
     // MARK: Validation
 
     /// Checks every key against the schema: unknown ones with a suggestion, wrong values with what would be right.
-    func validate(_ fields: [FieldSpec]) {
+    func validate(_ fields: [FieldSpec], acceptsOthers: Bool = false) {
         for (keyNode, value) in node {
             guard let key = scalar(keyNode) else { continue }
             let keyLine = keyNode.mark?.line ?? line
             guard let spec = fields.first(where: { $0.name == key }) else {
-                let guess = Suggestion.nearest(to: key, among: fields.map(\.name)).map { "; did you mean \($0)?" } ?? ""
+                let near = Suggestion.nearest(to: key, among: fields.map(\.name), atMost: acceptsOthers ? 2 : nil)
+                if acceptsOthers, near == nil { continue }
+                let guess = near.map { "; did you mean \($0)?" } ?? ""
                 problems.add(line: keyLine, field: join(key), message: "unknown field\(guess)")
                 continue
             }
@@ -91,6 +93,9 @@ struct FieldReader {
         case .object(let fields):
             guard case .mapping(let mapping) = value else { return complain("must be an object with the fields \(fields.map(\.name).joined(separator: ", "))") }
             FieldReader(node: mapping, path: field, line: line, problems: problems).validate(fields)
+        case .objectWithOthers(let fields):
+            guard case .mapping(let mapping) = value else { return complain("must be an object") }
+            FieldReader(node: mapping, path: field, line: line, problems: problems).validate(fields, acceptsOthers: true)
         case .map:
             guard case .mapping = value else { return complain("must be a map of strings") }
         case .list(let element):
@@ -120,7 +125,7 @@ struct FieldReader {
             return parsed.address == parsed.prefix.address ? nil : "\(shown) has bits beyond its prefix length; it would be \(parsed.prefix)"
         case .interfaceAddress:
             return Prefix.parse(text) == nil && IPAddress(text) == nil ? "\(shown) is not an address with prefix length; write it as 10.0.0.1/24" : nil
-        case .mac: return MACAddress.parse(text) == nil ? "\(shown) is not a MAC address; write it as 02:00:00:00:00:01" : nil
+        case .mac: return MACAddress(text) == nil ? "\(shown) is not a MAC address; write it as 02:00:00:00:00:01" : nil
         case .selector:
             do throws(Selector.SyntaxError) {
                 _ = try Selector(text)
@@ -136,7 +141,7 @@ struct FieldReader {
             guard !values.contains(text) else { return nil }
             let guess = Suggestion.nearest(to: text, among: values).map { "; did you mean \($0)?" } ?? ""
             return values.count == 1 ? "\(shown) is not supported by this version; only \(values[0])" : "\(shown) is none of \(values.joined(separator: ", "))\(guess)"
-        case .any, .list, .map, .object, .refused: return nil
+        case .any, .list, .map, .object, .objectWithOthers, .refused: return nil
         }
     }
 }
@@ -183,22 +188,12 @@ package enum CommunityText {
     }
 }
 
-/// Six octets, written with colons.
-package enum MACAddress {
-    package static func parse(_ text: String) -> [UInt8]? {
-        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-        guard parts.count == 6 else { return nil }
-        let bytes = parts.compactMap { $0.count == 2 ? UInt8($0, radix: 16) : nil }
-        return bytes.count == 6 ? bytes : nil
-    }
-}
-
 /// 'Did you mean …?'
 enum Suggestion {
-    /// The candidate that differs least, where that is at most a third of its letters.
-    static func nearest(to word: String, among candidates: [String]) -> String? {
+    /// The candidate that differs least, where that is at most a third of its letters, or `atMost` letters.
+    static func nearest(to word: String, among candidates: [String], atMost: Int? = nil) -> String? {
         let scored = candidates.map { ($0, distance(word.lowercased(), $0.lowercased())) }
-        guard let best = scored.min(by: { $0.1 < $1.1 }), best.1 <= max(1, best.0.count / 3) else { return nil }
+        guard let best = scored.min(by: { $0.1 < $1.1 }), best.1 <= atMost ?? max(1, best.0.count / 3) else { return nil }
         return best.0
     }
 

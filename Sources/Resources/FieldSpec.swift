@@ -36,6 +36,8 @@ package indirect enum FieldType: Sendable, Hashable {
     case list(FieldType)
     case map
     case object([FieldSpec])
+    /// Fields that are not named here are accepted without effect, unless one looks like a slip of the pen.
+    case objectWithOthers([FieldSpec])
     /// Anything; not looked into.
     case any
     /// Known to Calico, refused here with a reason: ignoring it would change what the operator asked for.
@@ -58,7 +60,7 @@ package indirect enum FieldType: Sendable, Hashable {
         case .choice(let values): values.joined(separator: " | ")
         case .list(let element): "list of " + element.text
         case .map: "map of strings"
-        case .object: "object"
+        case .object, .objectWithOthers: "object"
         case .any: "anything"
         case .refused: "not supported"
         }
@@ -102,4 +104,6 @@ package struct KindSpec: Sendable, Hashable {
     package var documentation: String
     /// Fields of `spec`.
     package var fields: [FieldSpec]
+    /// Calico has fields of this kind that are none of our business.
+    package var acceptsOtherFields = false
 }

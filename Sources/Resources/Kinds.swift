@@ -154,6 +154,43 @@ package struct BGPFilter: Sendable, Hashable {
     }
 }
 
+/// FelixConfiguration: what concerns routes (contract 2.7). Nil: not said, so that `node.NAME` can stand over `default` field by field.
+package struct FelixConfiguration: Sendable, Hashable {
+    package var vxlanIdentifier: UInt32?
+    package var vxlanPort: UInt16?
+    /// 0: worked out from the host's interfaces.
+    package var ipipMTU: UInt32?
+    /// By family index.
+    package var vxlanMTU: [UInt32?] = [nil, nil]
+    package var interfacePrefixes: [String]?
+    /// RTPROT number.
+    package var deviceRouteProtocol: UInt8?
+    package var deviceRouteSource: [IPAddress?] = [nil, nil]
+    /// By family index.
+    package var elevatedPriority: [UInt32?] = [nil, nil]
+    package var forwardsPackets: Bool?
+    package var allowsSpoofing: Bool?
+    package init() {}
+
+    /// This one's fields, and `other`'s where this one says nothing.
+    package func over(_ other: FelixConfiguration) -> FelixConfiguration {
+        var result = self
+        result.vxlanIdentifier = vxlanIdentifier ?? other.vxlanIdentifier
+        result.vxlanPort = vxlanPort ?? other.vxlanPort
+        result.ipipMTU = ipipMTU ?? other.ipipMTU
+        result.interfacePrefixes = interfacePrefixes ?? other.interfacePrefixes
+        result.deviceRouteProtocol = deviceRouteProtocol ?? other.deviceRouteProtocol
+        result.forwardsPackets = forwardsPackets ?? other.forwardsPackets
+        result.allowsSpoofing = allowsSpoofing ?? other.allowsSpoofing
+        for family in AddressFamily.allCases {
+            result.vxlanMTU[family.index] = vxlanMTU[family.index] ?? other.vxlanMTU[family.index]
+            result.deviceRouteSource[family.index] = deviceRouteSource[family.index] ?? other.deviceRouteSource[family.index]
+            result.elevatedPriority[family.index] = elevatedPriority[family.index] ?? other.elevatedPriority[family.index]
+        }
+        return result
+    }
+}
+
 /// Node.
 package struct NodeResource: Sendable, Hashable {
     package var labels: [String: String]
@@ -163,6 +200,11 @@ package struct NodeResource: Sendable, Hashable {
     package var routeReflectorClusterID: BGPIdentifier?
     package var routerID: BGPIdentifier?
     package var podCIDRs: [Prefix]
+    /// The node's addresses inside tunnels.
+    package var ipipTunnelAddress: IPAddress?
+    /// By family index.
+    package var vxlanTunnelAddresses: [IPAddress?] = [nil, nil]
+    package var vxlanTunnelMACs: [MACAddress?] = [nil, nil]
 
     package struct Address: Sendable, Hashable {
         package var address: IPAddress
@@ -182,6 +224,20 @@ package struct NodeResource: Sendable, Hashable {
 package struct IPPool: Sendable, Hashable {
     package var cidr: Prefix
     package var disableBGPExport: Bool
+    package var encapsulation: Encapsulation?
+    package var routeTable: UInt32?
+    package var routeSource: IPAddress?
+
+    package init(cidr: Prefix, disableBGPExport: Bool) {
+        self.cidr = cidr
+        self.disableBGPExport = disableBGPExport
+    }
+
+    /// ipipMode and vxlanMode other than Never.
+    package struct Encapsulation: Sendable, Hashable {
+        package var isVXLAN: Bool
+        package var isCrossSubnet: Bool
+    }
 }
 
 /// BlockAffinity.
@@ -196,7 +252,7 @@ package struct WorkloadEndpoint: Sendable, Hashable {
     package var node: String
     package var interfaceName: String
     package var addresses: [IPAddress]
-    package var mac: [UInt8]?
+    package var mac: MACAddress?
     package var labels: [String: String] = [:]
 }
 
@@ -205,6 +261,7 @@ package enum ResourceValue: Sendable, Hashable {
     case bgpConfiguration(BGPConfiguration)
     case bgpPeer(BGPPeer)
     case bgpFilter(BGPFilter)
+    case felixConfiguration(FelixConfiguration)
     case node(NodeResource)
     case ipPool(IPPool)
     case blockAffinity(BlockAffinity)

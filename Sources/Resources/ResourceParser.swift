@@ -86,7 +86,8 @@ package enum ResourceParser {
         let key = ResourceKey(kind: kind, namespace: namespaced ? reader.object("metadata")?.string("namespace") ?? "default" : "", name: name)
         reader.validate([
             FieldSpec("apiVersion", .any, .none, ""), FieldSpec("kind", .any, .none, ""), FieldSpec("metadata", .any, .none, ""),
-            FieldSpec("spec", .object(schema.fields), .none, ""), FieldSpec("status", .any, .none, ""),
+            FieldSpec("spec", schema.acceptsOtherFields ? .objectWithOthers(schema.fields) : .object(schema.fields), .none, ""),
+            FieldSpec("status", .any, .none, ""),
         ])
         let spec = reader.object("spec") ?? FieldReader(node: [:], path: "spec", line: reader.line, problems: problems)
         if !reader.has("spec") { spec.validate(schema.fields) }
@@ -107,7 +108,8 @@ package enum ResourceParser {
         case "BGPPeer": .bgpPeer(bgpPeer(spec))
         case "BGPFilter": .bgpFilter(FilterParser.filter(spec))
         case "Node": .node(node(spec, object.object("metadata")?.map("labels") ?? [:]))
-        case "IPPool": spec.prefix("cidr").map { .ipPool(IPPool(cidr: $0, disableBGPExport: spec.bool("disableBGPExport") ?? false)) }
+        case "FelixConfiguration": .felixConfiguration(felixConfiguration(spec))
+        case "IPPool": spec.prefix("cidr").map { .ipPool(pool($0, spec)) }
         case "BlockAffinity": blockAffinity(spec)
         case "WorkloadEndpoint": workloadEndpoint(spec, object.object("metadata")?.map("labels") ?? [:])
         default: nil
@@ -142,11 +144,9 @@ package enum ResourceParser {
         for name in ["serviceClusterIPs", "serviceExternalIPs", "serviceLoadBalancerIPs"] {
             result.servicePrefixes += spec.objects(name).compactMap { $0.prefix("cidr") }
         }
-        for (family, name) in [(AddressFamily.ipv4, "localWorkloadPeeringIPV4"), (.ipv6, "localWorkloadPeeringIPV6")] {
-            guard let address = spec.address(name) else { continue }
-            if address.family != family { spec.complain(name, "\(address) is not an \(family.name) address") }
-            result.localWorkloadPeering[family.index] = address
-        }
+        result.localWorkloadPeering = [
+            address(spec, "localWorkloadPeeringIPV4", .ipv4), address(spec, "localWorkloadPeeringIPV6", .ipv6),
+        ]
         result.programsClusterRoutes = !["Disabled", "EnabledIPIPOnly"].contains(spec.string("programClusterRoutes"))
         result.ignoredInterfaces = spec.strings("ignoredInterfaces") ?? []
         result.logSeverity = spec.string("logSeverityScreen")
@@ -331,10 +331,54 @@ package enum ResourceParser {
             }
             return BGPIdentifier(rawValue: value.v4)
         }
-        return NodeResource(
+        var result = NodeResource(
             labels: labels, asNumber: bgp.flatMap { asNumber($0, "asNumber") }, ipv4: address("ipv4Address", .ipv4),
             ipv6: address("ipv6Address", .ipv6), routeReflectorClusterID: identifier("routeReflectorClusterID"), routerID: identifier("routerID"),
             podCIDRs: (spec.strings("podCIDRs") ?? []).compactMap { Prefix($0) })
+        result.ipipTunnelAddress = bgp.flatMap { self.address($0, "ipv4IPIPTunnelAddr", .ipv4) }
+        result.vxlanTunnelAddresses = [self.address(spec, "ipv4VXLANTunnelAddr", .ipv4), self.address(spec, "ipv6VXLANTunnelAddr", .ipv6)]
+        result.vxlanTunnelMACs = ["vxlanTunnelMACAddr", "vxlanTunnelMACAddrV6"].map { spec.string($0).flatMap { MACAddress($0) } }
+        return result
+    }
+
+    private static func pool(_ cidr: Prefix, _ spec: FieldReader) -> IPPool {
+        var result = IPPool(cidr: cidr, disableBGPExport: spec.bool("disableBGPExport") ?? false)
+        for (name, isVXLAN) in [("ipipMode", false), ("vxlanMode", true)] {
+            guard let mode = spec.string(name), mode != "Never" else { continue }
+            if result.encapsulation != nil { spec.complain(name, "excludes ipipMode; set one of them to Never") }
+            if !isVXLAN, cidr.family == .ipv6 { spec.complain(name, "IPIP carries IPv4 only; for an IPv6 pool use vxlanMode") }
+            result.encapsulation = IPPool.Encapsulation(isVXLAN: isVXLAN, isCrossSubnet: mode == "CrossSubnet")
+        }
+        result.routeTable = spec.integer("routeTable").flatMap { UInt32(exactly: $0) }
+        result.routeSource = address(spec, "routeSourceAddress", cidr.family)
+        return result
+    }
+
+    /// An address that must be of a family.
+    private static func address(_ spec: FieldReader, _ name: String, _ family: AddressFamily) -> IPAddress? {
+        guard let address = spec.address(name) else { return nil }
+        if address.family != family { spec.complain(name, "\(address) is not an \(family.name) address") }
+        return address
+    }
+
+    private static func felixConfiguration(_ spec: FieldReader) -> FelixConfiguration {
+        var result = FelixConfiguration()
+        func number(_ name: String) -> UInt32? { spec.integer(name).flatMap { UInt32(exactly: $0) } }
+        result.vxlanIdentifier = number("vxlanVNI")
+        result.vxlanPort = number("vxlanPort").flatMap { UInt16(exactly: $0) }
+        result.ipipMTU = number("ipipMTU")
+        result.vxlanMTU = [number("vxlanMTU"), number("vxlanMTUV6")]
+        if let text = spec.string("interfacePrefix") {
+            let prefixes = text.split(separator: ",").map(String.init)
+            if prefixes.isEmpty { spec.complain("interfacePrefix", "names no prefix; the default is cali") }
+            result.interfacePrefixes = prefixes
+        }
+        result.deviceRouteProtocol = number("deviceRouteProtocol").flatMap { UInt8(exactly: $0) }
+        result.deviceRouteSource = [address(spec, "deviceRouteSourceAddress", .ipv4), address(spec, "deviceRouteSourceAddressIPv6", .ipv6)]
+        result.elevatedPriority = [number("ipv4ElevatedRoutePriority"), number("ipv6ElevatedRoutePriority")]
+        result.forwardsPackets = spec.string("ipForwarding").map { $0 == "Enabled" }
+        result.allowsSpoofing = spec.string("workloadSourceSpoofing").map { $0 == "Any" }
+        return result
     }
 
     private static func blockAffinity(_ spec: FieldReader) -> ResourceValue? {
@@ -357,7 +401,7 @@ package enum ResourceParser {
         }
         return .workloadEndpoint(
             WorkloadEndpoint(
-                node: node, interfaceName: interface, addresses: addresses, mac: spec.string("mac").flatMap { MACAddress.parse($0) },
+                node: node, interfaceName: interface, addresses: addresses, mac: spec.string("mac").flatMap { MACAddress($0) },
                 labels: labels))
     }
 }

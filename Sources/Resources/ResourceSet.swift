@@ -106,6 +106,14 @@ package struct ResourceSet: Sendable, Hashable {
         return result
     }
 
+    /// FelixConfiguration of a node: `node.NAME` over `default`, field by field.
+    package func felix(of node: String) -> FelixConfiguration {
+        func object(_ name: String) -> FelixConfiguration {
+            if case .felixConfiguration(let value)? = resources[ResourceKey(kind: "FelixConfiguration", name: name)]?.value { value } else { FelixConfiguration() }
+        }
+        return object("node.\(node)").over(object("default"))
+    }
+
     package func listenPort(of node: String) -> UInt16 { configuration(of: node).listenPort ?? 179 }
     package func asNumber(of node: String) -> ASNumber {
         nodes[node]?.asNumber ?? configuration(of: node).asNumber ?? BGPConfiguration.defaultASNumber

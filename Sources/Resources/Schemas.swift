@@ -1,6 +1,6 @@
 /// Every kind and field that Apus knows (apus.resources(5) is generated from this).
 package enum Schemas {
-    package static let all: [KindSpec] = [bgpConfiguration, bgpPeer, bgpFilter, node, ipPool, blockAffinity, workloadEndpoint]
+    package static let all: [KindSpec] = [bgpConfiguration, bgpPeer, bgpFilter, felixConfiguration, node, ipPool, blockAffinity, workloadEndpoint]
 
     package static func kind(_ name: String) -> KindSpec? { all.first { $0.kind == name } }
 
@@ -74,6 +74,8 @@ package enum Schemas {
             FieldSpec("ipv6NormalRoutePriority", .integer(1...65535), default: "1024", .restart, "Metric of IPv6 routes in the kernel."),
         ])
 
+    private static let encapsulation = FieldType.choice(["Never", "Always", "CrossSubnet"])
+
     static let node = KindSpec(
         kind: "Node",
         documentation: "A host. The agent needs the one whose name is its --node.",
@@ -89,12 +91,16 @@ package enum Schemas {
                         "Makes the node a route reflector (RFC 4456) and takes it out of the mesh."),
                     FieldSpec(
                         "routerID", .address, default: "the IPv4 address, else derived from the name", .restart, "BGP Identifier (RFC 6286)."),
-                    .ignored("ipv4IPIPTunnelAddr"),
+                    FieldSpec("ipv4IPIPTunnelAddr", .address, .live, "This node's address on the IPIP device, tunl0."),
                 ]), .live, "What other nodes need to know."),
             FieldSpec(
                 "podCIDRs", .list(.cidr), .live, "Blocks of this node, where no BlockAffinity names it."),
-            .ignored("podCIDR"), .ignored("addresses"), .ignored("orchRefs"), .ignored("ipv4VXLANTunnelAddr"), .ignored("ipv6VXLANTunnelAddr"),
-            .ignored("vxlanTunnelMACAddr"), .ignored("vxlanTunnelMACAddrV6"), .ignored("wireguard"), .ignored("interfaces"), .ignored("taints"),
+            .ignored("podCIDR"), .ignored("addresses"), .ignored("orchRefs"),
+            FieldSpec("ipv4VXLANTunnelAddr", .address, .live, "Its address on vxlan.calico: the gateway of routes to it; without one its node address is."),
+            FieldSpec("ipv6VXLANTunnelAddr", .address, .live, "The same on vxlan-v6.calico."),
+            FieldSpec("vxlanTunnelMACAddr", .mac, default: "66 and five octets of the name's SHA-1", .live, "MAC address of its vxlan.calico."),
+            FieldSpec("vxlanTunnelMACAddrV6", .mac, default: "the same of the name with -v6", .live, "MAC address of its vxlan-v6.calico."),
+            .ignored("wireguard"), .ignored("interfaces"), .ignored("taints"),
             .ignored("providerID"), .ignored("unschedulable"),
         ])
 
@@ -106,8 +112,13 @@ package enum Schemas {
             FieldSpec("blockSize", .integer(20...128), default: "26 for IPv4, 122 for IPv6", .live, "Prefix length of a node's block."),
             FieldSpec(
                 "disableBGPExport", .bool, default: "false", .softRefresh, "Own blocks and addresses inside the pool are not announced."),
-            FieldSpec("ipipMode", .choice(["Never"]), default: "Never", .live, "Encapsulation is not in this version: only Never."),
-            FieldSpec("vxlanMode", .choice(["Never"]), default: "Never", .live, "Encapsulation is not in this version: only Never."),
+            FieldSpec(
+                "ipipMode", encapsulation, default: "Never", .live,
+                "Routes to other nodes' blocks go through the IPIP device (RFC 2003): always, or where the node is not on our subnet. IPv4 only; excludes vxlanMode."),
+            FieldSpec("vxlanMode", encapsulation, default: "Never", .live, "The same through a VXLAN device (RFC 7348), for IPv4 and IPv6."),
+            FieldSpec(
+                "routeTable", .integer(1...4_294_967_295), default: "254, the main table", .live, "Kernel table of learned routes inside the pool."),
+            FieldSpec("routeSourceAddress", .address, .live, "Source address that this host itself uses towards the pool (ip route, src)."),
             .ignored("natOutgoing", "Accepted for Calico's manifests; Apus does no NAT."),
             FieldSpec("disabled", .bool, default: "false", .none, "For IPAM."),
             .ignored("nodeSelector"), .ignored("namespaceSelector"), .ignored("allowedUses"), .ignored("assignmentMode"),

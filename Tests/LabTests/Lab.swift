@@ -96,13 +96,25 @@ final class Lab {
         try must("mv \(hidden) \(folder)/resources/\(name)")
     }
 
+    private var agents: [String: (process: Process, namespace: String, arguments: [String], mode: String)] = [:]
+
     @discardableResult
     func startAgent(_ node: String, in namespace: String, arguments: [String] = [], mode: String = "agent") throws -> Process {
-        try start(
+        let process = try start(
             [
                 Lab.products + "/apusd", mode, "--node", node, "--resources", folder + "/resources", "--secrets", folder + "/secrets", "--state-dir", folder + "/state-\(node)",
                 "--socket", folder + "/\(node).sock",
             ] + arguments, in: namespace, log: "\(node).log")
+        agents[node] = (process, namespace, arguments, mode)
+        return process
+    }
+
+    /// Kills a daemon as it stands and starts it again.
+    func restartAgent(_ node: String) throws {
+        let agent = try #require(agents[node])
+        kill(agent.process.processIdentifier, SIGKILL)
+        agent.process.waitUntilExit()
+        try startAgent(node, in: agent.namespace, arguments: agent.arguments, mode: agent.mode)
     }
 
     func ctl(_ node: String, _ arguments: String...) throws -> Output {

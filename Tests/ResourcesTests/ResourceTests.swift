@@ -113,7 +113,6 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
         #expect(problems(object("BlockAffinity", "b", "node: n, cidr: 10.0.0.0/26, state: maybe"))[0].contains("none of confirmed, pending"))
         #expect(problems(object("Node", "n", "bgp: {ipv4Address: 2001:db8::1/64}"))[0].contains("is not an IPv4 address"))
         #expect(problems(object("Node", "n", "bgp: {routerID: 0.0.0.0}"))[0].contains("other than 0.0.0.0"))
-        #expect(problems(object("IPPool", "p", "cidr: 10.0.0.0/16, ipipMode: Always"))[0].contains("only Never"))
     }
 
     @Test func `a manifest as calicoctl exports it is accepted as it is`() {
@@ -289,5 +288,29 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
         let peers = PeeringPlan.peers(of: "a", in: load(both), allFamilies: false)
         #expect(peers.map(\.target) == [.address(try #require(IPAddress("10.0.0.2"))), .address(try #require(IPAddress("fd00::3")))])
         #expect(peers.map(\.families) == [.all, .ipv6])
+    }
+
+    @Test func `pools' encapsulation is read, and what cannot be is refused`() throws {
+        #expect(problems(object("IPPool", "p", "cidr: 10.65.0.0/16, ipipMode: Always, vxlanMode: Always"))[0].contains("excludes ipipMode"))
+        #expect(problems(object("IPPool", "p", "cidr: 'fd00::/64', ipipMode: Always"))[0].contains("IPIP carries IPv4 only"))
+        #expect(problems(object("IPPool", "p", "cidr: 10.65.0.0/16, vxlanMode: Sometimes"))[0].contains("none of Never, Always, CrossSubnet"))
+        #expect(problems(object("IPPool", "p", "cidr: 10.65.0.0/16, routeSourceAddress: 'fd00::1'"))[0].contains("not an IPv4 address"))
+        #expect(problems(object("Node", "n", "ipv4VXLANTunnelAddr: 'fd00::1'"))[0].contains("not an IPv4 address"))
+        let text = object("IPPool", "p", "cidr: 10.65.0.0/16, vxlanMode: CrossSubnet, ipipMode: Never")
+        let pool = try #require(ResourceSet([ResourceParser.parse(text, file: "r.yaml")], files: ["r.yaml"], previous: ResourceSet()).pools.first)
+        #expect(pool.encapsulation?.isVXLAN == true && pool.encapsulation?.isCrossSubnet == true)
+    }
+
+    @Test func `FelixConfiguration: a node's fields win, foreign fields pass, slips of the pen do not`() throws {
+        let text =
+            object("FelixConfiguration", "default", "vxlanVNI: 7, vxlanPort: 8472, bpfEnabled: true, iptablesBackend: NFT")
+            + object("FelixConfiguration", "node.a", "vxlanVNI: 9")
+        let parsed = ResourceParser.parse(text, file: "r.yaml")
+        #expect(parsed.problems.isEmpty, "\(parsed.problems)")
+        let set = ResourceSet([parsed], files: ["r.yaml"], previous: ResourceSet())
+        #expect(set.felix(of: "a").vxlanIdentifier == 9 && set.felix(of: "a").vxlanPort == 8472)
+        #expect(set.felix(of: "b").vxlanIdentifier == 7)
+        #expect(problems(object("FelixConfiguration", "default", "vxlanVMI: 7"))[0].contains("did you mean vxlanVNI?"))
+        #expect(problems(object("FelixConfiguration", "default", "vxlanVNI: 0"))[0].contains("out of range"))
     }
 }

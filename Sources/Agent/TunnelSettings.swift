@@ -1,0 +1,60 @@
+import FIB
+import NetTypes
+import Resources
+import TLS
+
+/// What the resources say of tunnels: which pools are encapsulated, this node's devices, and the other nodes as ends of tunnels.
+struct TunnelSettings: Hashable {
+    /// A device of this node; its parent interface and MTU follow from the host's interfaces.
+    struct Device: Hashable {
+        var kind: TunnelKind
+        var local: IPAddress
+        var address: IPAddress?
+        var mac: MACAddress?
+        /// 0: worked out.
+        var mtu: UInt32
+    }
+
+    var encapsulation = Encapsulation()
+    var devices: [Device] = []
+    var identifier: UInt32 = 4096
+    var port: UInt16 = 4789
+
+    init() {}
+
+    init(_ resources: ResourceSet, node name: String) {
+        let felix = resources.felix(of: name)
+        identifier = felix.vxlanIdentifier ?? identifier
+        port = felix.vxlanPort ?? port
+        let nodes = resources.nodes
+        encapsulation.pools = resources.pools.compactMap { pool in
+            guard let wanted = pool.encapsulation else { return nil }
+            let kind: TunnelKind = wanted.isVXLAN ? (pool.cidr.family == .ipv4 ? .vxlanIPv4 : .vxlanIPv6) : .ipip
+            return Encapsulation.Pool(cidr: pool.cidr, kind: kind, isCrossSubnet: wanted.isCrossSubnet)
+        }
+        encapsulation.subnets = [nodes[name]?.ipv4?.subnet, nodes[name]?.ipv6?.subnet]
+        for kind in Set(encapsulation.pools.map(\.kind)).sorted(by: { $0.rawValue < $1.rawValue }) {
+            guard let own = nodes[name], let local = own.address(kind.family) else { continue }
+            let mtu = kind == .ipip ? felix.ipipMTU : felix.vxlanMTU[kind.family.index]
+            devices.append(
+                Device(
+                    kind: kind, local: local, address: TunnelSettings.tunnelAddress(own, kind), mac: kind.isVXLAN ? TunnelSettings.mac(own, name, kind) : nil, mtu: mtu ?? 0))
+            var ends: [IPAddress: TunnelEndpoint] = [:]
+            for (other, node) in nodes where other != name {
+                guard let underlay = node.address(kind.family) else { continue }
+                let gateway = kind.isVXLAN ? TunnelSettings.tunnelAddress(node, kind) ?? underlay : underlay
+                ends[underlay] = TunnelEndpoint(underlay: underlay, gateway: gateway, mac: kind.isVXLAN ? TunnelSettings.mac(node, other, kind) : nil)
+            }
+            encapsulation.endpoints[kind] = ends
+        }
+    }
+
+    private static func tunnelAddress(_ node: NodeResource, _ kind: TunnelKind) -> IPAddress? {
+        kind == .ipip ? node.ipipTunnelAddress : node.vxlanTunnelAddresses[kind.family.index]
+    }
+
+    /// The contract's rule, so that nodes with Felix know ours and we know theirs: 66 and the first five octets of the name's SHA-1.
+    private static func mac(_ node: NodeResource, _ name: String, _ kind: TunnelKind) -> MACAddress? {
+        node.vxlanTunnelMACs[kind.family.index] ?? Digest.sha1(Array((name + (kind == .vxlanIPv6 ? "-v6" : "")).utf8)).flatMap { MACAddress(bytes: [0x66] + $0.prefix(5)) }
+    }
+}

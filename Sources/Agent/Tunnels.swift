@@ -1,0 +1,208 @@
+import FIB
+import KernelRoutes
+import LinuxIO
+import Logging
+import NetTypes
+
+/// This node's tunnel devices in the kernel: brings them into step with what the pools want, and keeps them there.
+///
+/// `TunnelTable` says what is to be done; this carries it out, reads back what it made, and tries again what failed.
+struct Tunnels {
+    private var settings = TunnelSettings()
+    private var table = TunnelTable()
+    private var needsWork = false
+    /// Devices whose entries were read.
+    private var readIndices: Set<InterfaceIndex> = []
+    private var failures: [String: Int32] = [:]
+    private var attempts = 0
+    private(set) var retryAt: Instant?
+    /// Devices that carry packets, by kind: routes name them.
+    private(set) var usable: [TunnelKind: InterfaceIndex] = [:]
+    private(set) var mayRemove = false
+
+    var encapsulation: Encapsulation { settings.encapsulation }
+
+    mutating func configure(_ new: TunnelSettings) {
+        guard new != settings else { return }
+        settings = new
+        needsWork = true
+    }
+
+    /// From now on what nobody wants goes.
+    mutating func allowRemoval() {
+        mayRemove = true
+        needsWork = true
+    }
+
+    // MARK: The kernel speaks
+
+    mutating func interfacesChanged() { needsWork = true }
+    mutating func interfaceRemoved(_ index: InterfaceIndex) {
+        table.interfaceRemoved(index)
+        readIndices.remove(index)
+        needsWork = true
+    }
+    mutating func entryAdded(_ entry: TunnelEntry, _ index: InterfaceIndex) {
+        guard readIndices.contains(index) else { return }
+        table.entryAdded(entry, on: index)
+        needsWork = true
+    }
+    mutating func entryRemoved(_ entry: TunnelEntry, _ index: InterfaceIndex) {
+        guard readIndices.contains(index) else { return }
+        table.entryRemoved(entry, on: index)
+        needsWork = true
+    }
+    mutating func neighbourLost(_ address: IPAddress, _ index: InterfaceIndex) {
+        guard readIndices.contains(index), table.neighbourLost(address, on: index) else { return }
+        needsWork = true
+    }
+    /// Notifications were lost: what is known of entries counts no more.
+    mutating func forgetEntries() {
+        readIndices = []
+        needsWork = true
+    }
+
+    // MARK: Reconcile
+
+    /// Brings the devices into step. True where what routes go by has changed: a device came, went or has another index.
+    mutating func reconcile(_ interfaces: inout InterfaceTable, _ kernel: inout NetlinkRouteTable, isDryRun: Bool, now: Instant, logger: Logger) -> Bool {
+        guard needsWork || retryAt.map({ $0 <= now }) ?? false else { return false }
+        needsWork = false
+        retryAt = nil
+        // With nothing to build and nothing of ours to remove there is nothing to look at.
+        want(interfaces)
+        readEntries(interfaces, &kernel)
+        var failed: [String: Int32] = [:]
+        // A device that was just made brings its own work: addresses and entries. Three rounds are make, fill, and a last look.
+        for _ in 0..<3 {
+            let operations = table.plan(interfaces, mayRemove: mayRemove)
+            if operations.isEmpty { break }
+            if isDryRun {
+                for operation in operations {
+                    logger.notice("dry run: would \(operation)")
+                    pretend(operation, &interfaces)
+                }
+                continue
+            }
+            failed = [:]
+            for operation in operations { carryOut(operation, &interfaces, &kernel, &failed) }
+            if !failed.isEmpty { break }
+            want(interfaces)
+            readEntries(interfaces, &kernel)
+        }
+        for (text, error) in failed where failures[text] != error {
+            logger.warning("the kernel refused a tunnel", metadata: ["operation": "\(text)", "reason": "\(errorText(error))"])
+        }
+        failures = failed
+        attempts = failed.isEmpty ? 0 : attempts + 1
+        if !failed.isEmpty { retryAt = now + min(.milliseconds(250) * (1 << min(attempts - 1, 7)), .seconds(30)) }
+        var current: [TunnelKind: InterfaceIndex] = [:]
+        for kind in table.wantedKinds { current[kind] = table.usableDevice(kind, interfaces) }
+        defer { usable = current }
+        return current != usable
+    }
+
+    /// Devices as they are wanted on the host's interfaces as they are now.
+    private mutating func want(_ interfaces: InterfaceTable) {
+        let devices = settings.devices.compactMap { device -> TunnelDevice? in
+            guard let parent = interfaces.holder(device.local) else { return nil }
+            let host = interfaces.hostMTU(holding: device.local, isHostInterface: HostInterfaces.isOne) ?? parent.mtu
+            let mtu = device.mtu != 0 ? device.mtu : max(host, device.kind.overhead + 68) - device.kind.overhead
+            return TunnelDevice(
+                kind: device.kind, local: device.local, address: device.address, mac: device.mac, parent: parent.index, identifier: settings.identifier,
+                port: settings.port, mtu: mtu)
+        }
+        table.configure(devices, endpoints: settings.encapsulation.endpoints.mapValues { Array($0.values) })
+    }
+
+    private mutating func readEntries(_ interfaces: InterfaceTable, _ kernel: inout NetlinkRouteTable) {
+        for kind in table.wantedKinds where kind.isVXLAN {
+            guard let interface = interfaces.named(kind.deviceName), interface.index.rawValue > 0, !readIndices.contains(interface.index) else { continue }
+            do throws(SystemError) {
+                table.setPresent(try kernel.tunnelEntries(on: interface.index, kind.family), on: interface.index)
+                readIndices.insert(interface.index)
+            } catch {
+                failures["read entries of \(kind.deviceName)"] = error.code
+            }
+        }
+    }
+
+    private mutating func carryOut(_ operation: TunnelOperation, _ interfaces: inout InterfaceTable, _ kernel: inout NetlinkRouteTable, _ failed: inout [String: Int32]) {
+        var error = kernel.apply(operation)
+        switch operation {
+        // Our own requests cause no notification: what they did is entered here.
+        case .create(let device):
+            // Loading the module makes tunl0: it is there, and is taken as it is.
+            if error == KernelError.exists, device.kind == .ipip { error = 0 }
+            readBack(device.kind, &interfaces, &kernel)
+        case .adjust(let device, _): readBack(device.kind, &interfaces, &kernel)
+        case .retire(let kind, _): readBack(kind, &interfaces, &kernel)
+        case .remove(_, let index):
+            if error == KernelError.noSuchDevice { error = 0 }
+            if error == 0 {
+                interfaces.remove(index)
+                interfaceRemoved(index)
+            }
+        case .addAddress(let address, let index):
+            if error == 0 { interfaces.add(InterfaceAddress(interface: index, address: address, prefixLength: UInt8(address.family.bits))) }
+        case .removeAddress(let address, let index):
+            if error == KernelError.addressNotAvailable { error = 0 }
+            if error == 0 { for known in interfaces.addresses where known.interface == index && known.address == address { interfaces.remove(known) } }
+        case .addEntry(let entry, let index): if error == 0 { table.entryAdded(entry, on: index) }
+        case .removeEntry(let entry, let index):
+            if error == KernelError.noEntry { error = 0 }
+            if error == 0 { table.entryRemoved(entry, on: index) }
+        }
+        if error != 0 { failed["\(operation)"] = error }
+    }
+
+    /// Dry run: enters what would have been done.
+    private mutating func pretend(_ operation: TunnelOperation, _ interfaces: inout InterfaceTable) {
+        switch operation {
+        case .create(let device), .adjust(let device, _):
+            let known = interfaces.named(device.kind.deviceName)
+            interfaces.set(
+                Interface(
+                    index: known?.index ?? InterfaceIndex(rawValue: -1 - Int32(device.kind.rawValue)), name: device.kind.deviceName, isUp: true, hasCarrier: true,
+                    mtu: device.mtu, mac: device.mac, alias: TunnelDevice.alias, tunnel: device.parameters))
+        case .remove(_, let index), .retire(_, let index): interfaces.remove(index)
+        case .addAddress(let address, let index):
+            interfaces.add(InterfaceAddress(interface: index, address: address, prefixLength: UInt8(address.family.bits)))
+        case .removeAddress(let address, let index):
+            for known in interfaces.addresses where known.interface == index && known.address == address { interfaces.remove(known) }
+        case .addEntry(let entry, let index): table.entryAdded(entry, on: index)
+        case .removeEntry(let entry, let index): table.entryRemoved(entry, on: index)
+        }
+    }
+
+    private func readBack(_ kind: TunnelKind, _ interfaces: inout InterfaceTable, _ kernel: inout NetlinkRouteTable) {
+        if let interface = kernel.link(named: kind.deviceName) { interfaces.set(interface) }
+    }
+
+    // MARK: Status
+
+    /// Why a kind's routes are not in the kernel; nil where its device is as it is to be.
+    func failure(_ kind: TunnelKind) -> String? {
+        if usable[kind] != nil { return nil }
+        guard let device = table.device(kind) else {
+            let local = settings.devices.first { $0.kind == kind }?.local
+            return local.map { "no interface has \($0), this node's address, so \(kind.deviceName) cannot be made" } ?? "this node has no \(kind.family.name) address"
+        }
+        if let error = failures["\(TunnelOperation.create(device))"] {
+            if error == KernelError.notSupported { return "this kernel has no \(kind.name) (module \(kind.isVXLAN ? "vxlan" : "ipip")): \(errorText(error))" }
+            return "\(kind.deviceName) cannot be made: \(errorText(error))"
+        }
+        return "\(kind.deviceName) is not up yet"
+    }
+
+    var problems: [String] { failures.sorted { $0.key < $1.key }.map { "tunnel: cannot \($0.key): \(errorText($0.value))" } }
+}
+
+/// Names of interfaces that lead to other hosts (contract 2.7, `mtuIfacePattern`): Ethernet, WLAN, WWAN, serial and InfiniBand by systemd's and the kernel's names.
+enum HostInterfaces {
+    static func isOne(_ name: String) -> Bool {
+        if ["eth", "wlan", "wwan"].contains(where: name.hasPrefix) { return true }
+        guard ["en", "wl", "ww", "sl", "ib"].contains(where: name.hasPrefix), let third = name.dropFirst(2).first else { return false }
+        return "Pcopsvx".contains(third)
+    }
+}

@@ -1,0 +1,29 @@
+extension Schemas {
+    private static let mtu = FieldType.integer(0...65535)
+
+    /// Felix has some 150 fields; those that are not about routes are none of our business, and a manifest with them is accepted as it is.
+    static let felixConfiguration = KindSpec(
+        kind: "FelixConfiguration",
+        documentation:
+            "What Felix's users know about routes and devices, in the object named default; of one node in node.NAME, whose fields win. Fields that are not listed are accepted without effect.",
+        fields: [
+            FieldSpec("interfacePrefix", .string, default: "cali", .live, "How the names of pods' interfaces begin; several with commas."),
+            FieldSpec(
+                "deviceRouteProtocol", .integer(0...255), default: "73, or 3 with --program remote", .restart,
+                "Protocol number of our routes; with --program remote that of the host routes that Felix writes. Our own is at least 5, because 0 to 4 are the kernel's and the administrator's."
+            ),
+            FieldSpec("deviceRouteSourceAddress", .address, .live, "Source address that this host itself uses towards other nodes' pods."),
+            FieldSpec("deviceRouteSourceAddressIPv6", .address, .live, "The same for IPv6."),
+            FieldSpec("ipv4ElevatedRoutePriority", .integer(1...65535), default: "512", .live, "Metric of a pod that is being moved here (live migration)."),
+            FieldSpec("ipv6ElevatedRoutePriority", .integer(1...65535), default: "512", .live, "The same for IPv6."),
+            FieldSpec("ipForwarding", .choice(["Enabled", "Disabled"]), default: "Enabled", .restart, "Whether the agent switches forwarding on."),
+            FieldSpec(
+                "workloadSourceSpoofing", .choice(["Disabled", "Any"]), default: "Disabled", .live,
+                "Any: pods may send with any source address (rp_filter 0 on their interfaces)."),
+            FieldSpec("vxlanVNI", .integer(1...16_777_215), default: "4096", .live, "VXLAN network identifier."),
+            FieldSpec("vxlanPort", .integer(1...65535), default: "4789", .live, "UDP port of VXLAN."),
+            FieldSpec("vxlanMTU", mtu, default: "0: that of the host's interfaces, less 50", .live, "MTU of vxlan.calico."),
+            FieldSpec("vxlanMTUV6", mtu, default: "0: that of the host's interfaces, less 70", .live, "MTU of vxlan-v6.calico."),
+            FieldSpec("ipipMTU", mtu, default: "0: that of the host's interfaces, less 20", .live, "MTU of tunl0."),
+        ], acceptsOtherFields: true)
+}
