@@ -1,4 +1,5 @@
 import BGPSession
+import FIB
 import LinuxIO
 import Logging
 import NetTypes
@@ -15,13 +16,26 @@ package enum AgentMode {
         }
         let transport = try daemon.openTransport()
         _ = try daemon.markStarted()
-        if !settings.isDryRun { forwardPackets(daemon) }
+        let felix = daemon.first.resources.felix(of: settings.node)
+        if !settings.isDryRun, felix.forwardsPackets ?? true { forwardPackets(daemon) }
+        var ownership = Ownership()
+        if settings.programming != .remote, let number = felix.deviceRouteProtocol {
+            // 0 to 4: the kernel's, ICMP's and the administrator's routes bear them, and would be taken for ours.
+            if number > 4 {
+                ownership = Ownership(routeProtocol: number)
+            } else {
+                daemon.logger.warning(
+                    "deviceRouteProtocol is that of the kernel's or the administrator's routes: ours bear 73; with --program remote it names Felix's",
+                    metadata: ["deviceRouteProtocol": "\(number)"])
+            }
+        }
         let now = Instant(nanoseconds: monotonicNanoseconds())
         let plane: KernelForwarding
         do throws(SystemError) {
             plane = try KernelForwarding(
                 KernelForwarding.KernelSettings(
-                    isDryRun: settings.isDryRun, maximumPaths: daemon.configuration.maximumPaths ?? 16, normalMetrics: daemon.configuration.normalPriority,
+                    ownership: ownership, felixProtocol: felix.deviceRouteProtocol ?? 3, programming: settings.programming, isDryRun: settings.isDryRun,
+                    maximumPaths: daemon.configuration.maximumPaths ?? 16, normalMetrics: daemon.configuration.normalPriority,
                     restartTime: daemon.configuration.nodeMeshMaxRestartTime ?? .seconds(120)), logger: daemon.logger, now: now)
         } catch {
             throw StartError("netlink: \(error)")

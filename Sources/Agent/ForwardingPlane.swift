@@ -15,15 +15,19 @@ protocol ForwardingPlane: AnyObject {
     /// Families whose forwarding state was there before this process.
     var preservedFamilies: AddressFamilySet { get }
 
+    /// What of the kernel's routes is ours to write.
+    var programming: Programming { get }
     /// New desired state of this node. What it adds and removes reaches the speaker through `reconcile`.
-    func configure(_ state: NodeState, _ speaker: inout Speaker)
+    func configure(_ state: NodeState, _ speaker: inout Speaker, now: Instant)
+    /// Lets routes go that were kept when nearly all were withdrawn at once. Answers how many.
+    func releaseHeld(_ speaker: borrowing Speaker) -> Int
     /// What an interface is now, for unnumbered peers: nil where there is none, or no way to know. With our own link-local address on it.
     func link(_ name: String) -> (link: LinkNeighbors.Link, address: IPAddress?)?
     /// Phase `read`: the kernel's notifications.
     func read(_ speaker: inout Speaker)
     /// Phase `decide`: resolves next hops that the speaker has just met, and takes over what changed in the Loc-RIB.
     func resolve(_ speaker: inout Speaker)
-    func take(_ changes: [LocRIBChange], _ speaker: inout Speaker)
+    func take(_ changes: [LocRIBChange], _ speaker: inout Speaker, now: Instant)
     /// Phase `reconcile`: brings the kernel into step; own routes that it acknowledged are originated, own routes that were withdrawn are removed.
     /// True where more is to be done at once.
     func reconcile(_ speaker: inout Speaker, now: Instant) -> Bool
@@ -31,6 +35,8 @@ protocol ForwardingPlane: AnyObject {
     /// True until own routes that were wanted at the start are in the kernel: sessions wait for it, so that End-of-RIB is no lie.
     var isStarting: Bool { get }
 
+    /// What is wrong with this host's forwarding, beyond our own routes.
+    func examine() -> [Finding]
     func fill(_ status: inout DaemonStatus)
     func endpointStatus() -> [EndpointStatus]
     func fibStatus(argument: String?, cursor: Int, limit: Int) -> (rows: [FIBStatus], next: Int?)

@@ -14,27 +14,39 @@ import StatusAPI
 /// The way: Loc-RIB changes and local routes become desired routes, the delta tracker compares them with what the kernel has, and the
 /// difference goes out in batches. Back come acknowledgements, which let own prefixes be announced, and notifications.
 final class KernelForwarding: ForwardingPlane {
-    private let logger: Logger
-    private let settings: KernelSettings
+    let logger: Logger
+    let settings: KernelSettings
     /// For dumps, neighbours and small batches, on this thread.
     private var table: NetlinkRouteTable
     /// For large batches, on a thread of its own.
     private let writer: FIBWriter
-    /// The batches that the writer has, oldest first: one that it writes and one that waits, so that it never idles while the next is planned.
-    private var inFlight: [[FIBOperation]] = []
+    /// The batches that the writer has, oldest first, empty for an order to drop next hops: one that it writes and one that waits, so that it never idles while the next is planned.
+    var inFlight: [[FIBOperation]] = []
     private static let maximumInFlight = 2
+    /// Some route was written with several next hops.
+    private var usesGroups = false
+    /// Groups were changed before BGP decided: when it has, everything is compared once.
+    private var needsDifferences = false
     /// Larger batches than this go to the writer.
     private static let smallBatch = 64
     private let monitor: KernelMonitor
-    private var interfaces = InterfaceTable()
-    private var delta: DeltaTracker
-    private var nextHops = NextHopTable()
-    private var local: LocalRoutes
-    private var tunnels = Tunnels()
+    var interfaces = InterfaceTable()
+    var delta: DeltaTracker
+    var nextHops = NextHopTable()
+    var local: LocalRoutes
+    var tunnels = Tunnels()
     /// Why learned routes are not programmed at all.
-    private var unprogrammed: [Prefix: String] = [:]
-    /// Pools whose routes somebody else programs.
-    private var foreignPools: [Prefix] = []
+    var unprogrammed: [Prefix: String] = [:]
+    /// What the resources say of this node.
+    var state = NodeState()
+    var breaker = WithdrawBreaker()
+    /// Tables and sources of learned routes by peer, found when a peer's first route is met.
+    var peerPlacements: [PeerIndex: NodeState.Placement] = [:]
+    /// Host routes that somebody else wrote on pods' interfaces (`--program remote`).
+    private var observed: [Prefix: FIBRoute] = [:]
+    /// Where pods of this node were reached, so that the connections of an address that moved are forgotten.
+    private var podWays: [IPAddress: InterfaceIndex] = [:]
+    private let conntrack: ConntrackFlusher?
     private var events: [KernelEvent] = []
     private var needsDump = false
     private var needsNextHopRefresh = false
@@ -51,6 +63,9 @@ final class KernelForwarding: ForwardingPlane {
 
     struct KernelSettings {
         var ownership = Ownership()
+        /// Protocol number of the host routes that Felix writes beside us.
+        var felixProtocol: UInt8 = 3
+        var programming = Programming.all
         var isDryRun: Bool
         var maximumPaths: Int
         /// Metric of routes that carry none, by family index.
@@ -63,8 +78,9 @@ final class KernelForwarding: ForwardingPlane {
     init(_ settings: KernelSettings, logger: Logger, now: Instant) throws(SystemError) {
         self.settings = settings
         self.logger = logger
-        local = LocalRoutes(metrics: settings.normalMetrics)
-        let opened = try NetlinkRouteTable(ownership: settings.ownership)
+        local = LocalRoutes(metrics: settings.normalMetrics, programming: settings.programming)
+        conntrack = settings.isDryRun ? nil : ConntrackFlusher.start()
+        let opened = try NetlinkRouteTable(ownership: settings.ownership, makesObjects: false)
         var bulk = try NetlinkRouteTable(ownership: settings.ownership)
         let ports = (opened.port, bulk.port)
         table = opened
@@ -80,6 +96,7 @@ final class KernelForwarding: ForwardingPlane {
 
     var descriptors: [Int32] { [monitor.fd, writer.done.fd] }
     var programsRoutes: Bool { true }
+    var programming: Programming { settings.programming }
     var tracksNextHops: Bool { true }
 
     // MARK: The kernel speaks
@@ -88,11 +105,13 @@ final class KernelForwarding: ForwardingPlane {
         needsDump = false
         interfaces.removeAll()
         tunnels.forgetEntries()
+        observed = [:]
         delta.beginDump()
         var pending: [KernelEvent] = []
         try table.dump { pending.append($0) }
         for event in pending { absorb(event) }
         delta.endDump()
+        local.observe(observed)
         needsNextHopRefresh = true
     }
 
@@ -101,6 +120,17 @@ final class KernelForwarding: ForwardingPlane {
         events.removeAll(keepingCapacity: true)
         _ = monitor.read(budget: 256, into: &events)
         for event in events { absorb(event) }
+        if settings.programming == .remote, !events.isEmpty { local.observe(observed) }
+    }
+
+    /// A host route on a pod's interface that Felix wrote (contract 2.7).
+    private func observe(_ route: ForeignRoute, isThere: Bool) {
+        guard settings.programming == .remote, route.prefix.isHost, route.routeProtocol == settings.felixProtocol, route.nextHops.count == 1,
+            route.nextHops[0].gateway == nil, let name = interfaces[route.nextHops[0].interface]?.name, state.interfacePrefixes.contains(where: name.hasPrefix)
+        else { return }
+        observed[route.prefix] =
+            isThere ? FIBRoute(prefix: route.prefix, kind: .unicast, metric: route.metric == 0 ? FIBRoute.normalMetric : route.metric, nextHops: route.nextHops) : nil
+        needsNextHopRefresh = true
     }
 
     private func absorb(_ event: KernelEvent) {
@@ -136,15 +166,18 @@ final class KernelForwarding: ForwardingPlane {
         case .ownRoute(let route):
             // Whether it came before or after the batch that is being written is not known.
             if !inFlight.isEmpty { needsDump = true }
+            if route.nextHops.count > 1 { usesGroups = true }
             delta.kernelHas(route)
         case .ownRouteRemoved(let route):
             if !inFlight.isEmpty { needsDump = true }
-            delta.kernelLost(route.prefix, metric: route.metric)
+            delta.kernelLost(route.prefix, metric: route.metric, table: route.table)
         case .foreignRoute(let route):
             delta.foreignAdded(route)
+            observe(route, isThere: true)
             needsNextHopRefresh = true
         case .foreignRouteRemoved(let route):
             delta.foreignRemoved(route)
+            observe(route, isThere: false)
             needsNextHopRefresh = true
         case .entry(let entry, let index): tunnels.entryAdded(entry, index)
         case .entryRemoved(let entry, let index): tunnels.entryRemoved(entry, index)
@@ -161,7 +194,7 @@ final class KernelForwarding: ForwardingPlane {
             if let present, present.nextHops.contains(where: { $0.interface == index }) { gone.append(present) }
         }
         for route in gone {
-            if route.nextHops.count == 1 { delta.kernelLost(route.prefix, metric: route.metric) } else { needsDump = true }
+            if route.nextHops.count == 1 { delta.kernelLost(route.prefix, metric: route.metric, table: route.table) } else { needsDump = true }
         }
     }
 
@@ -172,6 +205,8 @@ final class KernelForwarding: ForwardingPlane {
             needsNextHopRefresh = false
             let changed = nextHops.refresh(interfaces, delta.foreign)
             if !changed.isEmpty {
+                dropDead(changed)
+                releaseDead()
                 speaker.rib.changeNextHops(changed.map { state($0.address, $0.resolution) })
             }
             let own = Set(interfaces.addresses.map(\.address))
@@ -185,6 +220,21 @@ final class KernelForwarding: ForwardingPlane {
             let resolution = nextHops.track(address, interfaces, delta.foreign)
             speaker.rib.setNewNextHop(state(address, resolution))
         }
+    }
+
+    /// Takes dead ways out of the kernel's groups at once: the routes themselves follow when BGP has decided.
+    private func dropDead(_ changes: [NextHopChange]) {
+        var dead = nextHops.dead(changes)
+        for change in changes where !change.resolution.isReachable {
+            for (kind, device) in tunnels.usable {
+                guard let endpoint = tunnels.encapsulation.endpoints[kind]?[change.address] else { continue }
+                dead.insert(FIBNextHop(gateway: endpoint.gateway, interface: device, isOnlink: true))
+            }
+        }
+        guard !dead.isEmpty, usesGroups, !settings.isDryRun else { return }
+        writer.drop(dead)
+        inFlight.append([])
+        needsDifferences = true
     }
 
     private func state(_ address: IPAddress, _ resolution: NextHopResolution) -> RIB.NextHopState {
@@ -201,90 +251,28 @@ final class KernelForwarding: ForwardingPlane {
         speaker.rib.setImportPolicy(policy)
     }
 
-    // MARK: Loc-RIB to desired routes
-
-    func take(_ changes: [LocRIBChange], _ speaker: inout Speaker) {
-        var cache = HopCache()
-        for change in changes where !local.wants(change.prefix) {
-            delta.setDesired(change.prefix, learned(change.prefix, change.index, speaker, &cache))
-        }
-    }
-
-    /// What neighbouring prefixes mostly share: their attributes, and the encapsulated pool that they lie in.
-    private struct HopCache {
-        var handle: AttributeHandle?
-        var pool: Int?
-        var hops: [FIBNextHop] = []
-        var metric: UInt32 = 0
-    }
-
-    /// The route that BGP wants for a prefix; nil for none.
-    private func learned(_ prefix: Prefix, _ index: PrefixIndex, _ speaker: borrowing Speaker, _ cache: inout HopCache) -> FIBRoute? {
-        if !unprogrammed.isEmpty { unprogrammed[prefix] = nil }
-        guard let best = speaker.rib.tables[prefix.family.index].best(index), best.peer != .local else { return nil }
-        if foreignPools.contains(where: { $0.contains(prefix) }) { return nil }
-        if best.flags.contains(.blackhole) {
-            // RFC 7999 2: what is sent to the prefix is dropped here.
-            return FIBRoute(prefix: prefix, kind: .blackhole, metric: metric(best.attributes, prefix.family, speaker), nextHops: [])
-        }
-        let pool = tunnels.encapsulation.pool(of: prefix)
-        if !speaker.rib.tables[prefix.family.index].isMultipath(index) {
-            if cache.handle != best.attributes || cache.pool != pool {
-                cache.handle = best.attributes
-                cache.pool = pool
-                cache.hops = hops(best.attributes, pool, prefix, speaker)
-                cache.metric = metric(best.attributes, prefix.family, speaker)
-                // The reason is entered for every prefix.
-                if cache.hops.isEmpty { cache.handle = nil }
-            }
-            return cache.hops.isEmpty ? nil : FIBRoute(prefix: prefix, kind: .unicast, metric: cache.metric, nextHops: cache.hops)
-        }
-        var all: [FIBNextHop] = []
-        for member in speaker.rib.multipath(index, prefix.family) { for hop in hops(member, pool, prefix, speaker) where !all.contains(hop) { all.append(hop) } }
-        guard !all.isEmpty else { return nil }
-        unprogrammed[prefix] = nil
-        return FIBRoute(
-            prefix: prefix, kind: .unicast, metric: metric(best.attributes, prefix.family, speaker), nextHops: Array(all.prefix(settings.maximumPaths)))
-    }
-
-    /// The ways out of a path: as its next hop resolves, or through the tunnel that the pool at a position wants.
-    private func hops(_ handle: AttributeHandle, _ pool: Int?, _ prefix: Prefix, _ speaker: borrowing Speaker) -> [FIBNextHop] {
-        guard let address = speaker.rib.attributes.nextHopAddress(handle), let resolution = nextHops[address] else { return [] }
-        guard let pool, resolution.isReachable else { return resolution.nextHops }
-        switch tunnels.encapsulation.verdict(pool: pool, nextHop: address) {
-        case .plain: return resolution.nextHops
-        case .tunnel(let kind, let endpoint):
-            guard let device = tunnels.usable[kind] else {
-                unprogrammed[prefix] = tunnels.failure(kind) ?? "\(kind.deviceName) is not up yet"
-                return []
-            }
-            return [FIBNextHop(gateway: endpoint.gateway, interface: device, isOnlink: true)]
-        case .noEndpoint(let kind):
-            unprogrammed[prefix] = "the pool wants \(kind.name), and the next hop \(address) is the address of no Node, so that no tunnel leads to it"
-            return []
-        }
-    }
-
-    /// Contract 2.6: LOCAL_PREF carries the metric of an address that is being moved (live migration), or what `setPriority` says.
-    private func metric(_ handle: AttributeHandle, _ family: AddressFamily, _ speaker: borrowing Speaker) -> UInt32 {
-        let carried = RoutePriority.priority(ofLocalPref: speaker.rib.attributes.key(handle).localPref)
-        return carried == RoutePriority.normal ? settings.normalMetrics[family.index] : carried
-    }
-
     // MARK: This node's routes
 
-    func configure(_ state: NodeState, _ speaker: inout Speaker) {
+    func configure(_ new: NodeState, _ speaker: inout Speaker, now: Instant) {
         isConfigured = true
-        local.configure(state)
-        interfaces.ignoredNames = InterfaceTable.alwaysIgnored + state.ignoredInterfaces
-        nextHops.statics = Dictionary(state.staticRoutes.map { ($0.peer, $0.gateway) }) { first, _ in first }
+        let old = state
+        state = new
+        local.configure(new, now: now)
+        interfaces.ignoredNames = InterfaceTable.alwaysIgnored + new.ignoredInterfaces
+        nextHops.statics = Dictionary(new.staticRoutes.map { ($0.peer, $0.gateway) }) { first, _ in first }
+        nextHops.locals = local.podInterfaces
         needsNextHopRefresh = true
-        let encapsulation = tunnels.encapsulation
-        tunnels.configure(state.tunnels)
-        if state.foreignPools != foreignPools || tunnels.encapsulation != encapsulation {
-            foreignPools = state.foreignPools
+        breaker.percent = new.massWithdrawalPercent
+        breaker.minimum = new.massWithdrawalMinimum
+        tunnels.configure(new.tunnels)
+        peerPlacements = [:]
+        // What is programmed at all, or by which way, has changed.
+        if old.foreignPools != new.foreignPools || old.tunnels.encapsulation != new.tunnels.encapsulation || old.poolPlacements != new.poolPlacements
+            || old.peerPlacements != new.peerPlacements || old.sources != new.sources
+        {
             for family in AddressFamily.allCases { takeAll(family, speaker) }
         }
+        if old.interfacePrefixes != new.interfacePrefixes, settings.programming == .remote { needsDump = true }
         updateImportPolicy(&speaker)
     }
 
@@ -294,17 +282,18 @@ final class KernelForwarding: ForwardingPlane {
         return (LinkNeighbors.Link(index: UInt32(bitPattern: interface.index.rawValue), isReady: interface.isUsable && address != nil), address)
     }
 
-    /// Asks for every learned route of a family again: what is programmed at all has changed.
-    private func takeAll(_ family: AddressFamily, _ speaker: borrowing Speaker) {
-        var cache = HopCache()
-        for index in 0..<PrefixIndex(speaker.rib.tables[family.index].prefixCapacity) {
-            guard let prefix = speaker.rib.tables[family.index].prefix(at: index), !local.wants(prefix) else { continue }
-            delta.setDesired(prefix, learned(prefix, index, speaker, &cache))
-        }
-    }
-
     func reconcile(_ speaker: inout Speaker, now: Instant) -> Bool {
-        while !inFlight.isEmpty, let failed = writer.takeResult() { acknowledge(inFlight.removeFirst(), failed, now) }
+        while !inFlight.isEmpty, let result = writer.takeResult() {
+            let operations = inFlight.removeFirst()
+            switch result {
+            case .batch(let failed): acknowledge(operations, failed, now)
+            case .dropped(let changes): for change in changes { delta.kernelChanged(change.before, to: change.after) }
+            }
+        }
+        if needsDifferences, inFlight.isEmpty, speaker.rib.dirtyCount == 0 {
+            needsDifferences = false
+            delta.markDifferences()
+        }
         if needsDump, inFlight.isEmpty {
             do throws(SystemError) {
                 try dumpAll()
@@ -321,22 +310,25 @@ final class KernelForwarding: ForwardingPlane {
         local.prepare(interfaces, nextHops: nextHops, foreign: delta.foreign, table: &table, isDryRun: settings.isDryRun, logger: logger)
         // Own prefixes that are to go were withdrawn in an earlier turn and told; only then their routes go.
         if speaker.rib.dirtyCount == 0, !speaker.rib.hasExportWork(now: now) {
-            for prefix in local.takeRemovable() { restoreLearned(prefix, speaker) }
+            for prefix in local.takeRemovable() { choose(prefix, speaker) }
         }
+        local.handleTimeouts(now: now)
         let changed = local.takeChanged()
-        for prefix in changed { delta.setDesired(prefix, local.desired[prefix]) }
+        for prefix in changed { choose(prefix, speaker) }
         if changed.contains(where: \.isHost) {
             // A pod may be a peer, and a next hop.
             nextHops.locals = local.podInterfaces
             needsNextHopRefresh = true
         }
-        while inFlight.count < KernelForwarding.maximumInFlight, !needsDump || inFlight.isEmpty {
+        // What an order to drop next hops changes need not be written.
+        while inFlight.count < KernelForwarding.maximumInFlight, !needsDump || inFlight.isEmpty, !inFlight.contains([]) {
             let operations = delta.plan(budget: 4096, now: now)
             if operations.isEmpty { break }
             if settings.isDryRun {
                 for operation in operations { logger.notice("dry run: would \(operation)") }
                 acknowledge(operations, [], now)
-            } else if operations.count > KernelForwarding.smallBatch || !inFlight.isEmpty {
+            } else if operations.count > KernelForwarding.smallBatch || !inFlight.isEmpty || operations.contains(where: KernelForwarding.hasSeveralHops) {
+                usesGroups = usesGroups || operations.contains(where: KernelForwarding.hasSeveralHops)
                 inFlight.append(operations)
                 writer.submit(operations)
             } else {
@@ -349,6 +341,13 @@ final class KernelForwarding: ForwardingPlane {
         return needsNextHopRefresh || inFlight.count < KernelForwarding.maximumInFlight && delta.canPlan
     }
 
+    private static func hasSeveralHops(_ operation: FIBOperation) -> Bool {
+        switch operation {
+        case .add(let route), .replace(let route): route.nextHops.count > 1
+        case .delete: false
+        }
+    }
+
     private func acknowledge(_ operations: [FIBOperation], _ failed: [FIBFailure], _ now: Instant) {
         // Something of ours is there that we did not know of.
         if failed.contains(where: { $0.error == KernelError.exists }) { needsDump = true }
@@ -357,18 +356,33 @@ final class KernelForwarding: ForwardingPlane {
                 "the kernel refused a route", metadata: ["operation": "\(operations[failure.index])", "reason": "\(errorText(failure.error))"])
         }
         delta.acknowledge(operations, failed, now: now)
+        followPods(operations, failed)
     }
 
-    /// A local route is gone: what BGP has for the prefix takes its place, without a gap.
-    private func restoreLearned(_ prefix: Prefix, _ speaker: borrowing Speaker) {
-        var cache = HopCache()
-        let index = speaker.rib.tables[prefix.family.index].find(prefix)
-        delta.setDesired(prefix, index.flatMap { learned(prefix, $0, speaker, &cache) })
+    /// The connections of a pod's address are forgotten where the address is reached by another way now, or not here any more (contract 2.7, 'cleanup').
+    private func followPods(_ operations: [FIBOperation], _ failed: [FIBFailure]) {
+        guard settings.programming.includesPods else { return }
+        var moved: [IPAddress] = []
+        let failedAt = Set(failed.map(\.index))
+        for (index, operation) in operations.enumerated() where operation.prefix.isHost && !failedAt.contains(index) {
+            let address = operation.prefix.address
+            switch operation {
+            case .add(let route), .replace(let route):
+                let way = route.nextHops.first
+                let before = podWays[address]
+                if let before, before != way?.interface { moved.append(address) }
+                podWays[address] = way?.gateway == nil ? way?.interface : nil
+            case .delete:
+                // The old place of a route that has another metric now is no move.
+                if delta.desired(operation.prefix) == nil, podWays.removeValue(forKey: address) != nil { moved.append(address) }
+            }
+        }
+        if !moved.isEmpty { conntrack?.flush(moved) }
     }
 
     /// Promise 1: an own prefix is announced only after its route is in the kernel, and withdrawn before that is taken away.
     private func announce(_ speaker: inout Speaker) {
-        for change in local.originations(isInstalled: { delta.isInstalled($0) }) {
+        for change in local.originations(isInstalled: { delta.isInstalled($0) || observed[$0] != nil }) {
             if let announcement = change.announcement {
                 var attributes = PathAttributes()
                 attributes.origin = .igp
@@ -397,6 +411,7 @@ final class KernelForwarding: ForwardingPlane {
         guard (isWhole && speaker.rib.dirtyCount == 0) || now >= deadline else { return }
         sweepDeadline = nil
         sweepCheck = nil
+        if !isWhole { keepUnwanted(now) }
         speaker.endRestart()
         delta.allowDeletion()
         tunnels.allowRemoval()
@@ -404,64 +419,6 @@ final class KernelForwarding: ForwardingPlane {
     }
 
     var nextDeadline: Instant? {
-        [delta.nextRetry, tunnels.retryAt, sweepCheck, isStarting ? startDeadline : nil].compactMap { $0 }.min()
-    }
-
-    // MARK: Status
-
-    func fill(_ status: inout DaemonStatus) {
-        status.routesWanted = delta.desiredCount
-        status.routesInKernel = delta.kernelCount
-        status.problems += tunnels.problems
-        status.routesMissing = delta.dirtyCount + delta.failureCount + unprogrammed.count + inFlight.reduce(0) { $0 + $1.count }
-        status.routesRepaired = delta.repairCount
-        status.ownPrefixes = local.status(isInstalled: { delta.isInstalled($0) }, reason: { delta.skipReason($0).map(text) })
-    }
-
-    private func text(_ reason: FIBSkipReason) -> String {
-        if case .kernelError(let code) = reason { return errorText(code) }
-        return reason.text
-    }
-
-    func endpointStatus() -> [EndpointStatus] {
-        local.endpointStatus(interfaces, isInstalled: { delta.isInstalled($0) }, reason: { delta.skipReason($0).map(text) })
-    }
-
-    func fibStatus(argument: String?, cursor: Int, limit: Int) -> (rows: [FIBStatus], next: Int?) {
-        let wantedPrefix = argument.flatMap { Prefix($0) ?? IPAddress($0).map { Prefix(host: $0) } }
-        var rows: [FIBStatus] = []
-        var position = 0
-        var next: Int?
-        delta.forEachOwn { prefix, wanted, present in
-            if let wantedPrefix, !prefix.overlaps(wantedPrefix) { return }
-            defer { position += 1 }
-            guard position >= cursor, next == nil else { return }
-            if rows.count == limit {
-                next = position
-                return
-            }
-            let reason = delta.skipReason(prefix).map(text) ?? ""
-            let state = wanted == nil ? "to be removed" : wanted == present ? "installed" : reason.isEmpty ? "pending" : "failed"
-            rows.append(
-                FIBStatus(prefix: "\(prefix)", wanted: wanted.map(render), kernel: present.map(render), state: state, reason: reason))
-        }
-        if next == nil {
-            // What BGP has and no way leads to, behind the rest.
-            for (prefix, reason) in unprogrammed.sorted(by: { $0.key < $1.key }) where wantedPrefix.map({ prefix.overlaps($0) }) ?? true {
-                defer { position += 1 }
-                guard position >= cursor else { continue }
-                if rows.count == limit { return (rows, position) }
-                rows.append(FIBStatus(prefix: "\(prefix)", wanted: nil, kernel: nil, state: "failed", reason: reason))
-            }
-        }
-        return (rows, next)
-    }
-
-    /// As `ip route` writes it.
-    private func render(_ route: FIBRoute) -> String {
-        let hops = route.nextHops.map { hop in
-            (hop.gateway.map { "via \($0) " } ?? "") + "dev \(interfaces[hop.interface]?.name ?? "if\(hop.interface)")" + (hop.isOnlink ? " onlink" : "")
-        }
-        return ([route.kind == .blackhole ? "blackhole" : ""] + hops + ["metric \(route.metric)"]).filter { !$0.isEmpty }.joined(separator: " ")
+        [delta.nextRetry, tunnels.retryAt, local.nextDeadline, sweepCheck, isStarting ? startDeadline : nil].compactMap { $0 }.min()
     }
 }

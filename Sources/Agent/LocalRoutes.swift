@@ -31,6 +31,15 @@ struct LocalRoutes {
     private var loopbackAddresses: [IPAddress] = []
     /// Metric of our routes by family index.
     private let metrics: [UInt32]
+    private var elevatedMetrics = [FIBRoute.elevatedMetric, FIBRoute.elevatedMetric]
+    private var allowsSpoofing = false
+    /// What is ours to write.
+    private let programming: Programming
+    /// Host routes that Felix wrote on pods' interfaces (`--program remote`): announced as if they were ours, and never written.
+    private var observed: [Prefix: FIBRoute] = [:]
+    /// Elevated priority stays until then, so that all nodes have followed before it goes (contract 2.7, liveMigrationRouteConvergenceTime).
+    private var elevatedUntil: [String: Instant] = [:]
+    private static let convergenceTime = Duration.seconds(30)
     private var endpoints: [String: Endpoint] = [:]
     /// What is wanted in the kernel.
     private(set) var desired: [Prefix: FIBRoute] = [:]
@@ -51,9 +60,29 @@ struct LocalRoutes {
     /// Nothing of the desired state waits for `prepare`.
     var isSettled: Bool { !needsRecompute && changed.isEmpty }
 
-    init(metrics: [UInt32] = [FIBRoute.normalMetric, FIBRoute.normalMetric]) { self.metrics = metrics }
+    init(metrics: [UInt32] = [FIBRoute.normalMetric, FIBRoute.normalMetric], programming: Programming = .all) {
+        self.metrics = metrics
+        self.programming = programming
+    }
 
-    mutating func configure(_ state: NodeState) {
+    /// When an elevated priority ends.
+    var nextDeadline: Instant? { elevatedUntil.values.min() }
+
+    mutating func handleTimeouts(now: Instant) {
+        for (name, end) in elevatedUntil where end <= now {
+            elevatedUntil[name] = nil
+            needsRecompute = true
+        }
+    }
+
+    /// The host routes that somebody else writes for this node's pods.
+    mutating func observe(_ routes: [Prefix: FIBRoute]) {
+        guard routes != observed else { return }
+        observed = routes
+        needsRecompute = true
+    }
+
+    mutating func configure(_ state: NodeState, now: Instant) {
         blocks = state.blocks
         services = state.servicePrefixes
         advertisements = state.advertisements
@@ -67,8 +96,16 @@ struct LocalRoutes {
             } else {
                 updated[name] = Endpoint(name: name, endpoint: endpoint)
             }
+            if endpoints[name]?.endpoint.isElevated ?? false, !endpoint.isElevated { elevatedUntil[name] = now + LocalRoutes.convergenceTime }
+            if endpoint.isElevated { elevatedUntil[name] = nil }
         }
+        for name in endpoints.keys where updated[name] == nil { elevatedUntil[name] = nil }
         endpoints = updated
+        if state.elevatedMetrics != elevatedMetrics || state.allowsSpoofing != allowsSpoofing {
+            elevatedMetrics = state.elevatedMetrics
+            allowsSpoofing = state.allowsSpoofing
+            for name in endpoints.keys { endpoints[name]?.preparedIndex = nil }
+        }
         needsRecompute = true
     }
 
@@ -103,7 +140,7 @@ struct LocalRoutes {
                 if error != 0 { logger.warning("cannot put an address on lo", metadata: ["address": "\(address)", "reason": "\(errorText(error))"]) }
             }
         }
-        for name in endpoints.keys.sorted() {
+        for name in endpoints.keys.sorted() where programming.includesPods {
             guard let entry = endpoints[name], let interface = interfaces.named(entry.endpoint.interfaceName) else {
                 endpoints[name]?.preparedIndex = nil
                 continue
@@ -111,7 +148,7 @@ struct LocalRoutes {
             if entry.preparedIndex != interface.index {
                 endpoints[name]?.preparedIndex = interface.index
                 if !isDryRun {
-                    let error = InterfaceSetup.prepare(entry.endpoint, interface, table: &table)
+                    let error = InterfaceSetup.prepare(entry.endpoint, interface, interfaces, allowsSpoofing: allowsSpoofing, table: &table)
                     endpoints[name]?.preparationError = error
                     if let error { logger.warning("cannot set up a pod's interface", metadata: ["endpoint": "\(name)", "reason": "\(error)"]) }
                 }
@@ -121,12 +158,13 @@ struct LocalRoutes {
                 let prefix = Prefix(host: address)
                 // The first by name wins; the other is shown as failed.
                 if routes[prefix]?.kind == .unicast { continue }
+                let isElevated = entry.endpoint.isElevated || elevatedUntil[name] != nil
                 routes[prefix] = FIBRoute(
-                    prefix: prefix, kind: .unicast, metric: metrics[prefix.family.index],
+                    prefix: prefix, kind: .unicast, metric: (isElevated ? elevatedMetrics : metrics)[prefix.family.index],
                     nextHops: [FIBNextHop(gateway: nil, interface: interface.index, isOnlink: false)])
             }
         }
-        wantsAnnouncement = announcements(routes)
+        wantsAnnouncement = announcements(routes.merging(observed) { own, _ in own })
         for (prefix, route) in routes where desired[prefix] != route || leaving.contains(prefix) {
             leaving.remove(prefix)
             desired[prefix] = route
@@ -135,7 +173,8 @@ struct LocalRoutes {
         for prefix in desired.keys where routes[prefix] == nil { leaving.insert(prefix) }
     }
 
-    /// Contract 2.6: own blocks, and host routes of addresses that lie in none of them. Pods inside an own block are not announced.
+    /// Contract 2.6: own blocks, and host routes of addresses that lie in none of them or whose priority is elevated. Other pods inside an own
+    /// block are not announced.
     private func announcements(_ routes: [Prefix: FIBRoute]) -> [Prefix: Announcement] {
         var result: [Prefix: Announcement] = [:]
         func announce(_ prefix: Prefix, _ localPref: UInt32) {
@@ -146,20 +185,24 @@ struct LocalRoutes {
         let staticPrefixes = Set(statics.map { Prefix(host: $0.peer) })
         for (prefix, route) in routes where route.kind == .unicast && !staticPrefixes.contains(prefix) {
             let cover = blocks.first { $0.prefix.contains(prefix) && !$0.prefix.isHost }
-            if cover == nil { announce(prefix, RoutePriority.localPref(route.metric)) }
+            if cover == nil || route.metric < metrics[prefix.family.index] { announce(prefix, RoutePriority.localPref(route.metric)) }
         }
         return result
     }
 
     /// True where this node itself has a route for the prefix: only host routes and own blocks can be.
     func wants(_ prefix: Prefix) -> Bool {
-        (prefix.isHost || blocks.contains { $0.prefix == prefix }) && desired[prefix] != nil
+        if prefix.isHost { return desired[prefix] != nil || observed[prefix] != nil }
+        return !desired.isEmpty && blocks.contains { $0.prefix == prefix } && desired[prefix] != nil
     }
+
+    /// True for a prefix that is ours without being written by us.
+    func isObserved(_ prefix: Prefix) -> Bool { !observed.isEmpty && observed[prefix] != nil }
 
     /// Interfaces of this node's pods by their addresses.
     var podInterfaces: [IPAddress: InterfaceIndex] {
         var result: [IPAddress: InterfaceIndex] = [:]
-        for (prefix, route) in desired where prefix.isHost && route.kind == .unicast {
+        for (prefix, route) in desired.merging(observed, uniquingKeysWith: { own, _ in own }) where prefix.isHost && route.kind == .unicast {
             if let hop = route.nextHops.first, hop.gateway == nil { result[prefix.address] = hop.interface }
         }
         return result
@@ -238,6 +281,12 @@ struct LocalRoutes {
             let prefixes = entry.endpoint.addresses.map { Prefix(host: $0) }
             var state = "up"
             var why = entry.preparationError ?? ""
+            if !programming.includesPods {
+                let missing = prefixes.first { observed[$0] == nil }
+                return EndpointStatus(
+                    name: entry.name, interface: entry.endpoint.interfaceName, addresses: entry.endpoint.addresses.map(\.description),
+                    state: missing == nil ? "up" : "failed", reason: missing.map { "nobody has written a host route of \($0) (--program remote leaves it to Felix)" } ?? "")
+            }
             if let interface = interfaces.named(entry.endpoint.interfaceName) {
                 if !interface.isUp {
                     state = "interface down"
@@ -250,6 +299,8 @@ struct LocalRoutes {
             } else {
                 state = "waiting for interface"
             }
+            if state == "up", entry.endpoint.isElevated || elevatedUntil[entry.name] != nil { why = "elevated priority: it is being moved here" }
+            if state == "up", entry.endpoint.hasFloatingAddresses { why = "its floating addresses (ipNATs) are not handled" }
             return EndpointStatus(
                 name: entry.name, interface: entry.endpoint.interfaceName, addresses: entry.endpoint.addresses.map(\.description), state: state,
                 reason: why)
@@ -260,7 +311,9 @@ struct LocalRoutes {
 /// The host's side of a pod's veth (contract 2.7): sysctls and the permanent neighbour entry.
 enum InterfaceSetup {
     /// Answers what failed; nil for nothing.
-    static func prepare(_ endpoint: WorkloadEndpoint, _ interface: Interface, table: inout NetlinkRouteTable) -> String? {
+    static func prepare(
+        _ endpoint: WorkloadEndpoint, _ interface: Interface, _ interfaces: InterfaceTable, allowsSpoofing: Bool, table: inout NetlinkRouteTable
+    ) -> String? {
         var errors: [String] = []
         func set(_ path: String, _ value: String) {
             let error = ProcSys.write(path, value)
@@ -273,13 +326,20 @@ enum InterfaceSetup {
             set("net/ipv4/conf/\(name)/proxy_arp", "1")
             set("net/ipv4/conf/\(name)/forwarding", "1")
             // Strict: a pod cannot send with an address that is not routed to it.
-            set("net/ipv4/conf/\(name)/rp_filter", "1")
+            set("net/ipv4/conf/\(name)/rp_filter", allowsSpoofing ? "0" : "1")
         }
         if endpoint.addresses.contains(where: { $0.family == .ipv6 }) {
             set("net/ipv6/conf/\(name)/disable_ipv6", "0")
             set("net/ipv6/conf/\(name)/proxy_ndp", "1")
             set("net/ipv6/conf/\(name)/forwarding", "1")
             set("net/ipv6/conf/\(name)/accept_ra", "0")
+            // The pod's gateway: the kernel makes it of the MAC address ee:ee:ee:ee:ee:ee, which not every plugin sets.
+            if let gateway = IPAddress("fe80::ecee:eeff:feee:eeee"), interface.mac?.description != "ee:ee:ee:ee:ee:ee",
+                !interfaces.addresses.contains(where: { $0.interface == interface.index && $0.address == gateway })
+            {
+                let error = table.addAddress(gateway, on: interface.index)
+                if error != 0 { errors.append("gateway \(gateway): \(errorText(error))") }
+            }
         }
         if let mac = endpoint.mac {
             for address in endpoint.addresses {

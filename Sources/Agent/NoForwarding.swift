@@ -13,11 +13,14 @@ final class NoForwarding: ForwardingPlane {
     var nextDeadline: Instant? { nil }
     var isStarting: Bool { false }
 
-    func configure(_ state: NodeState, _ speaker: inout Speaker) {}
+    var programming: Programming { .all }
+    func releaseHeld(_ speaker: borrowing Speaker) -> Int { 0 }
+    func examine() -> [Finding] { [] }
+    func configure(_ state: NodeState, _ speaker: inout Speaker, now: Instant) {}
     func link(_ name: String) -> (link: LinkNeighbors.Link, address: IPAddress?)? { nil }
     func read(_ speaker: inout Speaker) {}
     func resolve(_ speaker: inout Speaker) {}
-    func take(_ changes: [LocRIBChange], _ speaker: inout Speaker) {}
+    func take(_ changes: [LocRIBChange], _ speaker: inout Speaker, now: Instant) {}
     func reconcile(_ speaker: inout Speaker, now: Instant) -> Bool { false }
     func fill(_ status: inout DaemonStatus) {}
     func endpointStatus() -> [EndpointStatus] { [] }

@@ -1,3 +1,4 @@
+import FIB
 import NetTypes
 import Resources
 
@@ -25,10 +26,38 @@ struct NodeState: Hashable {
     /// Addresses that stand for this node towards pods that are BGP peers.
     var loopbackAddresses: [IPAddress] = []
     var tunnels = TunnelSettings()
+    /// Table and source address of learned routes, by what they go by.
+    struct Placement: Hashable {
+        var table: UInt32?
+        var source: IPAddress?
+    }
+    struct PeerPlacement: Hashable {
+        /// The peer's address, or the range that it may lie in.
+        var peers: Prefix
+        var placement: Placement
+    }
+    struct PoolPlacement: Hashable {
+        var cidr: Prefix
+        var placement: Placement
+    }
+    var peerPlacements: [PeerPlacement] = []
+    var poolPlacements: [PoolPlacement] = []
+    /// By family index.
+    var sources: [IPAddress?] = [nil, nil]
+    var families: AddressFamilySet = []
+    /// What is the cluster's: the pools.
+    var pools: [Prefix] = []
+    var massWithdrawalPercent = 0
+    var massWithdrawalMinimum = 0
+    /// Metric of a pod that is being moved here, by family index.
+    var elevatedMetrics = [FIBRoute.elevatedMetric, FIBRoute.elevatedMetric]
+    var allowsSpoofing = false
+    /// How the names of pods' interfaces begin.
+    var interfacePrefixes = ["cali"]
 
     init() {}
 
-    init(_ resources: ResourceSet, node: String) {
+    init(_ resources: ResourceSet, node: String, programming: Programming = .all) {
         let configuration = resources.configuration(of: node)
         let pools = resources.pools
         blocks = resources.blocks(of: node).map { block in
@@ -37,15 +66,44 @@ struct NodeState: Hashable {
         endpoints = resources.endpoints(of: node).map { NamedEndpoint(name: $0.name, endpoint: $0.endpoint) }
         servicePrefixes = Array(Set(configuration.servicePrefixes)).sorted()
         advertisements = configuration
-        foreignPools = configuration.programsClusterRoutes ? [] : pools.map(\.cidr)
+        let programmed = configuration.programClusterRoutes ?? (programming == .remote ? .unencapsulated : .all)
+        foreignPools = pools.filter { !programmed.includes($0) }.map(\.cidr)
         ignoredInterfaces = configuration.ignoredInterfaces
-        if foreignPools.isEmpty { tunnels = TunnelSettings(resources, node: node) }
+        if programming.includesLearned { tunnels = TunnelSettings(resources, node: node, pools: pools.filter { programmed.includes($0) }) }
+        placeRoutes(resources, node, pools)
+        families = resources.nodes[node]?.families ?? []
+        self.pools = pools.map(\.cidr)
+        massWithdrawalPercent = configuration.massWithdrawalPercent
+        massWithdrawalMinimum = configuration.massWithdrawalMinimum
+        let felix = resources.felix(of: node)
+        elevatedMetrics = felix.elevatedPriority.map { $0 ?? FIBRoute.elevatedMetric }
+        allowsSpoofing = felix.allowsSpoofing ?? false
+        interfacePrefixes = felix.interfacePrefixes ?? interfacePrefixes
         if resources.peers.contains(where: { $0.peer.localWorkloadSelector != nil }) {
             loopbackAddresses = configuration.localWorkloadPeering.compactMap { $0 }
         }
         let labels = resources.nodes[node]?.labels ?? [:]
         for (_, peer) in resources.peers where peer.applies(to: node, labels) {
             if let gateway = peer.reachableBy, let address = peer.peer?.address { staticRoutes.append(StaticRoute(peer: address, gateway: gateway)) }
+        }
+    }
+
+    private mutating func placeRoutes(_ resources: ResourceSet, _ node: String, _ pools: [IPPool]) {
+        sources = resources.felix(of: node).deviceRouteSource
+        for pool in pools where pool.routeTable != nil || pool.routeSource != nil {
+            poolPlacements.append(PoolPlacement(cidr: pool.cidr, placement: Placement(table: pool.routeTable, source: pool.routeSource)))
+        }
+        let labels = resources.nodes[node]?.labels ?? [:]
+        for (_, peer) in resources.peers where peer.applies(to: node, labels) && (peer.routeTable != nil || peer.routeSource != nil) {
+            let addresses: [Prefix]
+            if let selector = peer.peerSelector {
+                addresses = resources.nodes.values.filter { selector.matches($0.labels) }.flatMap { [$0.ipv4?.address, $0.ipv6?.address].compactMap { $0 } }.map {
+                    Prefix(host: $0)
+                }
+            } else {
+                addresses = [peer.peer.map { Prefix(host: $0.address) }, peer.listenRange].compactMap { $0 }
+            }
+            for prefix in addresses { peerPlacements.append(PeerPlacement(peers: prefix, placement: Placement(table: peer.routeTable, source: peer.routeSource))) }
         }
     }
 }

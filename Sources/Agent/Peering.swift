@@ -241,7 +241,7 @@ final class Peering {
             }
         }
         speaker.rib.maximumPaths = resources.configuration(of: node).maximumPaths ?? 16
-        plane.configure(NodeState(resources, node: node), &speaker)
+        plane.configure(NodeState(resources, node: node, programming: plane.programming), &speaker, now: now)
         applyPeers(plan(resources), &speaker, transport, now)
     }
 

@@ -12,6 +12,8 @@ package struct ProcessSettings: Sendable {
     package var isJSONLog: Bool
     /// Reads the kernel, writes nothing to it.
     package var isDryRun: Bool
+    /// What of the kernel's routes is ours to write.
+    package var programming: Programming
     /// Bad objects at the first start are left out instead of being fatal.
     package var isLenient: Bool
     /// Reflector: the user to become when started as root.
@@ -19,7 +21,7 @@ package struct ProcessSettings: Sendable {
 
     package init(
         node: String, resources: String, secrets: String, stateDirectory: String, socket: String, metrics: String, health: String,
-        logLevel: String, isJSONLog: Bool, isDryRun: Bool, isLenient: Bool, user: String? = nil
+        logLevel: String, isJSONLog: Bool, isDryRun: Bool, isLenient: Bool, programming: Programming = .all, user: String? = nil
     ) {
         self.node = node
         self.resources = resources
@@ -32,8 +34,21 @@ package struct ProcessSettings: Sendable {
         self.isJSONLog = isJSONLog
         self.isDryRun = isDryRun
         self.isLenient = isLenient
+        self.programming = programming
         self.user = user
     }
+}
+
+/// What the agent programs (`--program`).
+package enum Programming: String, Sendable, CaseIterable {
+    case all
+    /// Pods and own blocks of this node; routes to other nodes are somebody else's.
+    case local
+    /// Own blocks and routes to other nodes: beside Felix, in BIRD's place. Pods' host routes are Felix's, and are learned.
+    case remote
+
+    var includesPods: Bool { self != .remote }
+    var includesLearned: Bool { self != .local }
 }
 
 /// A start that cannot succeed: one clear line, exit code 2.

@@ -314,7 +314,7 @@ final class RoutingLoop {
     private func decide() {
         plane.resolve(&speaker)
         if speaker.decide(budget: RoutingLoop.decideBudget) { hasMoreWork = true }
-        plane.take(speaker.takeChanges(), &speaker)
+        plane.take(speaker.takeChanges(), &speaker, now: now)
     }
 
     // MARK: write
@@ -469,16 +469,21 @@ final class RoutingLoop {
             case .bfd(let report):
                 peering.take(report, &speaker, now: now)
                 carryOutActions()
-            case .question(let request, let promise):
-                promise.fulfil(request.command == .refresh || request.command == .reset ? order(request) : StatusBuilder(loop: self).answer(request))
+            case .question(let request, let promise): promise.fulfil(request.command.isOrder ? order(request) : StatusBuilder(loop: self).answer(request))
             case .metrics(let promise): promise.fulfil(StatusBuilder(loop: self).metrics())
             }
         }
     }
 
-    /// Carries out an operator's order to a peer.
+    /// Carries out an operator's order.
     private func order(_ request: StatusRequest) -> StatusAnswer {
         var answer = StatusAnswer()
+        if request.command == .releaseRoutes {
+            let count = plane.releaseHeld(speaker)
+            hasMoreWork = true
+            answer.done = count == 0 ? "no routes were kept" : "let \(count) routes go"
+            return answer
+        }
         let name = request.argument ?? ""
         guard let peer = speaker.peerIndices.first(where: { peering.matches($0, name) }) else {
             answer.error = "no peer has the address or name \(name)"

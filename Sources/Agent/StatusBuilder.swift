@@ -39,12 +39,34 @@ struct StatusBuilder {
                 answer.next = next
             }
         case .why: why(request.argument ?? "", &answer)
-        case .refresh, .reset: answer.error = "an order, not a question"
+        case .doctor: answer.findings = examine()
+        case .refresh, .reset, .releaseRoutes: answer.error = "an order, not a question"
         }
         return answer
     }
 
     private struct QuestionError: Error { let text: String }
+
+    // MARK: doctor
+
+    private func examine() -> [Finding] {
+        let status = status()
+        var findings: [Finding] = []
+        for problem in loop.peering.loaded.resources.problems { findings.append(Finding(.fault, "resources", problem.description)) }
+        for alarm in loop.peering.alarms { findings.append(Finding(.fault, "resources", alarm)) }
+        for held in status.peersHeldDown { findings.append(Finding(.warning, "peers", "\(held.name) \(held.address) is kept down: \(held.reason)")) }
+        if status.peersConfigured == 0 {
+            findings.append(Finding(.warning, "peers", "none is configured: no route comes or goes"))
+        } else if status.peersEstablished < status.peersConfigured {
+            findings.append(
+                Finding(
+                    status.peersEstablished == 0 ? .fault : .warning, "peers",
+                    "\(status.peersConfigured - status.peersEstablished) of \(status.peersConfigured) are not established; apusctl peers says why"))
+        } else {
+            findings.append(Finding(.fine, "peers", "all \(status.peersConfigured) are established"))
+        }
+        return findings + loop.plane.examine()
+    }
 
     // MARK: status
 
@@ -291,6 +313,7 @@ struct StatusBuilder {
         gauge("fib_routes_wanted", "Routes that are to be in the kernel.", [("", "\(status.routesWanted)")])
         gauge("fib_routes_kernel", "Routes of ours that the kernel has.", [("", "\(status.routesInKernel)")])
         gauge("fib_routes_missing", "Disagreement between RIB and FIB; 0 when all is well.", [("", "\(status.routesMissing)")])
+        gauge("fib_routes_held", "Routes that are kept though nearly all were withdrawn at once.", [("", "\(status.routesHeld)")])
         gauge("fib_repairs_total", "Own routes that others removed or altered and that were put back.", [("", "\(status.routesRepaired)")], type: "counter")
         gauge("clients_established", "Route reflector clients whose session is up.", [("", "\(status.load.clientsEstablished)")])
         gauge("update_groups", "Groups of peers that share one encoding.", [("", "\(status.updateGroups)")])

@@ -22,12 +22,13 @@ struct TunnelSettings: Hashable {
 
     init() {}
 
-    init(_ resources: ResourceSet, node name: String) {
+    /// `pools`: those whose routes are ours to write.
+    init(_ resources: ResourceSet, node name: String, pools: [IPPool]) {
         let felix = resources.felix(of: name)
         identifier = felix.vxlanIdentifier ?? identifier
         port = felix.vxlanPort ?? port
         let nodes = resources.nodes
-        encapsulation.pools = resources.pools.compactMap { pool in
+        encapsulation.pools = pools.compactMap { pool in
             guard let wanted = pool.encapsulation else { return nil }
             let kind: TunnelKind = wanted.isVXLAN ? (pool.cidr.family == .ipv4 ? .vxlanIPv4 : .vxlanIPv6) : .ipip
             return Encapsulation.Pool(cidr: pool.cidr, kind: kind, isCrossSubnet: wanted.isCrossSubnet)

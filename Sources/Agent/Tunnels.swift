@@ -181,6 +181,9 @@ struct Tunnels {
 
     // MARK: Status
 
+    /// The device as it is wanted; nil for a kind that no pool wants.
+    func device(_ kind: TunnelKind) -> TunnelDevice? { table.device(kind) }
+
     /// Why a kind's routes are not in the kernel; nil where its device is as it is to be.
     func failure(_ kind: TunnelKind) -> String? {
         if usable[kind] != nil { return nil }

@@ -5,6 +5,9 @@
 #include <linux/if.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
@@ -34,6 +37,11 @@ static inline struct nhmsg *apus_mnl_nhmsg(struct nlmsghdr *h) { return (struct 
 static inline void apus_mnl_rtgenmsg(struct nlmsghdr *h, uint8_t family) {
     struct rtgenmsg *g = (struct rtgenmsg *)mnl_nlmsg_put_extra_header(h, sizeof(struct rtgenmsg));
     g->rtgen_family = family;
+}
+static inline void apus_mnl_nfgenmsg(struct nlmsghdr *h, uint8_t family) {
+    struct nfgenmsg *g = (struct nfgenmsg *)mnl_nlmsg_put_extra_header(h, sizeof(struct nfgenmsg));
+    g->nfgen_family = family;
+    g->version = NFNETLINK_V0;
 }
 /* RTA_MULTIPATH: opens a nested rtnexthop; close with apus_mnl_nexthop_end. */
 static inline struct rtnexthop *apus_mnl_nexthop_begin(struct nlmsghdr *h) {
@@ -67,5 +75,8 @@ enum {
     APUS_IFLA_IPTUN_LOCAL = 2, APUS_IFLA_IPTUN_REMOTE = 3,
     APUS_NLM_ACK = NLM_F_ACK, APUS_NLM_CREATE = NLM_F_CREATE, APUS_NLM_EXCL = NLM_F_EXCL, APUS_NLM_REPLACE = NLM_F_REPLACE,
     APUS_NLM_DUMP = NLM_F_DUMP, APUS_NLM_DUMP_INTR = NLM_F_DUMP_INTR,
+    APUS_NETFILTER = NETLINK_NETFILTER, APUS_NFGENMSG_SIZE = sizeof(struct nfgenmsg),
+    APUS_CT_GET = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET, APUS_CT_DELETE = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE,
+    APUS_NFT_GETCHAIN = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN,
     APUS_NLMSG_ERROR = NLMSG_ERROR, APUS_NLMSG_DONE = NLMSG_DONE,
 };

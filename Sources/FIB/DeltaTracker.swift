@@ -29,14 +29,14 @@ package enum FIBSkipReason: Sendable, Hashable {
 /// that caused it and be tried again without a storm.
 ///
 /// A prefix is *dirty* while its two states may differ; the work per turn is bounded by taking a limited number of dirty prefixes.
-/// Next hop sets are interned: a route costs about 40 bytes with both states.
+/// Ways (next hops, table, source) are interned: a route costs about 40 bytes with both states.
 package struct DeltaTracker: ~Copyable {
     private struct Value: Sendable, Hashable {
-        /// Set id + 1; 0: no route.
-        var nextHops: UInt32 = 0
+        /// Position in `ways` + 1; 0: no route.
+        var way: UInt32 = 0
         var metric: UInt32 = 0
         var kind: FIBRouteKind = .unicast
-        var isPresent: Bool { nextHops != 0 }
+        var isPresent: Bool { way != 0 }
     }
 
     /// Lent in place: see `FamilyTables` of the routing core.
@@ -80,9 +80,18 @@ package struct DeltaTracker: ~Copyable {
         var retryAt: Instant
     }
 
+    /// Where the kernel keeps a route: one of a prefix, metric and table.
     private struct Key: Sendable, Hashable {
         var prefix: Prefix
         var metric: UInt32
+        var table: UInt32
+    }
+
+    /// What many routes share, interned.
+    private struct Way: Sendable, Hashable {
+        var nextHops: [FIBNextHop]
+        var table = Ownership.mainTable
+        var source: IPAddress?
     }
 
     private var families: Families
@@ -92,7 +101,7 @@ package struct DeltaTracker: ~Copyable {
         var family: UInt8
     }
     private var dirtyCursor = 0
-    private var sets: [[FIBNextHop]] = [[]]
+    private var ways: [Way] = [Way(nextHops: [])]
     /// Batches that `plan` answered and nobody has acknowledged yet, in order: where each operation's states stand, so that acknowledging looks
     /// nothing up.
     private var plannedBatches: [[Planned]] = []
@@ -103,10 +112,10 @@ package struct DeltaTracker: ~Copyable {
         var slot: Int
         var value: Value
     }
-    private var setIDs: [[FIBNextHop]: UInt32] = [[]: 0]
-    private var lastSet: UInt32 = 0
+    private var wayIDs: [Way: UInt32] = [Way(nextHops: []): 0]
+    private var lastWay: UInt32 = 0
     private var failures: [Prefix: Failure] = [:]
-    /// Routes of ours beside the one that `kernel` holds: another metric. They go.
+    /// Routes of ours beside the one that `kernel` holds: another metric or table. They go.
     private var surplus: Set<Key> = []
     package private(set) var foreign: ForeignRoutes
     /// Deletion is off until the picture is whole: a restarted process adopts.
@@ -127,7 +136,7 @@ package struct DeltaTracker: ~Copyable {
     /// Wants a route, or with nil none. Answers whether that changed anything.
     @discardableResult
     package mutating func setDesired(_ prefix: Prefix, _ route: FIBRoute?) -> Bool {
-        let value = route.map { Value(nextHops: setID($0.nextHops) + 1, metric: $0.metric, kind: $0.kind) } ?? Value()
+        let value = route.map { self.value(of: $0) } ?? Value()
         let family = prefix.family.index
         guard let slot = value.isPresent ? insert(prefix) : index(prefix) else { return false }
         let old = families[family].desired[slot]
@@ -185,13 +194,13 @@ package struct DeltaTracker: ~Copyable {
         let prefix = route.prefix
         let family = prefix.family.index
         let slot = insert(prefix)
-        let value = Value(nextHops: setID(route.nextHops) + 1, metric: route.metric, kind: route.kind)
+        let value = self.value(of: route)
         let known = families[family].kernel[slot]
         let wanted = families[family].desired[slot]
-        if known.isPresent, known.metric != value.metric {
-            // Two of ours with different metrics: the wanted one is the route, the other is surplus.
-            let isTheRoute = wanted.isPresent && wanted.metric == value.metric
-            surplus.insert(Key(prefix: prefix, metric: isTheRoute ? known.metric : value.metric))
+        if known.isPresent, !sharePlace(known, value) {
+            // Two of ours in different places: the wanted one is the route, the other is surplus.
+            let isTheRoute = wanted.isPresent && sharePlace(wanted, value)
+            surplus.insert(key(prefix, isTheRoute ? known : value))
             markDirty(prefix, slot)
             if !isTheRoute { return }
         } else if !known.isPresent {
@@ -204,15 +213,43 @@ package struct DeltaTracker: ~Copyable {
     }
 
     /// A route of ours is gone, though we did not ask for it.
-    package mutating func kernelLost(_ prefix: Prefix, metric: UInt32) {
+    package mutating func kernelLost(_ prefix: Prefix, metric: UInt32, table: UInt32 = Ownership.mainTable) {
         guard let slot = index(prefix) else { return }
-        if !surplus.isEmpty, surplus.remove(Key(prefix: prefix, metric: metric)) != nil { return }
+        let gone = Key(prefix: prefix, metric: metric, table: table)
+        if !surplus.isEmpty, surplus.remove(gone) != nil { return }
         let family = prefix.family.index
-        guard families[family].kernel[slot].isPresent, families[family].kernel[slot].metric == metric else { return }
+        guard families[family].kernel[slot].isPresent, key(prefix, families[family].kernel[slot]) == gone else { return }
         families[family].kernel[slot] = Value()
         kernelCount -= 1
         if families[family].desired[slot].isPresent { repairCount += 1 }
         markDirty(prefix, slot)
+    }
+
+    /// Groups have other members now, and with them every route of ours that named one. What is wanted follows when BGP has decided: nothing is
+    /// written back before that.
+    package mutating func kernelChanged(_ before: [FIBNextHop], to after: [FIBNextHop]) {
+        let changed = Set(ways.indices.filter { ways[$0].nextHops == before })
+        guard !changed.isEmpty else { return }
+        for family in AddressFamily.allCases {
+            for slot in families[family.index].kernel.indices {
+                var value = families[family.index].kernel[slot]
+                guard value.isPresent, changed.contains(Int(value.way - 1)), let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot)),
+                    var now = route(prefix, value)
+                else { continue }
+                now.nextHops = after
+                value = self.value(of: now)
+                families[family.index].kernel[slot] = value
+            }
+        }
+    }
+
+    /// Looks at every prefix again: for what was changed without being marked.
+    package mutating func markDifferences() {
+        for family in AddressFamily.allCases {
+            for slot in families[family.index].desired.indices where families[family.index].desired[slot] != families[family.index].kernel[slot] {
+                if let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot)) { markDirty(prefix, slot) }
+            }
+        }
     }
 
     package mutating func foreignAdded(_ route: ForeignRoute) { foreign.insert(route) }
@@ -289,8 +326,8 @@ package struct DeltaTracker: ~Copyable {
             let wanted = families[family].desired[slot]
             let present = families[family].kernel[slot]
             if let wantedRoute = route(prefix, wanted), wanted != present {
-                let replaces = present.isPresent && present.metric == wanted.metric
-                if !replaces, let other = foreign.find(prefix, metric: wanted.metric) {
+                let replaces = present.isPresent && sharePlace(present, wanted)
+                if !replaces, wantedRoute.table == Ownership.mainTable, let other = foreign.find(prefix, metric: wanted.metric) {
                     fail(prefix, .foreignRoute(routeProtocol: other.routeProtocol), now)
                 } else {
                     let operation = Planned(operation: replaces ? .replace(wantedRoute) : .add(wantedRoute), slot: slot, value: wanted)
@@ -303,13 +340,13 @@ package struct DeltaTracker: ~Copyable {
                     }
                 }
             }
-            // A route with another metric goes as surplus, once the wanted one is there.
+            // A route with another metric or table goes as surplus, once the wanted one is there.
             if present.isPresent, !wanted.isPresent, isDeletionAllowed {
-                deletions.append(Planned(operation: .delete(prefix, metric: present.metric), slot: slot, value: present))
+                deletions.append(Planned(operation: .delete(prefix, metric: present.metric, table: table(present)), slot: slot, value: present))
             }
             if isDeletionAllowed, !surplus.isEmpty {
                 for key in surplus where key.prefix == prefix {
-                    deletions.append(Planned(operation: .delete(prefix, metric: key.metric), slot: slot, value: Value(metric: key.metric)))
+                    deletions.append(Planned(operation: .delete(prefix, metric: key.metric, table: key.table), slot: slot, value: Value(metric: key.metric)))
                 }
             }
             if wanted == present, !failures.isEmpty { failures[prefix] = nil }
@@ -350,19 +387,19 @@ package struct DeltaTracker: ~Copyable {
                 if let error = errors.isEmpty ? nil : errors[position] {
                     if case .replace = planned[position].operation, error == KernelError.noEntry || error == KernelError.noSuchProcess {
                         // It was gone: add it with the next batch.
-                        kernelLost(route.prefix, metric: route.metric)
+                        kernelLost(route.prefix, metric: route.metric, table: route.table)
                     } else {
                         fail(route.prefix, .kernelError(error), now)
                     }
                 } else {
                     written(route.prefix, slot, planned[position].value)
                 }
-            case .delete(let prefix, let metric):
+            case .delete(let prefix, let metric, let table):
                 // Deleting what is absent is success.
                 if let error = errors.isEmpty ? nil : errors[position], error != KernelError.noSuchProcess, error != KernelError.noEntry {
                     fail(prefix, .kernelError(error), now)
                 } else {
-                    deleted(prefix, slot, metric)
+                    deleted(slot, Key(prefix: prefix, metric: metric, table: table))
                 }
             }
         }
@@ -383,8 +420,8 @@ package struct DeltaTracker: ~Copyable {
         let old = families[family].kernel[slot]
         if !old.isPresent {
             kernelCount += 1
-        } else if old.metric != value.metric {
-            surplus.insert(Key(prefix: prefix, metric: old.metric))
+        } else if !sharePlace(old, value) {
+            surplus.insert(key(prefix, old))
             markDirty(prefix, slot)
         }
         families[family].kernel[slot] = value
@@ -392,10 +429,11 @@ package struct DeltaTracker: ~Copyable {
         if families[family].desired[slot] != value { markDirty(prefix, slot) }
     }
 
-    private mutating func deleted(_ prefix: Prefix, _ slot: Int, _ metric: UInt32) {
-        if !surplus.isEmpty { surplus.remove(Key(prefix: prefix, metric: metric)) }
+    private mutating func deleted(_ slot: Int, _ gone: Key) {
+        if !surplus.isEmpty { surplus.remove(gone) }
+        let prefix = gone.prefix
         let family = prefix.family.index
-        if families[family].kernel[slot].isPresent, families[family].kernel[slot].metric == metric {
+        if families[family].kernel[slot].isPresent, key(prefix, families[family].kernel[slot]) == gone {
             families[family].kernel[slot] = Value()
             kernelCount -= 1
         }
@@ -450,21 +488,34 @@ package struct DeltaTracker: ~Copyable {
         dirty.append(DirtyEntry(slot: UInt32(slot), family: prefix.family.rawValue))
     }
 
-    private mutating func setID(_ nextHops: [FIBNextHop]) -> UInt32 {
-        // Neighbouring routes mostly share their next hops, storage included.
-        if sets[Int(lastSet)] == nextHops { return lastSet }
-        if let known = setIDs[nextHops] {
-            lastSet = known
+    private mutating func value(of route: FIBRoute) -> Value {
+        Value(way: wayID(route) + 1, metric: route.metric, kind: route.kind)
+    }
+
+    private mutating func wayID(_ route: FIBRoute) -> UInt32 {
+        // Neighbouring routes mostly share theirs, storage included.
+        let last = Int(lastWay)
+        if ways[last].nextHops == route.nextHops, ways[last].table == route.table, ways[last].source == route.source { return lastWay }
+        let way = Way(nextHops: route.nextHops, table: route.table, source: route.source)
+        if let known = wayIDs[way] {
+            lastWay = known
             return known
         }
-        let id = UInt32(sets.count)
-        sets.append(nextHops)
-        setIDs[nextHops] = id
+        let id = UInt32(ways.count)
+        ways.append(way)
+        wayIDs[way] = id
+        lastWay = id
         return id
     }
 
+    private func table(_ value: Value) -> UInt32 { value.isPresent ? ways[Int(value.way - 1)].table : Ownership.mainTable }
+    private func key(_ prefix: Prefix, _ value: Value) -> Key { Key(prefix: prefix, metric: value.metric, table: table(value)) }
+    /// True where the kernel would keep the two in one place.
+    private func sharePlace(_ a: Value, _ b: Value) -> Bool { a.metric == b.metric && (a.way == b.way || table(a) == table(b)) }
+
     private func route(_ prefix: Prefix, _ value: Value) -> FIBRoute? {
         guard value.isPresent else { return nil }
-        return FIBRoute(prefix: prefix, kind: value.kind, metric: value.metric, nextHops: sets[Int(value.nextHops - 1)])
+        let way = ways[Int(value.way - 1)]
+        return FIBRoute(prefix: prefix, kind: value.kind, metric: value.metric, nextHops: way.nextHops, table: way.table, source: way.source)
     }
 }

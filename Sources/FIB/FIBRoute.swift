@@ -44,12 +44,20 @@ package struct FIBRoute: Sendable, Hashable, CustomStringConvertible {
     package var metric: UInt32
     /// Sorted; empty for a blackhole. More than one: ECMP.
     package var nextHops: [FIBNextHop]
+    /// Kernel table; 254 is the main one.
+    package var table: UInt32
+    /// RTA_PREFSRC: the source address that this host itself uses; nil leaves the choice to the kernel.
+    package var source: IPAddress?
 
-    package init(prefix: Prefix, kind: FIBRouteKind, metric: UInt32, nextHops: [FIBNextHop]) {
+    package init(
+        prefix: Prefix, kind: FIBRouteKind, metric: UInt32, nextHops: [FIBNextHop], table: UInt32 = Ownership.mainTable, source: IPAddress? = nil
+    ) {
         self.prefix = prefix
         self.kind = kind
         self.metric = metric
         self.nextHops = nextHops.count > 1 ? nextHops.sorted() : nextHops
+        self.table = table
+        self.source = source
     }
 
     package static let normalMetric: UInt32 = 1024
@@ -57,6 +65,7 @@ package struct FIBRoute: Sendable, Hashable, CustomStringConvertible {
 
     package var description: String {
         "\(kind == .blackhole ? "blackhole " : "")\(prefix) metric \(metric)" + nextHops.map { " " + $0.description }.joined()
+            + (table == Ownership.mainTable ? "" : " table \(table)") + (source.map { " src \($0)" } ?? "")
     }
 }
 

@@ -41,6 +41,10 @@ package struct ForeignRoutes: Sendable {
         return routes[prefix.family.index][Int(index)].first { $0.metric == metric }
     }
 
+    package func forEach(_ body: (ForeignRoute) -> Void) {
+        for family in routes { for slot in family { for route in slot { body(route) } } }
+    }
+
     /// The route that the kernel would take for an address: longest prefix, then lowest metric.
     package func longestMatch(_ address: IPAddress) -> ForeignRoute? {
         let family = address.family.index

@@ -7,12 +7,12 @@ package enum FIBOperation: Sendable, Hashable, CustomStringConvertible {
     /// Replaces our own route of the same prefix and metric.
     case replace(FIBRoute)
     /// Deletes our own route; carries the protocol, so that a foreign one is never hit.
-    case delete(Prefix, metric: UInt32)
+    case delete(Prefix, metric: UInt32, table: UInt32 = Ownership.mainTable)
 
     package var prefix: Prefix {
         switch self {
         case .add(let route), .replace(let route): route.prefix
-        case .delete(let prefix, _): prefix
+        case .delete(let prefix, _, _): prefix
         }
     }
 
@@ -20,7 +20,7 @@ package enum FIBOperation: Sendable, Hashable, CustomStringConvertible {
         switch self {
         case .add(let route): "add \(route)"
         case .replace(let route): "replace \(route)"
-        case .delete(let prefix, let metric): "delete \(prefix) metric \(metric)"
+        case .delete(let prefix, let metric, let table): "delete \(prefix) metric \(metric)" + (table == Ownership.mainTable ? "" : " table \(table)")
         }
     }
 }
@@ -45,13 +45,20 @@ package protocol KernelRouteTable: ~Copyable {
 
 /// errno values that the reconciler interprets; the same on every Linux.
 package enum KernelError {
+    package static let notPermitted: Int32 = 1
     package static let noEntry: Int32 = 2
     package static let noSuchProcess: Int32 = 3
+    package static let outOfMemory: Int32 = 12
+    package static let accessDenied: Int32 = 13
+    package static let busy: Int32 = 16
     package static let exists: Int32 = 17
     package static let noSuchDevice: Int32 = 19
+    package static let invalid: Int32 = 22
     package static let notSupported: Int32 = 95
+    package static let familyNotSupported: Int32 = 97
     package static let addressNotAvailable: Int32 = 99
     package static let networkDown: Int32 = 100
     package static let networkUnreachable: Int32 = 101
+    package static let noBuffers: Int32 = 105
     package static let hostUnreachable: Int32 = 113
 }

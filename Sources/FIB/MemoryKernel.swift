@@ -7,9 +7,11 @@ package struct MemoryKernel: KernelRouteTable, Sendable {
     package struct Key: Sendable, Hashable {
         package var prefix: Prefix
         package var metric: UInt32
-        package init(prefix: Prefix, metric: UInt32) {
+        package var table: UInt32
+        package init(prefix: Prefix, metric: UInt32, table: UInt32 = Ownership.mainTable) {
             self.prefix = prefix
             self.metric = metric
+            self.table = table
         }
     }
 
@@ -35,17 +37,17 @@ package struct MemoryKernel: KernelRouteTable, Sendable {
     private mutating func carryOut(_ operation: FIBOperation) -> Int32? {
         switch operation {
         case .add(let route):
-            let key = Key(prefix: route.prefix, metric: route.metric)
+            let key = Key(prefix: route.prefix, metric: route.metric, table: route.table)
             guard own[key] == nil, foreign[key] == nil else { return KernelError.exists }
             own[key] = route
         case .replace(let route):
-            let key = Key(prefix: route.prefix, metric: route.metric)
+            let key = Key(prefix: route.prefix, metric: route.metric, table: route.table)
             guard own[key] != nil || foreign[key] != nil else { return KernelError.noEntry }
             // As the kernel: a replacement takes the place of whatever is there, whoever wrote it.
             foreign[key] = nil
             own[key] = route
-        case .delete(let prefix, let metric):
-            guard own.removeValue(forKey: Key(prefix: prefix, metric: metric)) != nil else { return KernelError.noSuchProcess }
+        case .delete(let prefix, let metric, let table):
+            guard own.removeValue(forKey: Key(prefix: prefix, metric: metric, table: table)) != nil else { return KernelError.noSuchProcess }
         }
         return nil
     }
@@ -53,5 +55,5 @@ package struct MemoryKernel: KernelRouteTable, Sendable {
     /// Somebody else removes one of our routes.
     package mutating func removeBehindOurBack(_ prefix: Prefix, metric: UInt32) { own[Key(prefix: prefix, metric: metric)] = nil }
     /// A route of ours that is there before the process starts.
-    package mutating func preset(_ route: FIBRoute) { own[Key(prefix: route.prefix, metric: route.metric)] = route }
+    package mutating func preset(_ route: FIBRoute) { own[Key(prefix: route.prefix, metric: route.metric, table: route.table)] = route }
 }

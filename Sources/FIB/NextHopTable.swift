@@ -15,6 +15,13 @@ package struct NextHopResolution: Sendable, Hashable {
     package var isReachable: Bool { !nextHops.isEmpty }
 }
 
+/// A next hop that is reached otherwise than before.
+package struct NextHopChange: Sendable, Hashable {
+    package var address: IPAddress
+    package var before: NextHopResolution
+    package var resolution: NextHopResolution
+}
+
 /// Next-hop tracking (RFC 4271 9.1.2.1): which BGP next hops are in use, and through which of the kernel's routes each is reached. Apus's
 /// own routes are never taken for it, so that resolution cannot go in circles.
 package struct NextHopTable: Sendable {
@@ -39,16 +46,25 @@ package struct NextHopTable: Sendable {
     package mutating func untrack(_ address: IPAddress) { tracked[address] = nil }
 
     /// Resolves everything again and answers what changed.
-    package mutating func refresh(_ interfaces: InterfaceTable, _ routes: ForeignRoutes) -> [(address: IPAddress, resolution: NextHopResolution)] {
-        var changed: [(address: IPAddress, resolution: NextHopResolution)] = []
+    package mutating func refresh(_ interfaces: InterfaceTable, _ routes: ForeignRoutes) -> [NextHopChange] {
+        var changed: [NextHopChange] = []
         for (address, old) in tracked {
             let new = resolve(address, interfaces, routes)
             if new != old {
                 tracked[address] = new
-                changed.append((address, new))
+                changed.append(NextHopChange(address: address, before: old, resolution: new))
             }
         }
         return changed
+    }
+
+    /// Ways out that a change took away and that no next hop has any more.
+    package func dead(_ changes: [NextHopChange]) -> Set<FIBNextHop> {
+        var gone: Set<FIBNextHop> = []
+        for change in changes { gone.formUnion(change.before.nextHops.filter { !change.resolution.nextHops.contains($0) }) }
+        guard !gone.isEmpty else { return [] }
+        for resolution in tracked.values { gone.subtract(resolution.nextHops) }
+        return gone
     }
 
     /// Through its static route where there is one, else by the kernel's routes.

@@ -5,9 +5,21 @@ import Synchronization
 /// Writes batches to the kernel on a thread of its own, because the kernel works on them inside the system call: the routing thread goes on with
 /// BGP meanwhile. The thread holds no routing state.
 package final class FIBWriter: Sendable {
+    private enum Order: Sendable {
+        case batch([FIBOperation])
+        case drop(Set<FIBNextHop>)
+    }
+
+    /// What came of an order.
+    package enum Result: Sendable {
+        /// What failed of a batch.
+        case batch([FIBFailure])
+        case dropped([GroupChange])
+    }
+
     private struct State: Sendable {
-        var batches: [[FIBOperation]] = []
-        var results: [[FIBFailure]] = []
+        var orders: [Order] = []
+        var results: [Result] = []
     }
 
     /// The table belongs to the thread, from the start of it.
@@ -30,23 +42,32 @@ package final class FIBWriter: Sendable {
             while true {
                 guard waitReadable(work.fd, milliseconds: -1) else { continue }
                 work.clear()
-                while let batch = state.withLock({ $0.batches.isEmpty ? nil : $0.batches.removeFirst() }) {
-                    let failures = box.table.apply(batch)
-                    state.withLock { $0.results.append(failures) }
+                while let order = state.withLock({ $0.orders.isEmpty ? nil : $0.orders.removeFirst() }) {
+                    let result: Result =
+                        switch order {
+                        case .batch(let operations): .batch(box.table.apply(operations))
+                        case .drop(let hops): .dropped(box.table.dropHops(hops))
+                        }
+                    state.withLock { $0.results.append(result) }
                     done.signal()
                 }
             }
         }
     }
 
-    /// Hands a batch over. Batches are written in order; the caller bounds how many it has out.
-    package func submit(_ operations: [FIBOperation]) {
-        state.withLock { $0.batches.append(operations) }
+    /// Hands a batch over. Orders are carried out one after the other; the caller bounds how many batches it has out.
+    package func submit(_ operations: [FIBOperation]) { submit(.batch(operations)) }
+
+    /// Has dead next hops taken out of every group.
+    package func drop(_ hops: Set<FIBNextHop>) { submit(.drop(hops)) }
+
+    private func submit(_ order: Order) {
+        state.withLock { $0.orders.append(order) }
         work.signal()
     }
 
-    /// What failed of the oldest batch that is out; nil while it is being written.
-    package func takeResult() -> [FIBFailure]? {
+    /// What came of the oldest order that is out; nil while it is being carried out.
+    package func takeResult() -> Result? {
         state.withLock { $0.results.isEmpty ? nil : $0.results.removeFirst() }
     }
 }

@@ -23,6 +23,16 @@ package enum KernelEvent: Sendable {
     case overflow
 }
 
+/// A group of next hops that has other members now, and with it every route that names it.
+package struct GroupChange: Sendable, Hashable {
+    package var before: [FIBNextHop]
+    package var after: [FIBNextHop]
+    package init(before: [FIBNextHop], after: [FIBNextHop]) {
+        self.before = before
+        self.after = after
+    }
+}
+
 /// The kernel's route table, written in batches: up to 64 KB of requests in one `sendmsg`, answered by errors and by one acknowledgement at the
 /// end. The kernel works on them inside the call, so that the answers are there when it returns.
 package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
@@ -31,14 +41,17 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
     private let buffer: UnsafeMutableRawBufferPointer
     private let answers: UnsafeMutableRawBufferPointer
     private var sequence: UInt32 = 1
+    /// Only one table of a process may make them: they have numbers.
+    private let makesObjects: Bool
     private var objects = NextHopObjects()
     private var objectLimit = 1024
     /// A batch of at least so many operations names next-hop objects: half the kernel's work per route. Smaller ones write plain routes,
-    /// which every tool beside us can read.
+    /// which every tool beside us can read. Routes with several next hops always go by groups.
     package static let objectThreshold = 256
     private static let batchBytes = 65536
 
-    package init(ownership: Ownership) throws(SystemError) {
+    package init(ownership: Ownership, makesObjects: Bool = true) throws(SystemError) {
+        self.makesObjects = makesObjects
         socket = try NetlinkSocket(groups: 0, receiveBuffer: 8 << 20, isNonBlocking: false)
         self.ownership = ownership
         buffer = .allocate(byteCount: NetlinkRouteTable.batchBytes, alignment: 16)
@@ -56,58 +69,97 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
     // MARK: Routes
 
     package mutating func apply(_ operations: [FIBOperation]) -> [FIBFailure] {
-        guard operations.count >= NetlinkRouteTable.objectThreshold else { return write(operations, objectIDs: [:]) }
+        guard makesObjects else { return write(operations, Named()) }
         if objects.count > objectLimit {
             // Objects of next hops long gone; what fails here is tried again with a later batch.
             do throws(SystemError) { try adoptObjects() } catch { objects = NextHopObjects() }
             objectLimit = max(1024, 2 * objects.count)
         }
-        let ids = prepareObjects(operations)
-        let failures = write(operations, objectIDs: ids)
-        guard !ids.isEmpty, !failures.isEmpty else { return failures }
+        let named = prepareObjects(operations)
+        let failures = write(operations, named)
+        guard !named.isEmpty, !failures.isEmpty else { return failures }
         // An object may have gone with its interface meanwhile: what failed is written plain, once.
         var final: [FIBFailure] = []
         var again: [Int] = []
         for failure in failures {
-            if let hop = NextHopObjects.candidate(operations[failure.index]), ids[hop] != nil {
+            let operation = operations[failure.index]
+            if let hop = NextHopObjects.candidate(operation), named.hops[hop] != nil {
                 objects.forget(hop)
+                again.append(failure.index)
+            } else if let group = NextHopObjects.groupCandidate(operation), named.groups[group] != nil {
+                objects.forget(group)
                 again.append(failure.index)
             } else {
                 final.append(failure)
             }
         }
-        for failure in write(again.map { operations[$0] }, objectIDs: [:]) {
+        for failure in write(again.map { operations[$0] }, Named()) {
             final.append(FIBFailure(index: again[failure.index], error: failure.error))
         }
         return final
     }
 
-    /// Makes the objects that a batch needs and that are not there. Answers the ids that may be named.
-    private mutating func prepareObjects(_ operations: [FIBOperation]) -> [FIBNextHop: UInt32] {
-        guard let base = buffer.baseAddress else { return [:] }
-        var wanted: [FIBNextHop: UInt32] = [:]
-        var last: FIBNextHop?
-        for operation in operations {
-            guard let hop = NextHopObjects.candidate(operation), hop != last, wanted[hop] == nil else { continue }
-            last = hop
-            if let id = objects[hop] {
-                wanted[hop] = id
-                continue
-            }
-            let id = objects.nextID()
-            let length = NextHopObjects.encode(hop, id: id, ownership, sequence: sequence, into: base)
-            var failures: [FIBFailure] = []
-            if socket.send(base, length) == 0 { collect(0..<1, sequence, &failures) }
-            sequence &+= 1
-            if failures.isEmpty {
-                objects.insert(hop, id)
-                wanted[hop] = id
-            }
+    /// Takes dead next hops out of every group, so that no packet goes by them any more: one message a group, whatever the number of its routes.
+    /// Answers which sets of next hops have become which.
+    package mutating func dropHops(_ dead: Set<FIBNextHop>) -> [GroupChange] {
+        guard let base = buffer.baseAddress else { return [] }
+        var changes: [GroupChange] = []
+        for (members, id) in objects.groups where members.contains(where: dead.contains) {
+            let rest = members.filter { !dead.contains($0) }
+            let ids = rest.compactMap { objects[$0] }
+            guard !rest.isEmpty, ids.count == rest.count else { continue }
+            let length = NextHopObjects.encodeGroup(ids, id: id, replaces: true, ownership, sequence: sequence, into: base)
+            guard request(base, length) == 0 else { continue }
+            objects.change(members, to: rest)
+            changes.append(GroupChange(before: members, after: rest))
         }
-        return wanted
+        return changes
     }
 
-    private mutating func write(_ operations: [FIBOperation], objectIDs: [FIBNextHop: UInt32]) -> [FIBFailure] {
+    /// Objects that a batch may name.
+    private struct Named {
+        var hops: [FIBNextHop: UInt32] = [:]
+        var groups: [[FIBNextHop]: UInt32] = [:]
+        var isEmpty: Bool { hops.isEmpty && groups.isEmpty }
+    }
+
+    /// Makes the objects that a batch needs and that are not there. Answers the ids that may be named.
+    private mutating func prepareObjects(_ operations: [FIBOperation]) -> Named {
+        var named = Named()
+        var last: FIBNextHop?
+        let namesSingles = operations.count >= NetlinkRouteTable.objectThreshold
+        for operation in operations {
+            if namesSingles, let hop = NextHopObjects.candidate(operation) {
+                guard hop != last, named.hops[hop] == nil else { continue }
+                last = hop
+                named.hops[hop] = object(hop)
+            } else if let group = NextHopObjects.groupCandidate(operation), named.groups[group] == nil {
+                named.groups[group] = object(group)
+            }
+        }
+        return named
+    }
+
+    /// The object of a next hop, made where there is none; nil where the kernel refuses.
+    private mutating func object(_ hop: FIBNextHop) -> UInt32? {
+        if let id = objects[hop] { return id }
+        let id = objects.nextID()
+        guard let base = buffer.baseAddress, request(base, NextHopObjects.encode(hop, id: id, ownership, sequence: sequence, into: base)) == 0 else { return nil }
+        objects.insert(hop, id)
+        return id
+    }
+
+    private mutating func object(_ group: [FIBNextHop]) -> UInt32? {
+        if let id = objects[group] { return id }
+        let members = group.compactMap { object($0) }
+        guard members.count == group.count, let base = buffer.baseAddress else { return nil }
+        let id = objects.nextID()
+        guard request(base, NextHopObjects.encodeGroup(members, id: id, replaces: false, ownership, sequence: sequence, into: base)) == 0 else { return nil }
+        objects.insert(group, id)
+        return id
+    }
+
+    private mutating func write(_ operations: [FIBOperation], _ named: Named) -> [FIBFailure] {
         guard let base = buffer.baseAddress else { return [] }
         var failures: [FIBFailure] = []
         var next = 0
@@ -120,12 +172,14 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
             var last = 0
             while next < operations.count {
                 var objectID: UInt32 = 0
-                if !objectIDs.isEmpty, let hop = NextHopObjects.candidate(operations[next]) {
+                if !named.hops.isEmpty, let hop = NextHopObjects.candidate(operations[next]) {
                     if hop != lastHop {
                         lastHop = hop
-                        lastID = objectIDs[hop] ?? 0
+                        lastID = named.hops[hop] ?? 0
                     }
                     objectID = lastID
+                } else if !named.groups.isEmpty, let group = NextHopObjects.groupCandidate(operations[next]) {
+                    objectID = named.groups[group] ?? 0
                 }
                 let size = RouteCodec.maximumSize(nextHops: NetlinkRouteTable.nextHopCount(operations[next]))
                 guard used + size <= NetlinkRouteTable.batchBytes else { break }
@@ -264,7 +318,7 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
     /// Finds next-hop objects of ours, also those of an earlier process. Those that no route names go; a kernel without objects has none. Only for the
     /// table that makes objects, because another one's may be about to be used.
     package mutating func adoptObjects() throws(SystemError) {
-        var found: [(hop: FIBNextHop, id: UInt32)] = []
+        var found: [NextHopObjects.Decoded] = []
         let ownership = ownership
         _ = try readDump(UInt16(APUS_RTM_GETNEXTHOP)) { header in
             if let object = NextHopObjects.decode(header, ownership) { found.append(object) }
@@ -276,16 +330,28 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
             }
         }
         objects = NextHopObjects()
-        for object in found {
-            if inUse.contains(object.id) {
-                objects.insert(object.hop, object.id)
-            } else if let base = buffer.baseAddress {
-                let length = NextHopObjects.encodeRemoval(object.id, sequence: sequence, into: base)
-                var failures: [FIBFailure] = []
-                if socket.send(base, length) == 0 { collect(0..<1, sequence, &failures) }
-                sequence &+= 1
-            }
+        // Groups first: what they name is in use, and an object goes only when no group has it.
+        for case .group(let members, let id) in found {
+            if inUse.contains(id) { inUse.formUnion(members) } else { removeObject(id) }
         }
+        var hops: [UInt32: FIBNextHop] = [:]
+        for case .hop(let hop, let id) in found {
+            guard inUse.contains(id) else {
+                removeObject(id)
+                continue
+            }
+            hops[id] = hop
+            objects.insert(hop, id)
+        }
+        for case .group(let members, let id) in found where inUse.contains(id) {
+            let known = members.compactMap { hops[$0] }
+            if known.count == members.count { objects.insert(known.sorted(), id) }
+        }
+    }
+
+    private mutating func removeObject(_ id: UInt32) {
+        guard let base = buffer.baseAddress else { return }
+        _ = request(base, NextHopObjects.encodeRemoval(id, sequence: sequence, into: base))
     }
 
     private mutating func dumpOne(_ type: UInt16, _ body: (KernelEvent) -> Void) throws(SystemError) {

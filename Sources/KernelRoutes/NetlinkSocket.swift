@@ -3,7 +3,7 @@ internal import CLinux
 internal import Glibc
 import LinuxIO
 
-/// A routing netlink socket (rtnetlink(7)) through libmnl.
+/// A netlink socket (rtnetlink(7); with another bus netfilter's) through libmnl.
 struct NetlinkSocket: ~Copyable {
     let socket: OpaquePointer
     let fd: Int32
@@ -11,9 +11,9 @@ struct NetlinkSocket: ~Copyable {
     let port: UInt32
 
     /// `groups`: a mask of RTMGRP values; 0 for requests only.
-    init(groups: UInt32, receiveBuffer: Int32, isNonBlocking: Bool) throws(SystemError) {
+    init(bus: Int32 = NETLINK_ROUTE, groups: UInt32, receiveBuffer: Int32, isNonBlocking: Bool) throws(SystemError) {
         let flags = Int32(SOCK_CLOEXEC.rawValue) | (isNonBlocking ? Int32(SOCK_NONBLOCK.rawValue) : 0)
-        guard let opened = mnl_socket_open2(NETLINK_ROUTE, flags) else { throw .last("netlink socket") }
+        guard let opened = mnl_socket_open2(bus, flags) else { throw .last("netlink socket") }
         guard mnl_socket_bind(opened, groups, 0) == 0 else {
             let error = SystemError.last("netlink bind")
             mnl_socket_close(opened)

@@ -3,7 +3,8 @@ import FIB
 internal import Glibc
 import NetTypes
 
-/// Next-hop objects (RTM_NEWNEXTHOP): a route that names one by id costs the kernel half the work of a route with its own next hop.
+/// Next-hop objects (RTM_NEWNEXTHOP): a route that names one by id costs the kernel half the work of a route with its own next hop, and a dead
+/// path is taken out of a group with one message, however many routes name it.
 ///
 /// Ours bear our protocol number, so that a restarted process finds them. They are a property of how routes are written, not of what is wanted:
 /// the reconciler compares next hops, which the kernel shows of such routes too.
@@ -12,10 +13,13 @@ struct NextHopObjects {
     private static let firstID: UInt32 = 73_000_000
 
     private var ids: [FIBNextHop: UInt32] = [:]
+    /// Groups (ECMP) by their members, sorted.
+    private(set) var groups: [[FIBNextHop]: UInt32] = [:]
     private var highest = firstID
 
-    var count: Int { ids.count }
+    var count: Int { ids.count + groups.count }
     subscript(hop: FIBNextHop) -> UInt32? { ids[hop] }
+    subscript(group: [FIBNextHop]) -> UInt32? { groups[group] }
 
     mutating func nextID() -> UInt32 {
         highest += 1
@@ -27,7 +31,22 @@ struct NextHopObjects {
         highest = max(highest, id)
     }
 
+    mutating func insert(_ group: [FIBNextHop], _ id: UInt32) {
+        groups[group] = id
+        highest = max(highest, id)
+    }
+
     mutating func forget(_ hop: FIBNextHop) { ids[hop] = nil }
+    mutating func forget(_ group: [FIBNextHop]) {
+        groups[group] = nil
+        for hop in group { ids[hop] = nil }
+    }
+
+    /// A group has other members from now on. Where there is one with these already, the old one stays known by its routes alone.
+    mutating func change(_ group: [FIBNextHop], to members: [FIBNextHop]) {
+        guard let id = groups.removeValue(forKey: group) else { return }
+        if members.count > 1, groups[members] == nil { groups[members] = id }
+    }
 
     /// The next hop of an operation that can go by an object: a single one with a gateway.
     @inline(__always)
@@ -40,7 +59,31 @@ struct NextHopObjects {
         }
     }
 
+    /// The next hops of an operation that can go by a group: more than one, all with gateways.
+    @inline(__always)
+    static func groupCandidate(_ operation: FIBOperation) -> [FIBNextHop]? {
+        switch operation {
+        case .add(let route), .replace(let route):
+            guard route.nextHops.count > 1, route.nextHops.allSatisfy({ $0.gateway != nil }) else { return nil }
+            return route.nextHops
+        case .delete: return nil
+        }
+    }
+
     // MARK: Codec
+
+    /// A group of objects, each with the same weight. `replaces`: it is there and gets these members.
+    static func encodeGroup(_ members: [UInt32], id: UInt32, replaces: Bool, _ ownership: Ownership, sequence: UInt32, into buffer: UnsafeMutableRawPointer) -> Int {
+        let flags = UInt16(APUS_NLM_CREATE | (replaces ? APUS_NLM_REPLACE : APUS_NLM_EXCL) | APUS_NLM_ACK)
+        guard let header = apus_mnl_begin(buffer, UInt16(APUS_RTM_NEWNEXTHOP), flags, sequence), let message = apus_mnl_nhmsg(header) else { return 0 }
+        message.pointee.nh_family = UInt8(AF_UNSPEC)
+        message.pointee.nh_protocol = ownership.routeProtocol
+        mnl_attr_put_u32(header, UInt16(NHA_ID), id)
+        // struct nexthop_grp: id, weight less one, two reserved octets.
+        let entries = members.map { nexthop_grp(id: $0, weight: 0, resvd1: 0, resvd2: 0) }
+        mnl_attr_put(header, UInt16(NHA_GROUP), entries.count * MemoryLayout<nexthop_grp>.stride, entries)
+        return Int(header.pointee.nlmsg_len)
+    }
 
     static func encode(_ hop: FIBNextHop, id: UInt32, _ ownership: Ownership, sequence: UInt32, into buffer: UnsafeMutableRawPointer) -> Int {
         let flags = UInt16(APUS_NLM_CREATE | APUS_NLM_EXCL | APUS_NLM_ACK)
@@ -64,8 +107,13 @@ struct NextHopObjects {
         return Int(header.pointee.nlmsg_len)
     }
 
-    /// An object of ours; nil for others', for groups and for objects without a gateway.
-    static func decode(_ header: UnsafePointer<nlmsghdr>, _ ownership: Ownership) -> (hop: FIBNextHop, id: UInt32)? {
+    enum Decoded {
+        case hop(FIBNextHop, id: UInt32)
+        case group([UInt32], id: UInt32)
+    }
+
+    /// An object of ours; nil for others' and for objects without a gateway.
+    static func decode(_ header: UnsafePointer<nlmsghdr>, _ ownership: Ownership) -> Decoded? {
         guard header.pointee.nlmsg_len >= UInt32(MemoryLayout<nlmsghdr>.size + MemoryLayout<nhmsg>.size), let payload = apus_mnl_payload(header)
         else { return nil }
         let message = payload.assumingMemoryBound(to: nhmsg.self).pointee
@@ -73,16 +121,27 @@ struct NextHopObjects {
         var id: UInt32 = 0
         var interface: UInt32 = 0
         var gateway: IPAddress?
+        var members: [UInt32] = []
         forEachAttribute(header, after: MemoryLayout<nhmsg>.size) { kind, attribute in
-            if kind == Int32(NHA_ID) { id = attribute.u32 }
-            if kind == Int32(NHA_OIF) { interface = attribute.u32 }
-            if kind == Int32(NHA_GATEWAY) { gateway = IPAddress(bytes: attribute.bytes) }
+            switch kind {
+            case Int32(NHA_ID): id = attribute.u32
+            case Int32(NHA_OIF): interface = attribute.u32
+            case Int32(NHA_GATEWAY): gateway = IPAddress(bytes: attribute.bytes)
+            case Int32(NHA_GROUP):
+                let bytes = attribute.bytes
+                for offset in stride(from: 0, to: bytes.count - MemoryLayout<nexthop_grp>.size + 1, by: MemoryLayout<nexthop_grp>.stride) {
+                    members.append(bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+                }
+            default: break
+            }
         }
-        guard id != 0, let gateway else { return nil }
+        guard id != 0 else { return nil }
+        if !members.isEmpty { return .group(members, id: id) }
+        guard let gateway else { return nil }
         let hop = FIBNextHop(
             gateway: gateway, interface: InterfaceIndex(rawValue: Int32(bitPattern: interface)),
             isOnlink: message.nh_flags & UInt32(RTNH_F_ONLINK) != 0)
-        return (hop, id)
+        return .hop(hop, id: id)
     }
 
     static func isOurs(_ header: UnsafePointer<nlmsghdr>) -> Bool {

@@ -12,7 +12,7 @@ enum RouteCodec {
     }
 
     /// The longest message that `encode` writes for a route with this many next hops.
-    static func maximumSize(nextHops: Int) -> Int { 96 + 64 * max(1, nextHops) }
+    static func maximumSize(nextHops: Int) -> Int { 128 + 64 * max(1, nextHops) }
 
     // MARK: Encode
 
@@ -25,10 +25,10 @@ enum RouteCodec {
             return encode(route, ownership, UInt16(APUS_NLM_CREATE | APUS_NLM_EXCL), sequence, objectID, buffer)
         case .replace(let route):
             return encode(route, ownership, UInt16(APUS_NLM_CREATE | APUS_NLM_REPLACE), sequence, objectID, buffer)
-        case .delete(let prefix, let metric):
+        case .delete(let prefix, let metric, let table):
             guard let header = apus_mnl_begin(buffer, UInt16(APUS_RTM_DELROUTE), 0, sequence) else { return 0 }
             let message = apus_mnl_rtmsg(header)
-            fill(message, prefix, ownership)
+            fill(header, message, prefix, table, ownership)
             message?.pointee.rtm_scope = UInt8(RT_SCOPE_NOWHERE.rawValue)
             put(header, RTA_DST, prefix.address)
             mnl_attr_put_u32(header, UInt16(RTA_PRIORITY.rawValue), metric)
@@ -43,12 +43,13 @@ enum RouteCodec {
         guard let header = apus_mnl_begin(buffer, UInt16(APUS_RTM_NEWROUTE), flags, sequence), let message = apus_mnl_rtmsg(header) else {
             return 0
         }
-        fill(message, route.prefix, ownership)
+        fill(header, message, route.prefix, route.table, ownership)
         message.pointee.rtm_type = UInt8(route.kind == .blackhole ? RTN_BLACKHOLE : RTN_UNICAST)
         let isOnLink = route.kind == .unicast && route.nextHops.allSatisfy { $0.gateway == nil }
         message.pointee.rtm_scope = UInt8((isOnLink && route.prefix.family == .ipv4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE).rawValue)
         put(header, RTA_DST, route.prefix.address)
         mnl_attr_put_u32(header, UInt16(RTA_PRIORITY.rawValue), route.metric)
+        if let source = route.source { put(header, RTA_PREFSRC, source) }
         if objectID != 0 {
             mnl_attr_put_u32(header, UInt16(RTA_NH_ID.rawValue), objectID)
         } else if route.nextHops.count == 1 {
@@ -70,11 +71,15 @@ enum RouteCodec {
         return Int(header.pointee.nlmsg_len)
     }
 
-    private static func fill(_ message: UnsafeMutablePointer<rtmsg>?, _ prefix: Prefix, _ ownership: Ownership) {
+    private static func fill(
+        _ header: UnsafeMutablePointer<nlmsghdr>, _ message: UnsafeMutablePointer<rtmsg>?, _ prefix: Prefix, _ table: UInt32, _ ownership: Ownership
+    ) {
         message?.pointee.rtm_family = UInt8(prefix.family == .ipv4 ? AF_INET : AF_INET6)
         message?.pointee.rtm_dst_len = prefix.length
-        message?.pointee.rtm_table = UInt8(truncatingIfNeeded: ownership.table)
         message?.pointee.rtm_protocol = ownership.routeProtocol
+        // A number that the octet cannot hold stands in an attribute.
+        message?.pointee.rtm_table = table < 256 ? UInt8(table) : UInt8(RT_TABLE_COMPAT.rawValue)
+        if table > 255 { mnl_attr_put_u32(header, UInt16(RTA_TABLE.rawValue), table) }
     }
 
     /// A gateway; of another family than the route's as RTA_VIA: `struct rtvia`, the family and then the address (RFC 8950 in the kernel's terms).
@@ -96,7 +101,7 @@ enum RouteCodec {
 
     // MARK: Decode
 
-    /// Nil for what is none of our business: other tables, clones of the cache, local and broadcast routes.
+    /// Nil for what is none of our business: others' routes in other tables, clones of the cache, local and broadcast routes.
     static func decode(_ header: UnsafePointer<nlmsghdr>, _ ownership: Ownership) -> Decoded? {
         guard header.pointee.nlmsg_len >= UInt32(MemoryLayout<nlmsghdr>.size + MemoryLayout<rtmsg>.size), let payload = apus_mnl_payload(header)
         else { return nil }
@@ -116,6 +121,7 @@ enum RouteCodec {
         var gateway: IPAddress?
         var interface: Int32 = 0
         var metric: UInt32 = 0
+        var source: IPAddress?
         var hops: [FIBNextHop] = []
         forEachAttribute(header, after: MemoryLayout<rtmsg>.size) { kind, attribute in
             switch kind {
@@ -127,11 +133,13 @@ enum RouteCodec {
                 if attribute.bytes.count > 2 { gateway = IPAddress(bytes: attribute.bytes[2...]) }
             case Int32(RTA_OIF.rawValue): interface = Int32(bitPattern: attribute.u32)
             case Int32(RTA_PRIORITY.rawValue): metric = attribute.u32
+            case Int32(RTA_PREFSRC.rawValue): source = IPAddress(bytes: attribute.bytes)
             case Int32(RTA_MULTIPATH.rawValue): hops = multipath(attribute)
             default: break
             }
         }
-        guard table == ownership.table else { return nil }
+        let isOwn = ownership.owns(routeProtocol: message.rtm_protocol)
+        guard isOwn || table == Ownership.mainTable else { return nil }
         let prefix = Prefix(destination, length: Int(message.rtm_dst_len))
         if hops.isEmpty, type == RTN_UNICAST, interface != 0 {
             hops = [
@@ -140,8 +148,9 @@ enum RouteCodec {
                     isOnlink: message.rtm_flags & UInt32(RTNH_F_ONLINK) != 0)
             ]
         }
-        if ownership.owns(routeProtocol: message.rtm_protocol, table: table) {
-            return .own(FIBRoute(prefix: prefix, kind: type == RTN_BLACKHOLE ? .blackhole : .unicast, metric: metric, nextHops: hops))
+        if isOwn {
+            let kind: FIBRouteKind = type == RTN_BLACKHOLE ? .blackhole : .unicast
+            return .own(FIBRoute(prefix: prefix, kind: kind, metric: metric, nextHops: hops, table: table, source: source))
         }
         return .foreign(ForeignRoute(prefix: prefix, metric: metric, routeProtocol: message.rtm_protocol, nextHops: hops))
     }

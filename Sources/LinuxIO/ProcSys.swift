@@ -13,8 +13,8 @@ package enum ProcSys {
     }
 
     /// The value without its line end; nil where it cannot be read.
-    package static func read(_ path: String) -> String? {
-        let fd = open("/proc/sys/" + path, O_RDONLY | O_CLOEXEC)
+    package static func read(_ path: String, below folder: String = "/proc/sys/") -> String? {
+        let fd = open(folder + path, O_RDONLY | O_CLOEXEC)
         guard fd >= 0 else { return nil }
         defer { close(fd) }
         var buffer = [UInt8](repeating: 0, count: 256)

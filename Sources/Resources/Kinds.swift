@@ -23,11 +23,31 @@ package struct BGPConfiguration: Sendable, Hashable {
     package var servicePrefixes: [Prefix] = []
     /// By family index.
     package var localWorkloadPeering: [IPAddress?] = [nil, nil]
-    package var programsClusterRoutes = true
+    package var programClusterRoutes: ClusterRoutes?
+    /// Percent of the pools' routes that may go at once, 0 for no limit, and how many may always.
+    package var massWithdrawalPercent = 50
+    package var massWithdrawalMinimum = 20
     package var ignoredInterfaces: [String] = []
     package var logSeverity: String?
     /// Kernel metric by family index.
     package var normalPriority: [UInt32] = [1024, 1024]
+
+    /// Which learned routes inside our pools are ours to write (contract 2.7, 'Who writes remote routes').
+    package enum ClusterRoutes: String, Sendable, Hashable {
+        case all = "Enabled"
+        case none = "Disabled"
+        case ipip = "EnabledIPIPOnly"
+        case unencapsulated = "EnabledNoEncapOnly"
+
+        package func includes(_ pool: IPPool) -> Bool {
+            switch self {
+            case .all: true
+            case .none: false
+            case .ipip: pool.encapsulation.map { !$0.isVXLAN } ?? false
+            case .unencapsulated: pool.encapsulation == nil
+            }
+        }
+    }
 
     /// Communities by their values that own routes inside a prefix bear.
     package struct PrefixAdvertisement: Sendable, Hashable {
@@ -92,6 +112,8 @@ package struct BGPPeer: Sendable, Hashable {
     package var isRoleStrict = false
     package var bfd: BFD?
     package var acceptsBlackhole = false
+    package var routeTable: UInt32?
+    package var routeSource: IPAddress?
     package var reachableBy: IPAddress?
     package var tcpAO: TCPAO?
     package init() {}
@@ -254,6 +276,10 @@ package struct WorkloadEndpoint: Sendable, Hashable {
     package var addresses: [IPAddress]
     package var mac: MACAddress?
     package var labels: [String: String] = [:]
+    /// Live migration: other nodes prefer this one.
+    package var isElevated = false
+    /// It has ipNATs, which nobody here handles.
+    package var hasFloatingAddresses = false
 }
 
 /// One object, typed.

@@ -147,7 +147,11 @@ package enum ResourceParser {
         result.localWorkloadPeering = [
             address(spec, "localWorkloadPeeringIPV4", .ipv4), address(spec, "localWorkloadPeeringIPV6", .ipv6),
         ]
-        result.programsClusterRoutes = !["Disabled", "EnabledIPIPOnly"].contains(spec.string("programClusterRoutes"))
+        result.programClusterRoutes = spec.string("programClusterRoutes").flatMap { BGPConfiguration.ClusterRoutes(rawValue: $0) }
+        if let limit = spec.object("massWithdrawal") {
+            result.massWithdrawalPercent = limit.integer("percent").map { Int($0) } ?? result.massWithdrawalPercent
+            result.massWithdrawalMinimum = limit.integer("minimum").map { Int($0) } ?? result.massWithdrawalMinimum
+        }
         result.ignoredInterfaces = spec.strings("ignoredInterfaces") ?? []
         result.logSeverity = spec.string("logSeverityScreen")
         result.normalPriority = ["ipv4NormalRoutePriority", "ipv6NormalRoutePriority"].map { spec.integer($0).flatMap { UInt32(exactly: $0) } ?? 1024 }
@@ -238,6 +242,8 @@ package enum ResourceParser {
         result.isRoleStrict = spec.bool("strictRole") ?? false
         result.acceptsBlackhole = spec.bool("acceptBlackhole") ?? false
         result.reachableBy = spec.address("reachableBy")
+        result.routeTable = spec.integer("routeTable").flatMap { UInt32(exactly: $0) }
+        result.routeSource = spec.address("routeSourceAddress")
         result.bfd = spec.object("bfd").map(bfd)
         if let ao = spec.object("tcpAO"), let secret = secretKey(ao.object("secretKeyRef")) {
             result.tcpAO = BGPPeer.TCPAO(
@@ -402,6 +408,6 @@ package enum ResourceParser {
         return .workloadEndpoint(
             WorkloadEndpoint(
                 node: node, interfaceName: interface, addresses: addresses, mac: spec.string("mac").flatMap { MACAddress($0) },
-                labels: labels))
+                labels: labels, isElevated: spec.string("routePriority") == "Elevated", hasFloatingAddresses: spec.has("ipNATs")))
     }
 }

@@ -52,6 +52,9 @@ extension Schemas {
             FieldSpec(
                 "filters", .list(.string), .softRefresh,
                 "BGPFilter objects, in order. The first rule that matches decides; a filter that does not exist keeps the peer down."),
+            FieldSpec("routeTable", .integer(1...4_294_967_295), default: "254, the main table", .live, "Kernel table of routes learned from this peer."),
+            FieldSpec(
+                "routeSourceAddress", .address, .live, "Source address that this host itself uses on routes of its family learned from this peer (ip route, src)."),
             FieldSpec(
                 "password", secretReference, .nextSession,
                 "TCP MD5 password (RFC 2385). A missing secret keeps the peer down. A changed one takes effect on the running session, which goes on if the peer changes its own within the hold time; adding or removing one resets it."

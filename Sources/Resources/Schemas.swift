@@ -38,9 +38,18 @@ package enum Schemas {
                 "logSeverityScreen", .choice(["Trace", "Debug", "Info", "Warning", "Error", "Fatal"]), default: "--log-level", .live,
                 "Level of the log, in default or in node.NAME."),
             FieldSpec(
-                "programClusterRoutes", .choice(["Enabled", "Disabled", "EnabledIPIPOnly", "EnabledNoEncapOnly"]), default: "EnabledNoEncapOnly", .live,
-                "Whether learned routes inside our IPPools go into the kernel. Disabled and EnabledIPIPOnly leave them to another programmer; what lies outside the pools is written in either case."
+                "programClusterRoutes", .choice(["Enabled", "Disabled", "EnabledIPIPOnly", "EnabledNoEncapOnly"]),
+                default: "Enabled; with --program remote EnabledNoEncapOnly, because Felix does the tunnels", .live,
+                "Which learned routes inside our IPPools go into the kernel: those of all pools, of none, of IPIP pools, of pools without encapsulation. The others are left to another programmer; what lies outside the pools is written in either case."
             ),
+            FieldSpec(
+                "massWithdrawal",
+                .object([
+                    FieldSpec(
+                        "percent", .integer(0...100), default: "50", .live,
+                        "Share of the learned routes inside our IPPools that may go within ten seconds while their next hops are alive. Beyond it they are kept, an alarm is raised, and apusctl fib release lets them go. 0: no limit."
+                    ), FieldSpec("minimum", .integer(1...1_000_000), default: "20", .live, "Fewer routes than this may always go."),
+                ]), .live, "What is kept when nearly all routes are withdrawn at once: a lost control plane must not take the pods' traffic with it."),
             FieldSpec(
                 "ignoredInterfaces", .list(.string), .live,
                 "Interfaces, with * at the end for any name that begins so, through which no next hop is reached; kube-ipvs* and docker* are built in."),
@@ -145,6 +154,10 @@ package enum Schemas {
             FieldSpec("mac", .mac, .live, "MAC address of the pod's side: a permanent neighbour entry is made with it."),
             .ignored("orchestrator"), .ignored("workload"), .ignored("pod"), .ignored("containerID"), .ignored("endpoint"), .ignored("ipv4Gateway"),
             .ignored("ipv6Gateway"), .ignored("profiles"), .ignored("ports"), .ignored("serviceAccountName"), .ignored("qosControls"),
-            .ignored("ipNATs", "Floating addresses are not handled."), .ignored("allowSpoofedSourcePrefixes"),
+            FieldSpec("ipNATs", .any, .none, "Floating addresses are not handled: the endpoint's status says so."), .ignored("allowSpoofedSourcePrefixes"),
+            FieldSpec(
+                "routePriority", .choice(["Normal", "Elevated"]), default: "Normal", .live,
+                "Elevated while the pod is being moved to this node (live migration): the metric of FelixConfiguration's elevated priority, and a host route that all other nodes prefer. Back at Normal it stays so for 30s more."
+            ),
         ])
 }

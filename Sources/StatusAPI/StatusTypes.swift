@@ -1,7 +1,11 @@
 /// A question to the daemon: one line of JSON on its unix socket.
 package struct StatusRequest: Codable, Sendable {
     package enum Command: String, Codable, Sendable {
-        case status, peers, peer, routes, endpoints, fib, why, refresh, reset
+        case status, peers, peer, routes, endpoints, fib, why, refresh, reset, doctor
+        case releaseRoutes = "fib release"
+
+        /// It changes something, and does not only ask.
+        package var isOrder: Bool { [.refresh, .reset, .releaseRoutes].contains(self) }
     }
     package var command: Command
     /// `reset`: what the peer is told (RFC 9003).
@@ -28,7 +32,8 @@ package struct StatusAnswer: Codable, Sendable {
     package var routes: [RouteStatus]?
     package var endpoints: [EndpointStatus]?
     package var fib: [FIBStatus]?
-    /// What was done, of `refresh` and `reset`.
+    package var findings: [Finding]?
+    /// What was done, of orders.
     package var done: String?
     /// Ask again with this cursor for what follows.
     package var next: Int?
@@ -65,6 +70,8 @@ package struct DaemonStatus: Codable, Sendable {
     /// Wanted routes that the kernel does not have as wanted: 0 when all is well.
     package var routesMissing: Int
     package var routesRepaired: Int
+    /// Routes that are kept though nearly all were withdrawn at once.
+    package var routesHeld = 0
     package var ownPrefixes: [OwnPrefixStatus]
     /// What is wrong with the resources, a sentence each.
     package var problems: [String]
@@ -302,13 +309,30 @@ package struct EndpointStatus: Codable, Sendable {
     }
 }
 
+/// What `doctor` found in one place.
+package struct Finding: Codable, Sendable {
+    package enum Verdict: String, Codable, Sendable {
+        case fine, warning, fault
+    }
+    package var verdict: Verdict
+    /// What was looked at.
+    package var subject: String
+    /// What was found, and of a warning or fault what to do.
+    package var text: String
+    package init(_ verdict: Verdict, _ subject: String, _ text: String) {
+        self.verdict = verdict
+        self.subject = subject
+        self.text = text
+    }
+}
+
 package struct FIBStatus: Codable, Sendable {
     package var prefix: String
     /// As wanted; nil where the route is to go.
     package var wanted: String?
     /// As the kernel has it; nil where it has not.
     package var kernel: String?
-    /// `installed`, `pending`, `failed`, `to be removed`.
+    /// `installed`, `pending`, `failed`, `to be removed`, `held`.
     package var state: String
     package var reason: String
     package init(prefix: String, wanted: String?, kernel: String?, state: String, reason: String) {

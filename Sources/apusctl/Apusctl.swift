@@ -9,7 +9,7 @@ import StatusAPI
 struct Apusctl: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "apusctl", abstract: "Ask a running apusd.", version: apusVersion,
-        subcommands: [Status.self, Peers.self, Peer.self, Routes.self, Why.self, Endpoints.self, FIB.self, Refresh.self, Reset.self, NodeCommand.self])
+        subcommands: [Status.self, Peers.self, Peer.self, Routes.self, Why.self, Endpoints.self, FIB.self, Doctor.self, Refresh.self, Reset.self, NodeCommand.self])
 
     static func main() {
         do {

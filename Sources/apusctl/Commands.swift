@@ -20,6 +20,7 @@ struct Status: ParsableCommand {
             if status.programsRoutes || status.dryRun {
                 print(
                     "kernel      \(status.routesInKernel) routes of \(status.routesWanted) wanted, \(status.routesMissing) missing, \(status.routesRepaired) repaired"
+                        + (status.routesHeld > 0 ? ", \(status.routesHeld) kept" : "")
                         + (status.dryRun ? " (dry run: nothing is written)" : ""))
             } else {
                 print(
@@ -228,7 +229,13 @@ struct Endpoints: ParsableCommand {
 }
 
 struct FIB: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "fib", abstract: "Wanted routes and the kernel's. Exit code 1 where they differ.")
+    static let configuration = CommandConfiguration(
+        commandName: "fib", abstract: "Wanted routes and the kernel's; fib release lets kept routes go.", subcommands: [FIBShow.self, FIBRelease.self],
+        defaultSubcommand: FIBShow.self)
+}
+
+struct FIBShow: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "show", abstract: "Wanted routes and the kernel's. Exit code 1 where they differ.")
     @Argument(help: "Only what overlaps this prefix or address.")
     var prefix: String?
     @OptionGroup var options: CommonOptions
@@ -247,5 +254,32 @@ struct FIB: ParsableCommand {
             print(table.printed())
         }
         if rows.contains(where: { $0.state != "installed" }) { throw ExitCode.failure }
+    }
+}
+
+struct FIBRelease: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "release", abstract: "Let routes go that are kept because nearly all were withdrawn at once (massWithdrawal).")
+    @OptionGroup var options: CommonOptions
+
+    func run() throws { try carryOut(StatusRequest(.releaseRoutes), options) }
+}
+
+struct Doctor: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "What keeps packets from going, and what to do about it. Exit code 1 where there is a fault.")
+    @OptionGroup var options: CommonOptions
+
+    func run() throws {
+        let answer = try options.ask(StatusRequest(.doctor))
+        let findings = answer.findings ?? []
+        if options.output == .json {
+            print(StatusCodec.pretty(findings))
+        } else {
+            var table = Table("", "WHAT", "FOUND")
+            for finding in findings { table.add(finding.verdict == .fine ? "ok" : finding.verdict == .warning ? "warning" : "FAULT", finding.subject, finding.text) }
+            print(table.printed())
+        }
+        if findings.contains(where: { $0.verdict == .fault }) { throw ExitCode.failure }
     }
 }

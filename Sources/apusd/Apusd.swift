@@ -66,11 +66,12 @@ struct ProcessOptions: ParsableArguments {
     @Flag(help: "Leave bad objects out at the first start instead of stopping.")
     var lenient = false
 
-    func settings(isDryRun: Bool, user: String?) throws -> ProcessSettings {
+    func settings(isDryRun: Bool, programming: Programming = .all, user: String?) throws -> ProcessSettings {
         guard ["text", "json"].contains(logFormat) else { throw StartError("--log-format: \"\(logFormat)\" is unknown; it must be text or json") }
         return ProcessSettings(
             node: node, resources: resources, secrets: secrets, stateDirectory: stateDir, socket: socket, metrics: metrics, health: health,
-            logLevel: logLevel, isJSONLog: logFormat == "json", isDryRun: isDryRun, isLenient: lenient || isSet("lenient"), user: user)
+            logLevel: logLevel, isJSONLog: logFormat == "json", isDryRun: isDryRun, isLenient: lenient || isSet("lenient"), programming: programming,
+            user: user)
     }
 }
 
@@ -80,7 +81,13 @@ struct AgentCommand: ParsableCommand {
     @Flag(help: "Read the kernel, write nothing to it, and say what would be written.")
     var dryRun = false
 
-    func run() throws { try AgentMode.run(options.settings(isDryRun: dryRun || isSet("dry-run"), user: nil)) }
+    @Option(help: "all, local (pods and own blocks only) or remote (beside Felix: other nodes' routes and own blocks; host routes that Felix writes are learned).")
+    var program: String = fromEnvironment("program", "all")
+
+    func run() throws {
+        guard let programming = Programming(rawValue: program) else { throw StartError("--program: \"\(program)\" is unknown; it must be all, local or remote") }
+        try AgentMode.run(options.settings(isDryRun: dryRun || isSet("dry-run"), programming: programming, user: nil))
+    }
 }
 
 struct ReflectorCommand: ParsableCommand {

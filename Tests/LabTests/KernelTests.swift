@@ -33,6 +33,16 @@ import Testing
     }
     final class Failure: @unchecked Sendable { var error: (any Error)? }
 
+    /// What a command of this thread's namespace prints.
+    static func text(_ command: String) throws -> String {
+        guard let pipe = popen(command, "r") else { throw SystemError.last(command) }
+        defer { pclose(pipe) }
+        var result: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 65536)
+        while case let count = fread(&buffer, 1, buffer.count, pipe), count > 0 { result += buffer[0..<count] }
+        return String(decoding: result, as: UTF8.self)
+    }
+
     /// Everything that the kernel has of ours.
     static func own(_ table: inout NetlinkRouteTable) throws -> Set<FIBRoute> {
         var routes: Set<FIBRoute> = []
@@ -94,6 +104,60 @@ import Testing
                     defer { pclose(pipe) }
                     return fgetc(pipe)
                 } == EOF)
+        }
+    }
+
+    @Test func `routes with several next hops go by groups, and a dead path is one message for all of them`() throws {
+        try Self.inNamespace {
+            var table = try NetlinkRouteTable(ownership: Ownership())
+            var index = InterfaceIndex(rawValue: 0)
+            try table.dump { if case .link(let link) = $0, link.name == "x0" { index = link.index } }
+            func hop(_ text: String) -> FIBNextHop { FIBNextHop(gateway: IPAddress(text), interface: index, isOnlink: true) }
+            let hops = [hop("192.0.2.1"), hop("192.0.2.2"), hop("192.0.2.3")]
+            func routes(_ hops: [FIBNextHop]) -> [FIBRoute] {
+                (0..<1000).map { FIBRoute(prefix: Prefix(IPAddress(v4: 0x0A80_0000 + UInt32($0) * 64), length: 26), kind: .unicast, metric: 1024, nextHops: hops) }
+            }
+            let six = FIBRoute(prefix: try #require(Prefix("fd00:7::/64")), kind: .unicast, metric: 1024, nextHops: [hop("fe80::1"), hop("fe80::2")])
+            #expect(table.apply((routes(hops) + [six]).map { .add($0) }).isEmpty)
+            #expect(try Self.own(&table) == Set(routes(hops) + [six]))
+            #expect(try Self.text("ip nexthop show proto 73").contains("group 73000001/73000002/73000003"))
+            // Only messages about objects: three routes' worth of requests at most, for a thousand routes.
+            #expect(table.dropHops([hops[1]]) == [GroupChange(before: hops, after: [hops[0], hops[2]])])
+            #expect(try Self.own(&table) == Set(routes([hops[0], hops[2]]) + [six]))
+            #expect(table.dropHops([hops[0]]) == [GroupChange(before: [hops[0], hops[2]], after: [hops[2]])])
+            #expect(try Self.own(&table) == Set(routes([hops[2]]) + [six]))
+            // The last one stays: a route without next hops would be no route.
+            #expect(table.dropHops([hops[2]]).isEmpty)
+            // Back to three, by another process that finds the objects.
+            var second = try NetlinkRouteTable(ownership: Ownership())
+            try second.adoptObjects()
+            #expect(second.apply(routes(hops).map { .replace($0) }).isEmpty)
+            #expect(try Self.own(&second) == Set(routes(hops) + [six]))
+            #expect(second.dropHops([hops[0], hops[1]]) == [GroupChange(before: hops, after: [hops[2]])])
+            #expect(try Self.own(&second) == Set(routes([hops[2]]) + [six]))
+        }
+    }
+
+    @Test func `tables and source addresses are written, read back and deleted`() throws {
+        try Self.inNamespace {
+            var table = try NetlinkRouteTable(ownership: Ownership())
+            var index = InterfaceIndex(rawValue: 0)
+            try table.dump { if case .link(let link) = $0, link.name == "x0" { index = link.index } }
+            let hop = FIBNextHop(gateway: IPAddress("192.0.2.1"), interface: index, isOnlink: true)
+            let routes = try [(100, nil), (1_000_000, "10.0.0.1"), (254, "10.0.0.1")].map { number, source in
+                FIBRoute(
+                    prefix: try #require(Prefix("10.65.2.0/26")), kind: .unicast, metric: 1024, nextHops: [hop], table: UInt32(number),
+                    source: source.flatMap { IPAddress($0) })
+            }
+            #expect(table.apply(routes.map { .add($0) }).isEmpty)
+            #expect(try Self.own(&table) == Set(routes))
+            #expect(try Self.text("ip route show table 1000000").contains("via 192.0.2.1 dev x0 proto 73 src 10.0.0.1 metric 1024 onlink"))
+            // A source that is not ours is refused, and only that route.
+            let strange = FIBRoute(
+                prefix: try #require(Prefix("10.66.0.0/26")), kind: .unicast, metric: 1024, nextHops: [hop], source: IPAddress("198.51.100.1"))
+            #expect(table.apply([.add(strange)]) == [FIBFailure(index: 0, error: EINVAL)])
+            #expect(table.apply(routes.map { .delete($0.prefix, metric: $0.metric, table: $0.table) }).isEmpty)
+            #expect(try Self.own(&table).isEmpty)
         }
     }
 

@@ -1,0 +1,207 @@
+import BGPMessages
+import BGPRouting
+import BGPSpeaker
+import FIB
+import Logging
+import NetTypes
+
+/// Loc-RIB to desired routes: which of BGP's routes go into the kernel, by which way, table and source, and which stay though BGP has lost them.
+extension KernelForwarding {
+    func take(_ changes: [LocRIBChange], _ speaker: inout Speaker, now: Instant) {
+        var cache = HopCache()
+        var withdrawn: [FIBRoute] = []
+        for change in changes {
+            if local.wants(change.prefix) {
+                choose(change.prefix, speaker)
+                continue
+            }
+            let route = learned(change.prefix, change.index, speaker, &cache)
+            if route == nil, breaker.percent > 0, let known = delta.desired(change.prefix), isKept(known, speaker) {
+                withdrawn.append(known)
+            } else if route != nil {
+                breaker.forget(change.prefix)
+            }
+            delta.setDesired(change.prefix, route)
+        }
+        guard !withdrawn.isEmpty else { return }
+        keep(breaker.withdrawn(withdrawn, remaining: clusterRoutes, now: now))
+    }
+
+    /// What neighbouring prefixes mostly share: their attributes and peer, and the pools that they lie in.
+    struct HopCache {
+        var handle: AttributeHandle?
+        var peer: PeerIndex?
+        var pool: Int?
+        var placedPool: Int?
+        var hops: [FIBNextHop] = []
+        var metric: UInt32 = 0
+        var placement = NodeState.Placement()
+    }
+
+    /// The local route or BGP's: this node's own pod wins, unless BGP says by a lower metric that the pod is being moved to another node.
+    func choose(_ prefix: Prefix, _ speaker: borrowing Speaker) {
+        var cache = HopCache()
+        let index = speaker.rib.tables[prefix.family.index].find(prefix)
+        let other = index.flatMap { learned(prefix, $0, speaker, &cache) }
+        if other != nil { breaker.forget(prefix) }
+        if local.isObserved(prefix) {
+            delta.setDesired(prefix, nil)
+        } else if let own = local.desired[prefix], own.metric <= other?.metric ?? .max {
+            unprogrammed[prefix] = nil
+            delta.setDesired(prefix, own)
+        } else {
+            delta.setDesired(prefix, other)
+        }
+    }
+
+    /// Asks for every learned route of a family again: what is programmed at all has changed.
+    func takeAll(_ family: AddressFamily, _ speaker: borrowing Speaker) {
+        var cache = HopCache()
+        for index in 0..<PrefixIndex(speaker.rib.tables[family.index].prefixCapacity) {
+            guard let prefix = speaker.rib.tables[family.index].prefix(at: index) else { continue }
+            if local.wants(prefix) {
+                choose(prefix, speaker)
+            } else if breaker.held[prefix] == nil {
+                delta.setDesired(prefix, learned(prefix, index, speaker, &cache))
+            }
+        }
+    }
+
+    /// The route that BGP wants for a prefix; nil for none.
+    private func learned(_ prefix: Prefix, _ index: PrefixIndex, _ speaker: borrowing Speaker, _ cache: inout HopCache) -> FIBRoute? {
+        if !unprogrammed.isEmpty { unprogrammed[prefix] = nil }
+        guard settings.programming.includesLearned, let best = speaker.rib.tables[prefix.family.index].best(index), best.peer != .local else { return nil }
+        if state.foreignPools.contains(where: { $0.contains(prefix) }) { return nil }
+        let pool = tunnels.encapsulation.pool(of: prefix)
+        let placedPool = state.poolPlacements.firstIndex { $0.cidr.contains(prefix) }
+        if cache.handle != best.attributes || cache.pool != pool || cache.peer != best.peer || cache.placedPool != placedPool {
+            cache.handle = best.attributes
+            cache.pool = pool
+            cache.peer = best.peer
+            cache.placedPool = placedPool
+            cache.hops = hops(best.attributes, pool, prefix, speaker)
+            cache.metric = metric(best.attributes, prefix.family, speaker)
+            cache.placement = placement(best.peer, placedPool, prefix.family, speaker)
+            // The reason is entered for every prefix.
+            if cache.hops.isEmpty { cache.handle = nil }
+        }
+        if best.flags.contains(.blackhole) {
+            // RFC 7999 2: what is sent to the prefix is dropped here.
+            unprogrammed[prefix] = nil
+            return FIBRoute(prefix: prefix, kind: .blackhole, metric: cache.metric, nextHops: [], table: cache.placement.table ?? Ownership.mainTable)
+        }
+        var all = cache.hops
+        if speaker.rib.tables[prefix.family.index].isMultipath(index) {
+            all = []
+            for member in speaker.rib.multipath(index, prefix.family) { for hop in hops(member, pool, prefix, speaker) where !all.contains(hop) { all.append(hop) } }
+            if all.count > settings.maximumPaths { all = Array(all.prefix(settings.maximumPaths)) }
+            if !all.isEmpty { unprogrammed[prefix] = nil }
+        }
+        guard !all.isEmpty else { return nil }
+        return FIBRoute(
+            prefix: prefix, kind: .unicast, metric: cache.metric, nextHops: all, table: cache.placement.table ?? Ownership.mainTable, source: cache.placement.source)
+    }
+
+    /// The ways out of a path: as its next hop resolves, or through the tunnel that the pool at a position wants.
+    private func hops(_ handle: AttributeHandle, _ pool: Int?, _ prefix: Prefix, _ speaker: borrowing Speaker) -> [FIBNextHop] {
+        guard let address = speaker.rib.attributes.nextHopAddress(handle), let resolution = nextHops[address] else { return [] }
+        guard let pool, resolution.isReachable else { return resolution.nextHops }
+        switch tunnels.encapsulation.verdict(pool: pool, nextHop: address) {
+        case .plain: return resolution.nextHops
+        case .tunnel(let kind, let endpoint):
+            guard let device = tunnels.usable[kind] else {
+                unprogrammed[prefix] = tunnels.failure(kind) ?? "\(kind.deviceName) is not up yet"
+                return []
+            }
+            return [FIBNextHop(gateway: endpoint.gateway, interface: device, isOnlink: true)]
+        case .noEndpoint(let kind):
+            unprogrammed[prefix] = "the pool wants \(kind.name), and the next hop \(address) is the address of no Node, so that no tunnel leads to it"
+            return []
+        }
+    }
+
+    /// Contract 2.6: LOCAL_PREF carries the metric of an address that is being moved (live migration), or what `setPriority` says.
+    private func metric(_ handle: AttributeHandle, _ family: AddressFamily, _ speaker: borrowing Speaker) -> UInt32 {
+        let carried = RoutePriority.priority(ofLocalPref: speaker.rib.attributes.key(handle).localPref)
+        return carried == RoutePriority.normal ? settings.normalMetrics[family.index] : carried
+    }
+
+    /// Table and source: the peer's before the pool's before FelixConfiguration's.
+    private func placement(_ peer: PeerIndex, _ pool: Int?, _ family: AddressFamily, _ speaker: borrowing Speaker) -> NodeState.Placement {
+        var result = NodeState.Placement()
+        if !state.peerPlacements.isEmpty {
+            if peerPlacements[peer] == nil, let address = speaker.snapshot(peer)?.settings.address {
+                peerPlacements[peer] = state.peerPlacements.first { $0.peers.contains(address) }?.placement ?? NodeState.Placement()
+            }
+            result = peerPlacements[peer] ?? result
+        }
+        if result.source?.family != family { result.source = nil }
+        if let pool {
+            result.table = result.table ?? state.poolPlacements[pool].placement.table
+            result.source = result.source ?? state.poolPlacements[pool].placement.source
+        }
+        result.source = result.source ?? state.sources[family.index]
+        return result
+    }
+
+    // MARK: What is kept though BGP has lost it
+
+    /// Learned routes inside our pools that are wanted now.
+    private var clusterRoutes: Int {
+        var count = 0
+        delta.forEachOwn { prefix, wanted, _ in if wanted?.kind == .unicast, isCluster(prefix), !local.wants(prefix) { count += 1 } }
+        return count
+    }
+
+    private func isCluster(_ prefix: Prefix) -> Bool { state.pools.contains { $0.contains(prefix) } }
+
+    /// A route of the cluster whose way is still there.
+    private func isKept(_ route: FIBRoute, _ speaker: borrowing Speaker) -> Bool {
+        route.kind == .unicast && isCluster(route.prefix) && !state.foreignPools.contains { $0.contains(route.prefix) } && route.nextHops.allSatisfy(isAlive)
+    }
+
+    /// True while packets can leave by it.
+    private func isAlive(_ hop: FIBNextHop) -> Bool {
+        guard let gateway = hop.gateway, let interface = interfaces[hop.interface], interface.isUsable || interface.tunnel != nil && interface.isUp else { return false }
+        let underlay = tunnels.usable.first { $0.value == hop.interface }.flatMap { kind, _ in
+            tunnels.encapsulation.endpoints[kind]?.values.first { $0.gateway == gateway }?.underlay
+        }
+        return NextHopTable.resolve(underlay ?? gateway, interfaces, delta.foreign).isReachable || gateway.isLinkLocal
+    }
+
+    private func keep(_ routes: [FIBRoute]) {
+        guard !routes.isEmpty else { return }
+        for route in routes { delta.setDesired(route.prefix, route) }
+        logger.error(
+            "nearly all routes of the cluster were withdrawn at once: they are kept until they are announced again, or until apusctl fib release",
+            metadata: ["routes": "\(breaker.held.count)"])
+    }
+
+    /// A restart ended without the peers' routes: what the kernel has of the cluster's stays, where it is more than may go at once.
+    func keepUnwanted(_ now: Instant) {
+        var unwanted: [FIBRoute] = []
+        var wanted = 0
+        delta.forEachOwn { prefix, desired, present in
+            guard isCluster(prefix) else { return }
+            if desired != nil {
+                if !local.wants(prefix) { wanted += 1 }
+            } else if let present, present.kind == .unicast, present.nextHops.allSatisfy({ $0.gateway != nil && isAlive($0) }) {
+                unwanted.append(present)
+            }
+        }
+        keep(breaker.withdrawn(unwanted, remaining: wanted, now: now))
+    }
+
+    /// Next hops changed: routes that are kept go where their way is dead.
+    func releaseDead() {
+        guard breaker.isTripped else { return }
+        for prefix in breaker.release(where: { !$0.nextHops.allSatisfy(isAlive) }) { delta.setDesired(prefix, nil) }
+    }
+
+    func releaseHeld(_ speaker: borrowing Speaker) -> Int {
+        let released = breaker.release()
+        for prefix in released { choose(prefix, speaker) }
+        if !released.isEmpty { logger.notice("operator's order: routes that were kept are let go", metadata: ["routes": "\(released.count)"]) }
+        return released.count
+    }
+}

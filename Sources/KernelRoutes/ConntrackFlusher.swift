@@ -1,0 +1,120 @@
+internal import CLibMNL
+internal import Glibc
+import LinuxIO
+package import NetTypes
+import Synchronization
+
+/// Forgets the tracked connections of addresses that moved (contract 2.7, 'cleanup'): entries made while an address was elsewhere would go on
+/// sending its packets there, or to the pod that had it before.
+///
+/// A thread of its own, because a busy host's table has hundreds of thousands of entries and is read whole.
+package final class ConntrackFlusher: Sendable {
+    private struct State: Sendable {
+        var waiting: Set<IPAddress> = []
+        var flushed = 0
+    }
+    private let state = Mutex(State())
+    private let work: Wakeup
+
+    private init() throws(SystemError) { work = try Wakeup() }
+
+    /// Nil where the kernel gives no socket.
+    package static func start() -> ConntrackFlusher? {
+        guard let flusher = try? ConntrackFlusher() else { return nil }
+        startEdgeThread {
+            while true {
+                guard waitReadable(flusher.work.fd, milliseconds: -1) else { continue }
+                flusher.work.clear()
+                let addresses = flusher.state.withLock { state in
+                    defer { state.waiting = [] }
+                    return state.waiting
+                }
+                let count = addresses.isEmpty ? 0 : ConntrackFlusher.flush(addresses)
+                flusher.state.withLock { $0.flushed += count }
+            }
+        }
+        return flusher
+    }
+
+    package func flush(_ addresses: [IPAddress]) {
+        state.withLock { $0.waiting.formUnion(addresses) }
+        work.signal()
+    }
+
+    /// Connections forgotten since the start.
+    package var flushedCount: Int { state.withLock { $0.flushed } }
+
+    /// Removes every entry that one of the addresses is an end of, in either direction. Answers how many. A kernel without connection tracking has none.
+    static func flush(_ addresses: Set<IPAddress>) -> Int {
+        guard let socket = try? NetlinkSocket(bus: Int32(APUS_NETFILTER), groups: 0, receiveBuffer: 8 << 20, isNonBlocking: false) else { return 0 }
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 16)
+        defer { buffer.deallocate() }
+        guard let base = buffer.baseAddress else { return 0 }
+        var requests: [[UInt8]] = []
+        for family in Set(addresses.map(\.family)) {
+            requests += matching(addresses, family == .ipv4 ? UInt8(AF_INET) : UInt8(AF_INET6), socket, buffer)
+        }
+        var count = 0
+        for request in requests {
+            base.copyMemory(from: request, byteCount: request.count)
+            guard socket.send(base, request.count) == 0, case .messages(let size) = socket.receive(buffer) else { continue }
+            forEachMessage(buffer, size) { header in
+                // One that is gone already is forgotten too.
+                if Int(header.pointee.nlmsg_type) == APUS_NLMSG_ERROR, apus_nlmsg_error(header) == 0 { count += 1 }
+                return true
+            }
+        }
+        return count
+    }
+
+    /// Requests that remove the entries of a family that an address is an end of.
+    private static func matching(_ addresses: Set<IPAddress>, _ family: UInt8, _ socket: borrowing NetlinkSocket, _ buffer: UnsafeMutableRawBufferPointer) -> [[UInt8]] {
+        guard let base = buffer.baseAddress, let header = apus_mnl_begin(base, UInt16(APUS_CT_GET), UInt16(APUS_NLM_DUMP), 1) else { return [] }
+        apus_mnl_nfgenmsg(header, family)
+        guard socket.send(base, Int(header.pointee.nlmsg_len)) == 0 else { return [] }
+        var requests: [[UInt8]] = []
+        var isDone = false
+        while !isDone {
+            guard case .messages(let size) = socket.receive(buffer) else { return requests }
+            forEachMessage(buffer, size) { header in
+                if [APUS_NLMSG_DONE, APUS_NLMSG_ERROR].contains(Int(header.pointee.nlmsg_type)) {
+                    isDone = true
+                    return false
+                }
+                if ends(header).contains(where: addresses.contains), let request = removal(header, family) { requests.append(request) }
+                return true
+            }
+        }
+        return requests
+    }
+
+    /// Addresses of an entry, of both directions.
+    private static func ends(_ header: UnsafePointer<nlmsghdr>) -> [IPAddress] {
+        var result: [IPAddress] = []
+        forEachAttribute(header, after: APUS_NFGENMSG_SIZE) { kind, tuple in
+            guard kind == Int32(CTA_TUPLE_ORIG.rawValue) || kind == Int32(CTA_TUPLE_REPLY.rawValue) else { return }
+            forEachNested(tuple) { kind, part in
+                guard kind == Int32(CTA_TUPLE_IP.rawValue) else { return }
+                forEachNested(part) { _, address in if let address = IPAddress(bytes: address.bytes) { result.append(address) } }
+            }
+        }
+        return result
+    }
+
+    /// The request that removes an entry: its original tuple, zone and id, as the kernel told them.
+    private static func removal(_ entry: UnsafePointer<nlmsghdr>, _ family: UInt8) -> [UInt8]? {
+        var request = [UInt8](repeating: 0, count: 1024)
+        let length: Int = request.withUnsafeMutableBytes { bytes in
+            guard let base = bytes.baseAddress, let header = apus_mnl_begin(base, UInt16(APUS_CT_DELETE), UInt16(APUS_NLM_ACK), 2) else { return 0 }
+            apus_mnl_nfgenmsg(header, family)
+            forEachAttribute(entry, after: APUS_NFGENMSG_SIZE) { kind, attribute in
+                guard [CTA_TUPLE_ORIG, CTA_ZONE, CTA_ID].contains(where: { Int32($0.rawValue) == kind }) else { return }
+                let value = attribute.bytes
+                guard Int(header.pointee.nlmsg_len) + value.count + 8 <= 1024 else { return }
+                mnl_attr_put(header, UInt16(kind) | (kind == Int32(CTA_TUPLE_ORIG.rawValue) ? UInt16(NLA_F_NESTED) : 0), value.count, value.baseAddress)
+            }
+            return Int(header.pointee.nlmsg_len)
+        }
+        return length == 0 ? nil : Array(request.prefix(length))
+    }
+}
