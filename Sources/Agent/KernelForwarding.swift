@@ -206,9 +206,9 @@ final class KernelForwarding: ForwardingPlane {
             let changed = nextHops.refresh(interfaces, delta.foreign)
             if !changed.isEmpty {
                 dropDead(changed)
-                releaseDead()
                 speaker.rib.changeNextHops(changed.map { state($0.address, $0.resolution) })
             }
+            releaseDead()
             let own = Set(interfaces.addresses.map(\.address))
             if own != ownAddresses {
                 ownAddresses = own
@@ -303,6 +303,7 @@ final class KernelForwarding: ForwardingPlane {
             }
         }
         sweep(&speaker, now)
+        local.handleTimeouts(now: now)
         if tunnels.reconcile(&interfaces, &table, isDryRun: settings.isDryRun, now: now, logger: logger) {
             for family in AddressFamily.allCases { takeAll(family, speaker) }
             needsNextHopRefresh = true
@@ -312,7 +313,6 @@ final class KernelForwarding: ForwardingPlane {
         if speaker.rib.dirtyCount == 0, !speaker.rib.hasExportWork(now: now) {
             for prefix in local.takeRemovable() { choose(prefix, speaker) }
         }
-        local.handleTimeouts(now: now)
         let changed = local.takeChanged()
         for prefix in changed { choose(prefix, speaker) }
         if changed.contains(where: \.isHost) {
@@ -341,6 +341,9 @@ final class KernelForwarding: ForwardingPlane {
         return needsNextHopRefresh || inFlight.count < KernelForwarding.maximumInFlight && delta.canPlan
     }
 
+    /// Refusals of one batch that are logged one by one.
+    private static let loggedFailures = 3
+
     private static func hasSeveralHops(_ operation: FIBOperation) -> Bool {
         switch operation {
         case .add(let route), .replace(let route): route.nextHops.count > 1
@@ -351,9 +354,12 @@ final class KernelForwarding: ForwardingPlane {
     private func acknowledge(_ operations: [FIBOperation], _ failed: [FIBFailure], _ now: Instant) {
         // Something of ours is there that we did not know of.
         if failed.contains(where: { $0.error == KernelError.exists }) { needsDump = true }
-        for failure in failed {
+        for failure in failed.prefix(KernelForwarding.loggedFailures) {
             logger.warning(
                 "the kernel refused a route", metadata: ["operation": "\(operations[failure.index])", "reason": "\(errorText(failure.error))"])
+        }
+        if failed.count > KernelForwarding.loggedFailures {
+            logger.warning("the kernel refused more routes; apusctl fib lists them", metadata: ["more": "\(failed.count - KernelForwarding.loggedFailures)"])
         }
         delta.acknowledge(operations, failed, now: now)
         followPods(operations, failed)

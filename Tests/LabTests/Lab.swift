@@ -127,12 +127,22 @@ final class Lab {
     func wait(_ seconds: Double = 20, _ what: String, until condition: () throws -> Bool) throws {
         let end = Date().addingTimeInterval(seconds)
         while try !condition() {
-            try #require(
-                Date() < end,
-                "\(what): not within \(seconds) s\n\((try? FileManager.default.contentsOfDirectory(atPath: folder))?.filter { $0.hasSuffix(".log") }.map { "\($0):\n" + log($0).suffix(1500) }.joined(separator: "\n") ?? "")"
-            )
+            if Date() >= end { try #require(Bool(false), "\(what): not within \(seconds) s\n\(state())") }
             Thread.sleep(forTimeInterval: 0.05)
         }
+    }
+
+    /// What a reader of a failure wants to see: the agents' routes, and the ends of all logs.
+    private func state() -> String {
+        var text = ""
+        for (node, agent) in agents.sorted(by: { $0.key < $1.key }) {
+            for family in ["-4", "-6"] {
+                text += "\(node) \(family):\n" + ((try? Lab.run(["ip", "netns", "exec", name(agent.namespace), "ip", family, "route"]).text.suffix(1500)) ?? "")
+            }
+            text += (try? ctl(node, "fib").text.suffix(1500)) ?? ""
+        }
+        let logs = (try? FileManager.default.contentsOfDirectory(atPath: folder))?.filter { $0.hasSuffix(".log") } ?? []
+        return text + logs.map { "\($0):\n" + log($0).suffix(1500) }.joined(separator: "\n")
     }
 
     static func object(_ kind: String, _ name: String, _ spec: String) -> String {

@@ -1,0 +1,309 @@
+import Foundation
+import Testing
+
+/// The forwarding plane on the machine's kernel, line by line of what it promises.
+@Suite(.serialized) struct ForwardingLab {
+    /// Three nodes, routed plainly; n1 and n3 share a subnet.
+    private static func nodes(_ extra: String = "") throws -> TunnelLab {
+        let scene = try TunnelLab(pool: extra)
+        try scene.lab.wait(30, "the nodes know each other's blocks") {
+            try scene.routes(1).contains("10.65.3.0/26 via 10.0.1.3") && scene.routes(3).contains("10.65.1.0/26 via 10.0.1.1") && scene.routes(2).contains("10.65.1.0/26 via")
+                && scene.routes(1).contains("10.65.2.0/26 via")
+        }
+        return scene
+    }
+
+    @Test func `live migration: an elevated pod is preferred by every node, the one that it leaves included, and stays so for 30 seconds`() throws {
+        let scene = try Self.nodes()
+        let lab = scene.lab
+        // The pod of n1 comes up on n3 with the same addresses, while n1 has it still.
+        try lab.must("ip link add cali9 type veth peer name eth0 netns \(lab.name("r"))", in: "n3")
+        try lab.must("ip link set cali9 up", in: "n3")
+        try lab.must("ip link set eth0 up", in: "r")
+        let moving = "node: n3, interfaceName: cali9, ipNetworks: [\(TunnelLab.pod(1))/32, '\(TunnelLab.pod6(1))/128']"
+        try lab.write("moving.yaml", Lab.object("WorkloadEndpoint", "moving", moving + ", routePriority: Elevated"))
+        try lab.wait(10, "every node prefers n3") {
+            try scene.routes(1).contains("10.65.1.7 via 10.0.1.3 dev eth0 metric 512") && scene.routes(2).contains("10.65.1.7 via 10.0.2.254 dev eth0 metric 512")
+                && scene.routes(3).contains("10.65.1.7 dev cali9 scope link metric 512") && scene.routes(1, "-6").contains("fd00:65:1::7 via fd00:1::3 dev eth0 metric 512")
+                && scene.routes(2, "-6").contains("fd00:65:1::7 via fd00:2::254 dev eth0 metric 512")
+        }
+        #expect(try !scene.routes(1).contains("10.65.1.7 dev cali0"))
+        #expect(try lab.ctl("n3", "endpoints").text.contains("elevated priority: it is being moved here"))
+        // It is gone from n1, and ordinary on n3: the priority outlives it, so that nobody turns back.
+        try lab.must("ip link del cali0", in: "n1")
+        let normal = Date()
+        try lab.write("moving.yaml", Lab.object("WorkloadEndpoint", "moving", moving))
+        try lab.wait(10, "n3 has the change") { try lab.ctl("n3", "status").status == 0 }
+        Thread.sleep(forTimeInterval: 2)
+        #expect(try scene.routes(2).contains("10.65.1.7 via 10.0.2.254 dev eth0 metric 512"))
+        try lab.wait(40, "then it has the ordinary priority, as an address of another node's block") {
+            try scene.routes(2).contains("10.65.1.7 via 10.0.2.254 dev eth0 metric 1024") && scene.routes(3).contains("10.65.1.7 dev cali9 scope link metric 1024")
+                && scene.routes(1).contains("10.65.1.7 via 10.0.1.3 dev eth0 metric 1024")
+        }
+        #expect(Date().timeIntervalSince(normal) > 29)
+    }
+
+    @Test func `tracked connections of an address that moved to another interface are forgotten, and no others`() throws {
+        let scene = try Self.nodes()
+        let lab = scene.lab
+        // Only a rule that asks for it switches tracking on.
+        try lab.must("nft add table ip t", in: "n1")
+        try lab.must("nft add chain ip t c { type filter hook prerouting priority 0 ; }", in: "n1")
+        try lab.must("nft add rule ip t c ct state new accept", in: "n1")
+        #expect(try scene.pings(1, TunnelLab.pod(3)))
+        #expect(try Lab.run(["ip", "netns", "exec", lab.name("n1"), "ping", "-q", "-c", "1", "-W", "2", "10.0.1.3"]).status == 0)
+        let before = try lab.must("conntrack -L", in: "n1")
+        #expect(before.contains("src=10.65.1.7") && before.contains("dst=10.0.1.3"), "\(before)")
+        try lab.must("ip link add cali1 type veth peer name eth1 netns \(lab.name("p1"))", in: "n1")
+        try lab.must("ip link set cali1 up", in: "n1")
+        try lab.write("second.yaml", Lab.object("WorkloadEndpoint", "p1b", "node: n1, interfaceName: cali1, ipNetworks: [10.65.1.9/32]"))
+        try lab.wait(10, "the second endpoint is there") { try scene.routes(1).contains("10.65.1.9 dev cali1") }
+        #expect(try lab.must("conntrack -L", in: "n1").contains("src=10.65.1.7"))
+        // a sorts before p1, so that it has the address from now on.
+        try lab.write("second.yaml", Lab.object("WorkloadEndpoint", "a", "node: n1, interfaceName: cali1, ipNetworks: [10.65.1.7/32]"))
+        try lab.wait(10, "the address is on the other interface") { try scene.routes(1).contains("10.65.1.7 dev cali1") }
+        try lab.wait(5, "its connections are forgotten") { try !lab.must("conntrack -L", in: "n1").contains("10.65.1.7") }
+        #expect(try lab.must("conntrack -L", in: "n1").contains("dst=10.0.1.3"))
+    }
+
+    @Test func `interfaces before endpoints and after them, renamed, flapping, with another index: the routes follow`() throws {
+        let scene = try Self.nodes()
+        let lab = scene.lab
+        func has(_ text: String) throws -> Bool { try scene.routes(1).contains(text) }
+        func has6(_ text: String) throws -> Bool { try scene.routes(1, "-6").contains(text) }
+        // The endpoint first, with several addresses of both families, floating ones among its fields.
+        try lab.write(
+            "late.yaml",
+            Lab.object(
+                "WorkloadEndpoint", "late",
+                "node: n1, interfaceName: calilate, ipNetworks: [10.65.1.20/32, 10.65.1.21/32, 'fd00:65:1::20/128'], mac: '02:00:00:00:00:20', ipNATs: [{internalIP: 10.65.1.20, externalIP: 198.51.100.1}]"
+            ))
+        try lab.wait(10, "it waits") { try lab.ctl("n1", "endpoints").text.contains("waiting for interface") }
+        try lab.must("ip link add calilate type veth peer name other", in: "n1")
+        try lab.must("ip link set calilate up", in: "n1")
+        func isThere() throws -> Bool { try has("10.65.1.20 dev calilate scope link") && has("10.65.1.21 dev calilate") && has6("fd00:65:1::20 dev calilate") }
+        try lab.wait(5, "the routes are there", until: isThere)
+        #expect(try lab.ctl("n1", "endpoints").text.contains("its floating addresses (ipNATs) are not handled"))
+        for (path, value) in [
+            ("ipv4/conf/calilate/proxy_arp", "1"), ("ipv4/conf/calilate/forwarding", "1"), ("ipv4/conf/calilate/route_localnet", "1"), ("ipv4/conf/calilate/rp_filter", "1"),
+            ("ipv4/neigh/calilate/proxy_delay", "0"), ("ipv6/conf/calilate/proxy_ndp", "1"), ("ipv6/conf/calilate/forwarding", "1"), ("ipv6/conf/calilate/accept_ra", "0"),
+        ] { #expect(try lab.must("cat /proc/sys/net/\(path)", in: "n1") == value + "\n", "\(path)") }
+        #expect(try lab.must("ip neigh show dev calilate", in: "n1").contains("10.65.1.20 lladdr 02:00:00:00:00:20 PERMANENT"))
+        #expect(try lab.must("ip -6 neigh show dev calilate", in: "n1").contains("fd00:65:1::20 lladdr 02:00:00:00:00:20 PERMANENT"))
+        // The plugin gave it no MAC address of Calico's: the pods' gateway is there nevertheless.
+        #expect(try lab.must("ip -6 addr show dev calilate", in: "n1").contains("fe80::ecee:eeff:feee:eeee"))
+        // Renamed away and back.
+        try lab.must("ip link set calilate down", in: "n1")
+        try lab.must("ip link set calilate name renamed", in: "n1")
+        try lab.must("ip link set renamed up", in: "n1")
+        try lab.wait(5, "the routes are gone with the name") { try !has("10.65.1.20") && !has6("fd00:65:1::20") }
+        try lab.must("ip link set renamed down", in: "n1")
+        try lab.must("ip link set renamed name calilate", in: "n1")
+        try lab.must("ip link set calilate up", in: "n1")
+        try lab.wait(5, "they are back with it", until: isThere)
+        // Another interface under the name, with another index, before anybody could look.
+        for _ in 0..<20 {
+            try lab.must("ip link del calilate", in: "n1")
+            try lab.must("ip link add calilate type veth peer name other", in: "n1")
+            try lab.must("ip link set calilate up", in: "n1")
+        }
+        try lab.wait(5, "the routes are on the new one", until: isThere)
+        for _ in 0..<20 {
+            try lab.must("ip link set calilate down", in: "n1")
+            try lab.must("ip link set calilate up", in: "n1")
+        }
+        try lab.wait(5, "flapping ends with routes", until: isThere)
+        // The address of an interface that goes while its endpoint is being deleted.
+        try lab.must("rm \(lab.folder)/resources/late.yaml")
+        try lab.must("ip link del calilate", in: "n1")
+        try lab.wait(10, "nothing is left") { try !has("10.65.1.20") && !has6("fd00:65:1::20") && lab.ctl("n1", "fib").status == 0 }
+        #expect(try scene.pings(1, TunnelLab.pod(3)))
+    }
+
+    @Test func `equal paths go by one group, and a dead one leaves it without a route being rewritten`() throws {
+        let scene = try Self.nodes()
+        let lab = scene.lab
+        // Fifty addresses that n2 and n3 both have, outside of their blocks.
+        for node in [2, 3] {
+            try lab.must("ip link add caliany type veth peer name other", in: "n\(node)")
+            try lab.must("ip link set caliany up", in: "n\(node)")
+        }
+        // The same cost to both.
+        try lab.must("ip route add 10.0.2.2/32 via 10.0.1.254", in: "n1")
+        try lab.must("ip route add 10.0.1.3/32 via 10.0.1.3 dev eth0 onlink", in: "n1")
+        let addresses = (1...50).map { "10.77.0.\($0)/32" }.joined(separator: ", ")
+        try lab.write("any.yaml", [2, 3].map { Lab.object("WorkloadEndpoint", "any\($0)", "node: n\($0), interfaceName: caliany, ipNetworks: [\(addresses)]") }.joined())
+        func lines() throws -> [Substring] { try lab.must("ip -o route show proto 73", in: "n1").split(separator: "\n").filter { $0.contains("10.77.0.") } }
+        try lab.wait(20, "n1 has all of them by both") { try lines().count { $0.contains("via 10.0.1.254") && $0.contains("via 10.0.1.3") } == 50 }
+        let group = try #require(lines().first?.split(separator: " ").drop { $0 != "nhid" }.dropFirst().first, "the routes name a group")
+        #expect(try lines().allSatisfy { $0.contains("nhid \(group) ") })
+        try lab.must("ip route replace unreachable 10.0.1.3/32", in: "n1")
+        try lab.wait(5, "the dead path is out of all of them") { try lines().count { $0.contains("via 10.0.1.254") && !$0.contains("via 10.0.1.3") } == 50 }
+        // The same group: no route was written.
+        let after = try lines()
+        #expect(after.allSatisfy { $0.contains("nhid \(group) ") }, "\(after)")
+        try lab.must("ip route replace 10.0.1.3/32 via 10.0.1.3 dev eth0 onlink", in: "n1")
+        try lab.wait(5, "both are back") { try lines().count { $0.contains("via 10.0.1.254") && $0.contains("via 10.0.1.3") } == 50 }
+        #expect(try lab.ctl("n1", "fib").status == 0)
+    }
+
+    @Test func `a mass withdrawal keeps the routes until they are announced again or released, and a dead next hop ends that`() throws {
+        let lab = try BirdTests.pair()
+        let statics = (0..<40).map { "route 10.66.\($0).0/26 blackhole;" }.joined(separator: "\n")
+        let pool = Lab.object("IPPool", "pool", "cidr: 10.66.0.0/16")
+        let configuration = "nodeMeshMaxRestartTime: 3s"
+        try lab.write("r.yaml", BirdTests.node + pool + Lab.object("BGPConfiguration", "default", configuration) + Lab.object("BGPPeer", "p", "peerIP: 10.0.0.2, asNumber: 64512"))
+        try lab.startAgent("n", in: "node")
+        try BirdTests.startBird(lab, "local 10.0.0.2 as 64512; neighbor 10.0.0.1 as 64512;", statics: statics + "\nroute 10.70.0.0/24 blackhole;")
+        func count() throws -> Int { try BirdTests.routes(lab).split(separator: "\n").count { $0.contains("10.66.") } }
+        try lab.wait(30, "the routes are in the kernel") { try count() == 40 && BirdTests.routes(lab).contains("10.70.0.0/24") }
+        _ = try BirdTests.bird(lab, "disable s4")
+        // What lies outside of the pools goes; the cluster's routes stay.
+        try lab.wait(10, "the other route is gone") { try !BirdTests.routes(lab).contains("10.70.0.0/24") }
+        try lab.wait(5, "the alarm is raised") { try lab.ctl("n", "status").text.contains("40 routes of the cluster were withdrawn at once and are kept") }
+        #expect(try count() == 40)
+        let status = try lab.ctl("n", "status")
+        #expect(status.status == 1)
+        let fib = try lab.ctl("n", "fib", "10.66.7.0/26")
+        #expect(fib.text.contains("held") && fib.text.contains("apusctl fib release"), "\(fib.text)")
+        // Announced again: nothing is kept any more, and nothing was written.
+        _ = try BirdTests.bird(lab, "enable s4")
+        try lab.wait(10, "the alarm is over") { try lab.ctl("n", "status").status == 0 }
+        #expect(try count() == 40)
+        // Released by the operator.
+        _ = try BirdTests.bird(lab, "disable s4")
+        try lab.wait(10, "they are kept again") { try lab.ctl("n", "doctor").text.contains("40 routes are kept") }
+        let release = try lab.ctl("n", "fib", "release")
+        #expect(release.text.contains("let 40 routes go") && release.status == 0, "\(release.text)")
+        try lab.wait(5, "they are gone") { try count() == 0 }
+        // A few may go.
+        _ = try BirdTests.bird(lab, "enable s4")
+        try lab.wait(10, "they are there") { try count() == 40 }
+        // A restart whose peers never come back: the kernel's routes stay.
+        _ = try BirdTests.bird(lab, "down")
+        try lab.restartAgent("n")
+        try lab.wait(20, "the alarm is raised after the restart") { try lab.ctl("n", "status").text.contains("routes of the cluster were withdrawn at once and are kept") }
+        #expect(try count() == 40)
+        // The way to them is gone: so are they.
+        try lab.must("ip link set eth0 down", in: "node")
+        try lab.wait(5, "they are gone") { try count() == 0 && !lab.ctl("n", "status").text.contains("are kept") }
+    }
+
+    @Test func `tables and source addresses go by peer, pool and FelixConfiguration`() throws {
+        let lab = try BirdTests.pair()
+        try lab.must("ip addr add 10.0.0.11/32 dev lo", in: "node")
+        func write(_ peer: String, _ pool: String, _ felix: String) throws {
+            try lab.write(
+                "r.yaml",
+                BirdTests.node + Lab.object("BGPPeer", "p", "peerIP: 10.0.0.2, asNumber: 64512\(peer)") + Lab.object("IPPool", "pool", "cidr: 10.66.0.0/16\(pool)")
+                    + Lab.object("FelixConfiguration", "default", "bpfEnabled: false\(felix)"))
+        }
+        try write("", ", routeTable: 100", ", deviceRouteSourceAddress: 10.0.0.11")
+        try lab.startAgent("n", in: "node")
+        try BirdTests.startBird(
+            lab, "local 10.0.0.2 as 64512; neighbor 10.0.0.1 as 64512;", statics: "route 10.66.1.0/26 blackhole;\nroute 10.70.0.0/24 blackhole;\nroute fd00:70::/64 blackhole;")
+        func table(_ number: String, _ family: String = "-4") throws -> String { try lab.must("ip \(family) route show table \(number) proto 73", in: "node") }
+        try lab.wait(30, "the pool's routes are in its table, with the source of all") {
+            try lab.must("ip route show table all proto 73", in: "node").contains("10.66.1.0/26 via 10.0.0.2 dev eth0 table 100 src 10.0.0.11 metric 1024")
+                && table("main").contains("10.70.0.0/24 via 10.0.0.2 dev eth0 src 10.0.0.11 metric 1024") && table("main", "-6").contains("fd00:70::/64 via fd00::2")
+        }
+        try write(", routeTable: 3000, routeSourceAddress: 10.0.0.1", ", routeTable: 100", ", deviceRouteSourceAddress: 10.0.0.11")
+        try lab.wait(10, "the peer's go before the pool's, and the old places are empty") {
+            try lab.must("ip route show table 3000 proto 73", in: "node").contains("10.66.1.0/26 via 10.0.0.2 dev eth0 src 10.0.0.1 metric 1024")
+                && table("3000", "-6").contains("fd00:70::/64") && !lab.must("ip route show table all", in: "node").contains("table 100") && !table("main").contains("10.70.0.0")
+        }
+        // A restart finds routes in tables that nobody wants any more.
+        try lab.restartAgent("n")
+        try write("", "", "")
+        try lab.wait(20, "all is in the main table without a source") {
+            try table("main").contains("10.66.1.0/26 via 10.0.0.2 dev eth0 metric 1024") && table("main").contains("10.70.0.0/24 via 10.0.0.2 dev eth0 metric 1024")
+                && !lab.must("ip route show table all", in: "node").contains("table 3000")
+        }
+        // A source that is none of this host's is refused by the kernel, and the status says so.
+        try write(", routeSourceAddress: 198.51.100.9", "", "")
+        try lab.wait(10, "the reason is shown") { try lab.ctl("n", "fib").text.contains("source address 198.51.100.9 is none of this host's") }
+        try lab.must("ip addr add 198.51.100.9/32 dev lo", in: "node")
+        try lab.wait(10, "with the address it goes in") { try table("main").contains("10.70.0.0/24 via 10.0.0.2 dev eth0 src 198.51.100.9 metric 1024") }
+    }
+
+    @Test func `beside Felix: its host routes are learned, announced where they are no block's, and never touched`() throws {
+        let lab = try BirdTests.pair()
+        for name in ["caliaaa", "calibbb"] {
+            try lab.must("ip link add \(name) type veth peer name x\(name.dropFirst(4))", in: "node")
+            try lab.must("ip link set \(name) up", in: "node")
+        }
+        // As Felix writes them: protocol boot, scope link; one inside our block, one borrowed, one elevated.
+        for route in ["10.65.1.7/32 dev caliaaa", "10.65.200.9/32 dev calibbb", "10.65.1.8/32 dev calibbb metric 512"] {
+            try lab.must("ip route add \(route) scope link proto boot", in: "node")
+        }
+        let pools = Lab.object("IPPool", "plain", "cidr: 10.65.0.0/16") + Lab.object("IPPool", "tunnel", "cidr: 10.66.0.0/16, vxlanMode: Always")
+        try lab.write("r.yaml", BirdTests.node + pools + Lab.object("BGPPeer", "p", "peerIP: 10.0.0.2, asNumber: 64512"))
+        try lab.startAgent("n", in: "node", arguments: ["--program", "remote"])
+        try BirdTests.startBird(
+            lab, "local 10.0.0.2 as 64512; neighbor 10.0.0.1 as 64512;", statics: "route 10.65.3.0/26 blackhole;\nroute 10.66.3.0/26 blackhole;\nroute 10.65.200.9/32 blackhole;")
+        try lab.wait(30, "block, borrowed and elevated addresses are announced") {
+            let table = try BirdTests.bird(lab, "show route protocol n")
+            return table.contains("10.65.1.0/26") && table.contains("10.65.200.9/32") && table.contains("10.65.1.8/32") && !table.contains("10.65.1.7/32")
+        }
+        try lab.wait(10, "plain routes are ours, tunnels are Felix's") {
+            try BirdTests.routes(lab).contains("10.65.3.0/26 via 10.0.0.2") && !BirdTests.routes(lab).contains("10.66.3.0/26")
+        }
+        #expect(try BirdTests.routes(lab).contains("blackhole 10.65.1.0/26"))
+        #expect(try !BirdTests.routes(lab).contains("10.65.200.9"))
+        #expect(try !lab.must("ip link show", in: "node").contains("vxlan"))
+        #expect(try lab.ctl("n", "fib").status == 0)
+        // Felix takes one away and writes another.
+        try lab.must("ip route del 10.65.200.9/32 dev calibbb", in: "node")
+        try lab.must("ip route add 10.65.201.1/32 dev calibbb scope link proto boot", in: "node")
+        try lab.wait(10, "the announcements follow") {
+            let table = try BirdTests.bird(lab, "show route protocol n")
+            return table.contains("10.65.201.1/32") && !table.contains("10.65.200.9/32")
+        }
+        // What another announces of the address that is not here any more leads there.
+        try lab.wait(10, "the peer's route is used now") { try BirdTests.routes(lab).contains("10.65.200.9 via 10.0.0.2") }
+        #expect(try lab.must("ip route show proto boot", in: "node").split(separator: "\n").count == 3)
+    }
+
+    @Test func `local only: pods and blocks are programmed and announced, and no route to another node is`() throws {
+        let lab = try BirdTests.pair()
+        try lab.must("ip link add cali0 type veth peer name x0", in: "node")
+        try lab.must("ip link set cali0 up", in: "node")
+        let pod = Lab.object("WorkloadEndpoint", "p", "node: n, interfaceName: cali0, ipNetworks: [10.65.1.7/32]")
+        try lab.write("r.yaml", BirdTests.node + pod + Lab.object("BGPPeer", "p", "peerIP: 10.0.0.2, asNumber: 64512"))
+        try lab.startAgent("n", in: "node", arguments: ["--program", "local"])
+        try BirdTests.startBird(lab, "local 10.0.0.2 as 64512; neighbor 10.0.0.1 as 64512;", statics: "route 10.70.0.0/24 blackhole;")
+        try lab.wait(30, "the block is announced, and the peer's route is known") {
+            try BirdTests.bird(lab, "show route protocol n").contains("10.65.1.0/26") && lab.ctl("n", "routes").text.contains("10.70.0.0/24")
+        }
+        let routes = try BirdTests.routes(lab)
+        #expect(routes.contains("10.65.1.7 dev cali0") && routes.contains("blackhole 10.65.1.0/26") && !routes.contains("10.70.0.0/24"), "\(routes)")
+        #expect(try lab.ctl("n", "status").status == 0)
+        let wrong = try Lab.run([Lab.products + "/apusd", "agent", "--program", "some", "--node", "n", "--resources", lab.folder + "/resources"])
+        #expect(wrong.status == 2 && wrong.text.contains("it must be all, local or remote"))
+    }
+
+    @Test func `doctor finds what keeps packets from going`() throws {
+        let scene = try TunnelLab(pool: ", vxlanMode: Always")
+        let lab = scene.lab
+        try lab.wait(30, "routes are there") { try scene.routes(1).contains("10.65.2.0/26 via") && scene.routes(1).contains("10.65.3.0/26 via") }
+        try lab.wait(10, "all peers are up") { try lab.ctl("n1", "doctor").text.contains("are established") }
+        let well = try lab.ctl("n1", "doctor")
+        #expect(well.status == 0 && !well.text.contains("FAULT"), "\(well.text)")
+        #expect(well.text.contains("net.ipv4.ip_forward is 1") && well.text.contains("no chain at the forward hook has policy drop"), "\(well.text)")
+        #expect(well.text.contains("has no ipv4VXLANTunnelAddr") && well.text.contains("set the CNI plugin's mtu to 1450"), "\(well.text)")
+        try lab.must("sysctl -q -w net.ipv4.ip_forward=0", in: "n1")
+        try lab.must("sysctl -q -w net.ipv4.conf.cali0.proxy_arp=0", in: "n1")
+        try lab.must("nft add table inet t", in: "n1")
+        try lab.must("nft add chain inet t f { type filter hook forward priority 0 ; policy drop ; }", in: "n1")
+        try lab.must("ip route del default", in: "n1")
+        try lab.must("ip route add 10.0.2.0/24 via 10.0.1.254", in: "n1")
+        try lab.must("ip route add 10.65.77.0/26 via 10.0.1.254 proto bird", in: "n1")
+        try lab.wait(5, "it sees the kernel's routes") { try lab.ctl("n1", "doctor").text.contains("protocol 12") }
+        let ill = try lab.ctl("n1", "doctor")
+        #expect(ill.status == 1)
+        for text in [
+            "net.ipv4.ip_forward is 0", "net.ipv4.conf.cali0.proxy_arp", "chain inet t f has policy drop", "no route to 169.254.1.1", "are of protocol 12 (BIRD)",
+        ] { #expect(ill.text.contains(text), "\(text) is not in \(ill.text)") }
+        #expect(try lab.ctl("n1", "doctor", "-o", "json").text.contains("\"verdict\" : \"fault\""))
+    }
+}
