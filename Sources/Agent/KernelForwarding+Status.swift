@@ -10,6 +10,8 @@ extension KernelForwarding {
         status.routesInKernel = delta.kernelCount
         status.problems += tunnels.problems
         status.routesHeld = breaker.held.count
+        status.audits = auditCount
+        status.auditFindings = auditFindings
         if breaker.isTripped {
             status.problems.append("\(breaker.held.count) routes of the cluster were withdrawn at once and are kept (massWithdrawal): apusctl fib release lets them go")
         }

@@ -47,6 +47,14 @@ final class KernelForwarding: ForwardingPlane {
     /// Where pods of this node were reached, so that the connections of an address that moved are forgotten.
     private var podWays: [IPAddress: InterfaceIndex] = [:]
     private let conntrack: ConntrackFlusher?
+    private var audit: RouteAudit
+    /// When the next slice of the audit is read, or the next audit begins.
+    private var auditAt: Instant
+    /// Pause between two slices: a table of 100,000 routes is read in about a second.
+    private static let auditPause = Duration.milliseconds(2)
+    private(set) var auditCount = 0
+    /// Differences that audits found and notifications had not told of.
+    private(set) var auditFindings = 0
     private var events: [KernelEvent] = []
     private var needsDump = false
     private var needsNextHopRefresh = false
@@ -88,6 +96,8 @@ final class KernelForwarding: ForwardingPlane {
         if !settings.isDryRun { try bulk.adoptObjects() }
         writer = try FIBWriter(bulk)
         delta = DeltaTracker(seed: UInt64(truncatingIfNeeded: now.nanoseconds))
+        audit = try RouteAudit(ownership: settings.ownership)
+        auditAt = now + state.auditInterval
         startDeadline = now + .seconds(2)
         sweepDeadline = now + settings.restartTime
         try dumpAll()
@@ -171,8 +181,8 @@ final class KernelForwarding: ForwardingPlane {
         case .ownRouteRemoved(let route):
             if !inFlight.isEmpty { needsDump = true }
             delta.kernelLost(route.prefix, metric: route.metric, table: route.table)
-        case .foreignRoute(let route):
-            delta.foreignAdded(route)
+        case .foreignRoute(let route, let replaces):
+            delta.foreignAdded(route, replaces: replaces)
             observe(route, isThere: true)
             needsNextHopRefresh = true
         case .foreignRouteRemoved(let route):
@@ -264,6 +274,7 @@ final class KernelForwarding: ForwardingPlane {
         needsNextHopRefresh = true
         breaker.percent = new.massWithdrawalPercent
         breaker.minimum = new.massWithdrawalMinimum
+        auditAt = min(auditAt, now + new.auditInterval)
         tunnels.configure(new.tunnels)
         peerPlacements = [:]
         // What is programmed at all, or by which way, has changed.
@@ -303,6 +314,7 @@ final class KernelForwarding: ForwardingPlane {
             }
         }
         sweep(&speaker, now)
+        auditSlice(now)
         local.handleTimeouts(now: now)
         if tunnels.reconcile(&interfaces, &table, isDryRun: settings.isDryRun, now: now, logger: logger) {
             for family in AddressFamily.allCases { takeAll(family, speaker) }
@@ -343,6 +355,33 @@ final class KernelForwarding: ForwardingPlane {
 
     /// Refusals of one batch that are logged one by one.
     private static let loggedFailures = 3
+
+    /// A slice of the audit, where one is due: what notifications missed is found and put right (SPEC, promise 8).
+    private func auditSlice(_ now: Instant) {
+        guard auditAt <= now else { return }
+        if !delta.isAuditing {
+            guard audit.begin() else {
+                auditAt = now + state.auditInterval
+                return
+            }
+            delta.beginAudit()
+        }
+        switch audit.read({ delta.auditSaw($0) }) {
+        case .more:
+            // A dump that came between has read everything anyway.
+            auditAt = now + (delta.isAuditing ? KernelForwarding.auditPause : state.auditInterval)
+        case .complete:
+            let found = delta.endAudit()
+            auditCount += 1
+            auditFindings += found
+            tunnels.forgetEntries()
+            if found > 0 { logger.warning("the audit found routes that no notification told of; they are put right", metadata: ["routes": "\(found)"]) }
+            auditAt = now + state.auditInterval
+        case .broken:
+            delta.cancelAudit()
+            auditAt = now + state.auditInterval
+        }
+    }
 
     private static func hasSeveralHops(_ operation: FIBOperation) -> Bool {
         switch operation {
@@ -425,6 +464,6 @@ final class KernelForwarding: ForwardingPlane {
     }
 
     var nextDeadline: Instant? {
-        [delta.nextRetry, tunnels.retryAt, local.nextDeadline, sweepCheck, isStarting ? startDeadline : nil].compactMap { $0 }.min()
+        [delta.nextRetry, auditAt, tunnels.retryAt, local.nextDeadline, sweepCheck, isStarting ? startDeadline : nil].compactMap { $0 }.min()
     }
 }

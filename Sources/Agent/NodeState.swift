@@ -52,6 +52,8 @@ struct NodeState: Hashable {
     /// Metric of a pod that is being moved here, by family index.
     var elevatedMetrics = [FIBRoute.elevatedMetric, FIBRoute.elevatedMetric]
     var allowsSpoofing = false
+    /// Time between two audits of the kernel's routes.
+    var auditInterval = Duration.seconds(90)
     /// How the names of pods' interfaces begin.
     var interfacePrefixes = ["cali"]
 
@@ -78,6 +80,7 @@ struct NodeState: Hashable {
         let felix = resources.felix(of: node)
         elevatedMetrics = felix.elevatedPriority.map { $0 ?? FIBRoute.elevatedMetric }
         allowsSpoofing = felix.allowsSpoofing ?? false
+        auditInterval = felix.routeRefreshInterval ?? auditInterval
         interfacePrefixes = felix.interfacePrefixes ?? interfacePrefixes
         if resources.peers.contains(where: { $0.peer.localWorkloadSelector != nil }) {
             loopbackAddresses = configuration.localWorkloadPeering.compactMap { $0 }

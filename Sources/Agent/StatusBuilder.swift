@@ -314,6 +314,8 @@ struct StatusBuilder {
         gauge("fib_routes_kernel", "Routes of ours that the kernel has.", [("", "\(status.routesInKernel)")])
         gauge("fib_routes_missing", "Disagreement between RIB and FIB; 0 when all is well.", [("", "\(status.routesMissing)")])
         gauge("fib_routes_held", "Routes that are kept though nearly all were withdrawn at once.", [("", "\(status.routesHeld)")])
+        gauge("fib_audits_total", "Audits of the kernel's routes.", [("", "\(status.audits)")], type: "counter")
+        gauge("fib_audit_findings_total", "Differences that audits found and no notification had told of.", [("", "\(status.auditFindings)")], type: "counter")
         gauge("fib_repairs_total", "Own routes that others removed or altered and that were put back.", [("", "\(status.routesRepaired)")], type: "counter")
         gauge("clients_established", "Route reflector clients whose session is up.", [("", "\(status.load.clientsEstablished)")])
         gauge("update_groups", "Groups of peers that share one encoding.", [("", "\(status.updateGroups)")])

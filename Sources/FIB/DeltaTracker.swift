@@ -71,7 +71,17 @@ package struct DeltaTracker: ~Copyable {
         var isInFlight: [Bool] = []
         /// The kernel's state before the dump that is going on.
         var before: [Value] = []
+        /// What the audit that is going on has made of each: empty while there is none.
+        var audit: [AuditMark] = []
         init(prefixes: PrefixTable) { self.prefixes = prefixes }
+    }
+
+    private enum AuditMark: UInt8, Sendable {
+        case unseen
+        /// The kernel's list had it as it is known.
+        case seen
+        /// It changed since the audit began: what the list says of it may be older.
+        case changed
     }
 
     private struct Failure: Sendable {
@@ -121,6 +131,8 @@ package struct DeltaTracker: ~Copyable {
     /// Deletion is off until the picture is whole: a restarted process adopts.
     package private(set) var isDeletionAllowed = false
     private var isDumping = false
+    package private(set) var isAuditing = false
+    private var auditFindings = 0
     package private(set) var desiredCount = 0
     package private(set) var kernelCount = 0
     /// Own routes that somebody else removed or altered and that were put back.
@@ -209,6 +221,7 @@ package struct DeltaTracker: ~Copyable {
         guard known != value else { return }
         if known == wanted && wanted.isPresent && !isDumping { repairCount += 1 }
         families[family].kernel[slot] = value
+        noteChange(family, slot)
         if !isDumping, value != wanted { markDirty(prefix, slot) }
     }
 
@@ -220,6 +233,7 @@ package struct DeltaTracker: ~Copyable {
         let family = prefix.family.index
         guard families[family].kernel[slot].isPresent, key(prefix, families[family].kernel[slot]) == gone else { return }
         families[family].kernel[slot] = Value()
+        noteChange(family, slot)
         kernelCount -= 1
         if families[family].desired[slot].isPresent { repairCount += 1 }
         markDirty(prefix, slot)
@@ -239,6 +253,7 @@ package struct DeltaTracker: ~Copyable {
                 now.nextHops = after
                 value = self.value(of: now)
                 families[family.index].kernel[slot] = value
+                noteChange(family.index, slot)
             }
         }
     }
@@ -252,7 +267,11 @@ package struct DeltaTracker: ~Copyable {
         }
     }
 
-    package mutating func foreignAdded(_ route: ForeignRoute) { foreign.insert(route) }
+    /// `replaces`: it took the place of whatever was there, ours included; the kernel says nothing else of that.
+    package mutating func foreignAdded(_ route: ForeignRoute, replaces: Bool = false) {
+        foreign.insert(route)
+        if replaces { kernelLost(route.prefix, metric: route.metric) }
+    }
 
     /// A foreign route went: what it was in the way of is tried again.
     package mutating func foreignRemoved(_ route: ForeignRoute) {
@@ -265,6 +284,7 @@ package struct DeltaTracker: ~Copyable {
 
     /// A dump of the kernel's table begins: what it does not mention is gone.
     package mutating func beginDump() {
+        cancelAudit()
         isDumping = true
         surplus = []
         kernelCount = 0
@@ -295,6 +315,59 @@ package struct DeltaTracker: ~Copyable {
                 markDirty(prefix, slot)
             }
         }
+    }
+
+    // MARK: Audit
+
+    /// An audit begins: the kernel's routes are read in slices, while all else goes on, to find what notifications missed.
+    package mutating func beginAudit() {
+        for family in 0..<2 { families[family].audit = [AuditMark](repeating: .unseen, count: families[family].kernel.count) }
+        isAuditing = true
+    }
+
+    /// The kernel's list has a route of ours.
+    package mutating func auditSaw(_ route: FIBRoute) {
+        guard isAuditing else { return }
+        let family = route.prefix.family.index
+        if let slot = index(route.prefix), slot < families[family].audit.count {
+            let known = families[family].kernel[slot]
+            if families[family].audit[slot] == .changed || families[family].isInFlight[slot] { return }
+            if known == value(of: route) {
+                families[family].audit[slot] = .seen
+                return
+            }
+            if !surplus.isEmpty, surplus.contains(Key(prefix: route.prefix, metric: route.metric, table: route.table)) { return }
+        } else if let slot = index(route.prefix), families[family].kernel[slot].isPresent || families[family].isInFlight[slot] {
+            return
+        }
+        auditFindings += 1
+        kernelHas(route)
+    }
+
+    /// The list is complete. Answers how many routes it found missing, altered or unknown.
+    package mutating func endAudit() -> Int {
+        guard isAuditing else { return 0 }
+        for family in AddressFamily.allCases {
+            for slot in families[family.index].audit.indices where families[family.index].audit[slot] == .unseen {
+                let known = families[family.index].kernel[slot]
+                guard known.isPresent, !families[family.index].isInFlight[slot], let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot)) else { continue }
+                auditFindings += 1
+                kernelLost(prefix, metric: known.metric, table: table(known))
+            }
+        }
+        cancelAudit()
+        defer { auditFindings = 0 }
+        return auditFindings
+    }
+
+    /// The list cannot be trusted.
+    package mutating func cancelAudit() {
+        isAuditing = false
+        for family in 0..<2 { families[family].audit = [] }
+    }
+
+    private mutating func noteChange(_ family: Int, _ slot: Int) {
+        if isAuditing, slot < families[family].audit.count { families[family].audit[slot] = .changed }
     }
 
     // MARK: The difference
@@ -329,6 +402,10 @@ package struct DeltaTracker: ~Copyable {
                 let replaces = present.isPresent && sharePlace(present, wanted)
                 if !replaces, wantedRoute.table == Ownership.mainTable, let other = foreign.find(prefix, metric: wanted.metric) {
                     fail(prefix, .foreignRoute(routeProtocol: other.routeProtocol), now)
+                    // What we have in another place leads elsewhere, and would go before the foreign one.
+                    if present.isPresent, isDeletionAllowed {
+                        deletions.append(Planned(operation: .delete(prefix, metric: present.metric, table: table(present)), slot: slot, value: present))
+                    }
                 } else {
                     let operation = Planned(operation: replaces ? .replace(wantedRoute) : .add(wantedRoute), slot: slot, value: wanted)
                     if wanted.kind == .blackhole {
@@ -425,6 +502,7 @@ package struct DeltaTracker: ~Copyable {
             markDirty(prefix, slot)
         }
         families[family].kernel[slot] = value
+        noteChange(family, slot)
         if !failures.isEmpty { failures[prefix] = nil }
         if families[family].desired[slot] != value { markDirty(prefix, slot) }
     }
@@ -435,6 +513,7 @@ package struct DeltaTracker: ~Copyable {
         let family = prefix.family.index
         if families[family].kernel[slot].isPresent, key(prefix, families[family].kernel[slot]) == gone {
             families[family].kernel[slot] = Value()
+            noteChange(family, slot)
             kernelCount -= 1
         }
         if !failures.isEmpty { failures[prefix] = nil }

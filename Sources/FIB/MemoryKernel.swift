@@ -53,7 +53,15 @@ package struct MemoryKernel: KernelRouteTable, Sendable {
     }
 
     /// Somebody else removes one of our routes.
-    package mutating func removeBehindOurBack(_ prefix: Prefix, metric: UInt32) { own[Key(prefix: prefix, metric: metric)] = nil }
+    package mutating func removeBehindOurBack(_ prefix: Prefix, metric: UInt32, table: UInt32 = Ownership.mainTable) {
+        own[Key(prefix: prefix, metric: metric, table: table)] = nil
+    }
+    /// Somebody else writes over whatever is there (`ip route replace`).
+    package mutating func replaceBehindOurBack(_ route: ForeignRoute) {
+        let key = Key(prefix: route.prefix, metric: route.metric)
+        own[key] = nil
+        foreign[key] = route
+    }
     /// A route of ours that is there before the process starts.
     package mutating func preset(_ route: FIBRoute) { own[Key(prefix: route.prefix, metric: route.metric, table: route.table)] = route }
 }

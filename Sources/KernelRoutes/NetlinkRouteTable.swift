@@ -12,7 +12,8 @@ package enum KernelEvent: Sendable {
     case addressRemoved(InterfaceAddress)
     case ownRoute(FIBRoute)
     case ownRouteRemoved(FIBRoute)
-    case foreignRoute(ForeignRoute)
+    /// `replaces`: it took the place of whatever was there.
+    case foreignRoute(ForeignRoute, replaces: Bool)
     case foreignRouteRemoved(ForeignRoute)
     /// A permanent neighbour or forwarding entry, of any interface.
     case entry(TunnelEntry, InterfaceIndex)
@@ -418,7 +419,7 @@ func decodeEvent(_ header: UnsafePointer<nlmsghdr>, _ ownership: Ownership) -> K
     case Int32(APUS_RTM_NEWROUTE):
         switch RouteCodec.decode(header, ownership) {
         case .own(let route): return .ownRoute(route)
-        case .foreign(let route): return .foreignRoute(route)
+        case .foreign(let route): return .foreignRoute(route, replaces: header.pointee.nlmsg_flags & UInt16(APUS_NLM_REPLACE) != 0)
         case nil: return nil
         }
     case Int32(APUS_RTM_DELROUTE):

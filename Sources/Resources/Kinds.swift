@@ -192,6 +192,7 @@ package struct FelixConfiguration: Sendable, Hashable {
     package var elevatedPriority: [UInt32?] = [nil, nil]
     package var forwardsPackets: Bool?
     package var allowsSpoofing: Bool?
+    package var routeRefreshInterval: Duration?
     package init() {}
 
     /// This one's fields, and `other`'s where this one says nothing.
@@ -204,6 +205,7 @@ package struct FelixConfiguration: Sendable, Hashable {
         result.deviceRouteProtocol = deviceRouteProtocol ?? other.deviceRouteProtocol
         result.forwardsPackets = forwardsPackets ?? other.forwardsPackets
         result.allowsSpoofing = allowsSpoofing ?? other.allowsSpoofing
+        result.routeRefreshInterval = routeRefreshInterval ?? other.routeRefreshInterval
         for family in AddressFamily.allCases {
             result.vxlanMTU[family.index] = vxlanMTU[family.index] ?? other.vxlanMTU[family.index]
             result.deviceRouteSource[family.index] = deviceRouteSource[family.index] ?? other.deviceRouteSource[family.index]

@@ -18,6 +18,9 @@ extension Schemas {
             FieldSpec("ipv6ElevatedRoutePriority", .integer(1...65535), default: "512", .live, "The same for IPv6."),
             FieldSpec("ipForwarding", .choice(["Enabled", "Disabled"]), default: "Enabled", .restart, "Whether the agent switches forwarding on."),
             FieldSpec(
+                "routeRefreshInterval", .duration, default: "90s", .live,
+                "Time between two audits: the kernel's routes are read in slices, and what no notification told of is put right."),
+            FieldSpec(
                 "workloadSourceSpoofing", .choice(["Disabled", "Any"]), default: "Disabled", .live,
                 "Any: pods may send with any source address (rp_filter 0 on their interfaces)."),
             FieldSpec("vxlanVNI", .integer(1...16_777_215), default: "4096", .live, "VXLAN network identifier."),

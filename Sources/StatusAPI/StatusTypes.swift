@@ -72,6 +72,9 @@ package struct DaemonStatus: Codable, Sendable {
     package var routesRepaired: Int
     /// Routes that are kept though nearly all were withdrawn at once.
     package var routesHeld = 0
+    /// Audits of the kernel's routes, and what they found that no notification had told of.
+    package var audits = 0
+    package var auditFindings = 0
     package var ownPrefixes: [OwnPrefixStatus]
     /// What is wrong with the resources, a sentence each.
     package var problems: [String]

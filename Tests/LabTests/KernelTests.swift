@@ -180,7 +180,7 @@ import Testing
             _ = waitReadable(monitor.fd, milliseconds: 2000)
             while monitor.read(budget: 100, into: &events) {}
             #expect(events.contains { if case .ownRouteRemoved(route) = $0 { true } else { false } })
-            #expect(events.contains { if case .foreignRoute(let foreign) = $0 { foreign.prefix.description == "10.66.0.0/24" } else { false } })
+            #expect(events.contains { if case .foreignRoute(let foreign, _) = $0 { foreign.prefix.description == "10.66.0.0/24" } else { false } })
         }
     }
 }

@@ -1,0 +1,69 @@
+internal import CLibMNL
+package import FIB
+internal import Glibc
+package import LinuxIO
+
+/// Reads the kernel's routes in slices: a dump whose parts are taken a few at a time, so that no turn waits for a large table.
+package struct RouteAudit: ~Copyable {
+    package enum Progress: Sendable {
+        /// More is to be read.
+        case more
+        case complete
+        /// The table changed in a way that the kernel cannot list consistently, or the socket failed: begin again.
+        case broken
+    }
+
+    private var socket: NetlinkSocket
+    private var isListing = false
+    private let ownership: Ownership
+    private let buffer: UnsafeMutableRawBufferPointer
+    private var sequence: UInt32 = 1
+    private var isConsistent = true
+
+    package init(ownership: Ownership) throws(SystemError) {
+        socket = try NetlinkSocket(groups: 0, receiveBuffer: 1 << 20, isNonBlocking: true)
+        self.ownership = ownership
+        buffer = .allocate(byteCount: 1 << 15, alignment: 16)
+    }
+
+    deinit { buffer.deallocate() }
+
+    /// Asks for the list of all tables, both families. False where the kernel refuses.
+    package mutating func begin() -> Bool {
+        guard let base = buffer.baseAddress else { return false }
+        // What is left of a list that was given up goes with its socket.
+        if isListing {
+            guard let fresh = try? NetlinkSocket(groups: 0, receiveBuffer: 1 << 20, isNonBlocking: true) else { return false }
+            socket = fresh
+        }
+        isListing = true
+        sequence &+= 1
+        isConsistent = true
+        guard let header = apus_mnl_begin(base, UInt16(APUS_RTM_GETROUTE), UInt16(APUS_NLM_DUMP), sequence) else { return false }
+        apus_mnl_rtgenmsg(header, UInt8(AF_UNSPEC))
+        return socket.send(base, Int(header.pointee.nlmsg_len)) == 0
+    }
+
+    /// The next part of the list: up to 32 KB, some three hundred routes. Hands over those that are ours.
+    package mutating func read(_ body: (FIBRoute) -> Void) -> Progress {
+        guard case .messages(let count) = socket.receive(buffer) else { return .broken }
+        var isDone = false
+        var isIntact = isConsistent
+        let ownership = ownership
+        let wanted = sequence
+        forEachMessage(buffer, count) { header in
+            guard header.pointee.nlmsg_seq == wanted else { return true }
+            if header.pointee.nlmsg_flags & UInt16(APUS_NLM_DUMP_INTR) != 0 { isIntact = false }
+            switch Int(header.pointee.nlmsg_type) {
+            case APUS_NLMSG_DONE: isDone = true
+            case APUS_NLMSG_ERROR: (isDone, isIntact) = (true, false)
+            default: if case .own(let route)? = RouteCodec.decode(header, ownership) { body(route) }
+            }
+            return !isDone
+        }
+        isConsistent = isIntact
+        if !isDone { return .more }
+        isListing = false
+        return isIntact ? .complete : .broken
+    }
+}
