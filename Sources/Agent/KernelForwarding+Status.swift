@@ -11,6 +11,7 @@ extension KernelForwarding {
         status.problems += tunnels.problems
         status.routesHeld = breaker.held.count
         status.audits = auditCount
+        status.resyncs = resyncs
         status.auditFindings = auditFindings
         if breaker.isTripped {
             status.problems.append("\(breaker.held.count) routes of the cluster were withdrawn at once and are kept (massWithdrawal): apusctl fib release lets them go")

@@ -53,6 +53,8 @@ final class KernelForwarding: ForwardingPlane {
     /// Pause between two slices: a table of 100,000 routes is read in about a second.
     private static let auditPause = Duration.milliseconds(2)
     private(set) var auditCount = 0
+    /// Times that notifications were lost, and everything was read again.
+    private(set) var resyncs = 0
     /// Differences that audits found and notifications had not told of.
     private(set) var auditFindings = 0
     private var events: [KernelEvent] = []
@@ -192,7 +194,9 @@ final class KernelForwarding: ForwardingPlane {
         case .entry(let entry, let index): tunnels.entryAdded(entry, index)
         case .entryRemoved(let entry, let index): tunnels.entryRemoved(entry, index)
         case .neighbourLost(let address, let index): tunnels.neighbourLost(address, index)
-        case .overflow: needsDump = true
+        case .overflow:
+            if !needsDump { resyncs += 1 }
+            needsDump = true
         }
     }
 

@@ -316,6 +316,7 @@ struct StatusBuilder {
         gauge("fib_routes_held", "Routes that are kept though nearly all were withdrawn at once.", [("", "\(status.routesHeld)")])
         gauge("fib_audits_total", "Audits of the kernel's routes.", [("", "\(status.audits)")], type: "counter")
         gauge("fib_audit_findings_total", "Differences that audits found and no notification had told of.", [("", "\(status.auditFindings)")], type: "counter")
+        gauge("fib_resyncs_total", "Times that the kernel's notifications were lost and everything was read again.", [("", "\(status.resyncs)")], type: "counter")
         gauge("fib_repairs_total", "Own routes that others removed or altered and that were put back.", [("", "\(status.routesRepaired)")], type: "counter")
         gauge("clients_established", "Route reflector clients whose session is up.", [("", "\(status.load.clientsEstablished)")])
         gauge("update_groups", "Groups of peers that share one encoding.", [("", "\(status.updateGroups)")])

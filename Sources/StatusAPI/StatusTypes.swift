@@ -75,6 +75,8 @@ package struct DaemonStatus: Codable, Sendable {
     /// Audits of the kernel's routes, and what they found that no notification had told of.
     package var audits = 0
     package var auditFindings = 0
+    /// Times that the kernel's notifications were lost and everything was read again.
+    package var resyncs = 0
     package var ownPrefixes: [OwnPrefixStatus]
     /// What is wrong with the resources, a sentence each.
     package var problems: [String]

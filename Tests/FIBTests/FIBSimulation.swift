@@ -40,7 +40,9 @@ struct Seeded: RandomNumberGenerator {
 
         func prefix() -> Prefix { Prefix(IPAddress(v4: 0x0A00_0000 + UInt32.random(in: 0..<24, using: &random) * 64), length: Bool.random(using: &random) ? 26 : 32) }
         func route(_ prefix: Prefix) -> FIBRoute {
-            let hops = (0..<Int.random(in: 0...3, using: &random)).map { FIBNextHop(gateway: IPAddress(v4: 0x0A01_0000 + UInt32($0)), interface: InterfaceIndex(rawValue: 2), isOnlink: true) }
+            let hops = (0..<Int.random(in: 0...3, using: &random)).map {
+                FIBNextHop(gateway: IPAddress(v4: 0x0A01_0000 + UInt32($0)), interface: InterfaceIndex(rawValue: 2), isOnlink: true)
+            }
             return FIBRoute(
                 prefix: prefix, kind: hops.isEmpty ? .blackhole : .unicast, metric: Bool.random(using: &random) ? 1024 : 512, nextHops: hops,
                 table: Int.random(in: 0..<8, using: &random) == 0 ? 100 : 254)

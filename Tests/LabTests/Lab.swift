@@ -6,6 +6,7 @@ final class Lab {
     static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
     /// The folder with apusd and apusctl: beside the test bundle.
     static var products: String {
+        if let folder = ProcessInfo.processInfo.environment["APUS_BIN"] { return folder }
         var folder = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().path
         if !FileManager.default.fileExists(atPath: folder + "/apusd") { folder = root + "/.build/debug" }
         return folder
@@ -108,6 +109,9 @@ final class Lab {
         agents[node] = (process, namespace, arguments, mode)
         return process
     }
+
+    /// Stops a daemon as it stands, without killing it, and lets it go on.
+    func signalAgent(_ node: String, _ signal: Int32) throws { kill(try #require(agents[node]).process.processIdentifier, signal) }
 
     /// Kills a daemon as it stands and starts it again.
     func restartAgent(_ node: String) throws {

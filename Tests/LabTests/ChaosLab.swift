@@ -1,0 +1,152 @@
+import Foundation
+import Testing
+
+/// Everything that somebody else can do to the kernel's routes at once, on the machine's kernel.
+@Suite(.serialized) struct ChaosLab {
+    static let routeCount = 2000
+
+    /// A node with a pod and 2,000 routes of a peer; on a second link, which nothing happens to, a host that the pod pings all the time.
+    final class Scene {
+        let lab: Lab
+        init() throws {
+            lab = try BirdTests.pair()
+            try lab.addNamespace("pod")
+            try lab.addNamespace("far")
+            try lab.must("ip link add cali0 type veth peer name eth0 netns \(lab.name("pod"))", in: "node")
+            try lab.must("ip link set cali0 address ee:ee:ee:ee:ee:ee up", in: "node")
+            try lab.must("ip link set eth0 up", in: "pod")
+            try lab.must("ip addr add 10.65.1.7/32 dev eth0", in: "pod")
+            try lab.must("ip route add 169.254.1.1 dev eth0 scope link", in: "pod")
+            try lab.must("ip route add default via 169.254.1.1 dev eth0", in: "pod")
+            try lab.link("node", "eth1", "far", "eth0")
+            try lab.must("ip addr add 10.0.9.1/24 dev eth1", in: "node")
+            try lab.must("ip addr add 10.0.9.2/24 dev eth0", in: "far")
+            try lab.must("ip route add default via 10.0.9.1", in: "far")
+            try lab.must("ip route add default via 10.0.9.2", in: "node")
+            let pod = Lab.object("WorkloadEndpoint", "p", "node: n, interfaceName: cali0, ipNetworks: [10.65.1.7/32]")
+            try lab.write("r.yaml", BirdTests.node + pod + Lab.object("BGPPeer", "p", "peerIP: 10.0.0.2, asNumber: 64512, holdTime: 90s"))
+            try lab.startAgent("n", in: "node")
+            let statics = (0..<ChaosLab.routeCount).map { "route 10.\(128 + $0 / 256).\($0 % 256).0/24 blackhole;" }.joined(separator: "\n")
+            try BirdTests.startBird(lab, "local 10.0.0.2 as 64512; neighbor 10.0.0.1 as 64512;", statics: statics + "\nroute fd00:70::/64 blackhole;")
+            try lab.wait(30, "all routes are there", until: isAsDesired)
+        }
+
+        /// The kernel has exactly what is wanted, by the kernel's own word and by the agent's.
+        func isAsDesired() throws -> Bool {
+            let routes = try lab.must("ip route show proto 73", in: "node").split(separator: "\n")
+            let learned = routes.count { $0.contains("via 10.0.0.2 dev eth0 metric 1024 onlink") }
+            return try learned == ChaosLab.routeCount && routes.count == ChaosLab.routeCount + 2 && routes.contains { $0.contains("10.65.1.7 dev cali0") }
+                && routes.contains { $0.contains("blackhole 10.65.1.0/26") } && lab.must("ip -6 route show fd00:70::/64 proto 73", in: "node").contains("via fd00::2")
+                && lab.ctl("n", "status").text.contains(" 0 missing")
+        }
+
+        /// Runs a disturbance while the pod pings the far host; answers how long after it the kernel was as desired again, and the pings lost.
+        func disturb(_ what: String, _ body: () throws -> Void) throws -> (seconds: Double, lost: Int) {
+            let log = "ping-\(UInt32.random(in: 0...999_999)).txt"
+            let ping = try lab.start(["ping", "-i", "0.01", "-q", "10.0.9.2"], in: "pod", log: log)
+            try body()
+            let start = Date()
+            try lab.wait(20, "after \(what) the kernel is as desired", until: isAsDesired)
+            let seconds = Date().timeIntervalSince(start)
+            kill(ping.processIdentifier, SIGINT)
+            ping.waitUntilExit()
+            let summary = lab.log(log)
+            let numbers = summary.split(separator: "\n").first { $0.contains("packets transmitted") }?.split(separator: " ").compactMap { Int($0) } ?? []
+            let (sent, received) = (try #require(numbers.first, "\(summary)"), try #require(numbers.dropFirst().first))
+            return (seconds, sent - received)
+        }
+
+        func foreignCount() throws -> Int { try lab.must("ip route show proto static", in: "node").split(separator: "\n").count }
+        func batch(_ lines: [String]) throws {
+            let path = lab.folder + "/batch.txt"
+            try lines.joined(separator: "\n").write(toFile: path, atomically: true, encoding: .utf8)
+            try lab.must("ip -force -batch \(path)", in: "node")
+        }
+        func metric(_ name: String) throws -> Double {
+            let text = try Lab.run([
+                "ip", "netns", "exec", lab.name("node"), "python3", "-c", "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:9091/metrics').read().decode())",
+            ]).text
+            return text.split(separator: "\n").first { $0.hasPrefix(name + " ") }?.split(separator: " ").last.flatMap { Double($0) } ?? -1
+        }
+    }
+
+    @Test func `after everything that others can do the kernel is as desired, nothing foreign is touched, and no ping is lost that need not be`() throws {
+        let scene = try Scene()
+        let lab = scene.lab
+        var report: [String] = []
+        func note(_ what: String, _ result: (seconds: Double, lost: Int), mayLose: Bool = false) {
+            report.append("\(what): as desired after \((result.seconds * 1000).rounded() / 1000) s, \(result.lost) pings lost")
+            if !mayLose { #expect(result.lost == 0, "\(what)") }
+        }
+        let learned = (0..<Self.routeCount).map { "10.\(128 + $0 / 256).\($0 % 256).0/24" }
+
+        note(
+            "all our routes deleted, the pod's too",
+            try scene.disturb("deletion") {
+                try scene.batch(learned.map { "route del \($0)" } + ["route del 10.65.1.7", "route del blackhole 10.65.1.0/26"])
+                try lab.must("ip -6 route del fd00:70::/64", in: "node")
+            }, mayLose: true)
+        note("the learned ones deleted one by one", try scene.disturb("deletion") { try scene.batch(learned.map { "route del \($0)" }) })
+        note(
+            "half of them altered",
+            try scene.disturb("alteration") { try scene.batch(learned.prefix(1000).map { "route replace \($0) via 10.0.0.77 dev eth0 proto 73 metric 1024 onlink" }) })
+        // A foreign route in our place is not fought: 100 of ours are missing until it goes.
+        try scene.batch(learned.prefix(100).map { "route replace \($0) via 10.0.0.88 dev eth0 proto static metric 1024 onlink" })
+        try lab.wait(10, "the agent says so") { try lab.ctl("n", "status").text.contains(" 100 missing") }
+        #expect(try scene.foreignCount() == 100)
+        #expect(try lab.ctl("n", "fib", "10.128.7.0/24").text.contains("a route of protocol 4 is in the way"))
+        note("foreign routes in our place taken away", try scene.disturb("foreign routes") { try scene.batch(learned.prefix(100).map { "route del \($0) proto static" }) })
+
+        let foreign = (0..<50000).map { "100.\(64 + $0 / 65536).\($0 / 256 % 256).\($0 % 256)/32 via 10.0.0.9 dev eth0 proto static onlink" }
+        note("50,000 foreign routes added", try scene.disturb("a flood") { try scene.batch(foreign.map { "route add \($0)" }) })
+        #expect(try scene.foreignCount() == 50000)
+
+        // The daemon stands still while the kernel tells of 150,000 changes and somebody deletes routes of ours: most of it is lost.
+        let before = try scene.metric("apus_fib_resyncs_total")
+        try lab.signalAgent("n", SIGSTOP)
+        let overflow = try scene.disturb("an overflow") {
+            try scene.batch(foreign.map { "route del \($0)" })
+            try scene.batch(learned.prefix(200).map { "route del \($0)" })
+            try scene.batch(foreign.map { "route add \($0)" })
+            try scene.batch(foreign.map { "route change \($0.replacingOccurrences(of: "10.0.0.9", with: "10.0.0.8"))" })
+            try lab.signalAgent("n", SIGCONT)
+        }
+        note("the notifications' buffer overflowed", overflow)
+        #expect(try scene.metric("apus_fib_resyncs_total") > before, "nothing was lost: the test shows nothing")
+        #expect(try scene.foreignCount() == 50000)
+
+        note(
+            "the link flapped",
+            try scene.disturb("flapping") {
+                for _ in 0..<10 {
+                    try lab.must("ip link set eth0 down", in: "node")
+                    try lab.must("ip link set eth0 up", in: "node")
+                }
+                // What the administrator had on the interface went with it.
+                try lab.must("ip addr replace 10.0.0.1/24 dev eth0", in: "node")
+                try lab.must("ip addr replace fd00::1/64 dev eth0 nodad", in: "node")
+            })
+        note(
+            "the pod's interface flapped",
+            try scene.disturb("flapping of the pod") {
+                for _ in 0..<10 {
+                    try lab.must("ip link set cali0 down", in: "node")
+                    try lab.must("ip link set cali0 up", in: "node")
+                }
+            }, mayLose: true)
+        for line in report { print(line) }
+        // Not one session was lost on the way.
+        #expect(try lab.ctl("n", "peers", "-o", "json").text.contains("\"timesEstablished\" : 1"))
+        #expect(try lab.ctl("n", "doctor").status == 0)
+    }
+
+    @Test func `an audit finds what no notification told of, in a table of thousands, without holding anything up`() throws {
+        let scene = try Scene()
+        let lab = scene.lab
+        try lab.write("felix.yaml", Lab.object("FelixConfiguration", "default", "routeRefreshInterval: 1s"))
+        let before = try scene.metric("apus_fib_audits_total")
+        try lab.wait(20, "audits go on") { try scene.metric("apus_fib_audits_total") >= before + 3 }
+        #expect(try scene.metric("apus_fib_audit_findings_total") == 0, "in step, an audit finds nothing")
+        #expect(try scene.isAsDesired())
+    }
+}
