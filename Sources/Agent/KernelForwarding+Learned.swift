@@ -16,7 +16,7 @@ extension KernelForwarding {
                 continue
             }
             let route = learned(change.prefix, change.index, speaker, &cache)
-            if route == nil, breaker.percent > 0, let known = delta.desired(change.prefix), isKept(known, speaker) {
+            if route == nil, breaker.percent > 0, isCluster(change.prefix), let known = delta.desired(change.prefix), isKept(known, speaker) {
                 withdrawn.append(known)
             } else if route != nil {
                 breaker.forget(change.prefix)

@@ -410,7 +410,7 @@ final class KernelForwarding: ForwardingPlane {
 
     /// The connections of a pod's address are forgotten where the address is reached by another way now, or not here any more (contract 2.7, 'cleanup').
     private func followPods(_ operations: [FIBOperation], _ failed: [FIBFailure]) {
-        guard settings.programming.includesPods else { return }
+        guard settings.programming.includesPods, !state.endpoints.isEmpty || !podWays.isEmpty else { return }
         var moved: [IPAddress] = []
         let failedAt = Set(failed.map(\.index))
         for (index, operation) in operations.enumerated() where operation.prefix.isHost && !failedAt.contains(index) {

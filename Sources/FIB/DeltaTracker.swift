@@ -100,8 +100,8 @@ package struct DeltaTracker: ~Copyable {
     /// What many routes share, interned.
     private struct Way: Sendable, Hashable {
         var nextHops: [FIBNextHop]
-        var table = Ownership.mainTable
-        var source: IPAddress?
+        var placement: RoutePlacement?
+        var table: UInt32 { placement?.table ?? Ownership.mainTable }
     }
 
     private var families: Families
@@ -574,8 +574,8 @@ package struct DeltaTracker: ~Copyable {
     private mutating func wayID(_ route: FIBRoute) -> UInt32 {
         // Neighbouring routes mostly share theirs, storage included.
         let last = Int(lastWay)
-        if ways[last].nextHops == route.nextHops, ways[last].table == route.table, ways[last].source == route.source { return lastWay }
-        let way = Way(nextHops: route.nextHops, table: route.table, source: route.source)
+        if ways[last].nextHops == route.nextHops, ways[last].placement == route.placement { return lastWay }
+        let way = Way(nextHops: route.nextHops, placement: route.placement)
         if let known = wayIDs[way] {
             lastWay = known
             return known
@@ -595,6 +595,6 @@ package struct DeltaTracker: ~Copyable {
     private func route(_ prefix: Prefix, _ value: Value) -> FIBRoute? {
         guard value.isPresent else { return nil }
         let way = ways[Int(value.way - 1)]
-        return FIBRoute(prefix: prefix, kind: value.kind, metric: value.metric, nextHops: way.nextHops, table: way.table, source: way.source)
+        return FIBRoute(prefix: prefix, kind: value.kind, metric: value.metric, nextHops: way.nextHops, placement: way.placement)
     }
 }

@@ -44,20 +44,33 @@ package struct FIBRoute: Sendable, Hashable, CustomStringConvertible {
     package var metric: UInt32
     /// Sorted; empty for a blackhole. More than one: ECMP.
     package var nextHops: [FIBNextHop]
-    /// Kernel table; 254 is the main one.
-    package var table: UInt32
-    /// RTA_PREFSRC: the source address that this host itself uses; nil leaves the choice to the kernel.
-    package var source: IPAddress?
+    /// Nil for the main table without a source, which nearly all routes have: a route stays small.
+    package private(set) var placement: RoutePlacement?
 
     package init(
         prefix: Prefix, kind: FIBRouteKind, metric: UInt32, nextHops: [FIBNextHop], table: UInt32 = Ownership.mainTable, source: IPAddress? = nil
     ) {
+        self.init(prefix: prefix, kind: kind, metric: metric, nextHops: nextHops.count > 1 ? nextHops.sorted() : nextHops, placement: RoutePlacement(table: table, source: source))
+    }
+
+    /// `nextHops`: sorted already.
+    init(prefix: Prefix, kind: FIBRouteKind, metric: UInt32, nextHops: [FIBNextHop], placement: RoutePlacement?) {
         self.prefix = prefix
         self.kind = kind
         self.metric = metric
-        self.nextHops = nextHops.count > 1 ? nextHops.sorted() : nextHops
-        self.table = table
-        self.source = source
+        self.nextHops = nextHops
+        self.placement = placement
+    }
+
+    /// Kernel table; 254 is the main one.
+    package var table: UInt32 {
+        get { placement?.table ?? Ownership.mainTable }
+        set { placement = RoutePlacement(table: newValue, source: source) }
+    }
+    /// RTA_PREFSRC: the source address that this host itself uses; nil leaves the choice to the kernel.
+    package var source: IPAddress? {
+        get { placement?.source }
+        set { placement = RoutePlacement(table: table, source: newValue) }
     }
 
     package static let normalMetric: UInt32 = 1024
@@ -66,6 +79,25 @@ package struct FIBRoute: Sendable, Hashable, CustomStringConvertible {
     package var description: String {
         "\(kind == .blackhole ? "blackhole " : "")\(prefix) metric \(metric)" + nextHops.map { " " + $0.description }.joined()
             + (table == Ownership.mainTable ? "" : " table \(table)") + (source.map { " src \($0)" } ?? "")
+    }
+}
+
+/// Table and source address of a route that has one of its own.
+package final class RoutePlacement: Sendable, Hashable {
+    package let table: UInt32
+    package let source: IPAddress?
+
+    /// Nil for the main table without a source.
+    package init?(table: UInt32, source: IPAddress?) {
+        guard table != Ownership.mainTable || source != nil else { return nil }
+        self.table = table
+        self.source = source
+    }
+
+    package static func == (a: RoutePlacement, b: RoutePlacement) -> Bool { a === b || a.table == b.table && a.source == b.source }
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(table)
+        hasher.combine(source)
     }
 }
 
