@@ -12,7 +12,8 @@ struct LoadedConfiguration: Sendable {
 enum ResourceWatcher {
     /// Reads once, for the start.
     static func loadFirst(_ loader: ResourceLoader, isLenient: Bool) throws(StartError) -> LoadedConfiguration {
-        let (resources, problem) = loader.load(previous: ResourceSet())
+        var cache = ResourceCache()
+        let (resources, problem) = loader.load(previous: ResourceSet(), cache: &cache)
         guard let resources else { throw StartError(problem?.description ?? "cannot read the resources") }
         if !isLenient, !resources.problems.isEmpty {
             throw StartError(resources.problems.map(\.description).joined(separator: "\n"))
@@ -20,38 +21,72 @@ enum ResourceWatcher {
         return LoadedConfiguration(resources: resources, secrets: loader.loadSecrets(resources.secretReferences))
     }
 
-    /// Starts the thread. Changes within 50 ms are one change; every 30 seconds it looks anyway, for file systems without inotify.
+    /// Starts the thread. Changes within 50 ms are one change, because files may depend on each other; but a pod does not wait: endpoints that were
+    /// added or changed, and nothing else, take effect at once. Every 30 seconds it looks anyway, for file systems without inotify.
     static func start(_ loader: ResourceLoader, first: LoadedConfiguration, reload: Wakeup, mailbox: Mailbox<LoopMessage>, logger: Logger) {
         startEdgeThread {
-            var current = first
+            var state = State(loader: loader, current: first, mailbox: mailbox, logger: logger)
             while true {
                 guard let watcher = try? DirectoryWatcher() else {
                     _ = waitReadable(reload.fd, milliseconds: 5000)
                     reload.clear()
-                    load(loader, &current, mailbox, logger)
+                    state.load(isSettled: true)
                     continue
                 }
-                for folder in loader.watchedFolders { _ = watcher.watch(folder) }
-                // Read once more after the watch is set: what changed in between is not missed.
-                load(loader, &current, mailbox, logger)
-                _ = watcher.waitForChange(or: reload.fd, milliseconds: 30000, settle: 50)
-                reload.clear()
+                var folders: [String] = []
+                while true {
+                    let wanted = loader.watchedFolders
+                    // Another folder of secrets: a fresh watcher.
+                    if !folders.isEmpty, folders != wanted { break }
+                    if folders.isEmpty { for folder in wanted { _ = watcher.watch(folder) } }
+                    let isFresh = folders.isEmpty
+                    folders = wanted
+                    // Read once more after the watch is set: what changed in between is not missed.
+                    if isFresh { state.load(isSettled: true) }
+                    let first = watcher.waitForChange(or: reload.fd, milliseconds: 30000)
+                    reload.clear()
+                    var change = first
+                    while case .folder(let isWhole) = change {
+                        if isWhole { state.load(isSettled: false) }
+                        change = watcher.waitForChange(milliseconds: 50)
+                    }
+                    state.load(isSettled: true)
+                    if case .none = first { break }
+                }
             }
         }
     }
 
-    private static func load(_ loader: ResourceLoader, _ current: inout LoadedConfiguration, _ mailbox: Mailbox<LoopMessage>, _ logger: Logger) {
-        let (resources, problem) = loader.load(previous: current.resources)
-        guard let resources else {
-            logger.error("resources cannot be read; the last good state stays", metadata: ["reason": "\(problem?.description ?? "")"])
-            return
+    /// What the thread keeps.
+    private struct State {
+        let loader: ResourceLoader
+        var current: LoadedConfiguration
+        var cache = ResourceCache()
+        let mailbox: Mailbox<LoopMessage>
+        let logger: Logger
+
+        init(loader: ResourceLoader, current: LoadedConfiguration, mailbox: Mailbox<LoopMessage>, logger: Logger) {
+            self.loader = loader
+            self.current = current
+            self.mailbox = mailbox
+            self.logger = logger
         }
-        let secrets = loader.loadSecrets(resources.secretReferences)
-        guard resources != current.resources || secrets != current.secrets else { return }
-        for problem in resources.problems where !current.resources.problems.contains(problem) {
-            logger.error("resource not applied; its last good version stays", metadata: ["problem": "\(problem)"])
+
+        /// Reads, and posts what changed. `isSettled`: nothing has changed for a while; else only endpoints that came or changed are taken.
+        mutating func load(isSettled: Bool) {
+            let (resources, problem) = loader.load(previous: current.resources, cache: &cache)
+            guard let resources else {
+                if isSettled { logger.error("resources cannot be read; the last good state stays", metadata: ["reason": "\(problem?.description ?? "")"]) }
+                return
+            }
+            if !isSettled, !resources.onlyAddsEndpoints(to: current.resources) { return }
+            let secrets = isSettled ? loader.loadSecrets(resources.secretReferences) : current.secrets
+            guard resources != current.resources || secrets != current.secrets else { return }
+            for problem in resources.problems where !current.resources.problems.contains(problem) {
+                logger.error("resource not applied; its last good version stays", metadata: ["problem": "\(problem)"])
+            }
+            current = LoadedConfiguration(resources: resources, secrets: secrets)
+            mailbox.post(.configuration(current))
         }
-        current = LoadedConfiguration(resources: resources, secrets: secrets)
-        mailbox.post(.configuration(current))
     }
 }

@@ -10,14 +10,31 @@ package struct DirectoryWatcher: ~Copyable {
     /// Watches a folder; false where it is not there.
     package func watch(_ folder: String) -> Bool { apus_inotify_watch(descriptor.raw, folder) >= 0 }
 
-    /// Waits for a change, or for `other` to become readable, and swallows the changes that follow within `settle` milliseconds. False:
-    /// nothing happened in time.
-    package func waitForChange(or other: Int32, milliseconds: Int32, settle: Int32) -> Bool {
+    /// What `waitForChange` came back for.
+    package enum Change: Sendable {
+        case none
+        /// Something in a folder. `isWhole`: a file was closed or moved in, so that it is not half written.
+        case folder(isWhole: Bool)
+        /// The other descriptor is readable.
+        case other
+    }
+
+    /// Waits for a change, or for `other` to become readable; -1 for no other.
+    package func waitForChange(or other: Int32 = -1, milliseconds: Int32) -> Change {
         var pollers = [pollfd(fd: descriptor.raw, events: Int16(POLLIN), revents: 0), pollfd(fd: other, events: Int16(POLLIN), revents: 0)]
-        guard poll(&pollers, 2, milliseconds) > 0 else { return false }
-        guard pollers[0].revents != 0 else { return true }
+        guard poll(&pollers, 2, milliseconds) > 0 else { return .none }
+        guard pollers[0].revents != 0 else { return .other }
+        var isWhole = false
         var buffer = [UInt8](repeating: 0, count: 65536)
-        repeat { _ = read(descriptor.raw, &buffer, buffer.count) } while waitReadable(descriptor.raw, milliseconds: settle)
-        return true
+        let count = read(descriptor.raw, &buffer, buffer.count)
+        var offset = 0
+        // struct inotify_event: wd, mask, cookie, length of the name, name.
+        while offset + 16 <= count {
+            let mask = buffer.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self) }
+            let length = buffer.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset + 12, as: UInt32.self) }
+            if mask & UInt32(IN_CLOSE_WRITE | IN_MOVED_TO) != 0 { isWhole = true }
+            offset += 16 + Int(length)
+        }
+        return .folder(isWhole: isWhole)
     }
 }

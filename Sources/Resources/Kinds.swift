@@ -284,8 +284,8 @@ package struct WorkloadEndpoint: Sendable, Hashable {
     package var hasFloatingAddresses = false
 }
 
-/// One object, typed.
-package enum ResourceValue: Sendable, Hashable {
+/// One object, typed. Indirect: the largest kind has a kilobyte, and sets of thousands of small ones are copied and compared.
+package indirect enum ResourceValue: Sendable, Hashable {
     case bgpConfiguration(BGPConfiguration)
     case bgpPeer(BGPPeer)
     case bgpFilter(BGPFilter)

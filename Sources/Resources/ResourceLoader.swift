@@ -11,7 +11,7 @@ package struct ResourceLoader: Sendable {
     }
 
     /// What the path holds now, over what was in force before. Answers nil with a problem where the path itself cannot be read.
-    package func load(previous: ResourceSet) -> (resources: ResourceSet?, problem: Problem?) {
+    package func load(previous: ResourceSet, cache: inout ResourceCache) -> (resources: ResourceSet?, problem: Problem?) {
         let manager = FileManager.default
         var isFolder: ObjCBool = false
         guard manager.fileExists(atPath: path, isDirectory: &isFolder) else {
@@ -26,24 +26,23 @@ package struct ResourceLoader: Sendable {
                 .map { path + "/" + $0 }
         }
         var parsed: [ResourceParser.Parsed] = []
-        for file in files {
-            if let data = manager.contents(atPath: file) {
-                if let text = String(data: data, encoding: .utf8) {
-                    parsed.append(ResourceParser.parse(text, file: file))
-                } else {
-                    var bad = ResourceParser.Parsed()
-                    bad.isUnreadable = true
-                    bad.problems = [Problem(file: file, line: 0, field: "", message: "is not UTF-8 text")]
-                    parsed.append(bad)
-                }
-            } else {
-                var bad = ResourceParser.Parsed()
-                bad.isUnreadable = true
-                bad.problems = [Problem(file: file, line: 0, field: "", message: "cannot be read")]
-                parsed.append(bad)
-            }
-        }
+        cache.keep(files)
+        for file in files { parsed.append(cache.parsed(file) { read(file) }) }
         return (ResourceSet(parsed, files: files, previous: previous), nil)
+    }
+
+    private func read(_ file: String) -> ResourceParser.Parsed {
+        var bad = ResourceParser.Parsed()
+        bad.isUnreadable = true
+        guard let data = FileManager.default.contents(atPath: file) else {
+            bad.problems = [Problem(file: file, line: 0, field: "", message: "cannot be read")]
+            return bad
+        }
+        guard let text = String(data: data, encoding: .utf8) else {
+            bad.problems = [Problem(file: file, line: 0, field: "", message: "is not UTF-8 text")]
+            return bad
+        }
+        return ResourceParser.parse(text, file: file)
     }
 
     /// Folders to watch with inotify.

@@ -4,6 +4,8 @@ package import NetTypes
 package struct ResourceSet: Sendable, Hashable {
     package private(set) var resources: [ResourceKey: Resource] = [:]
     package private(set) var problems: [Problem] = []
+    /// Keys in order, once for all who read in order.
+    private var sortedKeys: [ResourceKey] = []
 
     package init() {}
 
@@ -30,12 +32,14 @@ package struct ResourceSet: Sendable, Hashable {
             }
         }
         refuseDuplicateAddresses()
+        sortedKeys = resources.keys.sorted()
     }
 
     /// Two nodes with one address would break every session to it: the one that was declared later is refused (contract 3.2, item 29).
     private mutating func refuseDuplicateAddresses() {
         var owners: [IPAddress: ResourceKey] = [:]
-        for (key, resource) in resources.sorted(by: { ($0.value.file, $0.value.line) < ($1.value.file, $1.value.line) }) {
+        let nodes = resources.filter { if case .node = $0.value.value { true } else { false } }
+        for (key, resource) in nodes.sorted(by: { ($0.value.file, $0.value.line) < ($1.value.file, $1.value.line) }) {
             guard case .node(let node) = resource.value else { continue }
             for address in [node.ipv4?.address, node.ipv6?.address].compactMap({ $0 }) {
                 if let owner = owners[address], owner != key {
@@ -51,6 +55,19 @@ package struct ResourceSet: Sendable, Hashable {
         }
     }
 
+    /// True where the only difference to `other` is WorkloadEndpoints that this set has besides or otherwise.
+    package func onlyAddsEndpoints(to other: ResourceSet) -> Bool {
+        guard problems == other.problems else { return false }
+        var known = 0
+        for (key, resource) in resources {
+            let before = other.resources[key]
+            if before != nil { known += 1 }
+            if before == resource { continue }
+            guard case .workloadEndpoint = resource.value else { return false }
+        }
+        return known == other.resources.count
+    }
+
     // MARK: Reading
 
     package var nodes: [String: NodeResource] {
@@ -61,7 +78,7 @@ package struct ResourceSet: Sendable, Hashable {
 
     /// Peers in the order of their names.
     package var peers: [(name: String, peer: BGPPeer)] {
-        resources.keys.sorted().compactMap { key in
+        sortedKeys.compactMap { key in
             if case .bgpPeer(let peer)? = resources[key]?.value { (key.name, peer) } else { nil }
         }
     }
@@ -71,7 +88,7 @@ package struct ResourceSet: Sendable, Hashable {
     }
 
     package var pools: [IPPool] {
-        resources.keys.sorted().compactMap { key in if case .ipPool(let pool)? = resources[key]?.value { pool } else { nil } }
+        sortedKeys.compactMap { key in if case .ipPool(let pool)? = resources[key]?.value { pool } else { nil } }
     }
 
     /// Confirmed blocks of a node: its BlockAffinity objects, or its podCIDRs where no BlockAffinity names it.
@@ -85,7 +102,7 @@ package struct ResourceSet: Sendable, Hashable {
 
     /// Endpoints of a node by `namespace/name`.
     package func endpoints(of node: String) -> [(name: String, endpoint: WorkloadEndpoint)] {
-        resources.keys.sorted().compactMap { key in
+        sortedKeys.compactMap { key in
             if case .workloadEndpoint(let endpoint)? = resources[key]?.value, endpoint.node == node {
                 ("\(key.namespace)/\(key.name)", endpoint)
             } else {
