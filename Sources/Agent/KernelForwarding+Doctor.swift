@@ -137,7 +137,7 @@ extension KernelForwarding {
                     "routes of \(state.foreignPools.map { "\($0)" }.joined(separator: ", ")) are left to another programmer (programClusterRoutes)"))
         }
         var foreign: [UInt8: Int] = [:]
-        delta.foreign.forEach { route in
+        delta.foreign.visit { route in
             // BIRD and Felix
             if [12, 80].contains(route.routeProtocol), state.pools.contains(where: { $0.contains(route.prefix) }),
                 !state.foreignPools.contains(where: { $0.contains(route.prefix) })

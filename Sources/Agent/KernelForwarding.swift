@@ -119,9 +119,11 @@ final class KernelForwarding: ForwardingPlane {
         tunnels.forgetEntries()
         observed = [:]
         delta.beginDump()
-        var pending: [KernelEvent] = []
-        try table.dump { pending.append($0) }
-        for event in pending { absorb(event) }
+        try table.dump(
+            restart: {
+                observed = [:]
+                delta.beginDump()
+            }, { absorb($0) })
         delta.endDump()
         local.observe(observed)
         needsNextHopRefresh = true

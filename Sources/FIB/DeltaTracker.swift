@@ -282,14 +282,15 @@ package struct DeltaTracker: ~Copyable {
         }
     }
 
-    /// A dump of the kernel's table begins: what it does not mention is gone.
+    /// A dump of the kernel's table begins, or begins again: what it does not mention is gone.
     package mutating func beginDump() {
         cancelAudit()
+        let isAgain = isDumping
         isDumping = true
         surplus = []
         kernelCount = 0
         for family in 0..<2 {
-            families[family].before = families[family].kernel
+            if !isAgain { families[family].before = families[family].kernel }
             for slot in 0..<families[family].kernel.count { families[family].kernel[slot] = Value() }
         }
         foreign.removeAll()

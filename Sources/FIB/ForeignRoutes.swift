@@ -41,7 +41,7 @@ package struct ForeignRoutes: Sendable {
         return routes[prefix.family.index][Int(index)].first { $0.metric == metric }
     }
 
-    package func forEach(_ body: (ForeignRoute) -> Void) {
+    package func visit(_ body: (ForeignRoute) -> Void) {
         for family in routes { for slot in family { for route in slot { body(route) } } }
     }
 

@@ -6,7 +6,7 @@ package import NetTypes
 
 /// What a dump or a notification says of the kernel.
 package enum KernelEvent: Sendable {
-    case link(Interface)
+    indirect case link(Interface)
     case linkRemoved(InterfaceIndex)
     case address(InterfaceAddress)
     case addressRemoved(InterfaceAddress)
@@ -305,15 +305,20 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
         return result
     }
 
-    /// Reads links, addresses and routes whole. A dump that the kernel calls inconsistent (NLM_F_DUMP_INTR) is read again.
-    package mutating func dump(_ body: (KernelEvent) -> Void) throws(SystemError) {
-        try dumpOne(UInt16(APUS_RTM_GETLINK), body)
-        try dumpOne(UInt16(APUS_RTM_GETADDR), body)
-        try dumpRoutes(body)
+    /// Reads links, addresses and routes whole. A dump that the kernel calls inconsistent (NLM_F_DUMP_INTR) is read again; `restart` says that what
+    /// was told of routes so far is void.
+    package mutating func dump(restart: () -> Void = {}, _ body: (KernelEvent) -> Void) throws(SystemError) {
+        for type in [APUS_RTM_GETLINK, APUS_RTM_GETADDR] {
+            var events: [KernelEvent] = []
+            try dumpOne(UInt16(type), restart: { events = [] }) { events.append($0) }
+            for event in events { body(event) }
+        }
+        try dumpRoutes(restart: restart, body)
     }
 
-    package mutating func dumpRoutes(_ body: (KernelEvent) -> Void) throws(SystemError) {
-        try dumpOne(UInt16(APUS_RTM_GETROUTE), body)
+    /// Routes are told as they are read: a large table is never in memory twice.
+    package mutating func dumpRoutes(restart: () -> Void = {}, _ body: (KernelEvent) -> Void) throws(SystemError) {
+        try dumpOne(UInt16(APUS_RTM_GETROUTE), restart: restart, body)
     }
 
     /// Finds next-hop objects of ours, also those of an earlier process. Those that no route names go; a kernel without objects has none. Only for the
@@ -355,15 +360,11 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
         _ = request(base, NextHopObjects.encodeRemoval(id, sequence: sequence, into: base))
     }
 
-    private mutating func dumpOne(_ type: UInt16, _ body: (KernelEvent) -> Void) throws(SystemError) {
+    private mutating func dumpOne(_ type: UInt16, restart: () -> Void, _ body: (KernelEvent) -> Void) throws(SystemError) {
         let ownership = ownership
         for _ in 0..<10 {
-            var events: [KernelEvent] = []
-            let isConsistent = try readDump(type) { header in if let event = decodeEvent(header, ownership) { events.append(event) } }
-            if isConsistent {
-                for event in events { body(event) }
-                return
-            }
+            if try readDump(type, { header in if let event = decodeEvent(header, ownership) { body(event) } }) { return }
+            restart()
         }
         throw SystemError(code: EINTR, operation: "netlink dump kept changing")
     }
