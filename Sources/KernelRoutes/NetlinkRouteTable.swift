@@ -310,7 +310,7 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
     package mutating func dump(restart: () -> Void = {}, _ body: (KernelEvent) -> Void) throws(SystemError) {
         for type in [APUS_RTM_GETLINK, APUS_RTM_GETADDR] {
             var events: [KernelEvent] = []
-            try dumpOne(UInt16(type), restart: { events = [] }) { events.append($0) }
+            try dumpOne(UInt16(type), restart: { events = [] }, { events.append($0) })
             for event in events { body(event) }
         }
         try dumpRoutes(restart: restart, body)
