@@ -53,7 +53,9 @@ extension KernelForwarding {
             rows.append(
                 FIBStatus(
                     prefix: "\(prefix)", wanted: wanted.map(render), kernel: present.map(render), state: state,
-                    reason: isHeld ? "withdrawn with nearly all others; apusctl fib release lets it go" : reason))
+                    reason: isHeld
+                        ? "withdrawn with nearly all others; apusctl fib release lets it go"
+                        : local.orphans[prefix] != nil ? "a pod of an earlier process without an endpoint: its interface is up" : reason))
         }
         if next == nil {
             // What BGP has and no way leads to, behind the rest.

@@ -410,6 +410,24 @@ final class KernelForwarding: ForwardingPlane {
         followPods(operations, failed)
     }
 
+    /// The pods' routes of an earlier process that nobody wants: a pod whose interface is up is alive, whatever the resources do not say yet.
+    private func adoptPods() {
+        var routes: [FIBRoute] = []
+        delta.forEachOwn { prefix, wanted, present in
+            guard wanted == nil, prefix.isHost, let present, present.kind == .unicast, present.nextHops.count == 1, present.nextHops[0].gateway == nil,
+                let interface = interfaces[present.nextHops[0].interface], interface.isUp, state.interfacePrefixes.contains(where: interface.name.hasPrefix)
+            else { return }
+            routes.append(present)
+        }
+        local.adopt(routes)
+        // Wanted before anything may be deleted.
+        for route in routes { delta.setDesired(route.prefix, route) }
+        if !routes.isEmpty {
+            logger.warning(
+                "pods with routes of an earlier process and no endpoint: their interfaces are up, so their routes stay", metadata: ["routes": "\(routes.count)"])
+        }
+    }
+
     /// The connections of a pod's address are forgotten where the address is reached by another way now, or not here any more (contract 2.7, 'cleanup').
     private func followPods(_ operations: [FIBOperation], _ failed: [FIBFailure]) {
         guard settings.programming.includesPods, !state.endpoints.isEmpty || !podWays.isEmpty else { return }
@@ -462,6 +480,7 @@ final class KernelForwarding: ForwardingPlane {
         guard (isWhole && speaker.rib.dirtyCount == 0) || now >= deadline else { return }
         sweepDeadline = nil
         sweepCheck = nil
+        adoptPods()
         if !isWhole { keepUnwanted(now) }
         speaker.endRestart()
         delta.allowDeletion()

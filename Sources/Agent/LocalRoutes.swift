@@ -37,6 +37,9 @@ struct LocalRoutes {
     private let programming: Programming
     /// Host routes that Felix wrote on pods' interfaces (`--program remote`): announced as if they were ours, and never written.
     private var observed: [Prefix: FIBRoute] = [:]
+    /// Routes of an earlier process to pods whose interfaces are alive and that no endpoint speaks of: input that is late or lost must not cut a
+    /// live pod off (SPEC, promise 2). They go with their interface, or when an endpoint takes its place.
+    private(set) var orphans: [Prefix: FIBRoute] = [:]
     /// Elevated priority stays until then, so that all nodes have followed before it goes (contract 2.7, liveMigrationRouteConvergenceTime).
     private var elevatedUntil: [String: Instant] = [:]
     private static let convergenceTime = Duration.seconds(30)
@@ -73,6 +76,13 @@ struct LocalRoutes {
             elevatedUntil[name] = nil
             needsRecompute = true
         }
+    }
+
+    /// Host routes that the kernel has of an earlier process.
+    mutating func adopt(_ routes: [FIBRoute]) {
+        guard programming.includesPods, !routes.isEmpty else { return }
+        for route in routes { orphans[route.prefix] = route }
+        needsRecompute = true
     }
 
     /// The host routes that somebody else writes for this node's pods.
@@ -114,6 +124,7 @@ struct LocalRoutes {
 
     mutating func interfaceChanged(_ name: String, _ oldName: String?) {
         if !statics.isEmpty { needsRecompute = true }
+        if !orphans.isEmpty { needsRecompute = true }
         if endpoints.values.contains(where: { $0.endpoint.interfaceName == name || $0.endpoint.interfaceName == oldName }) { needsRecompute = true }
     }
 
@@ -164,6 +175,7 @@ struct LocalRoutes {
                     nextHops: [FIBNextHop(gateway: nil, interface: interface.index, isOnlink: false)])
             }
         }
+        keepOrphans(interfaces, &routes)
         wantsAnnouncement = announcements(routes.merging(observed) { own, _ in own })
         for (prefix, route) in routes where desired[prefix] != route || leaving.contains(prefix) {
             leaving.remove(prefix)
@@ -171,6 +183,17 @@ struct LocalRoutes {
             changed.insert(prefix)
         }
         for prefix in desired.keys where routes[prefix] == nil { leaving.insert(prefix) }
+    }
+
+    private mutating func keepOrphans(_ interfaces: InterfaceTable, _ routes: inout [Prefix: FIBRoute]) {
+        guard !orphans.isEmpty else { return }
+        let names = Set(endpoints.values.map(\.endpoint.interfaceName))
+        let addresses = Set(endpoints.values.flatMap(\.endpoint.addresses))
+        orphans = orphans.filter { prefix, route in
+            guard let interface = route.nextHops.first.flatMap({ interfaces[$0.interface] }), interface.isUp else { return false }
+            return !names.contains(interface.name) && !addresses.contains(prefix.address)
+        }
+        routes.merge(orphans) { known, _ in known }
     }
 
     /// Contract 2.6: own blocks, and host routes of addresses that lie in none of them or whose priority is elevated. Other pods inside an own

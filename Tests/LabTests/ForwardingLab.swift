@@ -282,6 +282,39 @@ import Testing
         #expect(wrong.status == 2 && wrong.text.contains("it must be all, local or remote"))
     }
 
+    @Test func `a live pod keeps its route though a restarted agent has not heard of it yet, and loses it with its interface`() throws {
+        let scene = try Self.nodes()
+        let lab = scene.lab
+        try lab.must("ip link add calitwo type veth peer name other", in: "n1")
+        try lab.must("ip link set calitwo up", in: "n1")
+        func pod(_ fields: String) throws { try lab.write("late.yaml", Lab.object("WorkloadEndpoint", "late", "node: n1, interfaceName: calitwo, \(fields)")) }
+        try pod("ipNetworks: [10.65.1.30/32, 'fd00:65:1::30/128']")
+        func isThere() throws -> Bool { try scene.routes(1).contains("10.65.1.30 dev calitwo") && scene.routes(1, "-6").contains("fd00:65:1::30 dev calitwo") }
+        try lab.wait(10, "the pod's routes are there", until: isThere)
+        // Stopped, its input gone, started again: whoever kept the endpoints is late.
+        try lab.signalAgent("n1", SIGSTOP)
+        try lab.must("rm \(lab.folder)/resources/late.yaml")
+        try lab.restartAgent("n1")
+        try lab.wait(20, "the restart is over") { lab.log("n1.log").contains("their interfaces are up, so their routes stay") }
+        #expect(try isThere())
+        #expect(try lab.ctl("n1", "fib", "10.65.1.30").text.contains("a pod of an earlier process without an endpoint"))
+        #expect(try lab.ctl("n1", "fib").status == 0)
+        // The endpoint comes, with one address less: it has the say again.
+        try pod("ipNetworks: [10.65.1.30/32]")
+        try lab.wait(10, "the address that it does not have is gone") { try !scene.routes(1, "-6").contains("fd00:65:1::30") && scene.routes(1).contains("10.65.1.30 dev calitwo") }
+        try lab.must("rm \(lab.folder)/resources/late.yaml")
+        try lab.wait(10, "it goes with its endpoint") { try !scene.routes(1).contains("10.65.1.30") }
+        // And without an endpoint it goes with its interface.
+        try pod("ipNetworks: [10.65.1.30/32, 'fd00:65:1::30/128']")
+        try lab.wait(10, "the pod is there again", until: isThere)
+        try lab.signalAgent("n1", SIGSTOP)
+        try lab.must("rm \(lab.folder)/resources/late.yaml")
+        try lab.restartAgent("n1")
+        try lab.wait(20, "the second restart is over") { lab.log("n1.log").contains("their interfaces are up, so their routes stay") }
+        try lab.must("ip link del calitwo", in: "n1")
+        try lab.wait(10, "nothing is left") { try !scene.routes(1).contains("10.65.1.30") && lab.ctl("n1", "fib").status == 0 }
+    }
+
     @Test func `doctor finds what keeps packets from going`() throws {
         let scene = try TunnelLab(pool: ", vxlanMode: Always")
         let lab = scene.lab
