@@ -48,6 +48,7 @@ extension KernelForwarding {
             delta.setDesired(prefix, nil)
         } else if let own = local.desired[prefix], own.metric <= other?.metric ?? .max {
             unprogrammed[prefix] = nil
+            breaker.forget(prefix)
             delta.setDesired(prefix, own)
         } else {
             delta.setDesired(prefix, other)

@@ -155,26 +155,26 @@ final class KernelForwarding: ForwardingPlane {
             if before?.isUp ?? false, !interface.isUp { lost(interface.index) }
             if before != interface {
                 local.interfaceChanged(interface.name, before?.name)
-                tunnels.interfacesChanged()
+                tunnels.interfaceChanged(interface)
             }
             if interface.isUsable { delta.retryFailures() }
         case .linkRemoved(let index):
             if let gone = interfaces.remove(index) {
                 lost(index)
                 local.interfaceChanged(gone.name, nil)
-                tunnels.interfaceRemoved(index)
+                tunnels.interfaceRemoved(gone)
             }
             needsNextHopRefresh = true
         case .address(let address):
             interfaces.add(address)
             needsNextHopRefresh = true
             local.addressesChanged()
-            tunnels.interfacesChanged()
+            tunnels.addressesChanged()
         case .addressRemoved(let address):
             interfaces.remove(address)
             needsNextHopRefresh = true
             local.addressesChanged()
-            tunnels.interfacesChanged()
+            tunnels.addressesChanged()
             // With the last address of an interface the kernel drops its IPv4 routes without a word.
             needsDump = true
         case .ownRoute(let route):

@@ -13,6 +13,8 @@ struct Tunnels {
     private var needsWork = false
     /// Devices whose entries were read.
     private var readIndices: Set<InterfaceIndex> = []
+    /// Names of the interfaces that have this node's addresses.
+    private var parents: Set<String> = []
     private var failures: [String: Int32] = [:]
     private var attempts = 0
     private(set) var retryAt: Instant?
@@ -36,11 +38,17 @@ struct Tunnels {
 
     // MARK: The kernel speaks
 
-    mutating func interfacesChanged() { needsWork = true }
-    mutating func interfaceRemoved(_ index: InterfaceIndex) {
-        table.interfaceRemoved(index)
-        readIndices.remove(index)
-        needsWork = true
+    /// An interface came or changed. Pods' interfaces come and go all the time, and none of this depends on them.
+    mutating func interfaceChanged(_ interface: Interface) { if concerns(interface.name) { needsWork = true } }
+    mutating func interfaceRemoved(_ interface: Interface) {
+        table.interfaceRemoved(interface.index)
+        readIndices.remove(interface.index)
+        if concerns(interface.name) { needsWork = true }
+    }
+    mutating func addressesChanged() { needsWork = true }
+
+    private func concerns(_ name: String) -> Bool {
+        parents.contains(name) || HostInterfaces.isOne(name) || TunnelKind.allCases.contains { $0.deviceName == name }
     }
     mutating func entryAdded(_ entry: TunnelEntry, _ index: InterfaceIndex) {
         guard readIndices.contains(index) else { return }
@@ -104,6 +112,7 @@ struct Tunnels {
 
     /// Devices as they are wanted on the host's interfaces as they are now.
     private mutating func want(_ interfaces: InterfaceTable) {
+        parents = Set(settings.devices.compactMap { interfaces.holder($0.local)?.name })
         let devices = settings.devices.compactMap { device -> TunnelDevice? in
             guard let parent = interfaces.holder(device.local) else { return nil }
             let host = interfaces.hostMTU(holding: device.local, isHostInterface: HostInterfaces.isOne) ?? parent.mtu
@@ -139,10 +148,7 @@ struct Tunnels {
         case .retire(let kind, _): readBack(kind, &interfaces, &kernel)
         case .remove(_, let index):
             if error == KernelError.noSuchDevice { error = 0 }
-            if error == 0 {
-                interfaces.remove(index)
-                interfaceRemoved(index)
-            }
+            if error == 0, let gone = interfaces.remove(index) { interfaceRemoved(gone) }
         case .addAddress(let address, let index):
             if error == 0 { interfaces.add(InterfaceAddress(interface: index, address: address, prefixLength: UInt8(address.family.bits))) }
         case .removeAddress(let address, let index):

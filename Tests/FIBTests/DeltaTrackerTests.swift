@@ -300,4 +300,47 @@ final class Lab {
         #expect(table[far]?.isReachable == false)
         #expect(table.refresh(interfaces, routes).isEmpty)
     }
+
+    @Test func `a group that lost a member is no difference once BGP wants the same`() {
+        let lab = Lab()
+        lab.tracker.allowDeletion()
+        let both = [hop("10.0.1.1"), hop("10.0.1.2")]
+        for index in 0..<4 {
+            let target = prefix("10.0.\(index).0/26")
+            lab.tracker.setDesired(target, FIBRoute(prefix: target, kind: .unicast, metric: 1024, nextHops: both))
+        }
+        lab.tracker.setDesired(prefix("10.9.0.0/26"), route("10.9.0.0/26", hop("10.0.1.2")))
+        lab.run()
+        // The kernel's groups have one member now.
+        lab.tracker.kernelChanged(both, to: [hop("10.0.1.2")])
+        #expect(lab.run().isEmpty, "nothing is written back before BGP has decided")
+        for index in 0..<3 {
+            let target = prefix("10.0.\(index).0/26")
+            lab.tracker.setDesired(target, FIBRoute(prefix: target, kind: .unicast, metric: 1024, nextHops: [hop("10.0.1.2")]))
+        }
+        #expect(lab.run().isEmpty, "what BGP wants is there")
+        #expect(lab.isInstalled(prefix("10.0.0.0/26")) && !lab.isInstalled(prefix("10.0.3.0/26")))
+        // Who still wants both gets them.
+        lab.tracker.markDifferences()
+        #expect(lab.run().count == 1)
+        #expect(lab.isInstalled(prefix("10.0.3.0/26")))
+    }
+
+    @Test func `a next hop is dead when nothing leads by it any more`() {
+        var interfaces = InterfaceTable()
+        interfaces.set(Interface(index: InterfaceIndex(rawValue: 2), name: "eth0", isUp: true, hasCarrier: true))
+        var foreign = ForeignRoutes(seed: 1)
+        func add(_ text: String, _ gateway: String?) { foreign.insert(ForeignRoute(prefix: prefix(text), metric: 0, routeProtocol: 4, nextHops: [hop(gateway)])) }
+        add("10.1.0.0/24", "10.0.0.1")
+        add("10.2.0.0/24", "10.0.0.1")
+        var table = NextHopTable()
+        for text in ["10.1.0.9", "10.2.0.9"] { #expect(table.track(address(text), interfaces, foreign).isReachable) }
+        // One of the two that lead by 10.0.0.1 goes another way: the way itself lives.
+        add("10.1.0.0/24", "10.0.0.7")
+        let first = table.refresh(interfaces, foreign)
+        #expect(first.count == 1 && table.dead(first).isEmpty)
+        add("10.2.0.0/24", "10.0.0.7")
+        let second = table.refresh(interfaces, foreign)
+        #expect(table.dead(second) == [hop("10.0.0.1")])
+    }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import NetTypes
 import Resources
 import Testing
@@ -312,5 +313,48 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
         #expect(set.felix(of: "b").vxlanIdentifier == 7)
         #expect(problems(object("FelixConfiguration", "default", "vxlanVMI: 7"))[0].contains("did you mean vxlanVNI?"))
         #expect(problems(object("FelixConfiguration", "default", "vxlanVNI: 0"))[0].contains("out of range"))
+    }
+
+    @Test func `files that did not change are not read again, and those that did are`() throws {
+        let folder = FileManager.default.temporaryDirectory.path + "/apus-cache-\(UInt32.random(in: 0...UInt32.max))"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        func write(_ name: String, _ text: String, age: Double) throws {
+            try text.write(toFile: "\(folder)/\(name)", atomically: false, encoding: .utf8)
+            try FileManager.default.setAttributes([.modificationDate: Date().addingTimeInterval(-age)], ofItemAtPath: "\(folder)/\(name)")
+        }
+        let loader = ResourceLoader(path: folder, secretsPath: folder)
+        var cache = ResourceCache()
+        func blocks() -> [String] { loader.load(previous: ResourceSet(), cache: &cache).resources?.blocks(of: "n").map(\.description) ?? [] }
+        func block(_ cidr: String) -> String { object("BlockAffinity", "b", "node: n, cidr: \(cidr), state: confirmed") }
+        try write("a.yaml", block("10.65.1.0/26"), age: 100)
+        #expect(blocks() == ["10.65.1.0/26"])
+        // The same inode, size and time: it is taken for unchanged.
+        try write("a.yaml", block("10.65.2.0/26"), age: 100)
+        let time = try FileManager.default.attributesOfItem(atPath: folder + "/a.yaml")[.modificationDate] as? Date
+        try write("a.yaml", block("10.65.3.0/26"), age: 50)
+        #expect(blocks() == ["10.65.3.0/26"], "another time")
+        try FileManager.default.setAttributes([.modificationDate: try #require(time)], ofItemAtPath: folder + "/a.yaml")
+        #expect(blocks() == ["10.65.3.0/26"])
+        // Two writes within one tick of the clock, of one size: a young file is read every time.
+        try write("a.yaml", block("10.65.4.0/26"), age: 0)
+        #expect(blocks() == ["10.65.4.0/26"])
+        try write("a.yaml", block("10.65.5.0/26"), age: 0)
+        #expect(blocks() == ["10.65.5.0/26"])
+        try FileManager.default.removeItem(atPath: folder + "/a.yaml")
+        #expect(blocks().isEmpty)
+    }
+
+    @Test func `only endpoints that come or change do not wait for other changes`() {
+        func set(_ text: String) -> ResourceSet { ResourceSet([ResourceParser.parse(text, file: "r.yaml")], files: ["r.yaml"], previous: ResourceSet()) }
+        func pod(_ name: String, _ address: String) -> String { object("WorkloadEndpoint", name, "node: n, interfaceName: cali0, ipNetworks: [\(address)/32]") }
+        let pool = object("IPPool", "p", "cidr: 10.65.0.0/16")
+        let base = set(pool + pod("a", "10.65.1.1"))
+        #expect(set(pool + pod("a", "10.65.1.1") + pod("b", "10.65.1.2")).onlyAddsEndpoints(to: base))
+        #expect(set(pool + pod("a", "10.65.1.9")).onlyAddsEndpoints(to: base))
+        #expect(!set(pool).onlyAddsEndpoints(to: base), "one that goes may be on its way to another file")
+        #expect(!set(pod("a", "10.65.1.1") + pod("b", "10.65.1.2")).onlyAddsEndpoints(to: base), "the pool is gone")
+        #expect(!set(pool + pod("a", "10.65.1.1") + object("IPPool", "q", "cidr: 10.66.0.0/16")).onlyAddsEndpoints(to: base))
+        #expect(!set(pool + pod("a", "10.65.1.1") + pod("b", "nonsense")).onlyAddsEndpoints(to: base), "a problem is new")
     }
 }
