@@ -19,6 +19,8 @@ struct TunnelSettings: Hashable {
     var devices: [Device] = []
     var identifier: UInt32 = 4096
     var port: UInt16 = 4789
+    /// Regular expression of the interfaces whose MTU counts; nil for the default.
+    var mtuInterfacePattern: String?
 
     init() {}
 
@@ -27,6 +29,7 @@ struct TunnelSettings: Hashable {
         let felix = resources.felix(of: name)
         identifier = felix.vxlanIdentifier ?? identifier
         port = felix.vxlanPort ?? port
+        mtuInterfacePattern = felix.mtuInterfacePattern
         let nodes = resources.nodes
         encapsulation.pools = pools.compactMap { pool in
             guard let wanted = pool.encapsulation else { return nil }

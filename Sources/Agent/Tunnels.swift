@@ -9,6 +9,7 @@ import NetTypes
 /// `TunnelTable` says what is to be done; this carries it out, reads back what it made, and tries again what failed.
 struct Tunnels {
     private var settings = TunnelSettings()
+    private var pattern: Regex<AnyRegexOutput>?
     private var table = TunnelTable()
     private var needsWork = false
     /// Devices whose entries were read.
@@ -27,6 +28,7 @@ struct Tunnels {
     mutating func configure(_ new: TunnelSettings) {
         guard new != settings else { return }
         settings = new
+        pattern = new.mtuInterfacePattern.flatMap { try? Regex($0) }
         needsWork = true
     }
 
@@ -47,8 +49,12 @@ struct Tunnels {
     }
     mutating func addressesChanged() { needsWork = true }
 
+    private func isHostInterface(_ name: String) -> Bool {
+        pattern.map { name.firstMatch(of: $0) != nil } ?? HostInterfaces.isOne(name)
+    }
+
     private func concerns(_ name: String) -> Bool {
-        parents.contains(name) || HostInterfaces.isOne(name) || TunnelKind.allCases.contains { $0.deviceName == name }
+        parents.contains(name) || isHostInterface(name) || TunnelKind.allCases.contains { $0.deviceName == name }
     }
     mutating func entryAdded(_ entry: TunnelEntry, _ index: InterfaceIndex) {
         guard readIndices.contains(index) else { return }
@@ -115,7 +121,7 @@ struct Tunnels {
         parents = Set(settings.devices.compactMap { interfaces.holder($0.local)?.name })
         let devices = settings.devices.compactMap { device -> TunnelDevice? in
             guard let parent = interfaces.holder(device.local) else { return nil }
-            let host = interfaces.hostMTU(holding: device.local, isHostInterface: HostInterfaces.isOne) ?? parent.mtu
+            let host = interfaces.hostMTU(holding: device.local, isHostInterface: isHostInterface) ?? parent.mtu
             let mtu = device.mtu != 0 ? device.mtu : max(host, device.kind.overhead + 68) - device.kind.overhead
             return TunnelDevice(
                 kind: device.kind, local: device.local, address: device.address, mac: device.mac, parent: parent.index, identifier: settings.identifier,

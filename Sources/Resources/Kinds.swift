@@ -193,6 +193,7 @@ package struct FelixConfiguration: Sendable, Hashable {
     package var forwardsPackets: Bool?
     package var allowsSpoofing: Bool?
     package var routeRefreshInterval: Duration?
+    package var mtuInterfacePattern: String?
     package init() {}
 
     /// This one's fields, and `other`'s where this one says nothing.
@@ -206,6 +207,7 @@ package struct FelixConfiguration: Sendable, Hashable {
         result.forwardsPackets = forwardsPackets ?? other.forwardsPackets
         result.allowsSpoofing = allowsSpoofing ?? other.allowsSpoofing
         result.routeRefreshInterval = routeRefreshInterval ?? other.routeRefreshInterval
+        result.mtuInterfacePattern = mtuInterfacePattern ?? other.mtuInterfacePattern
         for family in AddressFamily.allCases {
             result.vxlanMTU[family.index] = vxlanMTU[family.index] ?? other.vxlanMTU[family.index]
             result.deviceRouteSource[family.index] = deviceRouteSource[family.index] ?? other.deviceRouteSource[family.index]

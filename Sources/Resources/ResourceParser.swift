@@ -383,6 +383,10 @@ package enum ResourceParser {
         result.deviceRouteSource = [address(spec, "deviceRouteSourceAddress", .ipv4), address(spec, "deviceRouteSourceAddressIPv6", .ipv6)]
         result.elevatedPriority = [number("ipv4ElevatedRoutePriority"), number("ipv6ElevatedRoutePriority")]
         result.forwardsPackets = spec.string("ipForwarding").map { $0 == "Enabled" }
+        if let pattern = spec.string("mtuIfacePattern") {
+            if (try? Regex(pattern)) == nil { spec.complain("mtuIfacePattern", "\"\(pattern)\" is not a regular expression") }
+            result.mtuInterfacePattern = pattern
+        }
         result.routeRefreshInterval = spec.duration("routeRefreshInterval")
         if let interval = result.routeRefreshInterval, interval < .seconds(1) { spec.complain("routeRefreshInterval", "must be at least 1s") }
         result.allowsSpoofing = spec.string("workloadSourceSpoofing").map { $0 == "Any" }

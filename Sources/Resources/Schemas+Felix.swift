@@ -27,6 +27,13 @@ extension Schemas {
             FieldSpec("vxlanPort", .integer(1...65535), default: "4789", .live, "UDP port of VXLAN."),
             FieldSpec("vxlanMTU", mtu, default: "0: that of the host's interfaces, less 50", .live, "MTU of vxlan.calico."),
             FieldSpec("vxlanMTUV6", mtu, default: "0: that of the host's interfaces, less 70", .live, "MTU of vxlan-v6.calico."),
+            FieldSpec(
+                "mtuIfacePattern", .string, default: "Ethernet, WLAN, WWAN and InfiniBand by their names", .live,
+                "Regular expression of the interfaces that lead to other hosts: the smallest of their MTUs is the host's. Where none matches, that of the interface with the node's address."
+            ),
+            .refused("routeSyncDisabled", "the agent is there to write routes; --dry-run writes none, --program remote leaves the pods' to others"),
+            .ignored("removeExternalRoutes", "Routes of others are never removed."),
+            .ignored("programClusterRoutes", "What the agent leaves to Felix is said by BGPConfiguration's field of the name, and by --program."),
             FieldSpec("ipipMTU", mtu, default: "0: that of the host's interfaces, less 20", .live, "MTU of tunl0."),
         ], acceptsOtherFields: true)
 }

@@ -200,6 +200,14 @@ final class TunnelLab {
         try lab.must("ip link set vxlan.calico down", in: "n1")
         try lab.wait(10, "it is up again, with its routes") { try scene.routes(1).contains("10.65.2.0/26 via 10.0.2.2 dev vxlan.calico") }
         #expect(try scene.pings(1, TunnelLab.pod(2)))
+        // The MTU is that of the host's interfaces, by the names that the operator gives.
+        try lab.must("ip link set eth0 mtu 1400", in: "n1")
+        try lab.wait(10, "the MTU follows the host's") { try lab.must("ip link show", in: "n1").contains("mtu 1350") }
+        try lab.must("ip link add wan0 mtu 1300 type veth peer name wan1", in: "n1")
+        try lab.must("ip link set wan0 up", in: "n1")
+        try scene.write(pool: ", vxlanMode: Always", pool6: "", nodes: "", felix: "mtuIfacePattern: '^wan'")
+        try lab.wait(10, "the MTU follows the interface of the pattern") { try lab.must("ip link show", in: "n1").contains("mtu 1250") }
+        try lab.must("ip link set eth0 mtu 1500", in: "n1")
         // A device without our mark and without a pool that wants it is none of our business.
         try lab.must("ip link add vxlan-v6.calico type vxlan id 9 dstport 4789 dev eth0", in: "n1")
         try scene.write(pool: "", pool6: "", nodes: "", felix: "")

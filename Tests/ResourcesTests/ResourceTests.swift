@@ -313,6 +313,8 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
         #expect(set.felix(of: "b").vxlanIdentifier == 7)
         #expect(problems(object("FelixConfiguration", "default", "vxlanVMI: 7"))[0].contains("did you mean vxlanVNI?"))
         #expect(problems(object("FelixConfiguration", "default", "vxlanVNI: 0"))[0].contains("out of range"))
+        #expect(problems(object("FelixConfiguration", "default", "mtuIfacePattern: '^(eth'"))[0].contains("not a regular expression"))
+        #expect(problems(object("FelixConfiguration", "default", "routeSyncDisabled: true"))[0].contains("--dry-run"))
     }
 
     @Test func `files that did not change are not read again, and those that did are`() throws {
