@@ -229,9 +229,10 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
                     if offset == range.count - 1 { isDone = true }
                     return true
                 }
-            case .empty: continue
-            case .overflow, .failed:
-                // What is not known to have failed will be found by the next dump.
+            case .empty, .overflow, .failed:
+                // What became of the others is not known: they are tried again, and what is there after all is found by that (EEXIST).
+                let known = Set(failures.map(\.index))
+                failures += range.filter { !known.contains($0) }.map { FIBFailure(index: $0, error: ENOBUFS) }
                 return
             }
         }
@@ -287,8 +288,7 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
                     if Int32(header.pointee.nlmsg_type) == Int32(APUS_RTM_NEWLINK) { result = LinkCodec.interface(header) }
                     return true
                 }
-            case .empty: continue
-            case .overflow, .failed: return nil
+            case .empty, .overflow, .failed: return nil
             }
         }
         return result
@@ -399,7 +399,7 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
                         return true
                     }
                 }
-            case .empty: continue
+            case .empty: throw SystemError(code: ETIMEDOUT, operation: "netlink dump")
             case .overflow: isConsistent = false
             case .failed(let code): throw SystemError(code: code, operation: "netlink dump")
             }

@@ -26,6 +26,11 @@ struct NetlinkSocket: ~Copyable {
             _ = apus_setsockopt_int(fd, SOL_SOCKET, SO_RCVBUF, receiveBuffer)
         }
         _ = apus_setsockopt_int(fd, SOL_SOCKET, SO_SNDBUF, 1 << 20)
+        if !isNonBlocking {
+            // The kernel answers inside the system call; what does not come within ten seconds (contract 2.7, netlinkTimeout) does not come.
+            var limit = timeval(tv_sec: 10, tv_usec: 0)
+            _ = setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        }
         // Error answers without a copy of the request.
         _ = apus_setsockopt_int(fd, SOL_NETLINK, Int32(NETLINK_CAP_ACK), 1)
     }
@@ -39,6 +44,7 @@ struct NetlinkSocket: ~Copyable {
 
     enum Received {
         case messages(Int)
+        /// Nothing is there; of a blocking socket: nothing came within its time.
         case empty
         /// ENOBUFS: notifications were lost.
         case overflow
@@ -46,11 +52,12 @@ struct NetlinkSocket: ~Copyable {
     }
 
     func receive(_ buffer: UnsafeMutableRawBufferPointer) -> Received {
-        let count = mnl_socket_recvfrom(socket, buffer.baseAddress, buffer.count)
+        var count = mnl_socket_recvfrom(socket, buffer.baseAddress, buffer.count)
+        while count < 0, errno == EINTR { count = mnl_socket_recvfrom(socket, buffer.baseAddress, buffer.count) }
         if count > 0 { return .messages(count) }
         if count == 0 { return .empty }
         switch errno {
-        case EAGAIN, EINTR: return .empty
+        case EAGAIN: return .empty
         case ENOBUFS: return .overflow
         default: return .failed(errno)
         }
