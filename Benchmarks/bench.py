@@ -172,7 +172,7 @@ def main():
         sys.exit("bench.py makes network namespaces and needs root")
     if not DAEMONS["apusd"].find():
         sys.exit("APUS_BIN: the folder with apusd and apus-load (make bench sets it)")
-    chosen, runs = {"full": (SCENARIOS, 3), "quick": (QUICK, 1), "growth": (GROWTH, 3), "keepalive": (KEEPALIVE, 3)}[options.what]
+    chosen, runs = {"full": (SCENARIOS, 3), "quick": (QUICK, 1), "growth": (GROWTH, 7), "keepalive": (KEEPALIVE, 3)}[options.what]
     scenarios = [scenario for scenario in chosen if not options.only or scenario.name in options.only.split(",")]
     unknown = set(filter(None, options.daemons.split(","))) - set(DAEMONS)
     if unknown or not scenarios:
