@@ -178,7 +178,7 @@ extension KernelForwarding {
             metadata: ["routes": "\(breaker.held.count)"])
     }
 
-    /// A restart ended without the peers' routes: what the kernel has of the cluster's stays, where it is more than may go at once.
+    /// A restart ended without the peers' routes, whether they never came or said that they have none: what the kernel has of the cluster's stays, where it is more than may go at once.
     func keepUnwanted(_ now: Instant) {
         var unwanted: [FIBRoute] = []
         var wanted = 0

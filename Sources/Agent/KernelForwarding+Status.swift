@@ -69,6 +69,15 @@ extension KernelForwarding {
         return (rows, next)
     }
 
+    /// An operation with names of interfaces in place of their numbers.
+    func describe(_ operation: FIBOperation) -> String {
+        switch operation {
+        case .add(let route): "add \(route.prefix) \(render(route))"
+        case .replace(let route): "replace \(route.prefix) \(render(route))"
+        case .delete: "\(operation)"
+        }
+    }
+
     /// As `ip route` writes it.
     private func render(_ route: FIBRoute) -> String {
         let hops = route.nextHops.map { hop in

@@ -343,7 +343,7 @@ final class KernelForwarding: ForwardingPlane {
             let operations = delta.plan(budget: 4096, now: now)
             if operations.isEmpty { break }
             if settings.isDryRun {
-                for operation in operations { logger.notice("dry run: would \(operation)") }
+                for operation in operations { logger.notice("dry run: would \(describe(operation))") }
                 acknowledge(operations, [], now)
             } else if operations.count > KernelForwarding.smallBatch || !inFlight.isEmpty || operations.contains(where: KernelForwarding.hasSeveralHops) {
                 usesGroups = usesGroups || operations.contains(where: KernelForwarding.hasSeveralHops)
@@ -401,7 +401,7 @@ final class KernelForwarding: ForwardingPlane {
         if failed.contains(where: { $0.error == KernelError.exists }) { needsDump = true }
         for failure in failed.prefix(KernelForwarding.loggedFailures) {
             logger.warning(
-                "the kernel refused a route", metadata: ["operation": "\(operations[failure.index])", "reason": "\(errorText(failure.error))"])
+                "the kernel refused a route", metadata: ["operation": "\(describe(operations[failure.index]))", "reason": "\(errorText(failure.error))"])
         }
         if failed.count > KernelForwarding.loggedFailures {
             logger.warning("the kernel refused more routes; apusctl fib lists them", metadata: ["more": "\(failed.count - KernelForwarding.loggedFailures)"])
@@ -481,7 +481,7 @@ final class KernelForwarding: ForwardingPlane {
         sweepDeadline = nil
         sweepCheck = nil
         adoptPods()
-        if !isWhole { keepUnwanted(now) }
+        keepUnwanted(now)
         speaker.endRestart()
         delta.allowDeletion()
         tunnels.allowRemoval()

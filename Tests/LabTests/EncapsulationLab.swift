@@ -16,7 +16,8 @@ final class TunnelLab {
     static func pod(_ node: Int) -> String { "10.65.\(node).7" }
     static func pod6(_ node: Int) -> String { "fd00:65:\(node)::7" }
 
-    init(pool: String, pool6: String = "", nodes: String = "", felix: String = "") throws {
+    /// `dryRun`: the node whose agent writes nothing.
+    init(pool: String, pool6: String = "", nodes: String = "", felix: String = "", dryRun: Int? = nil) throws {
         lab = try Lab()
         try lab.addNamespace("r")
         try lab.must("ip link add br0 type bridge", in: "r")
@@ -41,7 +42,7 @@ final class TunnelLab {
             try lab.must("ip -6 route add default via fd00:\(subnet)::254", in: "n\(node)")
         }
         try write(pool: pool, pool6: pool6, nodes: nodes, felix: felix)
-        for node in 1...3 { try lab.startAgent("n\(node)", in: "n\(node)", arguments: ["--metrics", "", "--health", ""]) }
+        for node in 1...3 { try lab.startAgent("n\(node)", in: "n\(node)", arguments: ["--metrics", "", "--health", ""] + (node == dryRun ? ["--dry-run"] : [])) }
     }
 
     func addPod(_ node: Int) throws {
@@ -213,5 +214,18 @@ final class TunnelLab {
         try scene.write(pool: "", pool6: "", nodes: "", felix: "")
         try lab.wait(20, "ours is gone") { try !lab.must("ip link show", in: "n1").contains("vxlan.calico") }
         #expect(try lab.must("ip link show", in: "n1").contains("vxlan-v6.calico"))
+    }
+
+    @Test func `a dry run says which devices, entries and routes it would make, and makes none`() throws {
+        let scene = try TunnelLab(pool: ", vxlanMode: Always", dryRun: 3)
+        let lab = scene.lab
+        try lab.wait(30, "it says so") {
+            let log = lab.log("n3.log")
+            return log.contains("would add device vxlan.calico from 10.0.1.3 id 4096 port 4789 mtu 1450") && log.contains("would add forwarding entry")
+                && log.contains("would add 10.65.2.0/26 via 10.0.2.2 dev vxlan.calico onlink metric 1024") && log.contains("would add 10.65.3.7/32 dev cali0 metric 1024")
+        }
+        #expect(try !lab.must("ip link show", in: "n3").contains("vxlan"))
+        #expect(try scene.routes(3).isEmpty)
+        #expect(try lab.ctl("n3", "fib", "10.65.2.0/26").text.contains("installed"))
     }
 }

@@ -179,6 +179,14 @@ import Testing
         // A few may go.
         _ = try BirdTests.bird(lab, "enable s4")
         try lab.wait(10, "they are there") { try count() == 40 }
+        // A restart whose peer says that it has nothing.
+        _ = try BirdTests.bird(lab, "disable s4")
+        try lab.wait(10, "they are kept once more") { try lab.ctl("n", "status").text.contains("are kept") }
+        try lab.restartAgent("n")
+        try lab.wait(20, "the restarted agent keeps them too") { try lab.ctl("n", "status").text.contains("40 routes of the cluster were withdrawn at once and are kept") }
+        #expect(try count() == 40)
+        _ = try BirdTests.bird(lab, "enable s4")
+        try lab.wait(10, "all is well") { try lab.ctl("n", "status").status == 0 }
         // A restart whose peers never come back: the kernel's routes stay.
         _ = try BirdTests.bird(lab, "down")
         try lab.restartAgent("n")

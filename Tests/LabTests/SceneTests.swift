@@ -345,7 +345,7 @@ import Testing
         let lab = try BirdTests.pair()
         try lab.write("r.yaml", BirdTests.node)
         let dry = try lab.startAgent("n", in: "node", arguments: ["--dry-run"])
-        try lab.wait(20, "it says what it would do") { lab.log("n.log").contains("would add blackhole 10.65.1.0/26") }
+        try lab.wait(20, "it says what it would do") { lab.log("n.log").contains("would add 10.65.1.0/26 blackhole metric 1024") }
         #expect(try BirdTests.routes(lab).isEmpty)
         kill(dry.processIdentifier, SIGTERM)
         dry.waitUntilExit()
