@@ -43,23 +43,23 @@ final class KernelForwarding: ForwardingPlane {
     /// Tables and sources of learned routes by peer, found when a peer's first route is met.
     var peerPlacements: [PeerIndex: NodeState.Placement] = [:]
     /// Host routes that somebody else wrote on pods' interfaces (`--program remote`).
-    private var observed: [Prefix: FIBRoute] = [:]
+    var observed: [Prefix: FIBRoute] = [:]
     /// Where pods of this node were reached, so that the connections of an address that moved are forgotten.
-    private var podWays: [IPAddress: InterfaceIndex] = [:]
-    private let conntrack: ConntrackFlusher?
-    private var audit: RouteAudit
+    var podWays: [IPAddress: InterfaceIndex] = [:]
+    let conntrack: ConntrackFlusher?
+    var audit: RouteAudit
     /// When the next slice of the audit is read, or the next audit begins.
-    private var auditAt: Instant
+    var auditAt: Instant
     /// Pause between two slices: a table of 100,000 routes is read in about a second.
-    private static let auditPause = Duration.milliseconds(2)
-    private(set) var auditCount = 0
+    static let auditPause = Duration.milliseconds(2)
+    var auditCount = 0
     /// Times that notifications were lost, and everything was read again.
     private(set) var resyncs = 0
     /// Differences that audits found and notifications had not told of.
-    private(set) var auditFindings = 0
+    var auditFindings = 0
     private var events: [KernelEvent] = []
     private var needsDump = false
-    private var needsNextHopRefresh = false
+    var needsNextHopRefresh = false
     /// Addresses of our own, for import (RFC 4271 5.1.3).
     private var ownAddresses: Set<IPAddress> = []
     private(set) var preservedFamilies: AddressFamilySet = []
@@ -103,7 +103,11 @@ final class KernelForwarding: ForwardingPlane {
         startDeadline = now + .seconds(2)
         sweepDeadline = now + settings.restartTime
         try dumpAll()
-        delta.forEachOwn { prefix, _, _ in preservedFamilies.insert(AddressFamilySet(prefix.family)) }
+        delta.forEachOwn { prefix, _, present in
+            preservedFamilies.insert(AddressFamilySet(prefix.family))
+            // Where the pods of the process before were reached.
+            if prefix.isHost, let hop = present?.nextHops.first, hop.gateway == nil { podWays[prefix.address] = hop.interface }
+        }
     }
 
     var descriptors: [Int32] { [monitor.fd, writer.done.fd] }
@@ -135,16 +139,6 @@ final class KernelForwarding: ForwardingPlane {
         _ = monitor.read(budget: 256, into: &events)
         for event in events { absorb(event) }
         if settings.programming == .remote, !events.isEmpty { local.observe(observed) }
-    }
-
-    /// A host route on a pod's interface that Felix wrote (contract 2.7).
-    private func observe(_ route: ForeignRoute, isThere: Bool) {
-        guard settings.programming == .remote, route.prefix.isHost, route.routeProtocol == settings.felixProtocol, route.nextHops.count == 1,
-            route.nextHops[0].gateway == nil, let name = interfaces[route.nextHops[0].interface]?.name, state.interfacePrefixes.contains(where: name.hasPrefix)
-        else { return }
-        observed[route.prefix] =
-            isThere ? FIBRoute(prefix: route.prefix, kind: .unicast, metric: route.metric == 0 ? FIBRoute.normalMetric : route.metric, nextHops: route.nextHops) : nil
-        needsNextHopRefresh = true
     }
 
     private func absorb(_ event: KernelEvent) {
@@ -362,33 +356,6 @@ final class KernelForwarding: ForwardingPlane {
     /// Refusals of one batch that are logged one by one.
     private static let loggedFailures = 3
 
-    /// A slice of the audit, where one is due: what notifications missed is found and put right (SPEC, promise 8).
-    private func auditSlice(_ now: Instant) {
-        guard auditAt <= now else { return }
-        if !delta.isAuditing {
-            guard audit.begin() else {
-                auditAt = now + state.auditInterval
-                return
-            }
-            delta.beginAudit()
-        }
-        switch audit.read({ delta.auditSaw($0) }) {
-        case .more:
-            // A dump that came between has read everything anyway.
-            auditAt = now + (delta.isAuditing ? KernelForwarding.auditPause : state.auditInterval)
-        case .complete:
-            let found = delta.endAudit()
-            auditCount += 1
-            auditFindings += found
-            tunnels.forgetEntries()
-            if found > 0 { logger.warning("the audit found routes that no notification told of; they are put right", metadata: ["routes": "\(found)"]) }
-            auditAt = now + state.auditInterval
-        case .broken:
-            delta.cancelAudit()
-            auditAt = now + state.auditInterval
-        }
-    }
-
     private static func hasSeveralHops(_ operation: FIBOperation) -> Bool {
         switch operation {
         case .add(let route), .replace(let route): route.nextHops.count > 1
@@ -408,45 +375,6 @@ final class KernelForwarding: ForwardingPlane {
         }
         delta.acknowledge(operations, failed, now: now)
         followPods(operations, failed)
-    }
-
-    /// The pods' routes of an earlier process that nobody wants: a pod whose interface is up is alive, whatever the resources do not say yet.
-    private func adoptPods() {
-        var routes: [FIBRoute] = []
-        delta.forEachOwn { prefix, wanted, present in
-            guard wanted == nil, prefix.isHost, let present, present.kind == .unicast, present.nextHops.count == 1, present.nextHops[0].gateway == nil,
-                let interface = interfaces[present.nextHops[0].interface], interface.isUp, state.interfacePrefixes.contains(where: interface.name.hasPrefix)
-            else { return }
-            routes.append(present)
-        }
-        local.adopt(routes)
-        // Wanted before anything may be deleted.
-        for route in routes { delta.setDesired(route.prefix, route) }
-        if !routes.isEmpty {
-            logger.warning(
-                "pods with routes of an earlier process and no endpoint: their interfaces are up, so their routes stay", metadata: ["routes": "\(routes.count)"])
-        }
-    }
-
-    /// The connections of a pod's address are forgotten where the address is reached by another way now, or not here any more (contract 2.7, 'cleanup').
-    private func followPods(_ operations: [FIBOperation], _ failed: [FIBFailure]) {
-        guard settings.programming.includesPods, !state.endpoints.isEmpty || !podWays.isEmpty else { return }
-        var moved: [IPAddress] = []
-        let failedAt = Set(failed.map(\.index))
-        for (index, operation) in operations.enumerated() where operation.prefix.isHost && !failedAt.contains(index) {
-            let address = operation.prefix.address
-            switch operation {
-            case .add(let route), .replace(let route):
-                let way = route.nextHops.first
-                let before = podWays[address]
-                if let before, before != way?.interface { moved.append(address) }
-                podWays[address] = way?.gateway == nil ? way?.interface : nil
-            case .delete:
-                // The old place of a route that has another metric now is no move.
-                if delta.desired(operation.prefix) == nil, podWays.removeValue(forKey: address) != nil { moved.append(address) }
-            }
-        }
-        if !moved.isEmpty { conntrack?.flush(moved) }
     }
 
     /// Promise 1: an own prefix is announced only after its route is in the kernel, and withdrawn before that is taken away.

@@ -31,7 +31,7 @@ package enum FIBSkipReason: Sendable, Hashable {
 /// A prefix is *dirty* while its two states may differ; the work per turn is bounded by taking a limited number of dirty prefixes.
 /// Ways (next hops, table, source) are interned: a route costs about 40 bytes with both states.
 package struct DeltaTracker: ~Copyable {
-    private struct Value: Sendable, Hashable {
+    struct Value: Sendable, Hashable {
         /// Position in `ways` + 1; 0: no route.
         var way: UInt32 = 0
         var metric: UInt32 = 0
@@ -40,7 +40,7 @@ package struct DeltaTracker: ~Copyable {
     }
 
     /// Lent in place: see `FamilyTables` of the routing core.
-    private struct Families: ~Copyable {
+    struct Families: ~Copyable {
         private let base: UnsafeMutablePointer<Family>
         init(seed: UInt64) {
             base = .allocate(capacity: AddressFamily.allCases.count)
@@ -62,7 +62,7 @@ package struct DeltaTracker: ~Copyable {
         }
     }
 
-    private struct Family: ~Copyable {
+    struct Family: ~Copyable {
         var prefixes: PrefixTable
         var desired: [Value] = []
         var kernel: [Value] = []
@@ -76,7 +76,7 @@ package struct DeltaTracker: ~Copyable {
         init(prefixes: PrefixTable) { self.prefixes = prefixes }
     }
 
-    private enum AuditMark: UInt8, Sendable {
+    enum AuditMark: UInt8, Sendable {
         case unseen
         /// The kernel's list had it as it is known.
         case seen
@@ -84,59 +84,59 @@ package struct DeltaTracker: ~Copyable {
         case changed
     }
 
-    private struct Failure: Sendable {
+    struct Failure: Sendable {
         var reason: FIBSkipReason
         var attempts: Int
         var retryAt: Instant
     }
 
     /// Where the kernel keeps a route: one of a prefix, metric and table.
-    private struct Key: Sendable, Hashable {
+    struct Key: Sendable, Hashable {
         var prefix: Prefix
         var metric: UInt32
         var table: UInt32
     }
 
     /// What many routes share, interned.
-    private struct Way: Sendable, Hashable {
+    struct Way: Sendable, Hashable {
         var nextHops: [FIBNextHop]
         var placement: RoutePlacement?
         var table: UInt32 { placement?.table ?? Ownership.mainTable }
     }
 
-    private var families: Families
-    private var dirty: [DirtyEntry] = []
-    private struct DirtyEntry: Sendable {
+    var families: Families
+    var dirty: [DirtyEntry] = []
+    struct DirtyEntry: Sendable {
         var slot: UInt32
         var family: UInt8
     }
     private var dirtyCursor = 0
-    private var ways: [Way] = [Way(nextHops: [])]
+    var ways: [Way] = [Way(nextHops: [])]
     /// Batches that `plan` answered and nobody has acknowledged yet, in order: where each operation's states stand, so that acknowledging looks
     /// nothing up.
     private var plannedBatches: [[Planned]] = []
     /// Dirty prefixes that wait for the acknowledgement of an operation on them.
     private var deferred: [DirtyEntry] = []
-    private struct Planned {
+    struct Planned {
         var operation: FIBOperation
         var slot: Int
         var value: Value
     }
     private var wayIDs: [Way: UInt32] = [Way(nextHops: []): 0]
     private var lastWay: UInt32 = 0
-    private var failures: [Prefix: Failure] = [:]
+    var failures: [Prefix: Failure] = [:]
     /// Routes of ours beside the one that `kernel` holds: another metric or table. They go.
-    private var surplus: Set<Key> = []
-    package private(set) var foreign: ForeignRoutes
+    var surplus: Set<Key> = []
+    package internal(set) var foreign: ForeignRoutes
     /// Deletion is off until the picture is whole: a restarted process adopts.
-    package private(set) var isDeletionAllowed = false
-    private var isDumping = false
-    package private(set) var isAuditing = false
-    private var auditFindings = 0
-    package private(set) var desiredCount = 0
-    package private(set) var kernelCount = 0
+    package internal(set) var isDeletionAllowed = false
+    var isDumping = false
+    package internal(set) var isAuditing = false
+    var auditFindings = 0
+    package internal(set) var desiredCount = 0
+    package internal(set) var kernelCount = 0
     /// Own routes that somebody else removed or altered and that were put back.
-    package private(set) var repairCount = 0
+    package internal(set) var repairCount = 0
 
     package init(seed: UInt64) {
         families = Families(seed: seed)
@@ -197,178 +197,6 @@ package struct DeltaTracker: ~Copyable {
                 if wanted.isPresent || present.isPresent { body(prefix, route(prefix, wanted), route(prefix, present)) }
             }
         }
-    }
-
-    // MARK: The kernel speaks
-
-    /// A route of ours is in the kernel: from a dump, or because somebody wrote or altered it, which is put right and counted.
-    package mutating func kernelHas(_ route: FIBRoute) {
-        let prefix = route.prefix
-        let family = prefix.family.index
-        let slot = insert(prefix)
-        let value = self.value(of: route)
-        let known = families[family].kernel[slot]
-        let wanted = families[family].desired[slot]
-        if known.isPresent, !sharePlace(known, value) {
-            // Two of ours in different places: the wanted one is the route, the other is surplus.
-            let isTheRoute = wanted.isPresent && sharePlace(wanted, value)
-            surplus.insert(key(prefix, isTheRoute ? known : value))
-            markDirty(prefix, slot)
-            if !isTheRoute { return }
-        } else if !known.isPresent {
-            kernelCount += 1
-        }
-        guard known != value else { return }
-        if known == wanted && wanted.isPresent && !isDumping { repairCount += 1 }
-        families[family].kernel[slot] = value
-        noteChange(family, slot)
-        if !isDumping, value != wanted { markDirty(prefix, slot) }
-    }
-
-    /// A route of ours is gone, though we did not ask for it.
-    package mutating func kernelLost(_ prefix: Prefix, metric: UInt32, table: UInt32 = Ownership.mainTable) {
-        guard let slot = index(prefix) else { return }
-        let gone = Key(prefix: prefix, metric: metric, table: table)
-        if !surplus.isEmpty, surplus.remove(gone) != nil { return }
-        let family = prefix.family.index
-        guard families[family].kernel[slot].isPresent, key(prefix, families[family].kernel[slot]) == gone else { return }
-        families[family].kernel[slot] = Value()
-        noteChange(family, slot)
-        kernelCount -= 1
-        if families[family].desired[slot].isPresent { repairCount += 1 }
-        markDirty(prefix, slot)
-    }
-
-    /// Groups have other members now, and with them every route of ours that named one. What is wanted follows when BGP has decided: nothing is
-    /// written back before that.
-    package mutating func kernelChanged(_ before: [FIBNextHop], to after: [FIBNextHop]) {
-        let changed = Set(ways.indices.filter { ways[$0].nextHops == before })
-        guard !changed.isEmpty else { return }
-        for family in AddressFamily.allCases {
-            for slot in families[family.index].kernel.indices {
-                var value = families[family.index].kernel[slot]
-                guard value.isPresent, changed.contains(Int(value.way - 1)), let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot)),
-                    var now = route(prefix, value)
-                else { continue }
-                now.nextHops = after
-                value = self.value(of: now)
-                families[family.index].kernel[slot] = value
-                noteChange(family.index, slot)
-            }
-        }
-    }
-
-    /// Looks at every prefix again: for what was changed without being marked.
-    package mutating func markDifferences() {
-        for family in AddressFamily.allCases {
-            for slot in families[family.index].desired.indices where families[family.index].desired[slot] != families[family.index].kernel[slot] {
-                if let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot)) { markDirty(prefix, slot) }
-            }
-        }
-    }
-
-    /// `replaces`: it took the place of whatever was there, ours included; the kernel says nothing else of that.
-    package mutating func foreignAdded(_ route: ForeignRoute, replaces: Bool = false) {
-        foreign.insert(route)
-        if replaces { kernelLost(route.prefix, metric: route.metric) }
-    }
-
-    /// A foreign route went: what it was in the way of is tried again.
-    package mutating func foreignRemoved(_ route: ForeignRoute) {
-        foreign.remove(route)
-        if case .foreignRoute? = failures[route.prefix]?.reason, let slot = index(route.prefix) {
-            failures[route.prefix] = nil
-            markDirty(route.prefix, slot)
-        }
-    }
-
-    /// A dump of the kernel's table begins, or begins again: what it does not mention is gone.
-    package mutating func beginDump() {
-        cancelAudit()
-        let isAgain = isDumping
-        isDumping = true
-        surplus = []
-        kernelCount = 0
-        for family in 0..<2 {
-            if !isAgain { families[family].before = families[family].kernel }
-            for slot in 0..<families[family].kernel.count { families[family].kernel[slot] = Value() }
-        }
-        foreign.removeAll()
-    }
-
-    /// The dump is complete. Own routes that it did not mention are missing.
-    package mutating func endDump() {
-        isDumping = false
-        for family in AddressFamily.allCases {
-            for slot in 0..<families[family.index].kernel.count {
-                guard let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot)) else { continue }
-                let before = slot < families[family.index].before.count ? families[family.index].before[slot] : Value()
-                let wanted = families[family.index].desired[slot]
-                let present = families[family.index].kernel[slot]
-                if before.isPresent, before == wanted, present != wanted { repairCount += 1 }
-                if present != wanted { markDirty(prefix, slot) }
-            }
-            families[family.index].before = []
-        }
-        for (prefix, failure) in failures {
-            if case .foreignRoute = failure.reason, let slot = index(prefix) {
-                failures[prefix] = nil
-                markDirty(prefix, slot)
-            }
-        }
-    }
-
-    // MARK: Audit
-
-    /// An audit begins: the kernel's routes are read in slices, while all else goes on, to find what notifications missed.
-    package mutating func beginAudit() {
-        for family in 0..<2 { families[family].audit = [AuditMark](repeating: .unseen, count: families[family].kernel.count) }
-        isAuditing = true
-    }
-
-    /// The kernel's list has a route of ours.
-    package mutating func auditSaw(_ route: FIBRoute) {
-        guard isAuditing else { return }
-        let family = route.prefix.family.index
-        if let slot = index(route.prefix), slot < families[family].audit.count {
-            let known = families[family].kernel[slot]
-            if families[family].audit[slot] == .changed || families[family].isInFlight[slot] { return }
-            if known == value(of: route) {
-                families[family].audit[slot] = .seen
-                return
-            }
-            if !surplus.isEmpty, surplus.contains(Key(prefix: route.prefix, metric: route.metric, table: route.table)) { return }
-        } else if let slot = index(route.prefix), families[family].kernel[slot].isPresent || families[family].isInFlight[slot] {
-            return
-        }
-        auditFindings += 1
-        kernelHas(route)
-    }
-
-    /// The list is complete. Answers how many routes it found missing, altered or unknown.
-    package mutating func endAudit() -> Int {
-        guard isAuditing else { return 0 }
-        for family in AddressFamily.allCases {
-            for slot in families[family.index].audit.indices where families[family.index].audit[slot] == .unseen {
-                let known = families[family.index].kernel[slot]
-                guard known.isPresent, !families[family.index].isInFlight[slot], let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot)) else { continue }
-                auditFindings += 1
-                kernelLost(prefix, metric: known.metric, table: table(known))
-            }
-        }
-        cancelAudit()
-        defer { auditFindings = 0 }
-        return auditFindings
-    }
-
-    /// The list cannot be trusted.
-    package mutating func cancelAudit() {
-        isAuditing = false
-        for family in 0..<2 { families[family].audit = [] }
-    }
-
-    private mutating func noteChange(_ family: Int, _ slot: Int) {
-        if isAuditing, slot < families[family].audit.count { families[family].audit[slot] = .changed }
     }
 
     // MARK: The difference
@@ -541,9 +369,9 @@ package struct DeltaTracker: ~Copyable {
 
     // MARK: Storage
 
-    private func index(_ prefix: Prefix) -> Int? { families[prefix.family.index].prefixes.find(prefix).map(Int.init) }
+    func index(_ prefix: Prefix) -> Int? { families[prefix.family.index].prefixes.find(prefix).map(Int.init) }
 
-    private mutating func insert(_ prefix: Prefix) -> Int {
+    mutating func insert(_ prefix: Prefix) -> Int {
         let family = prefix.family.index
         let slot = Int(families[family].prefixes.insert(prefix))
         while families[family].desired.count <= slot {
@@ -562,13 +390,13 @@ package struct DeltaTracker: ~Copyable {
         families[prefix.family.index].prefixes.remove(PrefixIndex(slot))
     }
 
-    private mutating func markDirty(_ prefix: Prefix, _ slot: Int) {
+    mutating func markDirty(_ prefix: Prefix, _ slot: Int) {
         guard !families[prefix.family.index].isDirty[slot] else { return }
         families[prefix.family.index].isDirty[slot] = true
         dirty.append(DirtyEntry(slot: UInt32(slot), family: prefix.family.rawValue))
     }
 
-    private mutating func value(of route: FIBRoute) -> Value {
+    mutating func value(of route: FIBRoute) -> Value {
         Value(way: wayID(route) + 1, metric: route.metric, kind: route.kind)
     }
 
@@ -588,12 +416,12 @@ package struct DeltaTracker: ~Copyable {
         return id
     }
 
-    private func table(_ value: Value) -> UInt32 { value.isPresent ? ways[Int(value.way - 1)].table : Ownership.mainTable }
-    private func key(_ prefix: Prefix, _ value: Value) -> Key { Key(prefix: prefix, metric: value.metric, table: table(value)) }
+    func table(_ value: Value) -> UInt32 { value.isPresent ? ways[Int(value.way - 1)].table : Ownership.mainTable }
+    func key(_ prefix: Prefix, _ value: Value) -> Key { Key(prefix: prefix, metric: value.metric, table: table(value)) }
     /// True where the kernel would keep the two in one place.
-    private func sharePlace(_ a: Value, _ b: Value) -> Bool { a.metric == b.metric && (a.way == b.way || table(a) == table(b)) }
+    func sharePlace(_ a: Value, _ b: Value) -> Bool { a.metric == b.metric && (a.way == b.way || table(a) == table(b)) }
 
-    private func route(_ prefix: Prefix, _ value: Value) -> FIBRoute? {
+    func route(_ prefix: Prefix, _ value: Value) -> FIBRoute? {
         guard value.isPresent else { return nil }
         let way = ways[Int(value.way - 1)]
         return FIBRoute(prefix: prefix, kind: value.kind, metric: value.metric, nextHops: way.nextHops, placement: way.placement)

@@ -1,0 +1,56 @@
+import FIB
+import KernelRoutes
+import Logging
+import NetTypes
+
+/// Pods whose routes need more than to be wanted: those that Felix writes, those of an earlier process, and those that moved.
+extension KernelForwarding {
+    /// A host route on a pod's interface that Felix wrote (contract 2.7).
+    func observe(_ route: ForeignRoute, isThere: Bool) {
+        guard settings.programming == .remote, route.prefix.isHost, route.routeProtocol == settings.felixProtocol, route.nextHops.count == 1,
+            route.nextHops[0].gateway == nil, let name = interfaces[route.nextHops[0].interface]?.name, state.interfacePrefixes.contains(where: name.hasPrefix)
+        else { return }
+        observed[route.prefix] =
+            isThere ? FIBRoute(prefix: route.prefix, kind: .unicast, metric: route.metric == 0 ? FIBRoute.normalMetric : route.metric, nextHops: route.nextHops) : nil
+        needsNextHopRefresh = true
+    }
+
+    /// The pods' routes of an earlier process that nobody wants: a pod whose interface is up is alive, whatever the resources do not say yet.
+    func adoptPods() {
+        var routes: [FIBRoute] = []
+        delta.forEachOwn { prefix, wanted, present in
+            guard wanted == nil, prefix.isHost, let present, present.kind == .unicast, present.nextHops.count == 1, present.nextHops[0].gateway == nil,
+                let interface = interfaces[present.nextHops[0].interface], interface.isUp, state.interfacePrefixes.contains(where: interface.name.hasPrefix)
+            else { return }
+            routes.append(present)
+        }
+        local.adopt(routes)
+        // Wanted before anything may be deleted.
+        for route in routes { delta.setDesired(route.prefix, route) }
+        if !routes.isEmpty {
+            logger.warning(
+                "pods with routes of an earlier process and no endpoint: their interfaces are up, so their routes stay", metadata: ["routes": "\(routes.count)"])
+        }
+    }
+
+    /// The connections of a pod's address are forgotten where the address is reached by another way now, or not here any more (contract 2.7, 'cleanup').
+    func followPods(_ operations: [FIBOperation], _ failed: [FIBFailure]) {
+        guard settings.programming.includesPods, !state.endpoints.isEmpty || !podWays.isEmpty else { return }
+        var moved: [IPAddress] = []
+        let failedAt = Set(failed.map(\.index))
+        for (index, operation) in operations.enumerated() where operation.prefix.isHost && !failedAt.contains(index) {
+            let address = operation.prefix.address
+            switch operation {
+            case .add(let route), .replace(let route):
+                let way = route.nextHops.first
+                let before = podWays[address]
+                if let before, before != way?.interface { moved.append(address) }
+                podWays[address] = way?.gateway == nil ? way?.interface : nil
+            case .delete:
+                // The old place of a route that has another metric now is no move.
+                if delta.desired(operation.prefix) == nil, podWays.removeValue(forKey: address) != nil { moved.append(address) }
+            }
+        }
+        if !moved.isEmpty { conntrack?.flush(moved) }
+    }
+}

@@ -1,0 +1,176 @@
+package import NetTypes
+
+/// What the kernel has of ours: told by notifications, by dumps, by audits, and by what a group of next hops became.
+extension DeltaTracker {
+    // MARK: The kernel speaks
+
+    /// A route of ours is in the kernel: from a dump, or because somebody wrote or altered it, which is put right and counted.
+    package mutating func kernelHas(_ route: FIBRoute) {
+        let prefix = route.prefix
+        let family = prefix.family.index
+        let slot = insert(prefix)
+        let value = self.value(of: route)
+        let known = families[family].kernel[slot]
+        let wanted = families[family].desired[slot]
+        if known.isPresent, !sharePlace(known, value) {
+            // Two of ours in different places: the wanted one is the route, the other is surplus.
+            let isTheRoute = wanted.isPresent && sharePlace(wanted, value)
+            surplus.insert(key(prefix, isTheRoute ? known : value))
+            markDirty(prefix, slot)
+            if !isTheRoute { return }
+        } else if !known.isPresent {
+            kernelCount += 1
+        }
+        guard known != value else { return }
+        if known == wanted && wanted.isPresent && !isDumping { repairCount += 1 }
+        families[family].kernel[slot] = value
+        noteChange(family, slot)
+        if !isDumping, value != wanted { markDirty(prefix, slot) }
+    }
+
+    /// A route of ours is gone, though we did not ask for it.
+    package mutating func kernelLost(_ prefix: Prefix, metric: UInt32, table: UInt32 = Ownership.mainTable) {
+        guard let slot = index(prefix) else { return }
+        let gone = Key(prefix: prefix, metric: metric, table: table)
+        if !surplus.isEmpty, surplus.remove(gone) != nil { return }
+        let family = prefix.family.index
+        guard families[family].kernel[slot].isPresent, key(prefix, families[family].kernel[slot]) == gone else { return }
+        families[family].kernel[slot] = Value()
+        noteChange(family, slot)
+        kernelCount -= 1
+        if families[family].desired[slot].isPresent { repairCount += 1 }
+        markDirty(prefix, slot)
+    }
+
+    /// Groups have other members now, and with them every route of ours that named one. What is wanted follows when BGP has decided: nothing is
+    /// written back before that.
+    package mutating func kernelChanged(_ before: [FIBNextHop], to after: [FIBNextHop]) {
+        let changed = Set(ways.indices.filter { ways[$0].nextHops == before })
+        guard !changed.isEmpty else { return }
+        for family in AddressFamily.allCases {
+            for slot in families[family.index].kernel.indices {
+                var value = families[family.index].kernel[slot]
+                guard value.isPresent, changed.contains(Int(value.way - 1)), let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot)),
+                    var now = route(prefix, value)
+                else { continue }
+                now.nextHops = after
+                value = self.value(of: now)
+                families[family.index].kernel[slot] = value
+                noteChange(family.index, slot)
+            }
+        }
+    }
+
+    /// Looks at every prefix again: for what was changed without being marked.
+    package mutating func markDifferences() {
+        for family in AddressFamily.allCases {
+            for slot in families[family.index].desired.indices where families[family.index].desired[slot] != families[family.index].kernel[slot] {
+                if let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot)) { markDirty(prefix, slot) }
+            }
+        }
+    }
+
+    /// `replaces`: it took the place of whatever was there, ours included; the kernel says nothing else of that.
+    package mutating func foreignAdded(_ route: ForeignRoute, replaces: Bool = false) {
+        foreign.insert(route)
+        if replaces { kernelLost(route.prefix, metric: route.metric) }
+    }
+
+    /// A foreign route went: what it was in the way of is tried again.
+    package mutating func foreignRemoved(_ route: ForeignRoute) {
+        foreign.remove(route)
+        if case .foreignRoute? = failures[route.prefix]?.reason, let slot = index(route.prefix) {
+            failures[route.prefix] = nil
+            markDirty(route.prefix, slot)
+        }
+    }
+
+    /// A dump of the kernel's table begins, or begins again: what it does not mention is gone.
+    package mutating func beginDump() {
+        cancelAudit()
+        let isAgain = isDumping
+        isDumping = true
+        surplus = []
+        kernelCount = 0
+        for family in 0..<2 {
+            if !isAgain { families[family].before = families[family].kernel }
+            for slot in 0..<families[family].kernel.count { families[family].kernel[slot] = Value() }
+        }
+        foreign.removeAll()
+    }
+
+    /// The dump is complete. Own routes that it did not mention are missing.
+    package mutating func endDump() {
+        isDumping = false
+        for family in AddressFamily.allCases {
+            for slot in 0..<families[family.index].kernel.count {
+                guard let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot)) else { continue }
+                let before = slot < families[family.index].before.count ? families[family.index].before[slot] : Value()
+                let wanted = families[family.index].desired[slot]
+                let present = families[family.index].kernel[slot]
+                if before.isPresent, before == wanted, present != wanted { repairCount += 1 }
+                if present != wanted { markDirty(prefix, slot) }
+            }
+            families[family.index].before = []
+        }
+        for (prefix, failure) in failures {
+            if case .foreignRoute = failure.reason, let slot = index(prefix) {
+                failures[prefix] = nil
+                markDirty(prefix, slot)
+            }
+        }
+    }
+
+    // MARK: Audit
+
+    /// An audit begins: the kernel's routes are read in slices, while all else goes on, to find what notifications missed.
+    package mutating func beginAudit() {
+        for family in 0..<2 { families[family].audit = [AuditMark](repeating: .unseen, count: families[family].kernel.count) }
+        isAuditing = true
+    }
+
+    /// The kernel's list has a route of ours.
+    package mutating func auditSaw(_ route: FIBRoute) {
+        guard isAuditing else { return }
+        let family = route.prefix.family.index
+        if let slot = index(route.prefix), slot < families[family].audit.count {
+            let known = families[family].kernel[slot]
+            if families[family].audit[slot] == .changed || families[family].isInFlight[slot] { return }
+            if known == value(of: route) {
+                families[family].audit[slot] = .seen
+                return
+            }
+            if !surplus.isEmpty, surplus.contains(Key(prefix: route.prefix, metric: route.metric, table: route.table)) { return }
+        } else if let slot = index(route.prefix), families[family].kernel[slot].isPresent || families[family].isInFlight[slot] {
+            return
+        }
+        auditFindings += 1
+        kernelHas(route)
+    }
+
+    /// The list is complete. Answers how many routes it found missing, altered or unknown.
+    package mutating func endAudit() -> Int {
+        guard isAuditing else { return 0 }
+        for family in AddressFamily.allCases {
+            for slot in families[family.index].audit.indices where families[family.index].audit[slot] == .unseen {
+                let known = families[family.index].kernel[slot]
+                guard known.isPresent, !families[family.index].isInFlight[slot], let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot)) else { continue }
+                auditFindings += 1
+                kernelLost(prefix, metric: known.metric, table: table(known))
+            }
+        }
+        cancelAudit()
+        defer { auditFindings = 0 }
+        return auditFindings
+    }
+
+    /// The list cannot be trusted.
+    package mutating func cancelAudit() {
+        isAuditing = false
+        for family in 0..<2 { families[family].audit = [] }
+    }
+
+    mutating func noteChange(_ family: Int, _ slot: Int) {
+        if isAuditing, slot < families[family].audit.count { families[family].audit[slot] = .changed }
+    }
+}
