@@ -301,6 +301,29 @@ final class Lab {
         #expect(table.refresh(interfaces, routes).isEmpty)
     }
 
+    @Test func `many dirty prefixes are taken in no order, each exactly once, and few in theirs`() {
+        func order(_ count: Int) -> [Prefix] {
+            var tracker = DeltaTracker(seed: 7)
+            tracker.allowDeletion()
+            for index in 0..<count {
+                let target = Prefix(IPAddress(v4: 0x0A00_0000 + UInt32(index) * 64), length: 26)
+                tracker.setDesired(target, FIBRoute(prefix: target, kind: .unicast, metric: 1024, nextHops: [hop("10.0.1.1")]))
+            }
+            var all: [Prefix] = []
+            while true {
+                let operations = tracker.plan(budget: 1000, now: at(0))
+                if operations.isEmpty { return all }
+                all += operations.map(\.prefix)
+                tracker.acknowledge(operations, [], now: at(0))
+            }
+        }
+        let many = order(30000)
+        #expect(Set(many).count == 30000 && many.count == 30000)
+        let neighbours = zip(many.prefix(10000), many.dropFirst()).count { $1.address.v4 == $0.address.v4 + 64 }
+        #expect(neighbours < 100, "\(neighbours) of 10,000 follow their neighbour")
+        #expect(order(5000) == order(5000).sorted())
+    }
+
     @Test func `a group that lost a member is no difference once BGP wants the same`() {
         let lab = Lab()
         lab.tracker.allowDeletion()
