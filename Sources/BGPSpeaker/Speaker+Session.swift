@@ -152,6 +152,7 @@ extension Speaker {
             }
             actions.append(.report(index, .maximumPrefixesReached(family, limit: limits.limit, action: limits.action)))
             drive(index, now) { $0.handle(.stop(.maximumPrefixes(family, limit: limits.limit)), now: now, &$1) }
+            peers[index.index]?.isStoppedByLimit = true
             if limits.action == .restart {
                 peers[index.index]?.restartAt = now + limits.restartAfter
                 lower(peers[index.index]?.restartAt)

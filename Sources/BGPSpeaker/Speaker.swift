@@ -68,13 +68,21 @@ package struct Speaker: ~Copyable {
             rib.changeProfiles(index, routingPeer(settings, session), &deliveries)
             distribute(deliveries)
         }
+        // Whoever changes the limit wants the peer back.
+        if settings.maximumPrefixes != old.maximumPrefixes, peers[index.index]?.isStoppedByLimit ?? false { startAfterLimit(index, now) }
+    }
+
+    private mutating func startAfterLimit(_ index: PeerIndex, _ now: Instant) {
+        peers[index.index]?.isStoppedByLimit = false
+        peers[index.index]?.restartAt = nil
+        drive(index, now) { $0.handle(.start, now: now, &$1) }
     }
 
     /// Ends the session and starts it again.
     package mutating func resetPeer(_ index: PeerIndex, _ notification: NotificationMessage, now: Instant) {
         guard peers[index.index] != nil else { return }
         drive(index, now) { $0.handle(.stop(notification), now: now, &$1) }
-        drive(index, now) { $0.handle(.start, now: now, &$1) }
+        startAfterLimit(index, now)
     }
 
     package var peerIndices: [PeerIndex] {
@@ -192,8 +200,7 @@ package struct Speaker: ~Copyable {
                 }
             }
             if let due = peers[index.index]?.restartAt, due <= now {
-                peers[index.index]?.restartAt = nil
-                drive(index, now) { $0.handle(.start, now: now, &$1) }
+                startAfterLimit(index, now)
             }
         }
         if let due = deferralDeadline, due <= now { endDeferral() }

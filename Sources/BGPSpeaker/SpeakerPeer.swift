@@ -27,7 +27,8 @@ final class SpeakerPeer {
     var remoteRefreshBegan: [Instant?] = [nil, nil]
     /// By family: the limit was warned of.
     var warnedOfLimit: AddressFamilySet = []
-    /// After Cease/1: when the session is started again.
+    /// After Cease/1: stopped because of too many prefixes, and when the session is started again, nil for not by itself.
+    var isStoppedByLimit = false
     var restartAt: Instant?
     var establishedAt: Instant?
     var lastUpdateAt: Instant?

@@ -274,6 +274,35 @@ let block6 = prefix("fd00:65:1::/122")
         #expect(net.isUp(a, b))
     }
 
+    @Test(arguments: [PeerSettings.PrefixLimit.Action.restart, .idle])
+    func `a changed prefix limit brings a peer back that was stopped by it, and no other change does`(action: PeerSettings.PrefixLimit.Action) throws {
+        let net = Network()
+        let a = net.add(1)
+        let b = net.add(2)
+        net.peer(a, b) { own, settings in
+            if own == a {
+                settings.maximumPrefixes.limit = 3
+                settings.maximumPrefixes.action = action
+                settings.maximumPrefixes.restartAfter = .seconds(3600)
+            }
+        }
+        for i in 0..<4 { net.originate(b, Prefix(IPAddress(v4: 0x0A41_0000 + UInt32(i) * 64), length: 26)) }
+        #expect(!net.isUp(a, b))
+        let peer = try #require(net.nodes[a].peers[b])
+        guard var settings = net.nodes[a].speaker.settings(peer) else {
+            Issue.record("the peer is gone")
+            return
+        }
+        settings.minimumInterval = .seconds(1)
+        net.nodes[a].speaker.updatePeer(peer, settings, now: net.now)
+        net.advance(100)
+        #expect(!net.isUp(a, b))
+        settings.maximumPrefixes.limit = 4
+        net.nodes[a].speaker.updatePeer(peer, settings, now: net.now)
+        net.advance(100)
+        #expect(net.isUp(a, b))
+    }
+
     // MARK: Restart
 
     @Test func `a crashed node's routes stay until it is back and has told its table, and what is gone goes (RFC 4724)`() {
