@@ -49,7 +49,7 @@ extension KernelForwarding {
         } else if let own = local.desired[prefix], own.metric <= other?.metric ?? .max {
             unprogrammed[prefix] = nil
             breaker.forget(prefix)
-            delta.setDesired(prefix, own)
+            delta.setDesired(prefix, own, isUrgent: true)
         } else {
             delta.setDesired(prefix, other)
         }

@@ -111,6 +111,8 @@ package struct DeltaTracker: ~Copyable {
         var family: UInt8
     }
     private var dirtyCursor = 0
+    /// Dirty prefixes that go before the others. They stand in `dirty` too: looked at twice, they differ only once.
+    private var urgent: [DirtyEntry] = []
     private var scatterState: UInt64
     /// Beyond so many dirty prefixes they are taken in no order: neighbours, written one after the other, have the kernel's trie resize the same
     /// nodes again and again. 100,000 routes go in three quarters of the time, and out in half of it.
@@ -150,9 +152,10 @@ package struct DeltaTracker: ~Copyable {
 
     // MARK: Desired
 
-    /// Wants a route, or with nil none. Answers whether that changed anything.
+    /// Wants a route, or with nil none. Answers whether that changed anything. `isUrgent`: it goes before all others, as a pod's route does
+    /// while a full table is being written.
     @discardableResult
-    package mutating func setDesired(_ prefix: Prefix, _ route: FIBRoute?) -> Bool {
+    package mutating func setDesired(_ prefix: Prefix, _ route: FIBRoute?, isUrgent: Bool = false) -> Bool {
         let value = route.map { self.value(of: $0) } ?? Value()
         let family = prefix.family.index
         guard let slot = value.isPresent ? insert(prefix) : index(prefix) else { return false }
@@ -162,6 +165,7 @@ package struct DeltaTracker: ~Copyable {
         families[family].desired[slot] = value
         if !failures.isEmpty { failures[prefix] = nil }
         markDirty(prefix, slot)
+        if isUrgent, dirty.count - dirtyCursor > 1 { urgent.append(DirtyEntry(slot: UInt32(slot), family: prefix.family.rawValue)) }
         return true
     }
 
@@ -217,18 +221,26 @@ package struct DeltaTracker: ~Copyable {
         networks.reserveCapacity(min(budget, dirtyCount))
         deletions.reserveCapacity(min(budget, dirtyCount))
         var left = budget
-        while left > 0, dirtyCursor < dirty.count {
-            scatter()
-            let slot = Int(dirty[dirtyCursor].slot)
-            let family = Int(dirty[dirtyCursor].family)
-            dirtyCursor += 1
+        var urgentCursor = 0
+        while left > 0, urgentCursor < urgent.count || dirtyCursor < dirty.count {
+            let entry: DirtyEntry
+            if urgentCursor < urgent.count {
+                entry = urgent[urgentCursor]
+                urgentCursor += 1
+            } else {
+                scatter()
+                entry = dirty[dirtyCursor]
+                dirtyCursor += 1
+            }
+            let slot = Int(entry.slot)
+            let family = Int(entry.family)
             left -= 1
             // What the kernel has of it is known only after the acknowledgement.
             if families[family].isInFlight[slot] {
                 deferred.append(DirtyEntry(slot: UInt32(slot), family: UInt8(family)))
                 continue
             }
-            // A dirty slot is never given back, so its prefix is still the one that was marked.
+            // Whatever prefix the slot has now: an urgent one may have been looked at before, and its slot given back.
             families[family].isDirty[slot] = false
             guard let prefix = families[family].prefixes.prefix(at: PrefixIndex(slot)) else { continue }
             let wanted = families[family].desired[slot]
@@ -264,6 +276,7 @@ package struct DeltaTracker: ~Copyable {
             if wanted == present, !failures.isEmpty { failures[prefix] = nil }
             if !wanted.isPresent && !present.isPresent { release(prefix, slot) }
         }
+        urgent.removeFirst(urgentCursor)
         if dirtyCursor == dirty.count {
             dirty.removeAll(keepingCapacity: dirty.count < 65536)
             dirtyCursor = 0

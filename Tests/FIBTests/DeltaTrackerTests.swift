@@ -324,6 +324,33 @@ final class Lab {
         #expect(order(5000) == order(5000).sorted())
     }
 
+    @Test func `a pod's route does not wait for a full table, and is written once`() {
+        var tracker = DeltaTracker(seed: 7)
+        tracker.allowDeletion()
+        for index in 0..<30000 {
+            let target = Prefix(IPAddress(v4: 0x0B00_0000 + UInt32(index) * 64), length: 26)
+            tracker.setDesired(target, FIBRoute(prefix: target, kind: .unicast, metric: 1024, nextHops: [hop("10.0.1.1")]))
+        }
+        var written: [Prefix: Int] = [:]
+        func turn() -> [FIBOperation] {
+            let operations = tracker.plan(budget: 1000, now: at(0))
+            tracker.acknowledge(operations, [], now: at(0))
+            for operation in operations { written[operation.prefix, default: 0] += 1 }
+            return operations
+        }
+        _ = turn()
+        let pod = prefix("10.65.1.7/32")
+        tracker.setDesired(pod, route("10.65.1.7/32", hop(nil)), isUrgent: true)
+        #expect(turn().contains { $0.prefix == pod })
+        // Gone again before anybody looked: nothing is left of it.
+        let brief = prefix("10.65.1.8/32")
+        tracker.setDesired(brief, route("10.65.1.8/32", hop(nil)), isUrgent: true)
+        tracker.setDesired(brief, nil, isUrgent: true)
+        while !turn().isEmpty {}
+        #expect(written.count == 30001 && written.values.allSatisfy { $0 == 1 })
+        #expect(written[brief] == nil && tracker.dirtyCount == 0 && tracker.kernelCount == 30001)
+    }
+
     @Test func `a group that lost a member is no difference once BGP wants the same`() {
         let lab = Lab()
         lab.tracker.allowDeletion()

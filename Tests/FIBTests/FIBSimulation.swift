@@ -106,7 +106,7 @@ struct Seeded: RandomNumberGenerator {
                 let prefix = prefix()
                 let route = Int.random(in: 0..<4, using: &random) == 0 ? nil : route(prefix)
                 wanted[prefix] = route
-                tracker.setDesired(prefix, route)
+                tracker.setDesired(prefix, route, isUrgent: Bool.random(using: &random))
             case 3:
                 guard let key else { return }
                 kernel.removeBehindOurBack(key.prefix, metric: key.metric, table: key.table)
