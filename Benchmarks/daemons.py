@@ -122,7 +122,6 @@ class FRR(Daemon):
 class OpenBGPD(Daemon):
     name = "openbgpd"
     has_fib = False
-    is_slow = True
 
     def find(self):
         path = "/usr/sbin/bgpd"
@@ -148,7 +147,6 @@ class OpenBGPD(Daemon):
 class GoBGP(Daemon):
     name = "gobgp"
     has_fib = False
-    is_slow = True
 
     def find(self):
         return shutil.which("gobgpd")

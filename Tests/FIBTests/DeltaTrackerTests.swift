@@ -301,27 +301,32 @@ final class Lab {
         #expect(table.refresh(interfaces, routes).isEmpty)
     }
 
-    @Test func `many dirty prefixes are taken in no order, each exactly once, and few in theirs`() {
-        func order(_ count: Int) -> [Prefix] {
+    @Test func `many prefixes that are to go are taken in no order, each exactly once; few, and those that come, in theirs`() {
+        func orders(_ count: Int) -> (added: [Prefix], deleted: [Prefix]) {
             var tracker = DeltaTracker(seed: 7)
             tracker.allowDeletion()
-            for index in 0..<count {
-                let target = Prefix(IPAddress(v4: 0x0A00_0000 + UInt32(index) * 64), length: 26)
-                tracker.setDesired(target, FIBRoute(prefix: target, kind: .unicast, metric: 1024, nextHops: [hop("10.0.1.1")]))
+            let prefixes = (0..<count).map { Prefix(IPAddress(v4: 0x0A00_0000 + UInt32($0) * 64), length: 26) }
+            func drain() -> [Prefix] {
+                var all: [Prefix] = []
+                while true {
+                    let operations = tracker.plan(budget: 1000, now: at(0))
+                    if operations.isEmpty { return all }
+                    all += operations.map(\.prefix)
+                    tracker.acknowledge(operations, [], now: at(0))
+                }
             }
-            var all: [Prefix] = []
-            while true {
-                let operations = tracker.plan(budget: 1000, now: at(0))
-                if operations.isEmpty { return all }
-                all += operations.map(\.prefix)
-                tracker.acknowledge(operations, [], now: at(0))
-            }
+            for target in prefixes { tracker.setDesired(target, FIBRoute(prefix: target, kind: .unicast, metric: 1024, nextHops: [hop("10.0.1.1")])) }
+            let added = drain()
+            for target in prefixes { tracker.setDesired(target, nil) }
+            return (added, drain())
         }
-        let many = order(30000)
-        #expect(Set(many).count == 30000 && many.count == 30000)
-        let neighbours = zip(many.prefix(10000), many.dropFirst()).count { $1.address.v4 == $0.address.v4 + 64 }
+        let many = orders(30000)
+        #expect(many.added == many.added.sorted() && many.added.count == 30000)
+        #expect(Set(many.deleted).count == 30000 && many.deleted.count == 30000)
+        let neighbours = zip(many.deleted.prefix(10000), many.deleted.dropFirst()).count { $1.address.v4 == $0.address.v4 + 64 }
         #expect(neighbours < 100, "\(neighbours) of 10,000 follow their neighbour")
-        #expect(order(5000) == order(5000).sorted())
+        let few = orders(5000)
+        #expect(few.added == few.added.sorted() && few.deleted == few.deleted.sorted())
     }
 
     @Test func `a pod's route does not wait for a full table, and is written once`() {
