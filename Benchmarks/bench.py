@@ -136,10 +136,10 @@ def measure(scenarios, daemons, runs, path):
             out.writelines(json.dumps(result) + "\n" for result in kept)
             for scenario in scenarios:
                 failed = set()
-                for turn in range(runs):
+                for _ in range(runs):
                     for name in scenario.daemons:
                         daemon = DAEMONS[name]
-                        if name not in daemons or name in scenario.skipped or name in failed or not daemon.find() or (daemon.is_slow and turn > 0):
+                        if name not in daemons or name in scenario.skipped or name in failed or not daemon.find():
                             continue
                         result = one(lab, scenario, daemon)
                         if not result["ok"]:

@@ -22,8 +22,6 @@ class Daemon:
     """`clients`: how many there will be; `fib`: routes go into the kernel, and clients are plain internal peers."""
 
     has_fib = True
-    # Runs that cost minutes are made once, and not for every scenario.
-    is_slow = False
 
     def find(self):
         raise NotImplementedError
