@@ -235,12 +235,14 @@ package struct DeltaTracker: ~Copyable {
             let slot = Int(entry.slot)
             let family = Int(entry.family)
             left -= 1
+            // An urgent prefix stands in the queue twice, and is looked at once.
+            guard families[family].isDirty[slot] else { continue }
             // What the kernel has of it is known only after the acknowledgement.
             if families[family].isInFlight[slot] {
                 deferred.append(DirtyEntry(slot: UInt32(slot), family: UInt8(family)))
                 continue
             }
-            // Whatever prefix the slot has now: an urgent one may have been looked at before, and its slot given back.
+            // A dirty slot is never given back, so its prefix is still the one that was marked.
             families[family].isDirty[slot] = false
             guard let prefix = families[family].prefixes.prefix(at: PrefixIndex(slot)) else { continue }
             let wanted = families[family].desired[slot]

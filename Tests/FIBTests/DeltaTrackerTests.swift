@@ -347,6 +347,10 @@ final class Lab {
         let pod = prefix("10.65.1.7/32")
         tracker.setDesired(pod, route("10.65.1.7/32", hop(nil)), isUrgent: true)
         #expect(turn().contains { $0.prefix == pod })
+        // Also where the whole queue fits into one turn.
+        var small = DeltaTracker(seed: 7)
+        for text in ["10.1.0.0/26", "10.2.0.0/26", "10.3.0.7/32"] { small.setDesired(prefix(text), route(text, hop("10.0.1.1")), isUrgent: true) }
+        #expect(small.plan(budget: 1000, now: at(0)).count == 3)
         // Gone again before anybody looked: nothing is left of it.
         let brief = prefix("10.65.1.8/32")
         tracker.setDesired(brief, route("10.65.1.8/32", hop(nil)), isUrgent: true)
