@@ -33,25 +33,14 @@ enum ResourceWatcher {
                     state.load(isSettled: true)
                     continue
                 }
-                var folders: [String] = []
-                while true {
-                    let wanted = loader.watchedFolders
-                    // Another folder of secrets: a fresh watcher.
-                    if !folders.isEmpty, folders != wanted { break }
-                    if folders.isEmpty { for folder in wanted { _ = watcher.watch(folder) } }
-                    let isFresh = folders.isEmpty
-                    folders = wanted
-                    // Read once more after the watch is set: what changed in between is not missed.
-                    if isFresh { state.load(isSettled: true) }
-                    let first = watcher.waitForChange(or: reload.fd, milliseconds: 30000)
-                    reload.clear()
-                    var change = first
-                    while case .folder(let isWhole) = change {
-                        if isWhole { state.load(isSettled: false) }
-                        change = watcher.waitForChange(milliseconds: 50)
-                    }
-                    state.load(isSettled: true)
-                    if case .none = first { break }
+                for folder in loader.watchedFolders { _ = watcher.watch(folder) }
+                // Once more after the watch is set, which is a new one each time because the folder may be another: what changed in between is not missed.
+                state.load(isSettled: true)
+                var change = watcher.waitForChange(or: reload.fd, milliseconds: 30000)
+                reload.clear()
+                while case .folder(let isWhole) = change {
+                    if isWhole { state.load(isSettled: false) }
+                    change = watcher.waitForChange(milliseconds: 50)
                 }
             }
         }

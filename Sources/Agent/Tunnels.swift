@@ -21,7 +21,7 @@ struct Tunnels {
     private(set) var retryAt: Instant?
     /// Devices that carry packets, by kind: routes name them.
     private(set) var usable: [TunnelKind: InterfaceIndex] = [:]
-    private(set) var mayRemove = false
+    private var mayRemove = false
 
     var encapsulation: Encapsulation { settings.encapsulation }
 
@@ -83,12 +83,12 @@ struct Tunnels {
         guard needsWork || retryAt.map({ $0 <= now }) ?? false else { return false }
         needsWork = false
         retryAt = nil
-        // With nothing to build and nothing of ours to remove there is nothing to look at.
-        want(interfaces)
-        readEntries(interfaces, &kernel)
         var failed: [String: Int32] = [:]
         // A device that was just made brings its own work: addresses and entries. Three rounds are make, fill, and a last look.
         for _ in 0..<3 {
+            failed = [:]
+            want(interfaces)
+            readEntries(interfaces, &kernel, &failed)
             let operations = table.plan(interfaces, mayRemove: mayRemove)
             if operations.isEmpty { break }
             if isDryRun {
@@ -98,11 +98,8 @@ struct Tunnels {
                 }
                 continue
             }
-            failed = [:]
             for operation in operations { carryOut(operation, &interfaces, &kernel, &failed) }
             if !failed.isEmpty { break }
-            want(interfaces)
-            readEntries(interfaces, &kernel)
         }
         for (text, error) in failed where failures[text] != error {
             logger.warning("the kernel refused a tunnel", metadata: ["operation": "\(text)", "reason": "\(errorText(error))"])
@@ -130,14 +127,14 @@ struct Tunnels {
         table.configure(devices, endpoints: settings.encapsulation.endpoints.mapValues { Array($0.values) })
     }
 
-    private mutating func readEntries(_ interfaces: InterfaceTable, _ kernel: inout NetlinkRouteTable) {
+    private mutating func readEntries(_ interfaces: InterfaceTable, _ kernel: inout NetlinkRouteTable, _ failed: inout [String: Int32]) {
         for kind in table.wantedKinds where kind.isVXLAN {
             guard let interface = interfaces.named(kind.deviceName), interface.index.rawValue > 0, !readIndices.contains(interface.index) else { continue }
             do throws(SystemError) {
                 table.setPresent(try kernel.tunnelEntries(on: interface.index, kind.family), on: interface.index)
                 readIndices.insert(interface.index)
             } catch {
-                failures["read entries of \(kind.deviceName)"] = error.code
+                failed["read entries of \(kind.deviceName)"] = error.code
             }
         }
     }

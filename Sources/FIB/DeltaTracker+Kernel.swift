@@ -45,17 +45,15 @@ extension DeltaTracker {
     /// Groups have other members now, and with them every route of ours that named one. What is wanted follows when BGP has decided: nothing is
     /// written back before that.
     package mutating func kernelChanged(_ before: [FIBNextHop], to after: [FIBNextHop]) {
-        let changed = Set(ways.indices.filter { ways[$0].nextHops == before })
-        guard !changed.isEmpty else { return }
+        var replaced: [UInt32: UInt32] = [:]
+        for id in ways.indices where ways[id].nextHops == before {
+            replaced[UInt32(id) + 1] = wayID(Way(nextHops: after, placement: ways[id].placement)) + 1
+        }
+        guard !replaced.isEmpty else { return }
         for family in AddressFamily.allCases {
             for slot in families[family.index].kernel.indices {
-                var value = families[family.index].kernel[slot]
-                guard value.isPresent, changed.contains(Int(value.way - 1)), let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot)),
-                    var now = route(prefix, value)
-                else { continue }
-                now.nextHops = after
-                value = self.value(of: now)
-                families[family.index].kernel[slot] = value
+                guard let way = replaced[families[family.index].kernel[slot].way] else { continue }
+                families[family.index].kernel[slot].way = way
                 noteChange(family.index, slot)
             }
         }

@@ -111,7 +111,7 @@ package struct DeltaTracker: ~Copyable {
         var family: UInt8
     }
     private var dirtyCursor = 0
-    /// Dirty prefixes that go before the others. They stand in `dirty` too: looked at twice, they differ only once.
+    /// Dirty prefixes that go before the others. They stand in `dirty` too, and are looked at once.
     private var urgent: [DirtyEntry] = []
     private var scatterState: UInt64
     /// Beyond so many dirty prefixes those that are to go are taken in no order: neighbours, deleted one after the other, have the kernel's trie
@@ -441,7 +441,10 @@ package struct DeltaTracker: ~Copyable {
         // Neighbouring routes mostly share theirs, storage included.
         let last = Int(lastWay)
         if ways[last].nextHops == route.nextHops, ways[last].placement == route.placement { return lastWay }
-        let way = Way(nextHops: route.nextHops, placement: route.placement)
+        return wayID(Way(nextHops: route.nextHops, placement: route.placement))
+    }
+
+    mutating func wayID(_ way: Way) -> UInt32 {
         if let known = wayIDs[way] {
             lastWay = known
             return known

@@ -94,7 +94,7 @@ package struct TunnelEndpoint: Sendable, Hashable {
 }
 
 /// An entry that a VXLAN device needs for an endpoint, because nothing is learned.
-package enum TunnelEntry: Sendable, Hashable {
+package enum TunnelEntry: Sendable, Hashable, Comparable {
     /// Which MAC address a gateway has (ip neigh).
     case neighbour(IPAddress, MACAddress)
     /// To which node frames for a MAC address go (bridge fdb).
@@ -128,15 +128,6 @@ package enum TunnelOperation: Sendable, Hashable, CustomStringConvertible {
         case .addEntry(.forwarding(let mac, let address), let index): "add forwarding entry \(mac) to \(address) on interface \(index)"
         case .removeEntry(.neighbour(let address, let mac), let index): "remove neighbour \(address) \(mac) on interface \(index)"
         case .removeEntry(.forwarding(let mac, let address), let index): "remove forwarding entry \(mac) to \(address) on interface \(index)"
-        }
-    }
-
-    /// The kind of device that it is about; nil for addresses and entries.
-    package var kind: TunnelKind? {
-        switch self {
-        case .create(let device), .adjust(let device, _): device.kind
-        case .remove(let kind, _), .retire(let kind, _): kind
-        default: nil
         }
     }
 }

@@ -119,9 +119,7 @@ package struct TunnelTable: Sendable {
         let wanted = entries[kind] ?? []
         let known = present[interface.index] ?? []
         // A forwarding entry that is replaced must go first: the kernel would send frames to both nodes.
-        if mayRemove { for entry in known.subtracting(wanted).sorted(by: TunnelTable.inOrder) { operations.append(.removeEntry(entry, interface.index)) } }
-        for entry in wanted.subtracting(known).sorted(by: TunnelTable.inOrder) { operations.append(.addEntry(entry, interface.index)) }
+        if mayRemove { for entry in known.subtracting(wanted).sorted() { operations.append(.removeEntry(entry, interface.index)) } }
+        for entry in wanted.subtracting(known).sorted() { operations.append(.addEntry(entry, interface.index)) }
     }
-
-    private static func inOrder(_ a: TunnelEntry, _ b: TunnelEntry) -> Bool { "\(a)" < "\(b)" }
 }

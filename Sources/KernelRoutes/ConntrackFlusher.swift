@@ -9,11 +9,7 @@ import Synchronization
 ///
 /// A thread of its own, because a busy host's table has hundreds of thousands of entries and is read whole.
 package final class ConntrackFlusher: Sendable {
-    private struct State: Sendable {
-        var waiting: Set<IPAddress> = []
-        var flushed = 0
-    }
-    private let state = Mutex(State())
+    private let waiting = Mutex<Set<IPAddress>>([])
     private let work: Wakeup
 
     private init() throws(SystemError) { work = try Wakeup() }
@@ -25,46 +21,34 @@ package final class ConntrackFlusher: Sendable {
             while true {
                 guard waitReadable(flusher.work.fd, milliseconds: -1) else { continue }
                 flusher.work.clear()
-                let addresses = flusher.state.withLock { state in
-                    defer { state.waiting = [] }
-                    return state.waiting
+                let addresses = flusher.waiting.withLock { waiting in
+                    defer { waiting = [] }
+                    return waiting
                 }
-                let count = addresses.isEmpty ? 0 : ConntrackFlusher.flush(addresses)
-                flusher.state.withLock { $0.flushed += count }
+                if !addresses.isEmpty { ConntrackFlusher.flush(addresses) }
             }
         }
         return flusher
     }
 
     package func flush(_ addresses: [IPAddress]) {
-        state.withLock { $0.waiting.formUnion(addresses) }
+        waiting.withLock { $0.formUnion(addresses) }
         work.signal()
     }
 
-    /// Connections forgotten since the start.
-    package var flushedCount: Int { state.withLock { $0.flushed } }
-
-    /// Removes every entry that one of the addresses is an end of, in either direction. Answers how many. A kernel without connection tracking has none.
-    static func flush(_ addresses: Set<IPAddress>) -> Int {
-        guard let socket = try? NetlinkSocket(bus: Int32(APUS_NETFILTER), groups: 0, receiveBuffer: 8 << 20, isNonBlocking: false) else { return 0 }
+    /// Removes every entry that one of the addresses is an end of, in either direction. A kernel without connection tracking has none.
+    private static func flush(_ addresses: Set<IPAddress>) {
+        guard let socket = try? NetlinkSocket(bus: Int32(APUS_NETFILTER), groups: 0, receiveBuffer: 8 << 20, isNonBlocking: false) else { return }
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 16)
         defer { buffer.deallocate() }
-        guard let base = buffer.baseAddress else { return 0 }
-        var requests: [[UInt8]] = []
+        guard let base = buffer.baseAddress else { return }
         for family in Set(addresses.map(\.family)) {
-            requests += matching(addresses, family == .ipv4 ? UInt8(AF_INET) : UInt8(AF_INET6), socket, buffer)
-        }
-        var count = 0
-        for request in requests {
-            base.copyMemory(from: request, byteCount: request.count)
-            guard socket.send(base, request.count) == 0, case .messages(let size) = socket.receive(buffer) else { continue }
-            forEachMessage(buffer, size) { header in
-                // One that is gone already is forgotten too.
-                if Int(header.pointee.nlmsg_type) == APUS_NLMSG_ERROR, apus_nlmsg_error(header) == 0 { count += 1 }
-                return true
+            for request in matching(addresses, family == .ipv4 ? UInt8(AF_INET) : UInt8(AF_INET6), socket, buffer) {
+                base.copyMemory(from: request, byteCount: request.count)
+                // Whatever the answer is: one that is gone already is forgotten too.
+                if socket.send(base, request.count) == 0 { _ = socket.receive(buffer) }
             }
         }
-        return count
     }
 
     /// Requests that remove the entries of a family that an address is an end of.

@@ -1,5 +1,5 @@
 /// An IEEE 802 MAC address: six octets.
-package struct MACAddress: Sendable, Hashable, CustomStringConvertible {
+package struct MACAddress: Sendable, Hashable, Comparable, CustomStringConvertible {
     /// The octets in the low 48 bits, first octet highest.
     package let rawValue: UInt64
 
@@ -20,6 +20,7 @@ package struct MACAddress: Sendable, Hashable, CustomStringConvertible {
     /// Six octets in the order of the wire.
     package var bytes: [UInt8] { (0..<6).map { UInt8(truncatingIfNeeded: rawValue >> (40 - 8 * UInt64($0))) } }
 
+    package static func < (a: MACAddress, b: MACAddress) -> Bool { a.rawValue < b.rawValue }
     package var description: String {
         bytes.map { $0 < 16 ? "0" + String($0, radix: 16) : String($0, radix: 16) }.joined(separator: ":")
     }

@@ -34,6 +34,7 @@ import Testing
         let normal = Date()
         try lab.write("moving.yaml", Lab.object("WorkloadEndpoint", "moving", moving))
         try lab.wait(10, "n3 has the change") { try lab.ctl("n3", "status").status == 0 }
+        // A span under test: nothing may happen in it.
         Thread.sleep(forTimeInterval: 2)
         #expect(try scene.routes(2).contains("10.65.1.7 via 10.0.2.254 dev eth0 metric 512"))
         try lab.wait(40, "then it has the ordinary priority, as an address of another node's block") {

@@ -29,7 +29,7 @@ struct Machine {
             done
             cp /lib/modules/\(version)/modules.{builtin,order} lib/modules/\(version)/
             depmod -b . \(version)
-            cp /tmp-init init 2>/dev/null || cp \(lab.folder)/init init
+            cp \(lab.folder)/init init
             chmod 755 init
             find . | cpio -o -H newc --quiet > \(lab.folder)/initramfs
             """
@@ -44,7 +44,7 @@ struct Machine {
 
             """
         try (prologue + script + "\necho MACHINE END\necho o > /proc/sysrq-trigger\nsleep 60\n").write(toFile: lab.folder + "/init", atomically: true, encoding: .utf8)
-        let made = try Lab.run(["bash", "-c", setup.replacingOccurrences(of: "cp /tmp-init init 2>/dev/null || ", with: "")])
+        let made = try Lab.run(["bash", "-c", setup])
         try #require(made.status == 0, "\(made.text)")
         let machine = Process()
         machine.executableURL = URL(filePath: "/usr/bin/env")
