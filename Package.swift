@@ -30,12 +30,12 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         // C, and nothing but C: system libraries behind `static inline` wrappers.
         .target(name: "CLinux"),
         .systemLibrary(name: "CLibMNL", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
+        .systemLibrary(name: "CLibYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 
         // Pure core: values only, no I/O, no clock, no Foundation.
@@ -48,7 +48,7 @@ let package = Package(
         core("FIB", ["NetTypes"]),
 
         // Edges: text, JSON and disk to values.
-        core("Resources", ["NetTypes", "Yams"]),
+        core("Resources", ["NetTypes", "LinuxIO", "CLibYAML"]),
         core("StatusAPI", ["NetTypes"]),
 
         // Shells: the only callers of the operating system.
@@ -97,7 +97,7 @@ let package = Package(
             swiftSettings: strict),
         tests("LoadGeneratorTests", ["LoadGenerator", "BGPMessages", "NetTypes"]),
         tests("FIBTests", ["FIB", "NetTypes"]),
-        tests("ResourcesTests", ["Resources", "NetTypes"]),
+        tests("ResourcesTests", ["Resources", "LinuxIO", "NetTypes"]),
         tests("LayeringTests", ["Resources"]),
         tests("LabTests", ["apusd", "apusctl", "apus-load", "Resources", "CLinux", "KernelRoutes", "FIB", "LinuxIO", "NetTypes"]),
     ]

@@ -1,7 +1,6 @@
 import BGPRouting
 import BGPSession
 import BGPSpeaker
-import FoundationEssentials
 import LinuxIO
 import Logging
 import NetTypes
@@ -51,10 +50,10 @@ struct Daemon {
     /// True where this node ran before: peers may be keeping its routes. Leaves the mark for the next start.
     func markStarted() throws(StartError) -> Bool {
         let mark = settings.stateDirectory + "/started"
-        let ranBefore = FileManager.default.fileExists(atPath: mark)
-        do {
-            try FileManager.default.createDirectory(atPath: settings.stateDirectory, withIntermediateDirectories: true)
-            try Data(settings.node.utf8).write(to: URL(filePath: mark))
+        let ranBefore = FileStatus(mark) != nil
+        do throws(SystemError) {
+            try makeFolder(settings.stateDirectory)
+            try writeFile(mark, Array(settings.node.utf8))
         } catch {
             throw StartError("--state-dir \(settings.stateDirectory): cannot be written; create it for this user, or name another")
         }

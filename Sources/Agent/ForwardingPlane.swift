@@ -19,6 +19,8 @@ protocol ForwardingPlane: AnyObject {
     var programming: Programming { get }
     /// New desired state of this node. What it adds and removes reaches the speaker through `reconcile`.
     func configure(_ state: NodeState, _ speaker: inout Speaker, now: Instant)
+    /// The same, where nothing but these endpoints of the node came or changed.
+    func take(_ endpoints: [NodeState.NamedEndpoint], now: Instant)
     /// Lets routes go that were kept when nearly all were withdrawn at once. Answers how many.
     func releaseHeld(_ speaker: borrowing Speaker) -> Int
     /// What an interface is now, for unnumbered peers: nil where there is none, or no way to know. With our own link-local address on it.

@@ -287,6 +287,11 @@ final class KernelForwarding: ForwardingPlane {
         updateImportPolicy(&speaker)
     }
 
+    func take(_ endpoints: [NodeState.NamedEndpoint], now: Instant) {
+        state.take(endpoints)
+        for endpoint in endpoints { local.take(endpoint, now: now) }
+    }
+
     func link(_ name: String) -> (link: LinkNeighbors.Link, address: IPAddress?)? {
         guard let interface = interfaces.named(name) else { return nil }
         let address = interfaces.linkLocalAddress(interface.index)

@@ -98,24 +98,26 @@ struct LocalRoutes {
         advertisements = state.advertisements
         statics = state.staticRoutes
         loopbackAddresses = state.loopbackAddresses
-        var updated: [String: Endpoint] = [:]
-        for entry in state.endpoints {
-            let (name, endpoint) = (entry.name, entry.endpoint)
-            if let known = endpoints[name], known.endpoint == endpoint {
-                updated[name] = known
-            } else {
-                updated[name] = Endpoint(name: name, endpoint: endpoint)
-            }
-            if endpoints[name]?.endpoint.isElevated ?? false, !endpoint.isElevated { elevatedUntil[name] = now + LocalRoutes.convergenceTime }
-            if endpoint.isElevated { elevatedUntil[name] = nil }
+        for entry in state.endpoints { take(entry, now: now) }
+        let names = Set(state.endpoints.map(\.name))
+        for name in endpoints.keys where !names.contains(name) {
+            endpoints[name] = nil
+            elevatedUntil[name] = nil
         }
-        for name in endpoints.keys where updated[name] == nil { elevatedUntil[name] = nil }
-        endpoints = updated
         if state.elevatedMetrics != elevatedMetrics || state.allowsSpoofing != allowsSpoofing {
             elevatedMetrics = state.elevatedMetrics
             allowsSpoofing = state.allowsSpoofing
             for name in endpoints.keys { endpoints[name]?.preparedIndex = nil }
         }
+        needsRecompute = true
+    }
+
+    /// An endpoint that came, changed or stayed.
+    mutating func take(_ new: NodeState.NamedEndpoint, now: Instant) {
+        let known = endpoints[new.name]
+        if known?.endpoint == new.endpoint { return }
+        if new.endpoint.isElevated { elevatedUntil[new.name] = nil } else if known?.endpoint.isElevated ?? false { elevatedUntil[new.name] = now + LocalRoutes.convergenceTime }
+        endpoints[new.name] = Endpoint(name: new.name, endpoint: new.endpoint)
         needsRecompute = true
     }
 

@@ -1,9 +1,12 @@
 import LinuxIO
+import Resources
 import StatusAPI
 
 /// What edge threads tell the routing loop.
 enum LoopMessage: Sendable {
     case configuration(LoadedConfiguration)
+    /// The same with nothing but these endpoints changed or added.
+    case endpoints(LoadedConfiguration, [ResourceKey])
     case question(StatusRequest, Promise<StatusAnswer>)
     case bfd(BFDReport)
     case metrics(Promise<MetricsSnapshot>)

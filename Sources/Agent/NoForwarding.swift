@@ -17,6 +17,7 @@ final class NoForwarding: ForwardingPlane {
     func releaseHeld(_ speaker: borrowing Speaker) -> Int { 0 }
     func examine() -> [Finding] { [] }
     func configure(_ state: NodeState, _ speaker: inout Speaker, now: Instant) {}
+    func take(_ endpoints: [NodeState.NamedEndpoint], now: Instant) {}
     func link(_ name: String) -> (link: LinkNeighbors.Link, address: IPAddress?)? { nil }
     func read(_ speaker: inout Speaker) {}
     func resolve(_ speaker: inout Speaker) {}

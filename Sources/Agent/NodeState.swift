@@ -13,19 +13,6 @@ struct NodeState: Hashable {
         var name: String
         var endpoint: WorkloadEndpoint
     }
-
-    var blocks: [OwnBlock] = []
-    var endpoints: [NamedEndpoint] = []
-    /// Prefixes of services: announced, and never in the kernel, where they would hide what the service proxy does (contract 2.6).
-    var servicePrefixes: [Prefix] = []
-    var advertisements = BGPConfiguration()
-    var staticRoutes: [StaticRoute] = []
-    /// Pools whose routes somebody else programs (contract 2.2, `programClusterRoutes`).
-    var foreignPools: [Prefix] = []
-    var ignoredInterfaces: [String] = []
-    /// Addresses that stand for this node towards pods that are BGP peers.
-    var loopbackAddresses: [IPAddress] = []
-    var tunnels = TunnelSettings()
     /// Table and source address of learned routes, by what they go by.
     struct Placement: Hashable {
         var table: UInt32?
@@ -40,6 +27,19 @@ struct NodeState: Hashable {
         var cidr: Prefix
         var placement: Placement
     }
+
+    var blocks: [OwnBlock] = []
+    var endpoints: [NamedEndpoint] = []
+    /// Prefixes of services: announced, and never in the kernel, where they would hide what the service proxy does (contract 2.6).
+    var servicePrefixes: [Prefix] = []
+    var advertisements = BGPConfiguration()
+    var staticRoutes: [StaticRoute] = []
+    /// Pools whose routes somebody else programs (contract 2.2, `programClusterRoutes`).
+    var foreignPools: [Prefix] = []
+    var ignoredInterfaces: [String] = []
+    /// Addresses that stand for this node towards pods that are BGP peers.
+    var loopbackAddresses: [IPAddress] = []
+    var tunnels = TunnelSettings()
     var peerPlacements: [PeerPlacement] = []
     var poolPlacements: [PoolPlacement] = []
     /// By family index.
@@ -61,6 +61,7 @@ struct NodeState: Hashable {
 
     init(_ resources: ResourceSet, node: String, programming: Programming = .all) {
         let configuration = resources.configuration(of: node)
+        let felix = resources.felix(of: node)
         let pools = resources.pools
         blocks = resources.blocks(of: node).map { block in
             OwnBlock(prefix: block, isExported: !pools.contains { $0.disableBGPExport && $0.cidr.contains(block) })
@@ -77,7 +78,7 @@ struct NodeState: Hashable {
         self.pools = pools.map(\.cidr)
         massWithdrawalPercent = configuration.massWithdrawalPercent
         massWithdrawalMinimum = configuration.massWithdrawalMinimum
-        let felix = resources.felix(of: node)
+        sources = felix.deviceRouteSource
         elevatedMetrics = felix.elevatedPriority.map { $0 ?? FIBRoute.elevatedMetric }
         allowsSpoofing = felix.allowsSpoofing ?? false
         auditInterval = felix.routeRefreshInterval ?? auditInterval
@@ -91,8 +92,14 @@ struct NodeState: Hashable {
         }
     }
 
+    /// Endpoints that came or changed, and nothing else.
+    mutating func take(_ changed: [NamedEndpoint]) {
+        for new in changed {
+            if let place = endpoints.firstIndex(where: { $0.name == new.name }) { endpoints[place] = new } else { endpoints.append(new) }
+        }
+    }
+
     private mutating func placeRoutes(_ resources: ResourceSet, _ node: String, _ pools: [IPPool]) {
-        sources = resources.felix(of: node).deviceRouteSource
         for pool in pools where pool.routeTable != nil || pool.routeSource != nil {
             poolPlacements.append(PoolPlacement(cidr: pool.cidr, placement: Placement(table: pool.routeTable, source: pool.routeSource)))
         }

@@ -245,6 +245,17 @@ final class Peering {
         applyPeers(plan(resources), &speaker, transport, now)
     }
 
+    /// The same where nothing but some endpoints came or changed: a pod's route waits for no plan of peers, unless pods are peers.
+    func apply(
+        _ new: LoadedConfiguration, endpoints keys: [ResourceKey], _ speaker: inout Speaker, _ plane: any ForwardingPlane, _ transport: Transport, now: Instant
+    ) {
+        guard new.resources.nodes[node] != nil, !new.resources.peers.contains(where: { $0.peer.localWorkloadSelector != nil }) else {
+            return apply(new, &speaker, plane, transport, now: now)
+        }
+        loaded = new
+        plane.take(new.resources.endpoints(keys, of: node).map { NodeState.NamedEndpoint(name: $0.name, endpoint: $0.endpoint) }, now: now)
+    }
+
     /// The plan, with the last peers of a selector that suddenly matches nothing.
     private func plan(_ resources: ResourceSet) -> [PlannedPeer] {
         var plan = PeeringPlan.peers(of: node, in: resources, allFamilies: isReflector)

@@ -26,21 +26,22 @@ enum ResourceWatcher {
     static func start(_ loader: ResourceLoader, first: LoadedConfiguration, reload: Wakeup, mailbox: Mailbox<LoopMessage>, logger: Logger) {
         startEdgeThread {
             var state = State(loader: loader, current: first, mailbox: mailbox, logger: logger)
+            var watcher = try? DirectoryWatcher()
             while true {
-                guard let watcher = try? DirectoryWatcher() else {
+                // Each time, because a folder may be another under its old name.
+                watcher?.watch(loader.watchedFolders)
+                // Once more after that: what changed in between is not missed.
+                state.load()
+                var change = watcher?.waitForChange(or: reload.fd, milliseconds: 30000) ?? .none
+                if watcher == nil {
                     _ = waitReadable(reload.fd, milliseconds: 5000)
-                    reload.clear()
-                    state.load(isSettled: true)
-                    continue
+                    watcher = try? DirectoryWatcher()
                 }
-                for folder in loader.watchedFolders { _ = watcher.watch(folder) }
-                // Once more after the watch is set, which is a new one each time because the folder may be another: what changed in between is not missed.
-                state.load(isSettled: true)
-                var change = watcher.waitForChange(or: reload.fd, milliseconds: 30000)
                 reload.clear()
-                while case .folder(let isWhole) = change {
-                    if isWhole { state.load(isSettled: false) }
-                    change = watcher.waitForChange(milliseconds: 50)
+                var isEndpointsOnly = true
+                while case .folders(let whole) = change {
+                    for file in whole where isEndpointsOnly { isEndpointsOnly = state.take(file) }
+                    change = watcher?.waitForChange(milliseconds: 50) ?? .none
                 }
             }
         }
@@ -61,15 +62,28 @@ enum ResourceWatcher {
             self.logger = logger
         }
 
-        /// Reads, and posts what changed. `isSettled`: nothing has changed for a while; else only endpoints that came or changed are taken.
-        mutating func load(isSettled: Bool) {
+        /// Reads a file that has just become whole, and posts the endpoints that came or changed in it. False where more than that changed: then all
+        /// waits until nothing changes any more.
+        mutating func take(_ file: DirectoryWatcher.WholeFile) -> Bool {
+            switch loader.load(file, into: current.resources) {
+            case .none: return true
+            case .other: return false
+            case .endpoints(let resources, let keys):
+                guard !keys.isEmpty else { return true }
+                current.resources = resources
+                mailbox.post(.endpoints(current, keys))
+                return true
+            }
+        }
+
+        /// Reads all, and posts what changed.
+        mutating func load() {
             let (resources, problem) = loader.load(previous: current.resources, cache: &cache)
             guard let resources else {
-                if isSettled { logger.error("resources cannot be read; the last good state stays", metadata: ["reason": "\(problem?.description ?? "")"]) }
+                logger.error("resources cannot be read; the last good state stays", metadata: ["reason": "\(problem?.description ?? "")"])
                 return
             }
-            if !isSettled, !resources.onlyAddsEndpoints(to: current.resources) { return }
-            let secrets = isSettled ? loader.loadSecrets(resources.secretReferences) : current.secrets
+            let secrets = loader.loadSecrets(resources.secretReferences)
             guard resources != current.resources || secrets != current.secrets else { return }
             for problem in resources.problems where !current.resources.problems.contains(problem) {
                 logger.error("resource not applied; its last good version stays", metadata: ["problem": "\(problem)"])

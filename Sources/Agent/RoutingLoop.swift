@@ -466,6 +466,9 @@ final class RoutingLoop {
                 }
                 applyLinks()
                 hasMoreWork = true
+            case .endpoints(let loaded, let keys):
+                peering.apply(loaded, endpoints: keys, &speaker, plane, transport, now: now)
+                hasMoreWork = true
             case .bfd(let report):
                 peering.take(report, &speaker, now: now)
                 carryOutActions()

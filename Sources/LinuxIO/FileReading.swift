@@ -17,9 +17,9 @@ package func readWholeFile(_ path: String) throws(SystemError) -> [UInt8] {
     }
 }
 
-/// The names in a folder, without `.` and `..`; none where it cannot be read.
-package func directoryNames(_ path: String) -> [String] {
-    guard let folder = opendir(path) else { return [] }
+/// The names in a folder, without `.` and `..`; nil where it cannot be read.
+package func directoryNames(_ path: String) -> [String]? {
+    guard let folder = opendir(path) else { return nil }
     defer { closedir(folder) }
     var names: [String] = []
     while let entry = readdir(folder) {

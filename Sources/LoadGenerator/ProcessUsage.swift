@@ -28,7 +28,7 @@ package struct ProcessUsage: Sendable {
             if fields[0] == "VmRSS:" { residentBytes = value * 1024 }
             if fields[0] == "VmHWM:" { peakResidentBytes = value * 1024 }
         }
-        for thread in directoryNames(folder + "/task") {
+        for thread in directoryNames(folder + "/task") ?? [] {
             guard let text = try? readWholeFile("\(folder)/task/\(thread)/schedstat") else { continue }
             if let first = String(decoding: text, as: UTF8.self).split(separator: " ").first, let value = Int64(first) { cpu += .nanoseconds(value) }
         }

@@ -1,9 +1,8 @@
 package import NetTypes
-import Yams
 
 /// A YAML object while it is validated against its schema: typed values out, problems collected with line and field.
 struct FieldReader {
-    let node: Node.Mapping
+    let node: [(key: YAMLNode, value: YAMLNode)]
     let path: String
     let line: Int
     /// Shared by all readers of one object.
@@ -11,7 +10,7 @@ struct FieldReader {
 
     func has(_ name: String) -> Bool { value(name) != nil }
 
-    func string(_ name: String) -> String? { value(name).flatMap(scalar) }
+    func string(_ name: String) -> String? { value(name)?.scalar }
     func bool(_ name: String) -> Bool? { string(name).flatMap { Bool($0) } }
     func integer(_ name: String) -> Int64? { string(name).flatMap { Int64($0) } }
     func duration(_ name: String) -> Duration? { string(name).flatMap { GoDuration.parse($0) } }
@@ -19,64 +18,47 @@ struct FieldReader {
     func prefix(_ name: String) -> Prefix? { string(name).flatMap { Prefix($0) } }
     func selector(_ name: String) -> Selector? { string(name).flatMap { try? Selector($0) } }
     func strings(_ name: String) -> [String]? {
-        guard let value = value(name), case .sequence(let sequence) = value else { return nil }
-        return sequence.compactMap { scalar($0) }
+        value(name)?.sequence?.compactMap(\.scalar)
     }
     func object(_ name: String) -> FieldReader? {
-        guard let value = value(name), case .mapping(let mapping) = value else { return nil }
-        return FieldReader(node: mapping, path: join(name), line: value.mark?.line ?? line, problems: problems)
+        guard let value = value(name), let mapping = value.mapping else { return nil }
+        return FieldReader(node: mapping, path: join(name), line: value.line, problems: problems)
     }
     /// The objects of a list.
     func objects(_ name: String) -> [FieldReader] {
-        guard let value = value(name), case .sequence(let sequence) = value else { return [] }
-        return sequence.enumerated().compactMap { index, item in
-            guard case .mapping(let mapping) = item else { return nil }
-            return FieldReader(node: mapping, path: "\(join(name))[\(index)]", line: item.mark?.line ?? line, problems: problems)
+        (value(name)?.sequence ?? []).enumerated().compactMap { index, item in
+            item.mapping.map { FieldReader(node: $0, path: "\(join(name))[\(index)]", line: item.line, problems: problems) }
         }
     }
     func map(_ name: String) -> [String: String] {
-        guard let value = value(name), case .mapping(let mapping) = value else { return [:] }
         var result: [String: String] = [:]
-        for (key, value) in mapping { if let key = scalar(key), let text = scalar(value) { result[key] = text } }
+        for (key, value) in value(name)?.mapping ?? [] { if let key = key.scalar, let text = value.scalar { result[key] = text } }
         return result
     }
 
     /// Reports something about a field that the schema cannot say.
     func complain(_ name: String, _ message: String) {
-        problems.add(line: value(name)?.mark?.line ?? line, field: join(name), message: message)
+        problems.add(line: value(name)?.line ?? line, field: join(name), message: message)
     }
 
-    private func value(_ name: String) -> Node? {
-        for (key, value) in node where scalar(key) == name {
-            // `field:` and `field: null` say nothing.
-            if case .scalar(let text) = value, text.style == .plain, ["", "null", "~"].contains(text.string) { return nil }
-            return value
-        }
-        return nil
-    }
+    private func value(_ name: String) -> YAMLNode? { node.first { $0.key.scalar == name && !$0.value.isNull }?.value }
 
     private func join(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
-
-    private func scalar(_ node: Node) -> String? {
-        guard case .scalar(let scalar) = node else { return nil }
-        return scalar.string
-    }
 
     // MARK: Validation
 
     /// Checks every key against the schema: unknown ones with a suggestion, wrong values with what would be right.
     func validate(_ fields: [FieldSpec], acceptsOthers: Bool = false) {
         for (keyNode, value) in node {
-            guard let key = scalar(keyNode) else { continue }
-            let keyLine = keyNode.mark?.line ?? line
+            guard let key = keyNode.scalar else { continue }
             guard let spec = fields.first(where: { $0.name == key }) else {
                 let near = Suggestion.nearest(to: key, among: fields.map(\.name), atMost: acceptsOthers ? 2 : nil)
                 if acceptsOthers, near == nil { continue }
                 let guess = near.map { "; did you mean \($0)?" } ?? ""
-                problems.add(line: keyLine, field: join(key), message: "unknown field\(guess)")
+                problems.add(line: keyNode.line, field: join(key), message: "unknown field\(guess)")
                 continue
             }
-            if case .scalar(let text) = value, text.style == .plain, ["", "null", "~"].contains(text.string) { continue }
+            if value.isNull { continue }
             check(value, spec.type, join(key))
         }
         for spec in fields where spec.isRequired && !has(spec.name) {
@@ -84,25 +66,25 @@ struct FieldReader {
         }
     }
 
-    private func check(_ value: Node, _ type: FieldType, _ field: String) {
-        let line = value.mark?.line ?? self.line
+    private func check(_ value: YAMLNode, _ type: FieldType, _ field: String) {
+        let line = value.line
         func complain(_ message: String) { problems.add(line: line, field: field, message: message) }
         switch type {
         case .any: return
         case .refused(let reason): complain("not supported: \(reason)")
         case .object(let fields):
-            guard case .mapping(let mapping) = value else { return complain("must be an object with the fields \(fields.map(\.name).joined(separator: ", "))") }
+            guard let mapping = value.mapping else { return complain("must be an object with the fields \(fields.map(\.name).joined(separator: ", "))") }
             FieldReader(node: mapping, path: field, line: line, problems: problems).validate(fields)
         case .objectWithOthers(let fields):
-            guard case .mapping(let mapping) = value else { return complain("must be an object") }
+            guard let mapping = value.mapping else { return complain("must be an object") }
             FieldReader(node: mapping, path: field, line: line, problems: problems).validate(fields, acceptsOthers: true)
         case .map:
-            guard case .mapping = value else { return complain("must be a map of strings") }
+            guard value.mapping != nil else { return complain("must be a map of strings") }
         case .list(let element):
-            guard case .sequence(let sequence) = value else { return complain("must be a list: \(element.text)") }
+            guard let sequence = value.sequence else { return complain("must be a list: \(element.text)") }
             for (index, item) in sequence.enumerated() { check(item, element, "\(field)[\(index)]") }
         default:
-            guard let text = scalar(value) else { return complain("must be a single value: \(type.text)") }
+            guard let text = value.scalar else { return complain("must be a single value: \(type.text)") }
             if let message = FieldReader.complaint(text, type) { complain(message) }
         }
     }

@@ -1,7 +1,8 @@
-import Foundation
+package import LinuxIO
 
 /// Reads resources and secrets from disk. Blocking: for an edge thread.
 package struct ResourceLoader: Sendable {
+    /// A file, or a folder with files.
     package let path: String
     package let secretsPath: String
 
@@ -12,18 +13,13 @@ package struct ResourceLoader: Sendable {
 
     /// What the path holds now, over what was in force before. Answers nil with a problem where the path itself cannot be read.
     package func load(previous: ResourceSet, cache: inout ResourceCache) -> (resources: ResourceSet?, problem: Problem?) {
-        let manager = FileManager.default
-        var isFolder: ObjCBool = false
-        guard manager.fileExists(atPath: path, isDirectory: &isFolder) else {
+        guard let status = FileStatus(path) else {
             return (nil, Problem(file: path, line: 0, field: "", message: "no such file or folder; --resources names where the resources are"))
         }
         var files = [path]
-        if isFolder.boolValue {
-            guard let names = try? manager.contentsOfDirectory(atPath: path) else {
-                return (nil, Problem(file: path, line: 0, field: "", message: "the folder cannot be read"))
-            }
-            files = names.filter { name in !name.hasPrefix(".") && [".yaml", ".yml", ".json"].contains { name.hasSuffix($0) } }.sorted()
-                .map { path + "/" + $0 }
+        if status.isFolder {
+            guard let names = directoryNames(path) else { return (nil, Problem(file: path, line: 0, field: "", message: "the folder cannot be read")) }
+            files = names.filter(ResourceLoader.isResourceFile).sorted().map { path + "/" + $0 }
         }
         var parsed: [ResourceParser.Parsed] = []
         cache.keep(files)
@@ -31,14 +27,26 @@ package struct ResourceLoader: Sendable {
         return (ResourceSet(parsed, files: files, previous: previous), nil)
     }
 
+    /// What a folder's file, which was just written or moved in, makes of the set: nothing else is looked at.
+    package func load(_ change: DirectoryWatcher.WholeFile, into current: ResourceSet) -> ResourceSet.FileChange {
+        guard change.folder == path, ResourceLoader.isResourceFile(change.name) else { return .none }
+        let file = path + "/" + change.name
+        return current.change(read(file), of: file)
+    }
+
+    /// Hidden files are such as are being written, or an editor's.
+    private static func isResourceFile(_ name: String) -> Bool {
+        !name.hasPrefix(".") && [".yaml", ".yml", ".json"].contains { name.hasSuffix($0) }
+    }
+
     private func read(_ file: String) -> ResourceParser.Parsed {
         var bad = ResourceParser.Parsed()
         bad.isUnreadable = true
-        guard let data = FileManager.default.contents(atPath: file) else {
+        guard let octets = try? readWholeFile(file) else {
             bad.problems = [Problem(file: file, line: 0, field: "", message: "cannot be read")]
             return bad
         }
-        guard let text = String(data: data, encoding: .utf8) else {
+        guard let text = String(validating: octets, as: UTF8.self) else {
             bad.problems = [Problem(file: file, line: 0, field: "", message: "is not UTF-8 text")]
             return bad
         }
@@ -47,15 +55,10 @@ package struct ResourceLoader: Sendable {
 
     /// Folders to watch with inotify.
     package var watchedFolders: [String] {
-        var isFolder: ObjCBool = false
-        let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
-        var folders = [exists && isFolder.boolValue ? path : (path as NSString).deletingLastPathComponent]
-        if folders[0].isEmpty { folders[0] = "." }
-        if FileManager.default.fileExists(atPath: secretsPath) {
+        var folders = [FileStatus(path)?.isFolder == true ? path : path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."]
+        if FileStatus(secretsPath) != nil {
             folders.append(secretsPath)
-            for name in (try? FileManager.default.contentsOfDirectory(atPath: secretsPath)) ?? [] where !name.hasPrefix(".") {
-                folders.append(secretsPath + "/" + name)
-            }
+            for name in directoryNames(secretsPath) ?? [] where !name.hasPrefix(".") { folders.append(secretsPath + "/" + name) }
         }
         return folders
     }
@@ -65,17 +68,14 @@ package struct ResourceLoader: Sendable {
         var secrets = Secrets()
         for reference in references {
             let file = "\(secretsPath)/\(reference.name)/\(reference.key)"
-            guard let attributes = try? FileManager.default.attributesOfItem(atPath: (file as NSString).resolvingSymlinksInPath),
-                let mode = attributes[.posixPermissions] as? NSNumber, let data = FileManager.default.contents(atPath: file)
-            else {
+            guard let status = FileStatus(file), var bytes = try? readWholeFile(file) else {
                 secrets.failures[reference] = "secret \(reference) is missing: \(file)"
                 continue
             }
-            guard mode.intValue & 0o007 == 0 else {
+            guard status.permissions & 0o007 == 0 else {
                 secrets.failures[reference] = "secret \(reference) is readable by others: chmod o= \(file)"
                 continue
             }
-            var bytes = [UInt8](data)
             while let last = bytes.last, last == 10 || last == 13 { bytes.removeLast() }
             if bytes.isEmpty {
                 secrets.failures[reference] = "secret \(reference) is empty: \(file)"

@@ -1,5 +1,4 @@
 import NetTypes
-import Yams
 
 /// Text of a manifest to typed resources. Every object is judged by itself: a bad one does not take the others with it.
 package enum ResourceParser {
@@ -16,49 +15,29 @@ package enum ResourceParser {
 
     package static func parse(_ text: String, file: String) -> Parsed {
         var result = Parsed()
-        var documents: [Node] = []
-        do {
-            var sequence = try Yams.compose_all(yaml: text)
-            while let document = sequence.next() { documents.append(document) }
-            // The sequence ends quietly at an error and keeps it.
-            if let error = sequence.error { throw error }
-        } catch let error as YamlError {
-            result.isUnreadable = true
-            result.problems.append(syntaxProblem(error, file))
-            return result
+        let documents: [YAMLNode]
+        do throws(YAMLReader.SyntaxError) {
+            documents = try YAMLReader.documents(text)
         } catch {
             result.isUnreadable = true
-            result.problems.append(Problem(file: file, line: 0, field: "", message: "cannot be read as YAML: \(error)"))
+            result.problems.append(Problem(file: file, line: error.line, field: "", message: "not YAML: \(error.message)"))
             return result
         }
-        for document in documents {
-            if case .scalar(let scalar) = document, scalar.string.isEmpty { continue }
-            parseDocument(document, file, &result)
-        }
+        for document in documents where document.scalar?.isEmpty != true { parseDocument(document, file, &result) }
         return result
     }
 
-    private static func syntaxProblem(_ error: YamlError, _ file: String) -> Problem {
-        switch error {
-        case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _),
-            .composer(let context, let problem, let mark, _):
-            let before = context.map { "\($0.text) at line \($0.mark.line): " } ?? ""
-            return Problem(file: file, line: mark.line, field: "", message: "not YAML: \(before)\(problem)")
-        default: return Problem(file: file, line: 0, field: "", message: "not YAML: \(error)")
-        }
-    }
-
-    private static func parseDocument(_ document: Node, _ file: String, _ result: inout Parsed) {
-        guard case .mapping(let mapping) = document else {
+    private static func parseDocument(_ document: YAMLNode, _ file: String, _ result: inout Parsed) {
+        guard let mapping = document.mapping else {
             result.problems.append(
-                Problem(file: file, line: document.mark?.line ?? 1, field: "", message: "must be an object with apiVersion, kind, metadata and spec"))
+                Problem(file: file, line: document.line, field: "", message: "must be an object with apiVersion, kind, metadata and spec"))
             return
         }
         let list = ProblemList(file: file)
-        let reader = FieldReader(node: mapping, path: "", line: document.mark?.line ?? 1, problems: list)
+        let reader = FieldReader(node: mapping, path: "", line: document.line, problems: list)
         let kind = reader.string("kind") ?? ""
         // calicoctl get -o yaml: a list of objects.
-        if kind == "List" || kind.hasSuffix("List"), case .sequence(let items)? = mapping["items"] {
+        if kind == "List" || kind.hasSuffix("List"), let items = mapping.first(where: { $0.key.scalar == "items" })?.value.sequence {
             for item in items { parseDocument(item, file, &result) }
             return
         }
@@ -89,7 +68,7 @@ package enum ResourceParser {
             FieldSpec("spec", schema.acceptsOtherFields ? .objectWithOthers(schema.fields) : .object(schema.fields), .none, ""),
             FieldSpec("status", .any, .none, ""),
         ])
-        let spec = reader.object("spec") ?? FieldReader(node: [:], path: "spec", line: reader.line, problems: problems)
+        let spec = reader.object("spec") ?? FieldReader(node: [], path: "spec", line: reader.line, problems: problems)
         if !reader.has("spec") { spec.validate(schema.fields) }
         let value = build(kind, spec, reader)
         if problems.problems.isEmpty, let value {

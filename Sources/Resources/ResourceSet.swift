@@ -55,17 +55,50 @@ package struct ResourceSet: Sendable, Hashable {
         }
     }
 
-    /// True where the only difference to `other` is WorkloadEndpoints that this set has besides or otherwise.
-    package func onlyAddsEndpoints(to other: ResourceSet) -> Bool {
-        guard problems == other.problems else { return false }
+    // MARK: One file
+
+    /// What one file that was read again makes of a set.
+    package enum FileChange {
+        /// Nothing: it is no file of resources.
+        case none
+        /// WorkloadEndpoints came or changed, and nothing else did: the set with them, and their keys.
+        case endpoints(ResourceSet, [ResourceKey])
+        /// Anything else: all files have to be looked at together.
+        case other
+    }
+
+    /// What a file makes of this set now that it was read again. Cost: the number of objects, with a small constant.
+    package func change(_ parsed: ResourceParser.Parsed, of file: String) -> FileChange {
+        guard parsed.problems.isEmpty, parsed.badKeys.isEmpty, !parsed.isUnreadable, !problems.contains(where: { $0.file == file }) else { return .other }
+        var keys: Set<ResourceKey> = []
+        var changed: [Resource] = []
         var known = 0
-        for (key, resource) in resources {
-            let before = other.resources[key]
-            if before != nil { known += 1 }
-            if before == resource { continue }
-            guard case .workloadEndpoint = resource.value else { return false }
+        for resource in parsed.resources {
+            guard keys.insert(resource.key).inserted else { return .other }
+            let before = resources[resource.key]
+            if let before {
+                // One that stands in two files is told as a problem.
+                guard before.file == file else { return .other }
+                known += 1
+                if before.value == resource.value { continue }
+            }
+            guard case .workloadEndpoint = resource.value else { return .other }
+            changed.append(resource)
         }
-        return known == other.resources.count
+        // One that goes may be on its way to another file.
+        guard known == resources.values.count(where: { $0.file == file }) else { return .other }
+        var result = self
+        for resource in changed where result.resources.updateValue(resource, forKey: resource.key) == nil { result.insertSorted(resource.key) }
+        return .endpoints(result, changed.map(\.key))
+    }
+
+    private mutating func insertSorted(_ key: ResourceKey) {
+        var (low, high) = (0, sortedKeys.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if sortedKeys[middle] < key { low = middle + 1 } else { high = middle }
+        }
+        sortedKeys.insert(key, at: low)
     }
 
     // MARK: Reading
@@ -100,9 +133,9 @@ package struct ResourceSet: Sendable, Hashable {
         return Array(Set(blocks)).sorted()
     }
 
-    /// Endpoints of a node by `namespace/name`.
-    package func endpoints(of node: String) -> [(name: String, endpoint: WorkloadEndpoint)] {
-        sortedKeys.compactMap { key in
+    /// Those of a node among some endpoints, by `namespace/name`.
+    package func endpoints(_ keys: [ResourceKey], of node: String) -> [(name: String, endpoint: WorkloadEndpoint)] {
+        keys.compactMap { key in
             if case .workloadEndpoint(let endpoint)? = resources[key]?.value, endpoint.node == node {
                 ("\(key.namespace)/\(key.name)", endpoint)
             } else {
@@ -110,6 +143,9 @@ package struct ResourceSet: Sendable, Hashable {
             }
         }
     }
+
+    /// Endpoints of a node by `namespace/name`.
+    package func endpoints(of node: String) -> [(name: String, endpoint: WorkloadEndpoint)] { endpoints(sortedKeys, of: node) }
 
     /// BGPConfiguration of a node: `node.NAME` over `default`.
     package func configuration(of node: String) -> BGPConfiguration {

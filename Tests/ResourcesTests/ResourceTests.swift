@@ -1,4 +1,5 @@
 import Foundation
+import LinuxIO
 import NetTypes
 import Resources
 import Testing
@@ -100,7 +101,13 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
         ("kind: BGPPeers\napiVersion: projectcalico.org/v3\nmetadata: {name: a}", "kind: \"BGPPeers\" is unknown; did you mean BGPPeer?"),
         ("kind: Node\nmetadata: {name: a}\nspec: {}", "apiVersion: is missing"),
         ("kind: Node\napiVersion: projectcalico.org/v3\nspec: {}", "metadata.name is missing"),
-        ("- a\n- b", "must be an object"), ("a: [1, 2", "not YAML"), ("kind: Node\n\tx: 1", "not YAML"),
+        ("- a\n- b", "must be an object"), ("a: [1, 2", "not YAML"), ("kind: Node\n\tx: 1", "r.yaml:2: not YAML"),
+        ("kind: Node\nspec: {}\nkind: Node", "r.yaml:3: not YAML: \"kind\" stands twice in one object, at line 1 and here"),
+        ("kind: Node\nspec: *base", "r.yaml:2: not YAML: *base names no anchor before it"),
+        ("kind: &a [*a]", "r.yaml:1: not YAML: *a names no anchor before it"),
+        ("a: &a x\n---\nb: *a", "r.yaml:3: not YAML: *a names no anchor"),
+        ("kind: Node\n\nname: a\u{1}b", "r.yaml:3: not YAML: control characters are not allowed"),
+        ("a: \"open", "r.yaml:1: not YAML: while scanning a quoted scalar at line 1: found unexpected end of stream"),
     ])
     func `a file that is no resource says so`(text: String, words: String) {
         let found = problems(text)
@@ -347,16 +354,77 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
         #expect(blocks().isEmpty)
     }
 
+    @Test func `nesting without end is refused before it costs a stack`() {
+        for text in [String(repeating: "[", count: 20_000), String(repeating: "- ", count: 20_000)] {
+            #expect(problems(text) == ["r.yaml:1: not YAML: more than 100 objects and lists within each other"])
+        }
+    }
+
+    @Test func `aliases that multiply are refused before they cost anything`() throws {
+        let tower = (1...9).map { level in "a\(level): &a\(level) [" + Array(repeating: level == 1 ? "x" : "*a\(level - 1)", count: 10).joined(separator: ",") + "]" }
+        let found = problems(tower.joined(separator: "\n"))
+        #expect(found.count == 1 && found[0].hasPrefix("r.yaml:6: not YAML: more than 1000000 values"), "\(found)")
+    }
+
+    @Test func `an anchor stands for its value, JSON is YAML, and what is quoted is text`() throws {
+        let yaml = """
+            kind: WorkloadEndpoint
+            apiVersion: projectcalico.org/v3
+            metadata: {name: &name "a"}
+            spec: {node: *name, interfaceName: "cali1", ipNetworks: &nets [10.65.1.1/32], mac: null, ipNATs: ~}
+            """
+        let json =
+            "\u{FEFF}"
+            + #"{"kind": "WorkloadEndpoint", "apiVersion": "projectcalico.org/v3", "metadata": {"name": "a"}, "spec": {"node": "a", "interfaceName": "cali1", "ipNetworks": ["10.65.1.1/32"]}}"#
+        let parsed = [yaml, json].map { ResourceParser.parse($0, file: "r.yaml") }
+        #expect(parsed.allSatisfy { $0.problems.isEmpty && $0.resources.count == 1 }, "\(parsed.map(\.problems))")
+        #expect(parsed[0].resources[0].value == parsed[1].resources[0].value)
+        #expect(problems(object("WorkloadEndpoint", "b", "node: n, interfaceName: cali1, ipNetworks: [10.65.1.2/32], mac: \"null\"")).count == 1)
+    }
+
     @Test func `only endpoints that come or change do not wait for other changes`() {
-        func set(_ text: String) -> ResourceSet { ResourceSet([ResourceParser.parse(text, file: "r.yaml")], files: ["r.yaml"], previous: ResourceSet()) }
+        func parsed(_ text: String, _ file: String = "r.yaml") -> ResourceParser.Parsed { ResourceParser.parse(text, file: file) }
         func pod(_ name: String, _ address: String) -> String { object("WorkloadEndpoint", name, "node: n, interfaceName: cali0, ipNetworks: [\(address)/32]") }
         let pool = object("IPPool", "p", "cidr: 10.65.0.0/16")
-        let base = set(pool + pod("a", "10.65.1.1"))
-        #expect(set(pool + pod("a", "10.65.1.1") + pod("b", "10.65.1.2")).onlyAddsEndpoints(to: base))
-        #expect(set(pool + pod("a", "10.65.1.9")).onlyAddsEndpoints(to: base))
-        #expect(!set(pool).onlyAddsEndpoints(to: base), "one that goes may be on its way to another file")
-        #expect(!set(pod("a", "10.65.1.1") + pod("b", "10.65.1.2")).onlyAddsEndpoints(to: base), "the pool is gone")
-        #expect(!set(pool + pod("a", "10.65.1.1") + object("IPPool", "q", "cidr: 10.66.0.0/16")).onlyAddsEndpoints(to: base))
-        #expect(!set(pool + pod("a", "10.65.1.1") + pod("b", "nonsense")).onlyAddsEndpoints(to: base), "a problem is new")
+        let base = ResourceSet([parsed(pool + pod("c", "10.65.1.1")), parsed(pod("o", "10.65.1.3"), "o.yaml")], files: ["r.yaml", "o.yaml"], previous: ResourceSet())
+        /// The names of the endpoints that changed; nil where it was not only these.
+        func change(_ text: String, of set: ResourceSet? = nil) -> [String]? {
+            guard case .endpoints(let result, let keys) = (set ?? base).change(parsed(text), of: "r.yaml") else { return nil }
+            let all = ResourceSet([parsed(text), parsed(pod("o", "10.65.1.3"), "o.yaml")], files: ["r.yaml", "o.yaml"], previous: base)
+            #expect(result.endpoints(of: "n").map(\.name) == all.endpoints(of: "n").map(\.name), "the same as all files together")
+            #expect(result.endpoints(of: "n").map(\.endpoint) == all.endpoints(of: "n").map(\.endpoint))
+            return keys.map(\.name)
+        }
+        for name in ["a", "d"] { #expect(change(pool + pod("c", "10.65.1.1") + pod(name, "10.65.1.2")) == [name]) }
+        #expect(change(pool + pod("c", "10.65.1.9")) == ["c"])
+        #expect(change(pod("c", "10.65.1.1") + pool) == [])
+        #expect(change(pool) == nil, "one that goes may be on its way to another file")
+        #expect(change(pod("c", "10.65.1.1") + pod("b", "10.65.1.2")) == nil, "the pool is gone")
+        #expect(change(pool + pod("c", "10.65.1.1") + object("IPPool", "q", "cidr: 10.66.0.0/16")) == nil)
+        #expect(change(pool + pod("c", "10.65.1.1") + pod("b", "nonsense")) == nil, "a problem is new")
+        #expect(change(pool + pod("c", "10.65.1.1") + pod("o", "10.65.1.2")) == nil, "it stands in another file")
+        #expect(change(pool + pod("c", "10.65.1.1") + pod("b", "10.65.1.2") + pod("b", "10.65.1.2")) == nil, "it stands twice")
+        let bad = ResourceSet([parsed(pool + pod("b", "nonsense"))], files: ["r.yaml"], previous: base)
+        #expect(change(pool + pod("b", "10.65.1.2"), of: bad) == nil, "a problem went")
+    }
+
+    @Test func `a file that became whole is read alone, hidden and foreign ones not at all`() throws {
+        let folder = FileManager.default.temporaryDirectory.path + "/apus-whole-\(UInt32.random(in: 0...UInt32.max))"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let loader = ResourceLoader(path: folder, secretsPath: folder)
+        for name in [".a.yaml", "a.yaml", "a.txt"] {
+            try object("WorkloadEndpoint", "a", "node: n, interfaceName: cali0, ipNetworks: [10.65.1.1/32]").write(toFile: "\(folder)/\(name)", atomically: false, encoding: .utf8)
+        }
+        func keys(_ name: String, in folder: String) -> [String]? {
+            switch loader.load(DirectoryWatcher.WholeFile(folder: folder, name: name), into: ResourceSet()) {
+            case .none: []
+            case .endpoints(_, let keys): keys.map(\.name)
+            case .other: nil
+            }
+        }
+        #expect(keys("a.yaml", in: folder) == ["a"])
+        #expect(keys(".a.yaml", in: folder) == [] && keys("a.txt", in: folder) == [] && keys("a.yaml", in: "/elsewhere") == [])
+        #expect(keys("gone.yaml", in: folder) == nil, "it is for the look at all of them")
     }
 }

@@ -69,6 +69,8 @@ static inline int apus_signalfd_read(int fd) {
 }
 
 static inline int apus_inotify(void) { return inotify_init1(IN_CLOEXEC); }
+/* Fails where the kernel has dropped the watch by itself. */
+static inline void apus_inotify_unwatch(int fd, int watch) { inotify_rm_watch(fd, watch); }
 static inline int apus_inotify_watch(int fd, const char *path) {
     return inotify_add_watch(fd, path, IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE | IN_DELETE_SELF | IN_MOVE_SELF);
 }
