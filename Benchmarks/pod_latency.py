@@ -92,9 +92,12 @@ def main():
             return f"10.65.{i // 250}.{i % 250 + 1}"
 
         def put(name, text):
+            """Answers when the file appeared."""
             with open(f"{folder}/resources/.{name}", "w") as file:
                 file.write(text)
+            start = time.monotonic()
             os.rename(f"{folder}/resources/.{name}", f"{folder}/resources/{name}")
+            return start
 
         put("node.yaml", head + "kind: Node\nmetadata: {name: n}\nspec: {bgp: {ipv4Address: 10.0.0.1/24}}\n---\n" + head
             + "kind: BlockAffinity\nmetadata: {name: b}\nspec: {node: n, cidr: 10.65.0.0/22, state: confirmed}\n---\n" + head
@@ -134,8 +137,7 @@ def main():
             run("ip", "link", "add", f"cali{i}", "type", "veth", "peer", "name", f"x{i}")
             run("ip", "link", "set", f"cali{i}", "up")
             time.sleep(0.06)
-            start = time.monotonic()
-            put(f"pod{i}.yaml", endpoint(i))
+            start = put(f"pod{i}.yaml", endpoint(i))
             endpoint_last.append(listener.wait(set(), {address(i)}, 10)[address(i)] - start)
         for name, values in (("interface last", interface_last), ("endpoint last, by a file", endpoint_last)):
             print(f"{name}: {len(values)} pods, {options.routes} other routes: median {percentile(values, 0.5):.2f} ms, "

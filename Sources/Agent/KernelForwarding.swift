@@ -328,15 +328,9 @@ final class KernelForwarding: ForwardingPlane {
         local.prepare(interfaces, nextHops: nextHops, foreign: delta.foreign, table: &table, isDryRun: settings.isDryRun, logger: logger)
         // Own prefixes that are to go were withdrawn in an earlier turn and told; only then their routes go.
         if speaker.rib.dirtyCount == 0, !speaker.rib.hasExportWork(now: now) {
-            for prefix in local.takeRemovable() { choose(prefix, speaker) }
+            for prefix in local.takeRemovable() { takeOwn(prefix, speaker) }
         }
-        let changed = local.takeChanged()
-        for prefix in changed { choose(prefix, speaker) }
-        if changed.contains(where: \.isHost) {
-            // A pod may be a peer, and a next hop.
-            nextHops.locals = local.podInterfaces
-            needsNextHopRefresh = true
-        }
+        for prefix in local.takeChanged() { takeOwn(prefix, speaker) }
         // What an order to drop next hops changes need not be written.
         while inFlight.count < KernelForwarding.maximumInFlight, !needsDump || inFlight.isEmpty, !inFlight.contains([]) {
             let operations = delta.plan(budget: 4096, now: now)
@@ -356,6 +350,15 @@ final class KernelForwarding: ForwardingPlane {
         if isStarting && (isConfigured && delta.dirtyCount == 0 && inFlight.isEmpty && local.isSettled || now >= startDeadline) { isStarting = false }
         // A batch that is being written wakes the loop when it is done.
         return needsNextHopRefresh || inFlight.count < KernelForwarding.maximumInFlight && delta.canPlan
+    }
+
+    /// An own prefix that is wanted otherwise, or no more.
+    private func takeOwn(_ prefix: Prefix, _ speaker: borrowing Speaker) {
+        choose(prefix, speaker)
+        guard prefix.isHost else { return }
+        // A pod may be a peer, and a next hop.
+        nextHops.locals[prefix.address] = local.podInterface(prefix)
+        needsNextHopRefresh = true
     }
 
     /// Refusals of one batch that are logged one by one.

@@ -13,7 +13,7 @@ import StatusAPI
 /// Problems it exists for: an interface may come before its endpoint or after it, under another index, or flap; a route must be in the kernel
 /// before it is announced and must stay until its withdrawal was told; two endpoints may claim one address while a pod is replaced.
 struct LocalRoutes {
-    private struct Endpoint {
+    struct Endpoint {
         var name: String
         var endpoint: WorkloadEndpoint
         /// Errors of sysctls and neighbour entries, for status.
@@ -25,7 +25,7 @@ struct LocalRoutes {
     static let blockLocalPref: UInt32 = 100
 
     private(set) var blocks: [OwnBlock] = []
-    private var services: [Prefix] = []
+    private(set) var services: [Prefix] = []
     private var advertisements = BGPConfiguration()
     private var statics: [NodeState.StaticRoute] = []
     private var loopbackAddresses: [IPAddress] = []
@@ -34,19 +34,26 @@ struct LocalRoutes {
     private var elevatedMetrics = [FIBRoute.elevatedMetric, FIBRoute.elevatedMetric]
     private var allowsSpoofing = false
     /// What is ours to write.
-    private let programming: Programming
+    let programming: Programming
     /// Host routes that Felix wrote on pods' interfaces (`--program remote`): announced as if they were ours, and never written.
-    private var observed: [Prefix: FIBRoute] = [:]
+    private(set) var observed: [Prefix: FIBRoute] = [:]
     /// Routes of an earlier process to pods whose interfaces are alive and that no endpoint speaks of: input that is late or lost must not cut a
     /// live pod off (SPEC, promise 2). They go with their interface, or when an endpoint takes its place.
     private(set) var orphans: [Prefix: FIBRoute] = [:]
     /// Elevated priority stays until then, so that all nodes have followed before it goes (contract 2.7, liveMigrationRouteConvergenceTime).
-    private var elevatedUntil: [String: Instant] = [:]
+    private(set) var elevatedUntil: [String: Instant] = [:]
     private static let convergenceTime = Duration.seconds(30)
-    private var endpoints: [String: Endpoint] = [:]
+    private(set) var endpoints: [String: Endpoint] = [:]
+    private var claims = AddressClaims()
+    /// Endpoints whose interfaces are to be looked at, and prefixes that are to be worked out again.
+    private var unprepared: Set<String> = []
+    private var stale: Set<Prefix> = []
+    /// Own blocks and static routes.
+    private var fixed: [Prefix: FIBRoute] = [:]
     /// What is wanted in the kernel.
     private(set) var desired: [Prefix: FIBRoute] = [:]
     private var changed: Set<Prefix> = []
+    /// All of it is to be worked out again.
     private var needsRecompute = false
     /// What is announced of a prefix.
     struct Announcement: Hashable {
@@ -54,14 +61,14 @@ struct LocalRoutes {
         /// By value (contract 2.2, `prefixAdvertisements`).
         var communities: [String]
     }
-    private var announced: [Prefix: Announcement] = [:]
+    private(set) var announced: [Prefix: Announcement] = [:]
     /// Prefixes that are to be announced once their route is in the kernel.
-    private var wantsAnnouncement: [Prefix: Announcement] = [:]
+    private(set) var wantsAnnouncement: [Prefix: Announcement] = [:]
     /// Routes that go once their withdrawal has been told.
     private var leaving: Set<Prefix> = []
 
     /// Nothing of the desired state waits for `prepare`.
-    var isSettled: Bool { !needsRecompute && changed.isEmpty }
+    var isSettled: Bool { !needsRecompute && unprepared.isEmpty && stale.isEmpty && changed.isEmpty }
 
     init(metrics: [UInt32] = [FIBRoute.normalMetric, FIBRoute.normalMetric], programming: Programming = .all) {
         self.metrics = metrics
@@ -74,7 +81,7 @@ struct LocalRoutes {
     mutating func handleTimeouts(now: Instant) {
         for (name, end) in elevatedUntil where end <= now {
             elevatedUntil[name] = nil
-            needsRecompute = true
+            touch(name)
         }
     }
 
@@ -103,6 +110,7 @@ struct LocalRoutes {
         for name in endpoints.keys where !names.contains(name) {
             endpoints[name] = nil
             elevatedUntil[name] = nil
+            _ = claims.remove(name)
         }
         if state.elevatedMetrics != elevatedMetrics || state.allowsSpoofing != allowsSpoofing {
             elevatedMetrics = state.elevatedMetrics
@@ -118,101 +126,134 @@ struct LocalRoutes {
         if known?.endpoint == new.endpoint { return }
         if new.endpoint.isElevated { elevatedUntil[new.name] = nil } else if known?.endpoint.isElevated ?? false { elevatedUntil[new.name] = now + LocalRoutes.convergenceTime }
         endpoints[new.name] = Endpoint(name: new.name, endpoint: new.endpoint)
-        needsRecompute = true
+        stale.formUnion(claims.set(new.name, interface: new.endpoint.interfaceName, addresses: new.endpoint.addresses).map { Prefix(host: $0) })
+        touch(new.name)
+    }
+
+    private mutating func touch(_ name: String) {
+        unprepared.insert(name)
+        stale.formUnion(claims.addresses(of: name).map { Prefix(host: $0) })
+        // Which of them go is a question of all endpoints.
+        if !orphans.isEmpty { needsRecompute = true }
     }
 
     /// Static routes go by the subnets that we are on.
     mutating func addressesChanged() { if !statics.isEmpty { needsRecompute = true } }
 
     mutating func interfaceChanged(_ name: String, _ oldName: String?) {
-        if !statics.isEmpty { needsRecompute = true }
-        if !orphans.isEmpty { needsRecompute = true }
-        if endpoints.values.contains(where: { $0.endpoint.interfaceName == name || $0.endpoint.interfaceName == oldName }) { needsRecompute = true }
+        if !statics.isEmpty || !orphans.isEmpty { needsRecompute = true }
+        for name in [name, oldName].compactMap({ $0 }) { for endpoint in claims.names(on: name) { touch(endpoint) } }
     }
 
     // MARK: Desired routes
 
-    /// Sets up interfaces that appeared, and works out what is wanted.
+    /// Sets up interfaces that appeared, and works out what is wanted. Cost: that of what changed, unless all has to be worked out again.
     mutating func prepare(
         _ interfaces: InterfaceTable, nextHops: NextHopTable, foreign: ForeignRoutes, table: inout NetlinkRouteTable, isDryRun: Bool, logger: Logger
     ) {
-        guard needsRecompute else { return }
+        guard needsRecompute || !unprepared.isEmpty || !stale.isEmpty else { return }
+        if needsRecompute {
+            unprepared.formUnion(endpoints.keys)
+            fixRoutes(nextHops, interfaces, foreign)
+            if !isDryRun { addLoopbackAddresses(interfaces, &table, logger) }
+        }
+        if programming.includesPods {
+            for name in unprepared.sorted() { setUp(name, interfaces, &table, isDryRun, logger) }
+        }
+        if needsRecompute {
+            keepOrphans(interfaces)
+            stale.formUnion(desired.keys)
+            stale.formUnion(wantsAnnouncement.keys)
+            stale.formUnion(fixed.keys)
+            stale.formUnion(orphans.keys)
+            stale.formUnion(observed.keys)
+            stale.formUnion(services)
+            stale.formUnion(claims.addresses.map { Prefix(host: $0) })
+        }
         needsRecompute = false
-        var routes: [Prefix: FIBRoute] = [:]
+        unprepared = []
+        for prefix in stale { want(prefix, route(prefix, interfaces)) }
+        stale = []
+    }
+
+    private mutating func fixRoutes(_ nextHops: NextHopTable, _ interfaces: InterfaceTable, _ foreign: ForeignRoutes) {
+        fixed = [:]
         for block in blocks where !block.prefix.isHost {
-            routes[block.prefix] = FIBRoute(prefix: block.prefix, kind: .blackhole, metric: metrics[block.prefix.family.index], nextHops: [])
+            fixed[block.prefix] = FIBRoute(prefix: block.prefix, kind: .blackhole, metric: metrics[block.prefix.family.index], nextHops: [])
         }
         for item in statics {
             let ways = nextHops.resolve(item.peer, interfaces, foreign).nextHops
             let prefix = Prefix(host: item.peer)
-            if !ways.isEmpty { routes[prefix] = FIBRoute(prefix: prefix, kind: .unicast, metric: metrics[prefix.family.index], nextHops: ways) }
+            if !ways.isEmpty { fixed[prefix] = FIBRoute(prefix: prefix, kind: .unicast, metric: metrics[prefix.family.index], nextHops: ways) }
         }
-        if !isDryRun, let loopback = interfaces.named("lo") {
-            for address in loopbackAddresses where !interfaces.owns(address) {
-                let error = table.addAddress(address, on: loopback.index)
-                if error != 0 { logger.warning("cannot put an address on lo", metadata: ["address": "\(address)", "reason": "\(errorText(error))"]) }
-            }
+    }
+
+    private func addLoopbackAddresses(_ interfaces: InterfaceTable, _ table: inout NetlinkRouteTable, _ logger: Logger) {
+        guard let loopback = interfaces.named("lo") else { return }
+        for address in loopbackAddresses where !interfaces.owns(address) {
+            let error = table.addAddress(address, on: loopback.index)
+            if error != 0 { logger.warning("cannot put an address on lo", metadata: ["address": "\(address)", "reason": "\(errorText(error))"]) }
         }
-        for name in endpoints.keys.sorted() where programming.includesPods {
-            guard let entry = endpoints[name], let interface = interfaces.named(entry.endpoint.interfaceName) else {
-                endpoints[name]?.preparedIndex = nil
-                continue
-            }
-            if entry.preparedIndex != interface.index {
-                endpoints[name]?.preparedIndex = interface.index
-                if !isDryRun {
-                    let error = InterfaceSetup.prepare(entry.endpoint, interface, interfaces, allowsSpoofing: allowsSpoofing, table: &table)
-                    endpoints[name]?.preparationError = error
-                    if let error { logger.warning("cannot set up a pod's interface", metadata: ["endpoint": "\(name)", "reason": "\(error)"]) }
-                }
-            }
-            guard interface.isUp else { continue }
-            for address in entry.endpoint.addresses {
-                let prefix = Prefix(host: address)
-                // The first by name wins; the other is shown as failed.
-                if routes[prefix]?.kind == .unicast { continue }
-                let isElevated = entry.endpoint.isElevated || elevatedUntil[name] != nil
-                routes[prefix] = FIBRoute(
-                    prefix: prefix, kind: .unicast, metric: (isElevated ? elevatedMetrics : metrics)[prefix.family.index],
-                    nextHops: [FIBNextHop(gateway: nil, interface: interface.index, isOnlink: false)])
-            }
+    }
+
+    /// An endpoint's interface, once for each that comes under its name.
+    private mutating func setUp(_ name: String, _ interfaces: InterfaceTable, _ table: inout NetlinkRouteTable, _ isDryRun: Bool, _ logger: Logger) {
+        guard let entry = endpoints[name], let interface = interfaces.named(entry.endpoint.interfaceName) else {
+            endpoints[name]?.preparedIndex = nil
+            return
         }
-        keepOrphans(interfaces, &routes)
-        wantsAnnouncement = announcements(routes.merging(observed) { own, _ in own })
-        for (prefix, route) in routes where desired[prefix] != route || leaving.contains(prefix) {
+        guard entry.preparedIndex != interface.index else { return }
+        endpoints[name]?.preparedIndex = interface.index
+        guard !isDryRun else { return }
+        let error = InterfaceSetup.prepare(entry.endpoint, interface, interfaces, allowsSpoofing: allowsSpoofing, table: &table)
+        endpoints[name]?.preparationError = error
+        if let error { logger.warning("cannot set up a pod's interface", metadata: ["endpoint": "\(name)", "reason": "\(error)"]) }
+    }
+
+    /// What is wanted of a prefix in the kernel.
+    private func route(_ prefix: Prefix, _ interfaces: InterfaceTable) -> FIBRoute? {
+        if let route = fixed[prefix] { return route }
+        guard prefix.isHost else { return nil }
+        // The first by name wins; the others are shown as failed.
+        for name in claims.names(claiming: prefix.address) where programming.includesPods {
+            guard let endpoint = endpoints[name]?.endpoint, let interface = interfaces.named(endpoint.interfaceName), interface.isUp else { continue }
+            let isElevated = endpoint.isElevated || elevatedUntil[name] != nil
+            return FIBRoute(
+                prefix: prefix, kind: .unicast, metric: (isElevated ? elevatedMetrics : metrics)[prefix.family.index],
+                nextHops: [FIBNextHop(gateway: nil, interface: interface.index, isOnlink: false)])
+        }
+        return orphans[prefix]
+    }
+
+    private mutating func want(_ prefix: Prefix, _ route: FIBRoute?) {
+        wantsAnnouncement[prefix] = announcement(prefix, route ?? observed[prefix])
+        if let route {
+            guard desired[prefix] != route || leaving.contains(prefix) else { return }
             leaving.remove(prefix)
             desired[prefix] = route
             changed.insert(prefix)
+        } else if desired[prefix] != nil {
+            leaving.insert(prefix)
         }
-        for prefix in desired.keys where routes[prefix] == nil { leaving.insert(prefix) }
     }
 
-    private mutating func keepOrphans(_ interfaces: InterfaceTable, _ routes: inout [Prefix: FIBRoute]) {
-        guard !orphans.isEmpty else { return }
-        let names = Set(endpoints.values.map(\.endpoint.interfaceName))
-        let addresses = Set(endpoints.values.flatMap(\.endpoint.addresses))
+    private mutating func keepOrphans(_ interfaces: InterfaceTable) {
         orphans = orphans.filter { prefix, route in
             guard let interface = route.nextHops.first.flatMap({ interfaces[$0.interface] }), interface.isUp else { return false }
-            return !names.contains(interface.name) && !addresses.contains(prefix.address)
+            return claims.names(on: interface.name).isEmpty && claims.names(claiming: prefix.address).isEmpty
         }
-        routes.merge(orphans) { known, _ in known }
     }
 
     /// Contract 2.6: own blocks, and host routes of addresses that lie in none of them or whose priority is elevated. Other pods inside an own
     /// block are not announced.
-    private func announcements(_ routes: [Prefix: FIBRoute]) -> [Prefix: Announcement] {
-        var result: [Prefix: Announcement] = [:]
-        func announce(_ prefix: Prefix, _ localPref: UInt32) {
-            result[prefix] = Announcement(localPref: localPref, communities: advertisements.communities(of: prefix))
-        }
-        for prefix in services { announce(prefix, LocalRoutes.blockLocalPref) }
-        for block in blocks where block.isExported && !block.prefix.isHost { announce(block.prefix, LocalRoutes.blockLocalPref) }
-        let staticPrefixes = Set(statics.map { Prefix(host: $0.peer) })
-        for (prefix, route) in routes where route.kind == .unicast && !staticPrefixes.contains(prefix) {
+    private func announcement(_ prefix: Prefix, _ route: FIBRoute?) -> Announcement? {
+        func announced(_ localPref: UInt32) -> Announcement { Announcement(localPref: localPref, communities: advertisements.communities(of: prefix)) }
+        if let route, route.kind == .unicast, !statics.contains(where: { Prefix(host: $0.peer) == prefix }) {
             let cover = blocks.first { $0.prefix.contains(prefix) && !$0.prefix.isHost }
-            if cover == nil || route.metric < metrics[prefix.family.index] { announce(prefix, RoutePriority.localPref(route.metric)) }
+            if cover == nil || route.metric < metrics[prefix.family.index] { return announced(RoutePriority.localPref(route.metric)) }
         }
-        return result
+        let isOwn = services.contains(prefix) || blocks.contains { $0.prefix == prefix && $0.isExported && !prefix.isHost }
+        return isOwn ? announced(LocalRoutes.blockLocalPref) : nil
     }
 
     /// True where this node itself has a route for the prefix: only host routes and own blocks can be.
@@ -227,10 +268,15 @@ struct LocalRoutes {
     /// Interfaces of this node's pods by their addresses.
     var podInterfaces: [IPAddress: InterfaceIndex] {
         var result: [IPAddress: InterfaceIndex] = [:]
-        for (prefix, route) in desired.merging(observed, uniquingKeysWith: { own, _ in own }) where prefix.isHost && route.kind == .unicast {
-            if let hop = route.nextHops.first, hop.gateway == nil { result[prefix.address] = hop.interface }
-        }
+        for prefix in desired.keys { result[prefix.address] = podInterface(prefix) }
+        for prefix in observed.keys { result[prefix.address] = podInterface(prefix) }
         return result
+    }
+
+    /// The interface of the pod with a host route's address.
+    func podInterface(_ prefix: Prefix) -> InterfaceIndex? {
+        guard prefix.isHost, let route = desired[prefix] ?? observed[prefix], route.kind == .unicast, let hop = route.nextHops.first, hop.gateway == nil else { return nil }
+        return hop.interface
     }
 
     mutating func takeChanged() -> Set<Prefix> {
@@ -271,107 +317,5 @@ struct LocalRoutes {
             result.append(Origination(prefix: prefix, announcement: nil))
         }
         return result
-    }
-
-    // MARK: Status
-
-    func status(isInstalled: (Prefix) -> Bool, reason: (Prefix) -> String?) -> [OwnPrefixStatus] {
-        var rows: [OwnPrefixStatus] = []
-        for block in blocks {
-            let why: String
-            if announced[block.prefix] != nil {
-                why = ""
-            } else if !block.isExported {
-                why = "the pool has disableBGPExport"
-            } else {
-                why = isInstalled(block.prefix) ? "about to be announced" : "its route is not in the kernel: " + (reason(block.prefix) ?? "pending")
-            }
-            rows.append(OwnPrefixStatus(prefix: "\(block.prefix)", kind: "block", isAnnounced: announced[block.prefix] != nil, reason: why))
-        }
-        for prefix in services {
-            rows.append(OwnPrefixStatus(prefix: "\(prefix)", kind: "service", isAnnounced: announced[prefix] != nil, reason: ""))
-        }
-        for prefix in wantsAnnouncement.keys.sorted() where prefix.isHost && !services.contains(prefix) {
-            let isAnnounced = announced[prefix] != nil
-            rows.append(
-                OwnPrefixStatus(
-                    prefix: "\(prefix)", kind: "address", isAnnounced: isAnnounced,
-                    reason: isAnnounced ? "" : "its route is not in the kernel: " + (reason(prefix) ?? "pending")))
-        }
-        return rows
-    }
-
-    func endpointStatus(_ interfaces: InterfaceTable, isInstalled: (Prefix) -> Bool, reason: (Prefix) -> String?) -> [EndpointStatus] {
-        endpoints.values.sorted { $0.name < $1.name }.map { entry in
-            let prefixes = entry.endpoint.addresses.map { Prefix(host: $0) }
-            var state = "up"
-            var why = entry.preparationError ?? ""
-            if !programming.includesPods {
-                let missing = prefixes.first { observed[$0] == nil }
-                return EndpointStatus(
-                    name: entry.name, interface: entry.endpoint.interfaceName, addresses: entry.endpoint.addresses.map(\.description),
-                    state: missing == nil ? "up" : "failed", reason: missing.map { "nobody has written a host route of \($0) (--program remote leaves it to Felix)" } ?? "")
-            }
-            if let interface = interfaces.named(entry.endpoint.interfaceName) {
-                if !interface.isUp {
-                    state = "interface down"
-                } else if let broken = prefixes.first(where: { !isInstalled($0) || desired[$0]?.nextHops.first?.interface != interface.index }) {
-                    state = "failed"
-                    why = reason(broken) ?? (isInstalled(broken) ? "\(broken) belongs to another endpoint" : "the route of \(broken) is pending")
-                } else if !why.isEmpty {
-                    state = "failed"
-                }
-            } else {
-                state = "waiting for interface"
-            }
-            if state == "up", entry.endpoint.isElevated || elevatedUntil[entry.name] != nil { why = "elevated priority: it is being moved here" }
-            if state == "up", entry.endpoint.hasFloatingAddresses { why = "its floating addresses (ipNATs) are not handled" }
-            return EndpointStatus(
-                name: entry.name, interface: entry.endpoint.interfaceName, addresses: entry.endpoint.addresses.map(\.description), state: state,
-                reason: why)
-        }
-    }
-}
-
-/// The host's side of a pod's veth (contract 2.7): sysctls and the permanent neighbour entry.
-enum InterfaceSetup {
-    /// Answers what failed; nil for nothing.
-    static func prepare(
-        _ endpoint: WorkloadEndpoint, _ interface: Interface, _ interfaces: InterfaceTable, allowsSpoofing: Bool, table: inout NetlinkRouteTable
-    ) -> String? {
-        var errors: [String] = []
-        func set(_ path: String, _ value: String) {
-            let error = ProcSys.write(path, value)
-            if error != 0 { errors.append("\(path): \(errorText(error))") }
-        }
-        let name = interface.name
-        if endpoint.addresses.contains(where: { $0.family == .ipv4 }) {
-            set("net/ipv4/conf/\(name)/route_localnet", "1")
-            set("net/ipv4/neigh/\(name)/proxy_delay", "0")
-            set("net/ipv4/conf/\(name)/proxy_arp", "1")
-            set("net/ipv4/conf/\(name)/forwarding", "1")
-            // Strict: a pod cannot send with an address that is not routed to it.
-            set("net/ipv4/conf/\(name)/rp_filter", allowsSpoofing ? "0" : "1")
-        }
-        if endpoint.addresses.contains(where: { $0.family == .ipv6 }) {
-            set("net/ipv6/conf/\(name)/disable_ipv6", "0")
-            set("net/ipv6/conf/\(name)/proxy_ndp", "1")
-            set("net/ipv6/conf/\(name)/forwarding", "1")
-            set("net/ipv6/conf/\(name)/accept_ra", "0")
-            // The pod's gateway: the kernel makes it of the MAC address ee:ee:ee:ee:ee:ee, which not every plugin sets.
-            if let gateway = IPAddress("fe80::ecee:eeff:feee:eeee"), interface.mac?.description != "ee:ee:ee:ee:ee:ee",
-                !interfaces.addresses.contains(where: { $0.interface == interface.index && $0.address == gateway })
-            {
-                let error = table.addAddress(gateway, on: interface.index)
-                if error != 0 { errors.append("gateway \(gateway): \(errorText(error))") }
-            }
-        }
-        if let mac = endpoint.mac {
-            for address in endpoint.addresses {
-                let error = table.setNeighbour(address, mac: mac, on: interface.index)
-                if error != 0 { errors.append("neighbour \(address): \(errorText(error))") }
-            }
-        }
-        return errors.isEmpty ? nil : errors.joined(separator: "; ")
     }
 }

@@ -4,12 +4,17 @@ internal import Glibc
 package enum ProcSys {
     /// Writes a value where it differs; answers errno, 0 for success.
     package static func write(_ path: String, _ value: String) -> Int32 {
-        if read(path) == value { return 0 }
-        let fd = open("/proc/sys/" + path, O_WRONLY | O_CLOEXEC)
-        guard fd >= 0 else { return errno }
+        // Once for both: to open costs more than to read or to write.
+        let fd = open("/proc/sys/" + path, O_RDWR | O_CLOEXEC)
+        guard fd >= 0 else {
+            let error = errno
+            // /proc may be read-only, and the value right.
+            return read(path) == value ? 0 : error
+        }
         defer { close(fd) }
+        if firstLine(fd) == value { return 0 }
         let bytes = Array(value.utf8)
-        return Glibc.write(fd, bytes, bytes.count) == bytes.count ? 0 : errno
+        return pwrite(fd, bytes, bytes.count, 0) == bytes.count ? 0 : errno
     }
 
     /// The value without its line end; nil where it cannot be read.
@@ -17,9 +22,13 @@ package enum ProcSys {
         let fd = open(folder + path, O_RDONLY | O_CLOEXEC)
         guard fd >= 0 else { return nil }
         defer { close(fd) }
+        return firstLine(fd)
+    }
+
+    private static func firstLine(_ fd: Int32) -> String? {
         var buffer = [UInt8](repeating: 0, count: 256)
-        let count = Glibc.read(fd, &buffer, buffer.count)
+        let count = pread(fd, &buffer, buffer.count, 0)
         guard count > 0 else { return nil }
-        return String(decoding: buffer[0..<count], as: UTF8.self).split(separator: "\n").first.map(String.init)
+        return String(decoding: buffer[0..<count].prefix { $0 != 0x0A }, as: UTF8.self)
     }
 }

@@ -1,0 +1,48 @@
+import FIB
+import KernelRoutes
+import LinuxIO
+import NetTypes
+import Resources
+
+/// The host's side of a pod's veth (contract 2.7): sysctls and the permanent neighbour entry.
+enum InterfaceSetup {
+    /// Answers what failed; nil for nothing.
+    static func prepare(
+        _ endpoint: WorkloadEndpoint, _ interface: Interface, _ interfaces: InterfaceTable, allowsSpoofing: Bool, table: inout NetlinkRouteTable
+    ) -> String? {
+        var errors: [String] = []
+        func set(_ path: String, _ value: String) {
+            let error = ProcSys.write(path, value)
+            if error != 0 { errors.append("\(path): \(errorText(error))") }
+        }
+        let name = interface.name
+        if endpoint.addresses.contains(where: { $0.family == .ipv4 }) {
+            set("net/ipv4/conf/\(name)/route_localnet", "1")
+            set("net/ipv4/neigh/\(name)/proxy_delay", "0")
+            set("net/ipv4/conf/\(name)/proxy_arp", "1")
+            set("net/ipv4/conf/\(name)/forwarding", "1")
+            // Strict: a pod cannot send with an address that is not routed to it.
+            set("net/ipv4/conf/\(name)/rp_filter", allowsSpoofing ? "0" : "1")
+        }
+        if endpoint.addresses.contains(where: { $0.family == .ipv6 }) {
+            set("net/ipv6/conf/\(name)/disable_ipv6", "0")
+            set("net/ipv6/conf/\(name)/proxy_ndp", "1")
+            set("net/ipv6/conf/\(name)/forwarding", "1")
+            set("net/ipv6/conf/\(name)/accept_ra", "0")
+            // The pod's gateway: the kernel makes it of the MAC address ee:ee:ee:ee:ee:ee, which not every plugin sets.
+            if let gateway = IPAddress("fe80::ecee:eeff:feee:eeee"), interface.mac?.description != "ee:ee:ee:ee:ee:ee",
+                !interfaces.addresses.contains(where: { $0.interface == interface.index && $0.address == gateway })
+            {
+                let error = table.addAddress(gateway, on: interface.index)
+                if error != 0 { errors.append("gateway \(gateway): \(errorText(error))") }
+            }
+        }
+        if let mac = endpoint.mac {
+            for address in endpoint.addresses {
+                let error = table.setNeighbour(address, mac: mac, on: interface.index)
+                if error != 0 { errors.append("neighbour \(address): \(errorText(error))") }
+            }
+        }
+        return errors.isEmpty ? nil : errors.joined(separator: "; ")
+    }
+}
