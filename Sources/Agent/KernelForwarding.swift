@@ -23,6 +23,8 @@ final class KernelForwarding: ForwardingPlane {
     /// The batches that the writer has, oldest first, empty for an order to drop next hops: one that it writes and one that waits, so that it never idles while the next is planned.
     var inFlight: [[FIBOperation]] = []
     private static let maximumInFlight = 2
+    /// Routes of a batch: enough for the writer's chunks of 64 KB, and little enough that three batches are no matter of memory.
+    private static let batchLimit = 2048
     /// Some route was written with several next hops.
     private var usesGroups = false
     /// Groups were changed before BGP decided: when it has, everything is compared once.
@@ -333,7 +335,7 @@ final class KernelForwarding: ForwardingPlane {
         for prefix in local.takeChanged() { takeOwn(prefix, speaker) }
         // What an order to drop next hops changes need not be written.
         while inFlight.count < KernelForwarding.maximumInFlight, !needsDump || inFlight.isEmpty, !inFlight.contains([]) {
-            let operations = delta.plan(budget: 4096, now: now)
+            let operations = delta.plan(budget: KernelForwarding.batchLimit, now: now)
             if operations.isEmpty { break }
             if settings.isDryRun {
                 for operation in operations { logger.notice("dry run: would \(describe(operation))") }

@@ -47,7 +47,9 @@ extension DeltaTracker {
     package mutating func kernelChanged(_ before: [FIBNextHop], to after: [FIBNextHop]) {
         var replaced: [UInt32: UInt32] = [:]
         for id in ways.indices where ways[id].nextHops == before {
-            replaced[UInt32(id) + 1] = wayID(Way(nextHops: after, placement: ways[id].placement)) + 1
+            var way = ways[id]
+            way.nextHops = after
+            replaced[UInt32(id) + 1] = wayID(way) + 1
         }
         guard !replaced.isEmpty else { return }
         for family in AddressFamily.allCases {
@@ -154,7 +156,7 @@ extension DeltaTracker {
                 let known = families[family.index].kernel[slot]
                 guard known.isPresent, !families[family.index].isInFlight[slot], let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot)) else { continue }
                 auditFindings += 1
-                kernelLost(prefix, metric: known.metric, table: table(known))
+                kernelLost(prefix, metric: metric(known), table: table(known))
             }
         }
         cancelAudit()

@@ -29,13 +29,11 @@ package enum FIBSkipReason: Sendable, Hashable {
 /// that caused it and be tried again without a storm.
 ///
 /// A prefix is *dirty* while its two states may differ; the work per turn is bounded by taking a limited number of dirty prefixes.
-/// Ways (next hops, table, source) are interned: a route costs about 40 bytes with both states.
+/// Ways (all of a route but its prefix) are interned: a route costs about 30 bytes with both states.
 package struct DeltaTracker: ~Copyable {
     struct Value: Sendable, Hashable {
         /// Position in `ways` + 1; 0: no route.
         var way: UInt32 = 0
-        var metric: UInt32 = 0
-        var kind: FIBRouteKind = .unicast
         var isPresent: Bool { way != 0 }
     }
 
@@ -101,14 +99,19 @@ package struct DeltaTracker: ~Copyable {
     struct Way: Sendable, Hashable {
         var nextHops: [FIBNextHop]
         var placement: RoutePlacement?
+        var metric: UInt32 = 0
+        var kind = FIBRouteKind.unicast
         var table: UInt32 { placement?.table ?? Ownership.mainTable }
     }
 
     var families: Families
     var dirty: [DirtyEntry] = []
     struct DirtyEntry: Sendable {
-        var slot: UInt32
-        var family: UInt8
+        /// The slot, and the family's index in the highest bit.
+        private let packed: UInt32
+        init(slot: Int, family: AddressFamily) { packed = UInt32(slot) | UInt32(family.index) << 31 }
+        var slot: Int { Int(packed & 0x7FFF_FFFF) }
+        var family: Int { Int(packed >> 31) }
     }
     private var dirtyCursor = 0
     /// Dirty prefixes that go before the others. They stand in `dirty` too, and are looked at once.
@@ -118,15 +121,25 @@ package struct DeltaTracker: ~Copyable {
     /// resize the same nodes again and again. 100,000 routes leave in half of the time.
     private static let scatterThreshold = 8192
     var ways: [Way] = [Way(nextHops: [])]
+    /// Beyond so many ways those that no route has any more are let go.
+    private var wayLimit: Int
+    private let fewWays: Int
     /// Batches that `plan` answered and nobody has acknowledged yet, in order: where each operation's states stand, so that acknowledging looks
     /// nothing up.
-    private var plannedBatches: [[Planned]] = []
+    private var plannedBatches: [[Place]] = []
     /// Dirty prefixes that wait for the acknowledgement of an operation on them.
     private var deferred: [DirtyEntry] = []
+    struct Place {
+        var slot: UInt32
+        var value: Value
+    }
     struct Planned {
         var operation: FIBOperation
-        var slot: Int
-        var value: Value
+        var place: Place
+        init(_ operation: FIBOperation, _ slot: Int, _ value: Value) {
+            self.operation = operation
+            place = Place(slot: UInt32(slot), value: value)
+        }
     }
     private var wayIDs: [Way: UInt32] = [Way(nextHops: []): 0]
     private var lastWay: UInt32 = 0
@@ -144,7 +157,10 @@ package struct DeltaTracker: ~Copyable {
     /// Own routes that somebody else removed or altered and that were put back.
     package internal(set) var repairCount = 0
 
-    package init(seed: UInt64) {
+    /// `fewWays`: so many different ways are kept without asking whether a route still has them.
+    package init(seed: UInt64, fewWays: Int = 4096) {
+        self.fewWays = fewWays
+        wayLimit = fewWays
         scatterState = seed | 1
         families = Families(seed: seed)
         foreign = ForeignRoutes(seed: seed)
@@ -165,7 +181,7 @@ package struct DeltaTracker: ~Copyable {
         families[family].desired[slot] = value
         if !failures.isEmpty { failures[prefix] = nil }
         markDirty(prefix, slot)
-        if isUrgent, dirty.count - dirtyCursor > 1 { urgent.append(DirtyEntry(slot: UInt32(slot), family: prefix.family.rawValue)) }
+        if isUrgent, dirty.count - dirtyCursor > 1 { urgent.append(DirtyEntry(slot: slot, family: prefix.family)) }
         return true
     }
 
@@ -214,6 +230,7 @@ package struct DeltaTracker: ~Copyable {
     /// additions before deletions.
     package mutating func plan(budget: Int, now: Instant) -> [FIBOperation] {
         requeueFailures(now)
+        if ways.count > wayLimit { compactWays() }
         var hosts: [Planned] = []
         var networks: [Planned] = []
         var blackholes: [Planned] = []
@@ -232,14 +249,13 @@ package struct DeltaTracker: ~Copyable {
                 entry = dirty[dirtyCursor]
                 dirtyCursor += 1
             }
-            let slot = Int(entry.slot)
-            let family = Int(entry.family)
+            let (slot, family) = (entry.slot, entry.family)
             left -= 1
             // An urgent prefix stands in the queue twice, and is looked at once.
             guard families[family].isDirty[slot] else { continue }
             // What the kernel has of it is known only after the acknowledgement.
             if families[family].isInFlight[slot] {
-                deferred.append(DirtyEntry(slot: UInt32(slot), family: UInt8(family)))
+                deferred.append(entry)
                 continue
             }
             // A dirty slot is never given back, so its prefix is still the one that was marked.
@@ -249,15 +265,15 @@ package struct DeltaTracker: ~Copyable {
             let present = families[family].kernel[slot]
             if let wantedRoute = route(prefix, wanted), wanted != present {
                 let replaces = present.isPresent && sharePlace(present, wanted)
-                if !replaces, wantedRoute.table == Ownership.mainTable, let other = foreign.find(prefix, metric: wanted.metric) {
+                if !replaces, wantedRoute.table == Ownership.mainTable, let other = foreign.find(prefix, metric: wantedRoute.metric) {
                     fail(prefix, .foreignRoute(routeProtocol: other.routeProtocol), now)
                     // What we have in another place leads elsewhere, and would go before the foreign one.
                     if present.isPresent, isDeletionAllowed {
-                        deletions.append(Planned(operation: .delete(prefix, metric: present.metric, table: table(present)), slot: slot, value: present))
+                        deletions.append(Planned(.delete(prefix, metric: metric(present), table: table(present)), slot, present))
                     }
                 } else {
-                    let operation = Planned(operation: replaces ? .replace(wantedRoute) : .add(wantedRoute), slot: slot, value: wanted)
-                    if wanted.kind == .blackhole {
+                    let operation = Planned(replaces ? .replace(wantedRoute) : .add(wantedRoute), slot, wanted)
+                    if wantedRoute.kind == .blackhole {
                         blackholes.append(operation)
                     } else if prefix.isHost {
                         hosts.append(operation)
@@ -268,11 +284,11 @@ package struct DeltaTracker: ~Copyable {
             }
             // A route with another metric or table goes as surplus, once the wanted one is there.
             if present.isPresent, !wanted.isPresent, isDeletionAllowed {
-                deletions.append(Planned(operation: .delete(prefix, metric: present.metric, table: table(present)), slot: slot, value: present))
+                deletions.append(Planned(.delete(prefix, metric: metric(present), table: table(present)), slot, present))
             }
             if isDeletionAllowed, !surplus.isEmpty {
                 for key in surplus where key.prefix == prefix {
-                    deletions.append(Planned(operation: .delete(prefix, metric: key.metric, table: key.table), slot: slot, value: Value(metric: key.metric)))
+                    deletions.append(Planned(.delete(prefix, metric: key.metric, table: key.table), slot, Value()))
                 }
             }
             if wanted == present, !failures.isEmpty { failures[prefix] = nil }
@@ -292,8 +308,8 @@ package struct DeltaTracker: ~Copyable {
             planned = hosts + networks + blackholes + deletions
         }
         if planned.isEmpty { return [] }
-        for entry in planned { families[entry.operation.prefix.family.index].isInFlight[entry.slot] = true }
-        plannedBatches.append(planned)
+        for entry in planned { families[entry.operation.prefix.family.index].isInFlight[Int(entry.place.slot)] = true }
+        plannedBatches.append(planned.map(\.place))
         return planned.map(\.operation)
     }
 
@@ -304,7 +320,7 @@ package struct DeltaTracker: ~Copyable {
         guard count > DeltaTracker.scatterThreshold else { return }
         // What is to be added is taken as it comes: there the kernel gains less than we lose by looking at the tables in no order.
         let front = dirty[dirtyCursor]
-        guard !families[Int(front.family)].desired[Int(front.slot)].isPresent else { return }
+        guard !families[front.family].desired[front.slot].isPresent else { return }
         // xorshift64: the order need not be good, only not theirs.
         scatterState ^= scatterState << 13
         scatterState ^= scatterState >> 7
@@ -320,15 +336,15 @@ package struct DeltaTracker: ~Copyable {
         for failure in failed { errors[failure.index] = failure.error }
         precondition(plannedBatches.first?.count == operations.count, "batches are acknowledged in the order of their plans")
         let planned = plannedBatches.removeFirst()
-        for entry in planned { families[entry.operation.prefix.family.index].isInFlight[entry.slot] = false }
+        for (operation, place) in zip(operations, planned) { families[operation.prefix.family.index].isInFlight[Int(place.slot)] = false }
         dirty += deferred
         deferred = []
         for position in planned.indices {
-            let slot = planned[position].slot
-            switch planned[position].operation {
+            let slot = Int(planned[position].slot)
+            switch operations[position] {
             case .add(let route), .replace(let route):
                 if let error = errors.isEmpty ? nil : errors[position] {
-                    if case .replace = planned[position].operation, error == KernelError.noEntry || error == KernelError.noSuchProcess {
+                    if case .replace = operations[position], error == KernelError.noEntry || error == KernelError.noSuchProcess {
                         // It was gone: add it with the next batch.
                         kernelLost(route.prefix, metric: route.metric, table: route.table)
                     } else {
@@ -430,18 +446,18 @@ package struct DeltaTracker: ~Copyable {
     mutating func markDirty(_ prefix: Prefix, _ slot: Int) {
         guard !families[prefix.family.index].isDirty[slot] else { return }
         families[prefix.family.index].isDirty[slot] = true
-        dirty.append(DirtyEntry(slot: UInt32(slot), family: prefix.family.rawValue))
+        dirty.append(DirtyEntry(slot: slot, family: prefix.family))
     }
 
     mutating func value(of route: FIBRoute) -> Value {
-        Value(way: wayID(route) + 1, metric: route.metric, kind: route.kind)
+        Value(way: wayID(route) + 1)
     }
 
     private mutating func wayID(_ route: FIBRoute) -> UInt32 {
         // Neighbouring routes mostly share theirs, storage included.
         let last = Int(lastWay)
-        if ways[last].nextHops == route.nextHops, ways[last].placement == route.placement { return lastWay }
-        return wayID(Way(nextHops: route.nextHops, placement: route.placement))
+        if ways[last].nextHops == route.nextHops, ways[last].placement == route.placement, ways[last].metric == route.metric, ways[last].kind == route.kind { return lastWay }
+        return wayID(Way(nextHops: route.nextHops, placement: route.placement, metric: route.metric, kind: route.kind))
     }
 
     mutating func wayID(_ way: Way) -> UInt32 {
@@ -456,14 +472,48 @@ package struct DeltaTracker: ~Copyable {
         return id
     }
 
+    /// Lets the ways go that no route has any more. Cost: the number of routes; seldom, because as many as are left have to come before the next time.
+    private mutating func compactWays() {
+        // States of batches under way stand elsewhere.
+        guard plannedBatches.isEmpty, !isDumping else { return }
+        var isUsed = [Bool](repeating: false, count: ways.count)
+        isUsed[0] = true
+        for family in 0..<2 {
+            for value in families[family].desired where value.isPresent { isUsed[Int(value.way - 1)] = true }
+            for value in families[family].kernel where value.isPresent { isUsed[Int(value.way - 1)] = true }
+        }
+        var renumbered = [UInt32](repeating: 0, count: ways.count)
+        var left: [Way] = []
+        for id in ways.indices where isUsed[id] {
+            renumbered[id] = UInt32(left.count)
+            left.append(ways[id])
+        }
+        for family in 0..<2 {
+            for slot in families[family].desired.indices {
+                let wanted = families[family].desired[slot].way
+                if wanted != 0 { families[family].desired[slot].way = renumbered[Int(wanted - 1)] + 1 }
+                let present = families[family].kernel[slot].way
+                if present != 0 { families[family].kernel[slot].way = renumbered[Int(present - 1)] + 1 }
+            }
+        }
+        ways = left
+        wayIDs = Dictionary(uniqueKeysWithValues: left.enumerated().map { ($1, UInt32($0)) })
+        lastWay = 0
+        wayLimit = max(fewWays, 2 * ways.count)
+    }
+
+    /// Ways that are known, for a test of what is kept.
+    package var wayCount: Int { ways.count }
+
     func table(_ value: Value) -> UInt32 { value.isPresent ? ways[Int(value.way - 1)].table : Ownership.mainTable }
-    func key(_ prefix: Prefix, _ value: Value) -> Key { Key(prefix: prefix, metric: value.metric, table: table(value)) }
+    func metric(_ value: Value) -> UInt32 { value.isPresent ? ways[Int(value.way - 1)].metric : 0 }
+    func key(_ prefix: Prefix, _ value: Value) -> Key { Key(prefix: prefix, metric: metric(value), table: table(value)) }
     /// True where the kernel would keep the two in one place.
-    func sharePlace(_ a: Value, _ b: Value) -> Bool { a.metric == b.metric && (a.way == b.way || table(a) == table(b)) }
+    func sharePlace(_ a: Value, _ b: Value) -> Bool { a == b || metric(a) == metric(b) && table(a) == table(b) }
 
     func route(_ prefix: Prefix, _ value: Value) -> FIBRoute? {
         guard value.isPresent else { return nil }
         let way = ways[Int(value.way - 1)]
-        return FIBRoute(prefix: prefix, kind: value.kind, metric: value.metric, nextHops: way.nextHops, placement: way.placement)
+        return FIBRoute(prefix: prefix, kind: way.kind, metric: way.metric, nextHops: way.nextHops, placement: way.placement)
     }
 }

@@ -13,7 +13,7 @@ func route(_ text: String, _ hops: FIBNextHop..., metric: UInt32 = 1024) -> FIBR
 
 /// A tracker over a kernel in memory.
 final class Lab {
-    var tracker = DeltaTracker(seed: 1)
+    var tracker = DeltaTracker(seed: 1, fewWays: 8)
     var kernel = MemoryKernel()
     var now = 0.0
 
@@ -358,6 +358,17 @@ final class Lab {
         while !turn().isEmpty {}
         #expect(written.count == 30001 && written.values.allSatisfy { $0 == 1 })
         #expect(written[brief] == nil && tracker.dirtyCount == 0 && tracker.kernelCount == 30001)
+    }
+
+    @Test func `next hops that no route has any more are forgotten`() {
+        let lab = Lab()
+        let stays = route("10.65.9.0/26", hop("10.0.9.9"))
+        lab.tracker.setDesired(prefix("10.65.9.0/26"), stays)
+        for number in 0..<1_000 { lab.tracker.setDesired(prefix("10.65.0.0/26"), route("10.65.0.0/26", hop("10.0.\(number / 250).\(number % 250 + 1)"))) }
+        #expect(lab.tracker.wayCount > 1_000)
+        lab.run()
+        #expect(lab.tracker.wayCount < 20)
+        #expect(lab.stateInKernel(prefix("10.65.9.0/26")) == stays && lab.stateInKernel(prefix("10.65.0.0/26")) == route("10.65.0.0/26", hop("10.0.3.250")))
     }
 
     @Test func `a group that lost a member is no difference once BGP wants the same`() {
