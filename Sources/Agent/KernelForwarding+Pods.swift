@@ -1,5 +1,6 @@
 import FIB
 import KernelRoutes
+import LinuxIO
 import Logging
 import NetTypes
 
@@ -30,6 +31,29 @@ extension KernelForwarding {
         if !routes.isEmpty {
             logger.warning(
                 "pods with routes of an earlier process and no endpoint: their interfaces are up, so their routes stay", metadata: ["routes": "\(routes.count)"])
+        }
+    }
+
+    /// Guests of live migrations that have spoken on this host (contract 2.7).
+    func hearGuests() {
+        // A frame that a guest sends costs little, and may come in any number: what waits longer is as good.
+        for _ in 0..<KernelForwarding.guestBudget {
+            guard let heard = guests?.receive() else { return }
+            guard let announcement = GuestAnnouncement.parse(heard.frame), let interface = interfaces[InterfaceIndex(rawValue: heard.interface)] else { continue }
+            for name in local.heard(announcement, on: interface) {
+                logger.notice("the guest of a live migration has arrived", metadata: ["endpoint": "\(name)", "interface": "\(interface.name)"])
+            }
+        }
+    }
+
+    /// Hears guests while one is expected, and only then.
+    func expectGuests() {
+        let awaits = local.awaitsGuests
+        guard awaits != hearsGuests else { return }
+        hearsGuests = awaits
+        do throws(SystemError) { try guests?.listen(awaits) } catch {
+            deafness = "no guest can be heard: \(error)"
+            logger.error("cannot listen for guests", metadata: ["reason": "\(error)"])
         }
     }
 

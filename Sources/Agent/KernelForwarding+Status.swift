@@ -31,7 +31,7 @@ extension KernelForwarding {
     }
 
     func endpointStatus() -> [EndpointStatus] {
-        local.endpointStatus(interfaces, isInstalled: { delta.isInstalled($0) || local.isObserved($0) }, reason: { reason($0) })
+        local.endpointStatus(interfaces, deafness: deafness, isInstalled: { delta.isInstalled($0) || local.isObserved($0) }, reason: { reason($0) })
     }
 
     func fibStatus(argument: String?, cursor: Int, limit: Int) -> (rows: [FIBStatus], next: Int?) {

@@ -32,6 +32,12 @@ final class KernelForwarding: ForwardingPlane {
     /// Larger batches than this go to the writer.
     private static let smallBatch = 64
     private let monitor: KernelMonitor
+    /// Nil where it could not be opened: `deafness` says why.
+    var guests: GuestSocket?
+    var hearsGuests = false
+    var deafness: String?
+    /// Frames of guests in a turn.
+    static let guestBudget = 64
     var interfaces = InterfaceTable()
     var delta: DeltaTracker
     var nextHops = NextHopTable()
@@ -101,6 +107,9 @@ final class KernelForwarding: ForwardingPlane {
         writer = try FIBWriter(bulk)
         delta = DeltaTracker(seed: UInt64(truncatingIfNeeded: now.nanoseconds))
         audit = try RouteAudit(ownership: settings.ownership)
+        if settings.programming.includesPods {
+            do throws(SystemError) { guests = try GuestSocket() } catch { deafness = "no guest can be heard: \(error); it needs CAP_NET_RAW" }
+        }
         auditAt = now + state.auditInterval
         startDeadline = now + .seconds(2)
         sweepDeadline = now + settings.restartTime
@@ -112,7 +121,7 @@ final class KernelForwarding: ForwardingPlane {
         }
     }
 
-    var descriptors: [Int32] { [monitor.fd, writer.done.fd] }
+    var descriptors: [Int32] { [monitor.fd, writer.done.fd] + [guests?.fd].compactMap { $0 } }
     var programsRoutes: Bool { true }
     var programming: Programming { settings.programming }
     var tracksNextHops: Bool { true }
@@ -140,6 +149,7 @@ final class KernelForwarding: ForwardingPlane {
         events.removeAll(keepingCapacity: true)
         _ = monitor.read(budget: 256, into: &events)
         for event in events { absorb(event) }
+        hearGuests()
         if settings.programming == .remote, !events.isEmpty { local.observe(observed) }
     }
 
@@ -327,7 +337,8 @@ final class KernelForwarding: ForwardingPlane {
             for family in AddressFamily.allCases { takeAll(family, speaker) }
             needsNextHopRefresh = true
         }
-        local.prepare(interfaces, nextHops: nextHops, foreign: delta.foreign, table: &table, isDryRun: settings.isDryRun, logger: logger)
+        local.prepare(interfaces, nextHops: nextHops, foreign: delta.foreign, inKernel: { delta.kernel($0) }, table: &table, isDryRun: settings.isDryRun, logger: logger)
+        expectGuests()
         // Own prefixes that are to go were withdrawn in an earlier turn and told; only then their routes go.
         if speaker.rib.dirtyCount == 0, !speaker.rib.hasExportWork(now: now) {
             for prefix in local.takeRemovable() { takeOwn(prefix, speaker) }

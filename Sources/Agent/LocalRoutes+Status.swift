@@ -30,7 +30,8 @@ extension LocalRoutes {
         return rows
     }
 
-    func endpointStatus(_ interfaces: InterfaceTable, isInstalled: (Prefix) -> Bool, reason: (Prefix) -> String?) -> [EndpointStatus] {
+    /// `deafness`: why no guest can be heard, if so.
+    func endpointStatus(_ interfaces: InterfaceTable, deafness: String?, isInstalled: (Prefix) -> Bool, reason: (Prefix) -> String?) -> [EndpointStatus] {
         endpoints.values.sorted { $0.name < $1.name }.map { entry in
             let prefixes = entry.endpoint.addresses.map { Prefix(host: $0) }
             var state = "up"
@@ -44,6 +45,9 @@ extension LocalRoutes {
             if let interface = interfaces.named(entry.endpoint.interfaceName) {
                 if !interface.isUp {
                     state = "interface down"
+                } else if entry.isWaiting {
+                    state = "waiting for guest"
+                    why = deafness ?? "it is to be moved here: no ARP, RARP or neighbour advertisement of it yet"
                 } else if let broken = prefixes.first(where: { !isInstalled($0) || desired[$0]?.nextHops.first?.interface != interface.index }) {
                     state = "failed"
                     why = reason(broken) ?? (isInstalled(broken) ? "\(broken) belongs to another endpoint" : "the route of \(broken) is pending")
@@ -53,7 +57,7 @@ extension LocalRoutes {
             } else {
                 state = "waiting for interface"
             }
-            if state == "up", entry.endpoint.isElevated || elevatedUntil[entry.name] != nil { why = "elevated priority: it is being moved here" }
+            if state == "up", entry.isElevated || elevatedUntil[entry.name] != nil { why = "elevated priority: it is being moved here" }
             if state == "up", entry.endpoint.hasFloatingAddresses { why = "its floating addresses (ipNATs) are not handled" }
             return EndpointStatus(
                 name: entry.name, interface: entry.endpoint.interfaceName, addresses: entry.endpoint.addresses.map(\.description), state: state,

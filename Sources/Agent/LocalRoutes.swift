@@ -20,6 +20,12 @@ struct LocalRoutes {
         var preparationError: String?
         /// The interface that was prepared; another index is another interface.
         var preparedIndex: InterfaceIndex?
+        /// The guest of a live migration's target has spoken here.
+        var hasArrived = false
+
+        /// Contract 2.7, live migration: Base, Target (it waits), Live (it is elevated), TimeWait (`elevatedUntil`).
+        var isWaiting: Bool { endpoint.routePriority == .target && !hasArrived }
+        var isElevated: Bool { endpoint.routePriority == .elevated || endpoint.routePriority == .target && hasArrived }
     }
 
     static let blockLocalPref: UInt32 = 100
@@ -124,10 +130,34 @@ struct LocalRoutes {
     mutating func take(_ new: NodeState.NamedEndpoint, now: Instant) {
         let known = endpoints[new.name]
         if known?.endpoint == new.endpoint { return }
-        if new.endpoint.isElevated { elevatedUntil[new.name] = nil } else if known?.endpoint.isElevated ?? false { elevatedUntil[new.name] = now + LocalRoutes.convergenceTime }
-        endpoints[new.name] = Endpoint(name: new.name, endpoint: new.endpoint)
+        var entry = Endpoint(name: new.name, endpoint: new.endpoint)
+        entry.hasArrived = known?.hasArrived ?? false && new.endpoint.routePriority == .target && known?.endpoint.interfaceName == new.endpoint.interfaceName
+        if entry.isElevated { elevatedUntil[new.name] = nil } else if known?.isElevated ?? false { elevatedUntil[new.name] = now + LocalRoutes.convergenceTime }
+        endpoints[new.name] = entry
         stale.formUnion(claims.set(new.name, interface: new.endpoint.interfaceName, addresses: new.endpoint.addresses).map { Prefix(host: $0) })
         touch(new.name)
+    }
+
+    // MARK: Live migration
+
+    /// Some guest is expected on an interface that is there.
+    var awaitsGuests: Bool { programming.includesPods && endpoints.values.contains { $0.isWaiting && $0.preparedIndex != nil } }
+
+    /// A frame came in by an interface. Answers the endpoints whose guests have arrived by it.
+    mutating func heard(_ announcement: GuestAnnouncement, on interface: Interface) -> [String] {
+        let arrived = claims.names(on: interface.name).filter { name in
+            guard let entry = endpoints[name], entry.isWaiting, entry.preparedIndex == interface.index else { return false }
+            switch announcement {
+            case .address(let address): return entry.endpoint.addresses.contains(address)
+            // QEMU sends it for a guest whose address it does not know.
+            case .hardware(let mac): return entry.endpoint.mac.map { $0 == mac } ?? true
+            }
+        }
+        for name in arrived {
+            endpoints[name]?.hasArrived = true
+            touch(name)
+        }
+        return arrived.sorted()
     }
 
     private mutating func touch(_ name: String) {
@@ -149,7 +179,8 @@ struct LocalRoutes {
 
     /// Sets up interfaces that appeared, and works out what is wanted. Cost: that of what changed, unless all has to be worked out again.
     mutating func prepare(
-        _ interfaces: InterfaceTable, nextHops: NextHopTable, foreign: ForeignRoutes, table: inout NetlinkRouteTable, isDryRun: Bool, logger: Logger
+        _ interfaces: InterfaceTable, nextHops: NextHopTable, foreign: ForeignRoutes, inKernel: (Prefix) -> FIBRoute?, table: inout NetlinkRouteTable, isDryRun: Bool,
+        logger: Logger
     ) {
         guard needsRecompute || !unprepared.isEmpty || !stale.isEmpty else { return }
         if needsRecompute {
@@ -158,7 +189,13 @@ struct LocalRoutes {
             if !isDryRun { addLoopbackAddresses(interfaces, &table, logger) }
         }
         if programming.includesPods {
-            for name in unprepared.sorted() { setUp(name, interfaces, &table, isDryRun, logger) }
+            for name in unprepared.sorted() {
+                setUp(name, interfaces, &table, isDryRun, logger)
+                // A process before this one heard the guest: its route leads here.
+                if let entry = endpoints[name], entry.isWaiting, entry.endpoint.addresses.contains(where: { isReached($0, by: entry.preparedIndex, inKernel) }) {
+                    endpoints[name]?.hasArrived = true
+                }
+            }
         }
         if needsRecompute {
             keepOrphans(interfaces)
@@ -174,6 +211,11 @@ struct LocalRoutes {
         unprepared = []
         for prefix in stale { want(prefix, route(prefix, interfaces)) }
         stale = []
+    }
+
+    private func isReached(_ address: IPAddress, by interface: InterfaceIndex?, _ inKernel: (Prefix) -> FIBRoute?) -> Bool {
+        guard let interface, let hop = inKernel(Prefix(host: address))?.nextHops.first else { return false }
+        return hop.gateway == nil && hop.interface == interface
     }
 
     private mutating func fixRoutes(_ nextHops: NextHopTable, _ interfaces: InterfaceTable, _ foreign: ForeignRoutes) {
@@ -203,6 +245,7 @@ struct LocalRoutes {
             return
         }
         guard entry.preparedIndex != interface.index else { return }
+        if entry.preparedIndex != nil { endpoints[name]?.hasArrived = false }
         endpoints[name]?.preparedIndex = interface.index
         guard !isDryRun else { return }
         let error = InterfaceSetup.prepare(entry.endpoint, interface, interfaces, allowsSpoofing: allowsSpoofing, table: &table)
@@ -216,8 +259,8 @@ struct LocalRoutes {
         guard prefix.isHost else { return nil }
         // The first by name wins; the others are shown as failed.
         for name in claims.names(claiming: prefix.address) where programming.includesPods {
-            guard let endpoint = endpoints[name]?.endpoint, let interface = interfaces.named(endpoint.interfaceName), interface.isUp else { continue }
-            let isElevated = endpoint.isElevated || elevatedUntil[name] != nil
+            guard let entry = endpoints[name], !entry.isWaiting, let interface = interfaces.named(entry.endpoint.interfaceName), interface.isUp else { continue }
+            let isElevated = entry.isElevated || elevatedUntil[name] != nil
             return FIBRoute(
                 prefix: prefix, kind: .unicast, metric: (isElevated ? elevatedMetrics : metrics)[prefix.family.index],
                 nextHops: [FIBNextHop(gateway: nil, interface: interface.index, isOnlink: false)])

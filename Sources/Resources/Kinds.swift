@@ -280,8 +280,16 @@ package struct WorkloadEndpoint: Sendable, Hashable {
     package var addresses: [IPAddress]
     package var mac: MACAddress?
     package var labels: [String: String] = [:]
-    /// Live migration: other nodes prefer this one.
-    package var isElevated = false
+    package var routePriority = RoutePriority.normal
+
+    /// Where a live migration stands.
+    package enum RoutePriority: String, Sendable, Hashable {
+        case normal = "Normal"
+        /// Other nodes prefer this one.
+        case elevated = "Elevated"
+        /// It is on its way to this node: no route until the guest speaks here, then as elevated.
+        case target = "Target"
+    }
     /// It has ipNATs, which nobody here handles.
     package var hasFloatingAddresses = false
 }

@@ -393,6 +393,7 @@ package enum ResourceParser {
         return .workloadEndpoint(
             WorkloadEndpoint(
                 node: node, interfaceName: interface, addresses: addresses, mac: spec.string("mac").flatMap { MACAddress($0) },
-                labels: labels, isElevated: spec.string("routePriority") == "Elevated", hasFloatingAddresses: spec.has("ipNATs")))
+                labels: labels, routePriority: spec.string("routePriority").flatMap { WorkloadEndpoint.RoutePriority(rawValue: $0) } ?? .normal,
+                hasFloatingAddresses: spec.has("ipNATs")))
     }
 }

@@ -156,8 +156,8 @@ package enum Schemas {
             .ignored("ipv6Gateway"), .ignored("profiles"), .ignored("ports"), .ignored("serviceAccountName"), .ignored("qosControls"),
             FieldSpec("ipNATs", .any, .none, "Floating addresses are not handled: the endpoint's status says so."), .ignored("allowSpoofedSourcePrefixes"),
             FieldSpec(
-                "routePriority", .choice(["Normal", "Elevated"]), default: "Normal", .live,
-                "Elevated while the pod is being moved to this node (live migration): the metric of FelixConfiguration's elevated priority, and a host route that all other nodes prefer. Back at Normal it stays so for 30s more."
+                "routePriority", .choice(["Normal", "Elevated", "Target"]), default: "Normal", .live,
+                "Elevated while the pod is being moved to this node (live migration): the metric of FelixConfiguration's elevated priority, and a host route that all other nodes prefer. Target: so it will be as soon as the guest speaks here (ARP, RARP or a neighbour advertisement of its own); until then it has no route. Back at Normal the priority stays for 30s more."
             ),
         ])
 }

@@ -44,6 +44,44 @@ import Testing
         #expect(Date().timeIntervalSince(normal) > 29)
     }
 
+    @Test func `live migration: a target has no route until its guest speaks, and a restart does not forget that it did`() throws {
+        let scene = try Self.nodes()
+        let lab = scene.lab
+        try lab.must("ip link add cali9 type veth peer name eth0 netns \(lab.name("r"))", in: "n3")
+        try lab.must("ip link set cali9 up", in: "n3")
+        try lab.must("ip link set eth0 up address 02:00:00:00:00:09", in: "r")
+        let moving = "node: n3, interfaceName: cali9, mac: '02:00:00:00:00:09', ipNetworks: [\(TunnelLab.pod(1))/32, '\(TunnelLab.pod6(1))/128']"
+        try lab.write("moving.yaml", Lab.object("WorkloadEndpoint", "moving", moving + ", routePriority: Target"))
+        try lab.wait(10, "it waits for its guest") { try lab.ctl("n3", "endpoints").text.contains("no ARP, RARP or neighbour advertisement of it yet") }
+        func frame(_ octets: String) throws {
+            // Words are parted at blanks, and there is no shell.
+            let code = "m=__import__('socket');s=m.socket(m.AF_PACKET,m.SOCK_RAW);s.bind(('eth0',0));s.send(bytes.fromhex('\(octets)'))"
+            try lab.must("python3 -c \(code)", in: "r")
+        }
+        let header = "ffffffffffff020000000009"
+        // Another's address, another's MAC, and a probe.
+        try frame(header + "0806" + "0001080006040001" + "020000000009" + "0a41016363" + "000000000000" + "0a410163")
+        try frame(header + "8035" + "0001080006040003" + "020000000088" + "00000000" + "020000000088" + "00000000")
+        try frame(header + "0806" + "0001080006040001" + "020000000009" + "00000000" + "000000000000" + "0a410107")
+        // A span under test: nothing may happen in it.
+        Thread.sleep(forTimeInterval: 1)
+        #expect(try scene.routes(1).contains("10.65.1.7 dev cali0") && !scene.routes(3).contains("dev cali9") && !scene.routes(2).contains("10.65.1.7 "))
+        // What QEMU sends for a guest that it has just let run.
+        try frame(header + "8035" + "0001080006040003" + "020000000009" + "00000000" + "020000000009" + "00000000")
+        func isPreferred() throws -> Bool {
+            try scene.routes(1).contains("10.65.1.7 via 10.0.1.3 dev eth0 metric 512") && scene.routes(2).contains("10.65.1.7 via 10.0.2.254 dev eth0 metric 512")
+                && scene.routes(3).contains("10.65.1.7 dev cali9 scope link metric 512") && scene.routes(2, "-6").contains("fd00:65:1::7 via fd00:2::254 dev eth0 metric 512")
+        }
+        try lab.wait(10, "every node prefers n3, both families", until: isPreferred)
+        // Nobody says it again to the next process.
+        try lab.restartAgent("n3")
+        try lab.wait(20, "it knows") { try lab.ctl("n3", "endpoints").text.contains("elevated priority: it is being moved here") }
+        for _ in 0..<20 {
+            #expect(try isPreferred())
+            Thread.sleep(forTimeInterval: 0.1)
+        }
+    }
+
     @Test func `tracked connections of an address that moved to another interface are forgotten, and no others`() throws {
         let scene = try Self.nodes()
         let lab = scene.lab

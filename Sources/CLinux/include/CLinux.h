@@ -6,6 +6,9 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/filter.h>
 #include <net/if.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
@@ -171,6 +174,46 @@ static inline ssize_t apus_receive_with_ttl(int fd, void *buffer, size_t size, s
             memcpy(ifindex, CMSG_DATA(c) + sizeof(struct in6_addr), sizeof *ifindex);
     }
     return count;
+}
+
+/* A packet socket that passes ARP, RARP and neighbour advertisements (RFC 4861 4.4) of Ethernet interfaces. Protocol 0: it hears nothing yet. */
+static inline int apus_guest_socket(void) {
+    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return fd;
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 12),
+        BPF_JUMP(BPF_JMP | BPF_K | BPF_JEQ, ETH_P_ARP, 6, 0),
+        BPF_JUMP(BPF_JMP | BPF_K | BPF_JEQ, ETH_P_RARP, 5, 0),
+        BPF_JUMP(BPF_JMP | BPF_K | BPF_JEQ, ETH_P_IPV6, 0, 5),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 20),
+        BPF_JUMP(BPF_JMP | BPF_K | BPF_JEQ, IPPROTO_ICMPV6, 0, 3),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 54),
+        BPF_JUMP(BPF_JMP | BPF_K | BPF_JEQ, ND_NEIGHBOR_ADVERT, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 256),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    struct sock_fprog program = {sizeof code / sizeof *code, code};
+    if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program)) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+/* On all interfaces, or, since a bound packet socket cannot be unbound, for a protocol on the loopback interface that nobody sends there. */
+static inline int apus_guest_listen(int fd, int listens) {
+    struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_protocol = htons(listens ? ETH_P_ALL : ETH_P_RARP), .sll_ifindex = listens ? 0 : 1};
+    return bind(fd, (struct sockaddr *)&address, sizeof address);
+}
+/* Octets of the frame, 0 for one that this host sent, -1 for none. */
+static inline ssize_t apus_guest_receive(int fd, void *buffer, size_t size, int *interface) {
+    struct sockaddr_ll from;
+    socklen_t length = sizeof from;
+    ssize_t count = recvfrom(fd, buffer, size, 0, (struct sockaddr *)&from, &length);
+    if (count < 0) return -1;
+    *interface = from.sll_ifindex;
+    return from.sll_pkttype == PACKET_OUTGOING ? 0 : count;
 }
 
 /* Raw ICMPv6 that passes router solicitations and advertisements only (RFC 4861, RFC 3542). */
