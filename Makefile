@@ -5,7 +5,7 @@ STRICT := --explicit-target-dependency-import-check error
 
 BUILD_PACKAGES := libmnl-dev libssl-dev libyaml-dev pkg-config
 DEMO_PACKAGES := bird2 gobgpd iproute2 iputils-ping procps util-linux tcpdump jq mandoc
-LAB_PACKAGES := frr openbgpd exabgp python3 socat nftables conntrack qemu-system-x86 linux-image-cloud-amd64 busybox-static cpio kmod binutils
+LAB_PACKAGES := frr openbgpd exabgp python3 socat nftables iptables conntrack qemu-system-x86 linux-image-cloud-amd64 busybox-static cpio kmod binutils
 BENCH_PACKAGES := bird2 frr openbgpd gobgpd iproute2 python3 python3-matplotlib
 
 .PHONY: all build release demo test bench bench-quick bench-growth bench-setup bench-micro bench-fib bench-hostile conformance interop fuzz format lint man deps-build deps-demo deps-lab clean

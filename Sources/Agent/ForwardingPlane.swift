@@ -31,8 +31,8 @@ protocol ForwardingPlane: AnyObject {
     func resolve(_ speaker: inout Speaker)
     func take(_ changes: [LocRIBChange], _ speaker: inout Speaker, now: Instant)
     /// Phase `reconcile`: brings the kernel into step; own routes that it acknowledged are originated, own routes that were withdrawn are removed.
-    /// True where more is to be done at once.
-    func reconcile(_ speaker: inout Speaker, now: Instant) -> Bool
+    /// `breathe` is called between pieces of what takes long. True where more is to be done at once.
+    func reconcile(_ speaker: inout Speaker, now: Instant, breathe: (inout Speaker) -> Void) -> Bool
     var nextDeadline: Instant? { get }
     /// True until own routes that were wanted at the start are in the kernel: sessions wait for it, so that End-of-RIB is no lie.
     var isStarting: Bool { get }

@@ -43,11 +43,15 @@ extension KernelForwarding {
         } else {
             findings.append(Finding(.fine, "firewall", "the kernel has no nf_tables, or does not tell"))
         }
-        for path in ["ip_tables_names", "ip6_tables_names"] {
-            // iptables-legacy keeps its own tables, and only iptables itself can list them.
-            if ProcSys.read(path, below: "/proc/net/") != nil {
+        for (family, command) in [(AddressFamily.ipv4, "iptables-legacy"), (.ipv6, "ip6tables-legacy")] {
+            do throws(SystemError) {
+                guard try LegacyTables.forwardDrops(family) ?? false else { continue }
                 findings.append(
-                    Finding(.warning, "firewall", "/proc/net/\(path) has tables of iptables-legacy, which cannot be read here; iptables-legacy -S FORWARD shows its policy"))
+                    Finding(
+                        .warning, "firewall",
+                        "chain FORWARD of \(command) has policy DROP: packets of pods pass only where a rule accepts them; \(command) -S FORWARD"))
+            } catch {
+                findings.append(Finding(.warning, "firewall", "the tables of \(command) cannot be read: \(error); \(command) -S FORWARD shows its policy"))
             }
         }
     }

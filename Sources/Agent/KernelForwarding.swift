@@ -25,6 +25,8 @@ final class KernelForwarding: ForwardingPlane {
     private static let maximumInFlight = 2
     /// Routes of a batch: enough for the writer's chunks of 64 KB, and little enough that three batches are no matter of memory.
     private static let batchLimit = 2048
+    /// Routes that are read between two looks at the clock.
+    private static let dumpBreath = 1024
     /// Some route was written with several next hops.
     private var usesGroups = false
     /// Groups were changed before BGP decided: when it has, everything is compared once.
@@ -128,17 +130,24 @@ final class KernelForwarding: ForwardingPlane {
 
     // MARK: The kernel speaks
 
-    private func dumpAll() throws(SystemError) {
+    /// Reads the kernel whole: at the start, and when notifications were lost. `breathe` is called while a large table is read.
+    private func dumpAll(_ breathe: () -> Void = {}) throws(SystemError) {
         needsDump = false
         interfaces.removeAll()
         tunnels.forgetEntries()
         observed = [:]
         delta.beginDump()
+        var count = 0
         try table.dump(
             restart: {
                 observed = [:]
                 delta.beginDump()
-            }, { absorb($0) })
+            },
+            {
+                absorb($0)
+                count += 1
+                if count % KernelForwarding.dumpBreath == 0 { breathe() }
+            })
         delta.endDump()
         local.observe(observed)
         needsNextHopRefresh = true
@@ -310,7 +319,7 @@ final class KernelForwarding: ForwardingPlane {
         return (LinkNeighbors.Link(index: UInt32(bitPattern: interface.index.rawValue), isReady: interface.isUsable && address != nil), address)
     }
 
-    func reconcile(_ speaker: inout Speaker, now: Instant) -> Bool {
+    func reconcile(_ speaker: inout Speaker, now: Instant, breathe: (inout Speaker) -> Void) -> Bool {
         while !inFlight.isEmpty, let result = writer.takeResult() {
             let operations = inFlight.removeFirst()
             switch result {
@@ -324,7 +333,7 @@ final class KernelForwarding: ForwardingPlane {
         }
         if needsDump, inFlight.isEmpty {
             do throws(SystemError) {
-                try dumpAll()
+                try dumpAll { breathe(&speaker) }
             } catch {
                 needsDump = true
                 logger.warning("cannot read the kernel's routes", metadata: ["reason": "\(error)"])

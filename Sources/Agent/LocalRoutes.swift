@@ -46,11 +46,13 @@ struct LocalRoutes {
     /// Routes of an earlier process to pods whose interfaces are alive and that no endpoint speaks of: input that is late or lost must not cut a
     /// live pod off (SPEC, promise 2). They go with their interface, or when an endpoint takes its place.
     private(set) var orphans: [Prefix: FIBRoute] = [:]
-    /// Elevated priority stays until then, so that all nodes have followed before it goes (contract 2.7, liveMigrationRouteConvergenceTime).
+    /// Elevated priority stays until then, so that all nodes have followed before it goes.
     private(set) var elevatedUntil: [String: Instant] = [:]
-    private static let convergenceTime = Duration.seconds(30)
+    private var migrationConvergence = Duration.seconds(30)
     private(set) var endpoints: [String: Endpoint] = [:]
     private var claims = AddressClaims()
+    /// Some guest is expected on an interface that is there.
+    private(set) var awaitsGuests = false
     /// Endpoints whose interfaces are to be looked at, and prefixes that are to be worked out again.
     private var unprepared: Set<String> = []
     private var stale: Set<Prefix> = []
@@ -111,6 +113,7 @@ struct LocalRoutes {
         advertisements = state.advertisements
         statics = state.staticRoutes
         loopbackAddresses = state.loopbackAddresses
+        migrationConvergence = state.migrationConvergence
         for entry in state.endpoints { take(entry, now: now) }
         let names = Set(state.endpoints.map(\.name))
         for name in endpoints.keys where !names.contains(name) {
@@ -132,16 +135,13 @@ struct LocalRoutes {
         if known?.endpoint == new.endpoint { return }
         var entry = Endpoint(name: new.name, endpoint: new.endpoint)
         entry.hasArrived = known?.hasArrived ?? false && new.endpoint.routePriority == .target && known?.endpoint.interfaceName == new.endpoint.interfaceName
-        if entry.isElevated { elevatedUntil[new.name] = nil } else if known?.isElevated ?? false { elevatedUntil[new.name] = now + LocalRoutes.convergenceTime }
+        if entry.isElevated { elevatedUntil[new.name] = nil } else if known?.isElevated ?? false { elevatedUntil[new.name] = now + migrationConvergence }
         endpoints[new.name] = entry
         stale.formUnion(claims.set(new.name, interface: new.endpoint.interfaceName, addresses: new.endpoint.addresses).map { Prefix(host: $0) })
         touch(new.name)
     }
 
     // MARK: Live migration
-
-    /// Some guest is expected on an interface that is there.
-    var awaitsGuests: Bool { programming.includesPods && endpoints.values.contains { $0.isWaiting && $0.preparedIndex != nil } }
 
     /// A frame came in by an interface. Answers the endpoints whose guests have arrived by it.
     mutating func heard(_ announcement: GuestAnnouncement, on interface: Interface) -> [String] {
@@ -211,6 +211,7 @@ struct LocalRoutes {
         unprepared = []
         for prefix in stale { want(prefix, route(prefix, interfaces)) }
         stale = []
+        awaitsGuests = programming.includesPods && endpoints.values.contains { $0.isWaiting && $0.preparedIndex != nil }
     }
 
     private func isReached(_ address: IPAddress, by interface: InterfaceIndex?, _ inKernel: (Prefix) -> FIBRoute?) -> Bool {

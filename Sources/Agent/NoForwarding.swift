@@ -22,7 +22,7 @@ final class NoForwarding: ForwardingPlane {
     func read(_ speaker: inout Speaker) {}
     func resolve(_ speaker: inout Speaker) {}
     func take(_ changes: [LocRIBChange], _ speaker: inout Speaker, now: Instant) {}
-    func reconcile(_ speaker: inout Speaker, now: Instant) -> Bool { false }
+    func reconcile(_ speaker: inout Speaker, now: Instant, breathe: (inout Speaker) -> Void) -> Bool { false }
     func fill(_ status: inout DaemonStatus) {}
     func endpointStatus() -> [EndpointStatus] { [] }
     func fibStatus(argument: String?, cursor: Int, limit: Int) -> (rows: [FIBStatus], next: Int?) { ([], nil) }

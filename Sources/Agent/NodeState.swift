@@ -51,6 +51,8 @@ struct NodeState: Hashable {
     var massWithdrawalMinimum = 0
     /// Metric of a pod that is being moved here, by family index.
     var elevatedMetrics = [FIBRoute.elevatedMetric, FIBRoute.elevatedMetric]
+    /// How long that metric stays after the move (contract 2.7, liveMigrationRouteConvergenceTime).
+    var migrationConvergence = Duration.seconds(30)
     var allowsSpoofing = false
     /// Time between two audits of the kernel's routes.
     var auditInterval = Duration.seconds(90)
@@ -82,6 +84,7 @@ struct NodeState: Hashable {
         elevatedMetrics = felix.elevatedPriority.map { $0 ?? FIBRoute.elevatedMetric }
         allowsSpoofing = felix.allowsSpoofing ?? false
         auditInterval = felix.routeRefreshInterval ?? auditInterval
+        migrationConvergence = felix.migrationConvergence ?? migrationConvergence
         interfacePrefixes = felix.interfacePrefixes ?? interfacePrefixes
         if resources.peers.contains(where: { $0.peer.localWorkloadSelector != nil }) {
             loopbackAddresses = configuration.localWorkloadPeering.compactMap { $0 }

@@ -111,7 +111,7 @@ final class RoutingLoop {
         timed(.write) { write() }
         noteKeepalives()
         giveMemoryBack()
-        timed(.reconcile) { if plane.reconcile(&speaker, now: now) { hasMoreWork = true } }
+        timed(.reconcile) { if plane.reconcile(&speaker, now: now, breathe: { breathe(&$0) }) { hasMoreWork = true } }
         timed(.control) { control() }
         if !waitingConnects.isEmpty, !plane.isStarting { beginWaitingConnects() }
         if speaker.rib.dirtyCount > 0 || speaker.rib.hasExportWork(now: now) || speaker.hasActions { hasMoreWork = true }
@@ -139,7 +139,9 @@ final class RoutingLoop {
     }
 
     /// Called between pieces of a long phase: keepalives that have become due leave now, and not at the end of the turn.
-    private func breathe() {
+    private func breathe() { breathe(&speaker) }
+
+    private func breathe(_ speaker: inout Speaker) {
         let clock = monotonicNanoseconds()
         guard clock - lastBreath > RoutingLoop.breath else { return }
         lastBreath = clock

@@ -2,12 +2,16 @@
 #pragma once
 #include <errno.h>
 #include <libmnl/libmnl.h>
+/* Before the kernel's headers, which then leave its structures to it. */
+#include <netinet/in.h>
 #include <linux/if.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
+#include <linux/netfilter_ipv4/ip_tables.h>
+#include <linux/netfilter_ipv6/ip6_tables.h>
 #include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
@@ -80,3 +84,29 @@ enum {
     APUS_NFT_GETCHAIN = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN,
     APUS_NLMSG_ERROR = NLMSG_ERROR, APUS_NLMSG_DONE = NLMSG_DONE,
 };
+
+/* iptables-legacy: the filter table, by socket options. ip6_tables has structures of the same layout but for the entry. */
+static inline int apus_legacy_socket(int is6) { return socket(is6 ? AF_INET6 : AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW); }
+static inline int apus_legacy_info(int fd, int is6, struct ipt_getinfo *info) {
+    socklen_t length = sizeof *info;
+    memset(info, 0, sizeof *info);
+    strcpy(info->name, "filter");
+    return getsockopt(fd, is6 ? IPPROTO_IPV6 : IPPROTO_IP, is6 ? IP6T_SO_GET_INFO : IPT_SO_GET_INFO, info, &length);
+}
+static inline unsigned apus_legacy_forward(const struct ipt_getinfo *info) { return info->underflow[NF_INET_FORWARD]; }
+/* The buffer gets struct ipt_get_entries; it must hold apus_legacy_head + size octets. */
+enum { apus_legacy_head = sizeof(struct ipt_get_entries), apus_legacy_drop = -NF_DROP - 1 };
+static inline int apus_legacy_entries(int fd, int is6, unsigned size, void *buffer) {
+    struct ipt_get_entries *request = (struct ipt_get_entries *)buffer;
+    socklen_t length = (socklen_t)(apus_legacy_head + size);
+    memset(request, 0, apus_legacy_head);
+    strcpy(request->name, "filter");
+    request->size = size;
+    return getsockopt(fd, is6 ? IPPROTO_IPV6 : IPPROTO_IP, is6 ? IP6T_SO_GET_ENTRIES : IPT_SO_GET_ENTRIES, buffer, &length);
+}
+static inline unsigned apus_legacy_entry_size(int is6) { return is6 ? sizeof(struct ip6t_entry) : sizeof(struct ipt_entry); }
+static inline unsigned apus_legacy_target(const void *entry, int is6) {
+    return is6 ? ((const struct ip6t_entry *)entry)->target_offset : ((const struct ipt_entry *)entry)->target_offset;
+}
+static inline unsigned apus_legacy_target_size(void) { return sizeof(struct xt_standard_target); }
+static inline int apus_legacy_verdict(const void *target) { return ((const struct xt_standard_target *)target)->verdict; }

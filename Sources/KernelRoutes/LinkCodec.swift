@@ -6,9 +6,7 @@ import NetTypes
 /// RTM_NEWLINK, RTM_NEWADDR and RTM_NEWNEIGH (rtnetlink(7)) to values.
 enum LinkCodec {
     static func interface(_ header: UnsafePointer<nlmsghdr>) -> Interface? {
-        guard header.pointee.nlmsg_len >= UInt32(MemoryLayout<nlmsghdr>.size + MemoryLayout<ifinfomsg>.size), let payload = apus_mnl_payload(header)
-        else { return nil }
-        let message = payload.assumingMemoryBound(to: ifinfomsg.self).pointee
+        guard let message = fixedPart(header, as: ifinfomsg.self) else { return nil }
         // A bridge tells of its ports in its own family; only the general messages count.
         guard Int32(message.ifi_family) == AF_UNSPEC else { return nil }
         var result = Interface(
@@ -72,9 +70,7 @@ enum LinkCodec {
     }
 
     static func address(_ header: UnsafePointer<nlmsghdr>) -> InterfaceAddress? {
-        guard header.pointee.nlmsg_len >= UInt32(MemoryLayout<nlmsghdr>.size + MemoryLayout<ifaddrmsg>.size), let payload = apus_mnl_payload(header)
-        else { return nil }
-        let message = payload.assumingMemoryBound(to: ifaddrmsg.self).pointee
+        guard let message = fixedPart(header, as: ifaddrmsg.self) else { return nil }
         var local: IPAddress?
         var peer: IPAddress?
         forEachAttribute(header, after: MemoryLayout<ifaddrmsg>.size) { kind, attribute in
@@ -89,9 +85,7 @@ enum LinkCodec {
     /// A permanent entry of a neighbour table or of a VXLAN device's forwarding table came or went. An entry that is no longer permanent is
     /// gone for us. Nil for learned ones and for bridges'.
     static func entry(_ header: UnsafePointer<nlmsghdr>) -> KernelEvent? {
-        guard header.pointee.nlmsg_len >= UInt32(MemoryLayout<nlmsghdr>.size + MemoryLayout<ndmsg>.size), let payload = apus_mnl_payload(header)
-        else { return nil }
-        let message = payload.assumingMemoryBound(to: ndmsg.self).pointee
+        guard let message = fixedPart(header, as: ndmsg.self) else { return nil }
         var destination: IPAddress?
         var mac: MACAddress?
         forEachAttribute(header, after: MemoryLayout<ndmsg>.size) { kind, attribute in

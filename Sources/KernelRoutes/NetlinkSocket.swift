@@ -75,6 +75,12 @@ func forEachMessage(_ buffer: UnsafeMutableRawBufferPointer, _ count: Int, _ bod
     }
 }
 
+/// A message's fixed part; nil where the message is too short to have one. `Part` is a structure of C without pointers.
+func fixedPart<Part: BitwiseCopyable>(_ header: UnsafePointer<nlmsghdr>, as part: Part.Type) -> Part? {
+    guard header.pointee.nlmsg_len >= UInt32(MemoryLayout<nlmsghdr>.size + MemoryLayout<Part>.size), let payload = apus_mnl_payload(header) else { return nil }
+    return payload.loadUnaligned(as: Part.self)
+}
+
 /// The attributes behind a message's fixed part.
 func forEachAttribute(_ header: UnsafePointer<nlmsghdr>, after extra: Int, _ body: (Int32, UnsafePointer<nlattr>) -> Void) {
     guard var attribute = UnsafePointer(apus_mnl_first(header, UInt32(extra))) else { return }

@@ -114,9 +114,7 @@ struct NextHopObjects {
 
     /// An object of ours; nil for others' and for objects without a gateway.
     static func decode(_ header: UnsafePointer<nlmsghdr>, _ ownership: Ownership) -> Decoded? {
-        guard header.pointee.nlmsg_len >= UInt32(MemoryLayout<nlmsghdr>.size + MemoryLayout<nhmsg>.size), let payload = apus_mnl_payload(header)
-        else { return nil }
-        let message = payload.assumingMemoryBound(to: nhmsg.self).pointee
+        guard let message = fixedPart(header, as: nhmsg.self) else { return nil }
         guard message.nh_protocol == ownership.routeProtocol else { return nil }
         var id: UInt32 = 0
         var interface: UInt32 = 0

@@ -103,9 +103,7 @@ enum RouteCodec {
 
     /// Nil for what is none of our business: others' routes in other tables, clones of the cache, local and broadcast routes.
     static func decode(_ header: UnsafePointer<nlmsghdr>, _ ownership: Ownership) -> Decoded? {
-        guard header.pointee.nlmsg_len >= UInt32(MemoryLayout<nlmsghdr>.size + MemoryLayout<rtmsg>.size), let payload = apus_mnl_payload(header)
-        else { return nil }
-        let message = payload.assumingMemoryBound(to: rtmsg.self).pointee
+        guard let message = fixedPart(header, as: rtmsg.self) else { return nil }
         let family: AddressFamily
         switch Int32(message.rtm_family) {
         case AF_INET: family = .ipv4

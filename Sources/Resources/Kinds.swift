@@ -193,6 +193,8 @@ package struct FelixConfiguration: Sendable, Hashable {
     package var forwardsPackets: Bool?
     package var allowsSpoofing: Bool?
     package var routeRefreshInterval: Duration?
+    /// How long an elevated priority stays after it is no longer declared.
+    package var migrationConvergence: Duration?
     package var mtuInterfacePattern: String?
     package init() {}
 
@@ -207,6 +209,7 @@ package struct FelixConfiguration: Sendable, Hashable {
         result.forwardsPackets = forwardsPackets ?? other.forwardsPackets
         result.allowsSpoofing = allowsSpoofing ?? other.allowsSpoofing
         result.routeRefreshInterval = routeRefreshInterval ?? other.routeRefreshInterval
+        result.migrationConvergence = migrationConvergence ?? other.migrationConvergence
         result.mtuInterfacePattern = mtuInterfacePattern ?? other.mtuInterfacePattern
         for family in AddressFamily.allCases {
             result.vxlanMTU[family.index] = vxlanMTU[family.index] ?? other.vxlanMTU[family.index]

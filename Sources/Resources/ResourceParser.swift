@@ -366,6 +366,7 @@ package enum ResourceParser {
             if (try? Regex(pattern)) == nil { spec.complain("mtuIfacePattern", "\"\(pattern)\" is not a regular expression") }
             result.mtuInterfacePattern = pattern
         }
+        result.migrationConvergence = spec.duration("liveMigrationRouteConvergenceTime")
         result.routeRefreshInterval = spec.duration("routeRefreshInterval")
         if let interval = result.routeRefreshInterval, interval < .seconds(1) { spec.complain("routeRefreshInterval", "must be at least 1s") }
         result.allowsSpoofing = spec.string("workloadSourceSpoofing").map { $0 == "Any" }

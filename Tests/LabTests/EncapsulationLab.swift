@@ -227,5 +227,12 @@ final class TunnelLab {
         #expect(try !lab.must("ip link show", in: "n3").contains("vxlan"))
         #expect(try scene.routes(3).isEmpty)
         #expect(try lab.ctl("n3", "fib", "10.65.2.0/26").text.contains("installed"))
+        // An audit would find nothing of what it says to have written.
+        try lab.write("felix.yaml", Lab.object("FelixConfiguration", "default", "routeRefreshInterval: 1s"))
+        func saidTimes() -> Int { lab.log("n3.log").split(separator: "\n").count { $0.contains("would add 10.65.2.0/26") } }
+        let before = saidTimes()
+        // A span under test: nothing may happen in it.
+        Thread.sleep(forTimeInterval: 3)
+        #expect(saidTimes() == before && !lab.log("n3.log").contains("audit found"), "\(lab.log("n3.log"))")
     }
 }

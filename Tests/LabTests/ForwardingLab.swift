@@ -379,6 +379,15 @@ import Testing
         try lab.must("sysctl -q -w net.ipv4.conf.cali0.proxy_arp=0", in: "n1")
         try lab.must("nft add table inet t", in: "n1")
         try lab.must("nft add chain inet t f { type filter hook forward priority 0 ; policy drop ; }", in: "n1")
+        // Beside nf_tables; a rule before the policy must not hide it.
+        try lab.must("iptables-legacy -A FORWARD -s 192.0.2.1 -j ACCEPT", in: "n1")
+        try lab.must("ip6tables-legacy -P FORWARD DROP", in: "n1")
+        let half = try lab.ctl("n1", "doctor").text
+        #expect(half.contains("FORWARD of ip6tables-legacy has policy DROP") && !half.contains("FORWARD of iptables-legacy"), "\(half)")
+        try lab.must("iptables-legacy -P FORWARD DROP", in: "n1")
+        #expect(try lab.ctl("n1", "doctor").text.contains("chain FORWARD of iptables-legacy has policy DROP"))
+        try lab.must("iptables-legacy -P FORWARD ACCEPT", in: "n1")
+        #expect(try !lab.ctl("n1", "doctor").text.contains("FORWARD of iptables-legacy"))
         try lab.must("ip route del default", in: "n1")
         try lab.must("ip route add 10.0.2.0/24 via 10.0.1.254", in: "n1")
         try lab.must("ip route add 10.65.77.0/26 via 10.0.1.254 proto bird", in: "n1")

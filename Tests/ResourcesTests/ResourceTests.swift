@@ -148,6 +148,74 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
         #expect(set.problems.isEmpty, "\(set.problems)")
         #expect(set.nodes["a"]?.labels["kubernetes.io/hostname"] == "a")
     }
+
+    @Test func `pools with tunnels, FelixConfiguration and BGPConfiguration as calicoctl exports them are accepted as they are`() throws {
+        let text = """
+            apiVersion: projectcalico.org/v3
+            items:
+            - apiVersion: projectcalico.org/v3
+              kind: IPPool
+              metadata:
+                creationTimestamp: "2026-01-01T00:00:00Z"
+                name: default-ipv4-ippool
+                resourceVersion: "812"
+                uid: 3a7c2f5e-7a0e-4a37-a3f2-0d6d4a1f6f0b
+              spec:
+                allowedUses:
+                - Workload
+                - Tunnel
+                assignmentMode: Automatic
+                blockSize: 26
+                cidr: 192.168.0.0/16
+                ipipMode: Never
+                natOutgoing: true
+                nodeSelector: all()
+                vxlanMode: CrossSubnet
+            kind: IPPoolList
+            metadata:
+              resourceVersion: "1204"
+            ---
+            apiVersion: projectcalico.org/v3
+            kind: FelixConfiguration
+            metadata:
+              creationTimestamp: "2026-01-01T00:00:00Z"
+              generation: 1
+              name: default
+              resourceVersion: "814"
+              uid: 5e0f7a3c-1f57-4a8b-9d52-1f0e9c3f2f11
+            spec:
+              bpfConnectTimeLoadBalancing: TCP
+              bpfLogLevel: ""
+              floatingIPs: Disabled
+              healthPort: 9099
+              ipv4ElevatedRoutePriority: 400
+              liveMigrationRouteConvergenceTime: 10s
+              logSeverityScreen: Info
+              reportingInterval: 0s
+              vxlanVNI: 4097
+            ---
+            apiVersion: projectcalico.org/v3
+            kind: BGPConfiguration
+            metadata: {name: default, resourceVersion: "815"}
+            spec:
+              asNumber: 64513
+              bindMode: NodeIP
+              communities: [{name: edge, value: "64513:100"}]
+              listenPort: 179
+              logSeverityScreen: Info
+              nodeMeshMaxRestartTime: 120s
+              nodeToNodeMeshEnabled: true
+              prefixAdvertisements: [{cidr: 192.168.0.0/16, communities: [edge]}]
+              serviceClusterIPs: [{cidr: 10.96.0.0/12}]
+            """
+        let set = load(text)
+        #expect(set.problems.isEmpty, "\(set.problems)")
+        let pool = try #require(set.pools.first)
+        #expect(pool.encapsulation?.isVXLAN == true && pool.encapsulation?.isCrossSubnet == true)
+        let felix = set.felix(of: "a")
+        #expect(felix.vxlanIdentifier == 4097 && felix.elevatedPriority[0] == 400 && felix.migrationConvergence == .seconds(10))
+        #expect(set.asNumber(of: "a") == ASNumber(64513))
+    }
 }
 
 @Suite struct LastGoodTests {
@@ -426,5 +494,38 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
         #expect(keys("a.yaml", in: folder) == ["a"])
         #expect(keys(".a.yaml", in: folder) == [] && keys("a.txt", in: folder) == [] && keys("a.yaml", in: "/elsewhere") == [])
         #expect(keys("gone.yaml", in: folder) == nil, "it is for the look at all of them")
+    }
+
+    @Test func `files are told by name when they are whole, and a folder that takes the place of another is watched`() throws {
+        let folder = FileManager.default.temporaryDirectory.path + "/apus-watch-\(UInt32.random(in: 0...UInt32.max))"
+        let old = folder + "-old"
+        let manager = FileManager.default
+        try manager.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { for path in [folder, old] { try? manager.removeItem(atPath: path) } }
+        var watcher = try DirectoryWatcher()
+        watcher.watch([folder, folder + "/absent"])
+        func names(_ change: DirectoryWatcher.Change) -> [String]? { if case .folders(let whole) = change { whole.map(\.name) } else { nil } }
+        /// All that comes until nothing does for a while.
+        func told() -> [String]? {
+            var all: [String]?
+            while let some = names(watcher.waitForChange(milliseconds: 200)) { all = (all ?? []) + some }
+            return all
+        }
+        #expect(told() == nil, "nothing has happened")
+        try "x".write(toFile: folder + "/a.yaml", atomically: false, encoding: .utf8)
+        #expect(told() == ["a.yaml"])
+        try manager.moveItem(atPath: folder + "/a.yaml", toPath: folder + "/b.yaml")
+        #expect(told() == ["b.yaml"])
+        try manager.removeItem(atPath: folder + "/b.yaml")
+        #expect(told() == [], "something has happened, and no file is there to be read")
+        // As a link to a folder is turned, or a ConfigMap is written.
+        try manager.moveItem(atPath: folder, toPath: old)
+        try manager.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        #expect(told() == [])
+        watcher.watch([folder])
+        _ = told()
+        try "x".write(toFile: old + "/c.yaml", atomically: false, encoding: .utf8)
+        try "x".write(toFile: folder + "/d.yaml", atomically: false, encoding: .utf8)
+        #expect(told() == ["d.yaml"])
     }
 }
