@@ -166,17 +166,23 @@ final class TunnelLab {
     }
 
     @Test func `CrossSubnet goes plainly on the own subnet and through VXLAN beyond it, and a restart changes nothing on the way`() throws {
-        let scene = try TunnelLab(pool: ", vxlanMode: CrossSubnet", felix: "vxlanVNI: 77, vxlanPort: 8472, vxlanMTU: 1400, bpfEnabled: false")
+        let scene = try TunnelLab(
+            pool: ", vxlanMode: CrossSubnet", pool6: ", vxlanMode: CrossSubnet", felix: "vxlanVNI: 77, vxlanPort: 8472, vxlanMTU: 1400, vxlanMTUV6: 1380, bpfEnabled: false")
         let lab = scene.lab
         try lab.wait(30, "routes are there") {
             try scene.routes(1).contains("10.65.3.0/26 via 10.0.1.3 dev eth0") && scene.routes(1).contains("10.65.2.0/26 via 10.0.2.2 dev vxlan.calico")
                 && scene.routes(2).contains("10.65.1.0/26 via 10.0.1.1 dev vxlan.calico") && scene.routes(3).contains("10.65.1.0/26")
+                && scene.routes(1, "-6").contains("fd00:65:3::/122 via fd00:1::3 dev eth0") && scene.routes(1, "-6").contains("fd00:65:2::/122 via fd00:2::2 dev vxlan-v6.calico")
+                && scene.routes(2, "-6").contains("fd00:65:1::/122 via fd00:1::1 dev vxlan-v6.calico")
         }
         let before = try lab.must("ip -d link show vxlan.calico", in: "n1")
         #expect(before.contains("vxlan id 77 local 10.0.1.1 dev eth0") && before.contains("dstport 8472 nolearning") && before.contains("mtu 1400"))
         #expect(try scene.pings(1, TunnelLab.pod(2), size: 1372))
         #expect(try scene.pings(1, TunnelLab.pod(3), size: 1472))
         #expect(try scene.transfers(from: 1, to: 2, TunnelLab.pod(2)))
+        // 48 octets of IPv6 and ICMPv6 headers.
+        #expect(try scene.pings(1, TunnelLab.pod6(2), size: 1332) && scene.pings(1, TunnelLab.pod6(3), size: 1452))
+        #expect(try scene.transfers(from: 1, to: 2, TunnelLab.pod6(2)))
         // Killed and started again while a ping runs every 10 ms: not one is lost, and the device is the same.
         let ping = try lab.start(["ping", "-q", "-i", "0.01", "-c", "600", TunnelLab.pod(2)], in: "p1", log: "ping.txt")
         try lab.restartAgent("n1")

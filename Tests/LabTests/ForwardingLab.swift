@@ -82,27 +82,32 @@ import Testing
         }
     }
 
-    @Test func `tracked connections of an address that moved to another interface are forgotten, and no others`() throws {
+    @Test(arguments: ["ip", "ip6"]) func `tracked connections of an address that moved to another interface are forgotten, and no others`(family: String) throws {
+        let is4 = family == "ip"
+        let (pod, other, target, node) =
+            is4 ? (TunnelLab.pod(1), "10.65.1.9", TunnelLab.pod(3), TunnelLab.address(3)) : (TunnelLab.pod6(1), "fd00:65:1::9", TunnelLab.pod6(3), TunnelLab.address6(3))
+        let length = is4 ? 32 : 128
+        func connections() throws -> String { try scene.lab.must("conntrack -L -f \(is4 ? "ipv4" : "ipv6")", in: "n1") }
         let scene = try Self.nodes()
         let lab = scene.lab
         // Only a rule that asks for it switches tracking on.
-        try lab.must("nft add table ip t", in: "n1")
-        try lab.must("nft add chain ip t c { type filter hook prerouting priority 0 ; }", in: "n1")
-        try lab.must("nft add rule ip t c ct state new accept", in: "n1")
-        #expect(try scene.pings(1, TunnelLab.pod(3)))
-        #expect(try Lab.run(["ip", "netns", "exec", lab.name("n1"), "ping", "-q", "-c", "1", "-W", "2", "10.0.1.3"]).status == 0)
-        let before = try lab.must("conntrack -L", in: "n1")
-        #expect(before.contains("src=10.65.1.7") && before.contains("dst=10.0.1.3"), "\(before)")
+        try lab.must("nft add table \(family) t", in: "n1")
+        try lab.must("nft add chain \(family) t c { type filter hook prerouting priority 0 ; }", in: "n1")
+        try lab.must("nft add rule \(family) t c ct state new accept", in: "n1")
+        try lab.wait(20, "the pods reach each other") { try scene.pings(1, target) }
+        #expect(try Lab.run(["ip", "netns", "exec", lab.name("n1"), "ping", "-q", "-c", "1", "-W", "2", node]).status == 0)
+        let before = try connections()
+        #expect(before.contains("src=\(pod) ") && before.contains("dst=\(node) "), "\(before)")
         try lab.must("ip link add cali1 type veth peer name eth1 netns \(lab.name("p1"))", in: "n1")
         try lab.must("ip link set cali1 up", in: "n1")
-        try lab.write("second.yaml", Lab.object("WorkloadEndpoint", "p1b", "node: n1, interfaceName: cali1, ipNetworks: [10.65.1.9/32]"))
-        try lab.wait(10, "the second endpoint is there") { try scene.routes(1).contains("10.65.1.9 dev cali1") }
-        #expect(try lab.must("conntrack -L", in: "n1").contains("src=10.65.1.7"))
+        try lab.write("second.yaml", Lab.object("WorkloadEndpoint", "p1b", "node: n1, interfaceName: cali1, ipNetworks: ['\(other)/\(length)']"))
+        try lab.wait(10, "the second endpoint is there") { try scene.routes(1, is4 ? "-4" : "-6").contains("\(other) dev cali1") }
+        #expect(try connections().contains("src=\(pod) "))
         // a sorts before p1, so that it has the address from now on.
-        try lab.write("second.yaml", Lab.object("WorkloadEndpoint", "a", "node: n1, interfaceName: cali1, ipNetworks: [10.65.1.7/32]"))
-        try lab.wait(10, "the address is on the other interface") { try scene.routes(1).contains("10.65.1.7 dev cali1") }
-        try lab.wait(5, "its connections are forgotten") { try !lab.must("conntrack -L", in: "n1").contains("10.65.1.7") }
-        #expect(try lab.must("conntrack -L", in: "n1").contains("dst=10.0.1.3"))
+        try lab.write("second.yaml", Lab.object("WorkloadEndpoint", "a", "node: n1, interfaceName: cali1, ipNetworks: ['\(pod)/\(length)']"))
+        try lab.wait(10, "the address is on the other interface") { try scene.routes(1, is4 ? "-4" : "-6").contains("\(pod) dev cali1") }
+        try lab.wait(5, "its connections are forgotten") { try !connections().contains("\(pod) ") }
+        #expect(try connections().contains("dst=\(node) "))
     }
 
     @Test func `interfaces before endpoints and after them, renamed, flapping, with another index: the routes follow`() throws {
@@ -159,7 +164,10 @@ import Testing
         #expect(try scene.pings(1, TunnelLab.pod(3)))
     }
 
-    @Test func `equal paths go by one group, and a dead one leaves it without a route being rewritten`() throws {
+    @Test(arguments: ["-4", "-6"]) func `equal paths go by one group, and a dead one leaves it without a route being rewritten`(family: String) throws {
+        let (n2, router, n3, prefix) =
+            family == "-4" ? ("10.0.2.2/32", "10.0.1.254", "10.0.1.3", "10.77.0.") : ("fd00:2::2/128", "fd00:1::254", "fd00:1::3", "fd00:77::")
+        let length = family == "-4" ? 32 : 128
         let scene = try Self.nodes()
         let lab = scene.lab
         // Fifty addresses that n2 and n3 both have, outside of their blocks.
@@ -168,21 +176,21 @@ import Testing
             try lab.must("ip link set caliany up", in: "n\(node)")
         }
         // The same cost to both.
-        try lab.must("ip route add 10.0.2.2/32 via 10.0.1.254", in: "n1")
-        try lab.must("ip route add 10.0.1.3/32 via 10.0.1.3 dev eth0 onlink", in: "n1")
-        let addresses = (1...50).map { "10.77.0.\($0)/32" }.joined(separator: ", ")
+        try lab.must("ip \(family) route add \(n2) via \(router)", in: "n1")
+        try lab.must("ip \(family) route add \(n3)/\(length) via \(n3) dev eth0 onlink", in: "n1")
+        let addresses = (1...50).map { "'\(prefix)\($0)/\(length)'" }.joined(separator: ", ")
         try lab.write("any.yaml", [2, 3].map { Lab.object("WorkloadEndpoint", "any\($0)", "node: n\($0), interfaceName: caliany, ipNetworks: [\(addresses)]") }.joined())
-        func lines() throws -> [Substring] { try lab.must("ip -o route show proto 73", in: "n1").split(separator: "\n").filter { $0.contains("10.77.0.") } }
-        try lab.wait(20, "n1 has all of them by both") { try lines().count { $0.contains("via 10.0.1.254") && $0.contains("via 10.0.1.3") } == 50 }
+        func lines() throws -> [Substring] { try lab.must("ip -o \(family) route show proto 73", in: "n1").split(separator: "\n").filter { $0.contains(prefix) } }
+        try lab.wait(20, "n1 has all of them by both") { try lines().count { $0.contains("via \(router) ") && $0.contains("via \(n3) ") } == 50 }
         let group = try #require(lines().first?.split(separator: " ").drop { $0 != "nhid" }.dropFirst().first, "the routes name a group")
         #expect(try lines().allSatisfy { $0.contains("nhid \(group) ") })
-        try lab.must("ip route replace unreachable 10.0.1.3/32", in: "n1")
-        try lab.wait(5, "the dead path is out of all of them") { try lines().count { $0.contains("via 10.0.1.254") && !$0.contains("via 10.0.1.3") } == 50 }
+        try lab.must("ip \(family) route replace unreachable \(n3)/\(length)", in: "n1")
+        try lab.wait(5, "the dead path is out of all of them") { try lines().count { $0.contains("via \(router) ") && !$0.contains("via \(n3) ") } == 50 }
         // The same group: no route was written.
         let after = try lines()
         #expect(after.allSatisfy { $0.contains("nhid \(group) ") }, "\(after)")
-        try lab.must("ip route replace 10.0.1.3/32 via 10.0.1.3 dev eth0 onlink", in: "n1")
-        try lab.wait(5, "both are back") { try lines().count { $0.contains("via 10.0.1.254") && $0.contains("via 10.0.1.3") } == 50 }
+        try lab.must("ip \(family) route replace \(n3)/\(length) via \(n3) dev eth0 onlink", in: "n1")
+        try lab.wait(5, "both are back") { try lines().count { $0.contains("via \(router) ") && $0.contains("via \(n3) ") } == 50 }
         #expect(try lab.ctl("n1", "fib").status == 0)
     }
 
