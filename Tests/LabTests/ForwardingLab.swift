@@ -164,6 +164,33 @@ import Testing
         #expect(try scene.pings(1, TunnelLab.pod(3)))
     }
 
+    @Test(arguments: ["-4", "-6"]) func `a next hop is reached by whatever route the kernel has for it, and nothing is kept that leads nowhere`(family: String) throws {
+        let scene = try Self.nodes()
+        let lab = scene.lab
+        let (block, hop, subnet, router, other) =
+            family == "-4"
+            ? ("10.65.2.0/26", "10.0.2.2", "10.0.2.0/24", "10.0.1.254", "10.0.1.3") : ("fd00:65:2::/122", "fd00:2::2", "fd00:2::/64", "fd00:1::254", "fd00:1::3")
+        let host = hop + (family == "-4" ? "/32" : "/128")
+        func way() throws -> Substring? { try scene.routes(1, family).split(separator: "\n").first { $0.hasPrefix(block) } }
+        func leads(by gateway: String) throws -> Bool { try way()?.contains("via \(gateway) dev eth0") ?? false }
+        // Another subnet: by the default route.
+        try lab.wait(20, "by the router") { try leads(by: router) }
+        try lab.must("ip \(family) route add \(subnet) via \(other)", in: "n1")
+        try lab.wait(5, "by the more specific route") { try leads(by: other) }
+        try lab.must("ip \(family) route replace \(subnet) via \(router)", in: "n1")
+        try lab.wait(5, "by what replaced it") { try leads(by: router) }
+        try lab.must("ip \(family) route add unreachable \(host)", in: "n1")
+        try lab.wait(5, "the next hop is dead, and its routes are gone") { try way() == nil }
+        #expect(try lab.ctl("n1", "why", block).text.contains(hop))
+        try lab.must("ip \(family) route del unreachable \(host)", in: "n1")
+        try lab.wait(5, "it is back") { try leads(by: router) }
+        // On our own subnet it is asked for directly, though the kernel had another way.
+        try lab.must("ip \(family) route add \(host) dev eth0", in: "n1")
+        try lab.wait(5, "by the link itself") { try leads(by: hop) }
+        let last = try #require(try way())
+        #expect(last.contains("onlink"), "\(last)")
+    }
+
     @Test(arguments: ["-4", "-6"]) func `equal paths go by one group, and a dead one leaves it without a route being rewritten`(family: String) throws {
         let (n2, router, n3, prefix) =
             family == "-4" ? ("10.0.2.2/32", "10.0.1.254", "10.0.1.3", "10.77.0.") : ("fd00:2::2/128", "fd00:1::254", "fd00:1::3", "fd00:77::")
