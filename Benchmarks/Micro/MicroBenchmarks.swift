@@ -91,15 +91,18 @@ enum Tables {
                 for prefix in prefixes { _ = table.insert(prefix) }
                 return table.count
             })
-        var filled = PrefixTable(family: .ipv4, seed: 1)
-        for prefix in prefixes { _ = filled.insert(prefix) }
+        func filled() -> PrefixTable {
+            var table = PrefixTable(family: .ipv4, seed: 1)
+            for prefix in prefixes { _ = table.insert(prefix) }
+            return table
+        }
         measure(
-            "prefix table: find", routes: prefixes.count, prepare: { filled },
+            "prefix table: find", routes: prefixes.count, prepare: filled,
             step: { table in
                 prefixes.reduce(0) { $0 &+ Int(table.find($1) ?? 0) }
             })
         measure(
-            "prefix table: remove", routes: prefixes.count, prepare: { filled },
+            "prefix table: remove", routes: prefixes.count, prepare: filled,
             step: { table in
                 for index in 0..<PrefixIndex(prefixes.count) { table.remove(index) }
                 return table.count

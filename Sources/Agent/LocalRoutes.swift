@@ -12,7 +12,7 @@ import StatusAPI
 ///
 /// Problems it exists for: an interface may come before its endpoint or after it, under another index, or flap; a route must be in the kernel
 /// before it is announced and must stay until its withdrawal was told; two endpoints may claim one address while a pod is replaced.
-struct LocalRoutes {
+struct LocalRoutes: ~Copyable {
     struct Endpoint {
         var name: String
         var endpoint: WorkloadEndpoint
@@ -179,7 +179,7 @@ struct LocalRoutes {
 
     /// Sets up interfaces that appeared, and works out what is wanted. Cost: that of what changed, unless all has to be worked out again.
     mutating func prepare(
-        _ interfaces: InterfaceTable, nextHops: NextHopTable, foreign: ForeignRoutes, inKernel: (Prefix) -> FIBRoute?, table: inout NetlinkRouteTable, isDryRun: Bool,
+        _ interfaces: InterfaceTable, nextHops: NextHopTable, foreign: borrowing ForeignRoutes, inKernel: (Prefix) -> FIBRoute?, table: inout NetlinkRouteTable, isDryRun: Bool,
         logger: Logger
     ) {
         guard needsRecompute || !unprepared.isEmpty || !stale.isEmpty else { return }
@@ -219,7 +219,7 @@ struct LocalRoutes {
         return hop.gateway == nil && hop.interface == interface
     }
 
-    private mutating func fixRoutes(_ nextHops: NextHopTable, _ interfaces: InterfaceTable, _ foreign: ForeignRoutes) {
+    private mutating func fixRoutes(_ nextHops: NextHopTable, _ interfaces: InterfaceTable, _ foreign: borrowing ForeignRoutes) {
         fixed = [:]
         for block in blocks where !block.prefix.isHost {
             fixed[block.prefix] = FIBRoute(prefix: block.prefix, kind: .blackhole, metric: metrics[block.prefix.family.index], nextHops: [])

@@ -71,7 +71,7 @@ package struct DeltaTracker: ~Copyable {
         var before: [Value] = []
         /// What the audit that is going on has made of each: empty while there is none.
         var audit: [AuditMark] = []
-        init(prefixes: PrefixTable) { self.prefixes = prefixes }
+        init(prefixes: consuming PrefixTable) { self.prefixes = prefixes }
     }
 
     enum AuditMark: UInt8, Sendable {

@@ -1,15 +1,15 @@
 package import NetTypes
 
 /// Routes of the kernel's main table that are not ours: for conflicts, and to resolve next hops.
-package struct ForeignRoutes: Sendable {
-    private var tables: [PrefixTable]
+package struct ForeignRoutes: ~Copyable, Sendable {
+    private var tables: InlineArray<2, PrefixTable>
     private var routes: [[[ForeignRoute]]] = [[], []]
     package private(set) var count = 0
     private let seed: UInt64
 
     package init(seed: UInt64) {
         self.seed = seed
-        tables = AddressFamily.allCases.map { PrefixTable(family: $0, seed: seed) }
+        tables = InlineArray { PrefixTable(family: AddressFamily.allCases[$0], seed: seed) }
     }
 
     package mutating func insert(_ route: ForeignRoute) {

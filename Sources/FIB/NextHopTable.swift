@@ -37,7 +37,7 @@ package struct NextHopTable: Sendable {
     package var count: Int { tracked.count }
 
     /// Begins to track a next hop and answers how it is reached now.
-    package mutating func track(_ address: IPAddress, _ interfaces: InterfaceTable, _ routes: ForeignRoutes) -> NextHopResolution {
+    package mutating func track(_ address: IPAddress, _ interfaces: InterfaceTable, _ routes: borrowing ForeignRoutes) -> NextHopResolution {
         let resolution = resolve(address, interfaces, routes)
         tracked[address] = resolution
         return resolution
@@ -46,7 +46,7 @@ package struct NextHopTable: Sendable {
     package mutating func untrack(_ address: IPAddress) { tracked[address] = nil }
 
     /// Resolves everything again and answers what changed.
-    package mutating func refresh(_ interfaces: InterfaceTable, _ routes: ForeignRoutes) -> [NextHopChange] {
+    package mutating func refresh(_ interfaces: InterfaceTable, _ routes: borrowing ForeignRoutes) -> [NextHopChange] {
         var changed: [NextHopChange] = []
         for (address, old) in tracked {
             let new = resolve(address, interfaces, routes)
@@ -68,7 +68,7 @@ package struct NextHopTable: Sendable {
     }
 
     /// Through its static route where there is one, else by the kernel's routes.
-    package func resolve(_ address: IPAddress, _ interfaces: InterfaceTable, _ routes: ForeignRoutes) -> NextHopResolution {
+    package func resolve(_ address: IPAddress, _ interfaces: InterfaceTable, _ routes: borrowing ForeignRoutes) -> NextHopResolution {
         if let interface = locals[address], interfaces[interface]?.isUsable ?? false {
             return NextHopResolution(nextHops: [FIBNextHop(gateway: address, interface: interface, isOnlink: true)], cost: 0)
         }
@@ -76,7 +76,7 @@ package struct NextHopTable: Sendable {
     }
 
     /// A connected subnet: the next hop itself, `onlink`. A route with a gateway: that gateway. Else unreachable.
-    package static func resolve(_ address: IPAddress, _ interfaces: InterfaceTable, _ routes: ForeignRoutes) -> NextHopResolution {
+    package static func resolve(_ address: IPAddress, _ interfaces: InterfaceTable, _ routes: borrowing ForeignRoutes) -> NextHopResolution {
         if interfaces.owns(address) { return .unreachable }
         if address.scope != 0 {
             // On the link that its scope names (RFC 8950 next hops of unnumbered sessions).

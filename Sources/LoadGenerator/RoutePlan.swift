@@ -4,7 +4,7 @@ package import NetTypes
 /// Every route that the senders announce, with what it must look like when it arrives.
 ///
 /// Prefixes are numbered in the order in which they are announced; what is received is looked up once and then is a number.
-package struct RoutePlan: Sendable {
+package final class RoutePlan: Sendable {
     /// What an attribute set is known by when it comes back, but for the next hop: see `Fingerprint`.
     private let fingerprints: [UInt64]
     private let scenario: LoadScenario
@@ -14,7 +14,7 @@ package struct RoutePlan: Sendable {
     package let ranges: [Range<Int>]
     package let isShared: Bool
     private let setsPerSender: Int
-    private let tables: [PrefixTable]
+    private let tables: InlineArray<2, PrefixTable>
     /// A table's own numbers to ours: IPv6 follows IPv4.
     private let firstIPv6: Int
     private let attributes: [PathAttributes]
@@ -26,7 +26,7 @@ package struct RoutePlan: Sendable {
     package init(_ scenario: LoadScenario) throws(LoadError) {
         self.scenario = scenario
         let source = try RouteSource(scenario)
-        var tables = AddressFamily.allCases.map { PrefixTable(family: $0, seed: scenario.seed) }
+        var tables = InlineArray<2, PrefixTable> { PrefixTable(family: AddressFamily.allCases[$0], seed: scenario.seed) }
         isShared = scenario.isShared
         let lists = scenario.isShared ? min(scenario.senders, 1) : scenario.senders
         // Families one after the other, so that a table's numbers are ours but for an offset.
@@ -76,7 +76,7 @@ package struct RoutePlan: Sendable {
         let perFamily = ranges.count / max(families, 1)
         return (0..<families).map { ranges[$0 * perFamily + sender] }
     }
-    private var families: Int { tables.count { $0.count > 0 } }
+    private var families: Int { (tables[0].count > 0 ? 1 : 0) + (tables[1].count > 0 ? 1 : 0) }
 
     /// What a prefix must look like when it comes from a sender.
     package func fingerprint(_ number: Int, sender: Int) -> UInt64 {

@@ -14,7 +14,7 @@ package typealias PrefixIndex = UInt32
 /// ```
 /// | tag: what is left | distance 5 (31: look it up) | index + 1: slotBits |      0: empty
 /// ```
-package struct PrefixTable: Sendable {
+package struct PrefixTable: ~Copyable, Sendable {
     package let family: AddressFamily
     /// Prefixes present.
     package private(set) var count = 0

@@ -27,12 +27,19 @@ package struct ResourceLoader: Sendable {
         return (ResourceSet(parsed, files: files, previous: previous), nil)
     }
 
-    /// What a folder's file, which was just written or moved in, makes of the set: nothing else is looked at.
+    /// What a file, which was just written or moved in, makes of the set: nothing else is looked at.
     package func load(_ change: DirectoryWatcher.WholeFile, into current: ResourceSet) -> ResourceSet.FileChange {
-        guard change.folder == path, ResourceLoader.isResourceFile(change.name) else { return .none }
-        let file = path + "/" + change.name
-        return current.change(read(file), of: file)
+        if FileStatus(path)?.isFolder == true {
+            guard change.folder == path, ResourceLoader.isResourceFile(change.name) else { return .none }
+            let file = path + "/" + change.name
+            return current.change(read(file), of: file)
+        }
+        guard change.folder == parent, path == change.name || path.hasSuffix("/" + change.name) else { return .none }
+        return current.change(read(path), of: path)
     }
+
+    /// The folder that a single file is in.
+    private var parent: String { path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "." }
 
     /// Hidden files are such as are being written, or an editor's.
     private static func isResourceFile(_ name: String) -> Bool {
@@ -55,7 +62,7 @@ package struct ResourceLoader: Sendable {
 
     /// Folders to watch with inotify.
     package var watchedFolders: [String] {
-        var folders = [FileStatus(path)?.isFolder == true ? path : path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."]
+        var folders = [FileStatus(path)?.isFolder == true ? path : parent]
         if FileStatus(secretsPath) != nil {
             folders.append(secretsPath)
             for name in directoryNames(secretsPath) ?? [] where !name.hasPrefix(".") { folders.append(secretsPath + "/" + name) }

@@ -43,17 +43,22 @@ import Testing
         /// Runs a disturbance while the pod pings the far host; answers how long after it the kernel was as desired again, and the pings lost.
         func disturb(_ what: String, _ body: () throws -> Void) throws -> (seconds: Double, lost: Int) {
             let log = "ping-\(UInt32.random(in: 0...999_999)).txt"
-            let ping = try lab.start(["ping", "-i", "0.01", "-q", "10.0.9.2"], in: "pod", log: log)
+            let ping = try lab.start(["ping", "-i", "0.01", "10.0.9.2"], in: "pod", log: log)
+            /// Numbers of the pings that were answered.
+            func answered() -> [Int] {
+                lab.log(log).split(separator: "\n").compactMap { line in line.split(separator: " ").first { $0.hasPrefix("icmp_seq=") }.flatMap { Int($0.dropFirst(9)) } }
+            }
             try body()
             let start = Date()
             try lab.wait(20, "after \(what) the kernel is as desired", until: isAsDesired)
             let seconds = Date().timeIntervalSince(start)
+            // Those that are on their way when it ends are not lost: an answer to one that was sent after all the others is waited for.
+            let sent = answered().max() ?? 0
+            try lab.wait(10, "after \(what) pings are answered") { (answered().max() ?? 0) > sent + 1 }
             kill(ping.processIdentifier, SIGINT)
             ping.waitUntilExit()
-            let summary = lab.log(log)
-            let numbers = summary.split(separator: "\n").first { $0.contains("packets transmitted") }?.split(separator: " ").compactMap { Int($0) } ?? []
-            let (sent, received) = (try #require(numbers.first, "\(summary)"), try #require(numbers.dropFirst().first))
-            return (seconds, sent - received)
+            let numbers = Set(answered())
+            return (seconds, try #require(numbers.max()) - numbers.count)
         }
 
         func foreignCount() throws -> Int { try lab.must("ip route show proto static", in: "node").split(separator: "\n").count }

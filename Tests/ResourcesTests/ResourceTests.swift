@@ -494,6 +494,15 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
         #expect(keys("a.yaml", in: folder) == ["a"])
         #expect(keys(".a.yaml", in: folder) == [] && keys("a.txt", in: folder) == [] && keys("a.yaml", in: "/elsewhere") == [])
         #expect(keys("gone.yaml", in: folder) == nil, "it is for the look at all of them")
+        // One file for all.
+        let single = ResourceLoader(path: folder + "/a.yaml", secretsPath: folder)
+        #expect(single.watchedFolders.first == folder)
+        if case .endpoints(_, let keys) = single.load(DirectoryWatcher.WholeFile(folder: folder, name: "a.yaml"), into: ResourceSet()) {
+            #expect(keys.map(\.name) == ["a"])
+        } else {
+            Issue.record("the file itself is not read")
+        }
+        if case .none = single.load(DirectoryWatcher.WholeFile(folder: folder, name: "b.yaml"), into: ResourceSet()) {} else { Issue.record("another file is read") }
     }
 
     @Test func `files are told by name when they are whole, and a folder that takes the place of another is watched`() throws {
