@@ -36,7 +36,7 @@ let package = Package(
         .target(name: "CLinux"),
         .systemLibrary(name: "CLibMNL", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
         .systemLibrary(name: "CLibYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
-        .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CLibMD", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
 
         // Pure core: values only, no I/O, no clock, no Foundation.
         core("NetTypes"),
@@ -54,7 +54,7 @@ let package = Package(
         // Shells: the only callers of the operating system.
         core("LinuxIO", ["NetTypes", "CLinux"]),
         core("KernelRoutes", ["FIB", "NetTypes", "LinuxIO", "CLibMNL", "CLinux"]),
-        core("TLS", ["COpenSSL"]),
+        core("Digests", ["CLibMD"]),
         core("LoadGenerator", ["BGPSession", "BGPMessages", "NetTypes", "LinuxIO"]),
 
         // Composition.
@@ -62,7 +62,7 @@ let package = Package(
             "Agent",
             [
                 "NetTypes", "BGPMessages", "BGPSession", "BGPRouting", "BGPSpeaker", "BFD", "FIB", "Resources", "StatusAPI",
-                "LinuxIO", "KernelRoutes", "TLS", .product(name: "Logging", package: "swift-log"),
+                "LinuxIO", "KernelRoutes", "Digests", .product(name: "Logging", package: "swift-log"),
             ]),
         .executableTarget(
             name: "apusd",
@@ -97,6 +97,7 @@ let package = Package(
             swiftSettings: strict),
         tests("LoadGeneratorTests", ["LoadGenerator", "BGPMessages", "NetTypes"]),
         tests("FIBTests", ["FIB", "NetTypes"]),
+        tests("DigestsTests", ["Digests"]),
         tests("ResourcesTests", ["Resources", "LinuxIO", "NetTypes"]),
         tests("LayeringTests", ["Resources"]),
         tests("LabTests", ["apusd", "apusctl", "apus-load", "Resources", "CLinux", "KernelRoutes", "FIB", "LinuxIO", "NetTypes"]),

@@ -1,11 +1,11 @@
 import BGPRouting
 import BGPSession
 import BGPSpeaker
+import Digests
 import LinuxIO
 import Logging
 import NetTypes
 import Resources
-import TLS
 
 /// What both modes do alike: read the resources, find out who this node is, open the edges, run the loop.
 struct Daemon {
@@ -32,16 +32,14 @@ struct Daemon {
         guard !node.families.isEmpty else {
             throw StartError("Node/\(settings.node): spec.bgp.ipv4Address or spec.bgp.ipv6Address is needed")
         }
-        guard let identifier = node.routerID ?? node.ipv4.map({ BGPIdentifier(rawValue: $0.address.v4) }) ?? Daemon.derivedIdentifier(settings.node)
-        else { throw StartError("Node/\(settings.node): spec.bgp.routerID is needed, because it cannot be derived from the name") }
+        let identifier = node.routerID ?? node.ipv4.map { BGPIdentifier(rawValue: $0.address.v4) } ?? Daemon.derivedIdentifier(settings.node)
         identity = AttributeTable.Identity(
             localAS: first.resources.asNumber(of: settings.node), identifier: identifier, clusterID: node.routeReflectorClusterID ?? identifier)
     }
 
     /// An IPv6-only node's identifier: the first octets of its name's SHA-256, never 0, the same on every start.
-    private static func derivedIdentifier(_ name: String) -> BGPIdentifier? {
-        guard let digest = Digest.sha256(Array(name.utf8)) else { return nil }
-        let value = digest.prefix(4).reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+    private static func derivedIdentifier(_ name: String) -> BGPIdentifier {
+        let value = Digest.sha256(Array(name.utf8)).prefix(4).reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
         return BGPIdentifier(rawValue: value == 0 ? 1 : value)
     }
 

@@ -23,8 +23,8 @@ final class KernelForwarding: ForwardingPlane {
     /// The batches that the writer has, oldest first, empty for an order to drop next hops: one that it writes and one that waits, so that it never idles while the next is planned.
     var inFlight: [[FIBOperation]] = []
     private static let maximumInFlight = 2
-    /// Routes of a batch: enough for the writer's chunks of 64 KB, and little enough that three batches are no matter of memory.
-    private static let batchLimit = 2048
+    /// Routes of a batch: what fits into one of the 64 KB that the writer sends at once. Larger ones gain nothing, and three of them are memory.
+    private static let batchLimit = 1024
     /// Routes that are read between two looks at the clock.
     private static let dumpBreath = 1024
     /// Some route was written with several next hops.

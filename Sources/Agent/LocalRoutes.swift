@@ -312,8 +312,8 @@ struct LocalRoutes: ~Copyable {
     /// Interfaces of this node's pods by their addresses.
     var podInterfaces: [IPAddress: InterfaceIndex] {
         var result: [IPAddress: InterfaceIndex] = [:]
-        for prefix in desired.keys { result[prefix.address] = podInterface(prefix) }
-        for prefix in observed.keys { result[prefix.address] = podInterface(prefix) }
+        for prefix in desired.keys where prefix.isHost { result[prefix.address] = podInterface(prefix) }
+        for prefix in observed.keys where prefix.isHost { result[prefix.address] = podInterface(prefix) }
         return result
     }
 

@@ -22,7 +22,7 @@ enum ResourceWatcher {
     }
 
     /// Starts the thread. Changes within 50 ms are one change, because files may depend on each other; but a pod does not wait: endpoints that were
-    /// added or changed, and nothing else, take effect at once. Every 30 seconds it looks anyway, for file systems without inotify.
+    /// added or changed, and nothing else, take effect at once. Where changes never end, all is read once a second. Every 30 seconds it looks anyway, for file systems without inotify.
     static func start(_ loader: ResourceLoader, first: LoadedConfiguration, reload: Wakeup, mailbox: Mailbox<LoopMessage>, logger: Logger) {
         startEdgeThread {
             var state = State(loader: loader, current: first, mailbox: mailbox, logger: logger)
@@ -39,13 +39,17 @@ enum ResourceWatcher {
                 }
                 reload.clear()
                 var isEndpointsOnly = true
-                while case .folders(let whole) = change {
+                let end = monotonicNanoseconds() + longestWait
+                while case .folders(let whole) = change, monotonicNanoseconds() < end {
                     for file in whole where isEndpointsOnly { isEndpointsOnly = state.take(file) }
                     change = watcher?.waitForChange(milliseconds: 50) ?? .none
                 }
             }
         }
     }
+
+    /// Nanoseconds.
+    private static let longestWait: Int64 = 1_000_000_000
 
     /// What the thread keeps.
     private struct State {

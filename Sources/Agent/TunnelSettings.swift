@@ -1,7 +1,7 @@
+import Digests
 import FIB
 import NetTypes
 import Resources
-import TLS
 
 /// What the resources say of tunnels: which pools are encapsulated, this node's devices, and the other nodes as ends of tunnels.
 struct TunnelSettings: Hashable {
@@ -59,6 +59,6 @@ struct TunnelSettings: Hashable {
 
     /// The contract's rule, so that nodes with Felix know ours and we know theirs: 66 and the first five octets of the name's SHA-1.
     private static func mac(_ node: NodeResource, _ name: String, _ kind: TunnelKind) -> MACAddress? {
-        node.vxlanTunnelMACs[kind.family.index] ?? Digest.sha1(Array((name + (kind == .vxlanIPv6 ? "-v6" : "")).utf8)).flatMap { MACAddress(bytes: [0x66] + $0.prefix(5)) }
+        node.vxlanTunnelMACs[kind.family.index] ?? MACAddress(bytes: [0x66] + Digest.sha1(Array((name + (kind == .vxlanIPv6 ? "-v6" : "")).utf8)).prefix(5))
     }
 }

@@ -6,7 +6,7 @@ package struct DirectoryWatcher: ~Copyable {
     private let descriptor: FileDescriptor
     /// Folders by inotify's watch descriptors.
     private var folders: [Int32: String] = [:]
-    private var buffer = [UInt8](repeating: 0, count: 65536)
+    private var buffer = [UInt8](repeating: 0, count: 8192)
 
     package init() throws(SystemError) { descriptor = try FileDescriptor(apus_inotify(), "inotify_init1") }
 

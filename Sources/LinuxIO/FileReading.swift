@@ -5,7 +5,7 @@ internal import Glibc
 package func readWholeFile(_ path: String) throws(SystemError) -> [UInt8] {
     let descriptor = try FileDescriptor(open(path, O_RDONLY | O_CLOEXEC), path)
     var result: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 1 << 16)
+    var chunk = [UInt8](repeating: 0, count: 1 << 14)
     while true {
         let count = read(descriptor.raw, &chunk, chunk.count)
         if count == 0 { return result }

@@ -42,7 +42,7 @@ package struct LineStream: ~Copyable {
 
     /// The next line without its end; nil at the end of the stream, after `milliseconds` of silence, or beyond `limit` octets.
     package mutating func readLine(milliseconds: Int32, limit: Int) -> [UInt8]? {
-        var chunk = [UInt8](repeating: 0, count: 65536)
+        var chunk = [UInt8](repeating: 0, count: 8192)
         var searched = 0
         while true {
             if let end = buffered[searched...].firstIndex(of: UInt8(ascii: "\n")) {

@@ -1,3 +1,0 @@
-/* libcrypto: digests. */
-#pragma once
-#include <openssl/evp.h>
