@@ -76,6 +76,7 @@ import Testing
         // Nobody says it again to the next process.
         try lab.restartAgent("n3")
         try lab.wait(20, "it knows") { try lab.ctl("n3", "endpoints").text.contains("elevated priority: it is being moved here") }
+        // A span under test: nobody may turn away in it.
         for _ in 0..<20 {
             #expect(try isPreferred())
             Thread.sleep(forTimeInterval: 0.1)
