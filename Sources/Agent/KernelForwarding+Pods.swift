@@ -58,21 +58,20 @@ extension KernelForwarding {
     }
 
     /// The connections of a pod's address are forgotten where the address is reached by another way now, or not here any more (contract 2.7, 'cleanup').
-    func followPods(_ operations: [FIBOperation], _ failed: [FIBFailure]) {
+    func followPods(_ batch: FIBBatch, _ failed: [FIBFailure]) {
         guard settings.programming.includesPods, !state.endpoints.isEmpty || !podWays.isEmpty else { return }
         var moved: [IPAddress] = []
         let failedAt = Set(failed.map(\.index))
-        for (index, operation) in operations.enumerated() where operation.prefix.isHost && !failedAt.contains(index) {
-            let address = operation.prefix.address
-            switch operation {
-            case .add(let route), .replace(let route):
-                let way = route.nextHops.first
+        for (index, entry) in batch.entries.enumerated() where entry.prefix.isHost && !failedAt.contains(index) {
+            let address = entry.prefix.address
+            if entry.action == .delete {
+                // The old place of a route that has another metric now is no move.
+                if delta.desired(entry.prefix) == nil, podWays.removeValue(forKey: address) != nil { moved.append(address) }
+            } else {
+                let way = batch.ways[Int(entry.way)].nextHops.first
                 let before = podWays[address]
                 if let before, before != way?.interface { moved.append(address) }
                 podWays[address] = way?.gateway == nil ? way?.interface : nil
-            case .delete:
-                // The old place of a route that has another metric now is no move.
-                if delta.desired(operation.prefix) == nil, podWays.removeValue(forKey: address) != nil { moved.append(address) }
             }
         }
         if !moved.isEmpty { conntrack?.flush(moved) }

@@ -21,7 +21,7 @@ final class KernelForwarding: ForwardingPlane {
     /// For large batches, on a thread of its own.
     private let writer: FIBWriter
     /// The batches that the writer has, oldest first, empty for an order to drop next hops.
-    var inFlight: [[FIBOperation]] = []
+    var inFlight: [FIBBatch] = []
     /// So many that the writer never idles while a turn goes on that takes many UPDATEs in: eight are 20 ms of work.
     private static let maximumInFlight = 8
     /// Routes of a batch: what fits into one of the 64 KB that the writer sends at once. Larger ones gain nothing and are planned in more memory.
@@ -322,9 +322,9 @@ final class KernelForwarding: ForwardingPlane {
 
     func reconcile(_ speaker: inout Speaker, now: Instant, breathe: (inout Speaker) -> Void) -> Bool {
         while !inFlight.isEmpty, let result = writer.takeResult() {
-            let operations = inFlight.removeFirst()
+            let batch = inFlight.removeFirst()
             switch result {
-            case .batch(let failed): acknowledge(operations, failed, now)
+            case .batch(let failed): acknowledge(batch, failed, now)
             case .dropped(let changes): for change in changes { delta.kernelChanged(change.before, to: change.after) }
             }
         }
@@ -356,17 +356,18 @@ final class KernelForwarding: ForwardingPlane {
         for prefix in local.takeChanged() { takeOwn(prefix, speaker) }
         // What an order to drop next hops changes need not be written.
         while inFlight.count < KernelForwarding.maximumInFlight, !needsDump || inFlight.isEmpty, !inFlight.contains([]) {
-            let operations = delta.plan(budget: KernelForwarding.batchLimit, now: now)
-            if operations.isEmpty { break }
+            let batch = delta.plan(budget: KernelForwarding.batchLimit, now: now)
+            if batch.isEmpty { break }
+            let namesGroups = batch.ways.contains { $0.nextHops.count > 1 }
             if settings.isDryRun {
-                for operation in operations { logger.notice("dry run: would \(describe(operation))") }
-                acknowledge(operations, [], now)
-            } else if operations.count > KernelForwarding.smallBatch || !inFlight.isEmpty || operations.contains(where: KernelForwarding.hasSeveralHops) {
-                usesGroups = usesGroups || operations.contains(where: KernelForwarding.hasSeveralHops)
-                inFlight.append(operations)
-                writer.submit(operations)
+                for operation in batch { logger.notice("dry run: would \(describe(operation))") }
+                acknowledge(batch, [], now)
+            } else if batch.count > KernelForwarding.smallBatch || !inFlight.isEmpty || namesGroups {
+                usesGroups = usesGroups || namesGroups
+                inFlight.append(batch)
+                writer.submit(batch)
             } else {
-                acknowledge(operations, table.apply(operations), now)
+                acknowledge(batch, table.apply(batch), now)
             }
         }
         announce(&speaker)
@@ -387,25 +388,18 @@ final class KernelForwarding: ForwardingPlane {
     /// Refusals of one batch that are logged one by one.
     private static let loggedFailures = 3
 
-    private static func hasSeveralHops(_ operation: FIBOperation) -> Bool {
-        switch operation {
-        case .add(let route), .replace(let route): route.nextHops.count > 1
-        case .delete: false
-        }
-    }
-
-    private func acknowledge(_ operations: [FIBOperation], _ failed: [FIBFailure], _ now: Instant) {
+    private func acknowledge(_ batch: FIBBatch, _ failed: [FIBFailure], _ now: Instant) {
         // Something of ours is there that we did not know of.
         if failed.contains(where: { $0.error == KernelError.exists }) { needsDump = true }
         for failure in failed.prefix(KernelForwarding.loggedFailures) {
             logger.warning(
-                "the kernel refused a route", metadata: ["operation": "\(describe(operations[failure.index]))", "reason": "\(errorText(failure.error))"])
+                "the kernel refused a route", metadata: ["operation": "\(describe(batch[failure.index]))", "reason": "\(errorText(failure.error))"])
         }
         if failed.count > KernelForwarding.loggedFailures {
             logger.warning("the kernel refused more routes; apusctl fib lists them", metadata: ["more": "\(failed.count - KernelForwarding.loggedFailures)"])
         }
-        delta.acknowledge(operations, failed, now: now)
-        followPods(operations, failed)
+        delta.acknowledge(batch, failed, now: now)
+        followPods(batch, failed)
     }
 
     /// Promise 1: an own prefix is announced only after its route is in the kernel, and withdrawn before that is taken away.

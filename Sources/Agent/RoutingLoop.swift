@@ -119,6 +119,10 @@ final class RoutingLoop {
 
     /// After a table shrank to less than half, once nothing waits any more.
     private func giveMemoryBack() {
+        if !hasLeftStart, !plane.isStarting, !hasMoreWork {
+            hasLeftStart = true
+            ProcessMemory.leaveStart()
+        }
         let count = speaker.rib.tables[0].pathCount + speaker.rib.tables[1].pathCount
         pathPeak = max(pathPeak, count)
         guard count < pathPeak / 2, pathPeak > RoutingLoop.memoryThreshold, speaker.rib.dirtyCount == 0, !speaker.rib.hasExportWork(now: now) else { return }
@@ -126,6 +130,7 @@ final class RoutingLoop {
         ProcessMemory.giveBack()
     }
     private var pathPeak = 0
+    private var hasLeftStart = false
     private static let memoryThreshold = 50_000
 
     private func noteKeepalives() {

@@ -10,8 +10,8 @@ extension DeltaTracker {
         let family = prefix.family.index
         let slot = insert(prefix)
         let value = self.value(of: route)
-        let known = families[family].kernel[slot]
-        let wanted = families[family].desired[slot]
+        let known = families[family].states[slot].kernel
+        let wanted = families[family].states[slot].desired
         if known.isPresent, !sharePlace(known, value) {
             // Two of ours in different places: the wanted one is the route, the other is surplus.
             let isTheRoute = wanted.isPresent && sharePlace(wanted, value)
@@ -23,7 +23,7 @@ extension DeltaTracker {
         }
         guard known != value else { return }
         if known == wanted && wanted.isPresent && !isDumping { repairCount += 1 }
-        families[family].kernel[slot] = value
+        families[family].states[slot].kernel = value
         noteChange(family, slot)
         if !isDumping, value != wanted { markDirty(prefix, slot) }
     }
@@ -34,11 +34,11 @@ extension DeltaTracker {
         let gone = Key(prefix: prefix, metric: metric, table: table)
         if !surplus.isEmpty, surplus.remove(gone) != nil { return }
         let family = prefix.family.index
-        guard families[family].kernel[slot].isPresent, key(prefix, families[family].kernel[slot]) == gone else { return }
-        families[family].kernel[slot] = Value()
+        guard families[family].states[slot].kernel.isPresent, key(prefix, families[family].states[slot].kernel) == gone else { return }
+        families[family].states[slot].kernel = Value()
         noteChange(family, slot)
         kernelCount -= 1
-        if families[family].desired[slot].isPresent { repairCount += 1 }
+        if families[family].states[slot].desired.isPresent { repairCount += 1 }
         markDirty(prefix, slot)
     }
 
@@ -53,9 +53,9 @@ extension DeltaTracker {
         }
         guard !replaced.isEmpty else { return }
         for family in AddressFamily.allCases {
-            for slot in families[family.index].kernel.indices {
-                guard let way = replaced[families[family.index].kernel[slot].way] else { continue }
-                families[family.index].kernel[slot].way = way
+            for slot in families[family.index].states.indices {
+                guard let way = replaced[families[family.index].states[slot].kernel.way] else { continue }
+                families[family.index].states[slot].kernel.way = way
                 noteChange(family.index, slot)
             }
         }
@@ -64,7 +64,7 @@ extension DeltaTracker {
     /// Looks at every prefix again: for what was changed without being marked.
     package mutating func markDifferences() {
         for family in AddressFamily.allCases {
-            for slot in families[family.index].desired.indices where families[family.index].desired[slot] != families[family.index].kernel[slot] {
+            for slot in families[family.index].states.indices where families[family.index].states[slot].desired != families[family.index].states[slot].kernel {
                 if let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot)) { markDirty(prefix, slot) }
             }
         }
@@ -93,8 +93,8 @@ extension DeltaTracker {
         surplus = []
         kernelCount = 0
         for family in 0..<2 {
-            if !isAgain { families[family].before = families[family].kernel }
-            for slot in 0..<families[family].kernel.count { families[family].kernel[slot] = Value() }
+            if !isAgain { families[family].before = families[family].states.map(\.kernel) }
+            for slot in 0..<families[family].states.count { families[family].states[slot].kernel = Value() }
         }
         foreign.removeAll()
     }
@@ -103,11 +103,11 @@ extension DeltaTracker {
     package mutating func endDump() {
         isDumping = false
         for family in AddressFamily.allCases {
-            for slot in 0..<families[family.index].kernel.count {
+            for slot in 0..<families[family.index].states.count {
                 guard let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot)) else { continue }
                 let before = slot < families[family.index].before.count ? families[family.index].before[slot] : Value()
-                let wanted = families[family.index].desired[slot]
-                let present = families[family.index].kernel[slot]
+                let wanted = families[family.index].states[slot].desired
+                let present = families[family.index].states[slot].kernel
                 if before.isPresent, before == wanted, present != wanted { repairCount += 1 }
                 if present != wanted { markDirty(prefix, slot) }
             }
@@ -125,7 +125,7 @@ extension DeltaTracker {
 
     /// An audit begins: the kernel's routes are read in slices, while all else goes on, to find what notifications missed.
     package mutating func beginAudit() {
-        for family in 0..<2 { families[family].audit = [AuditMark](repeating: .unseen, count: families[family].kernel.count) }
+        for family in 0..<2 { families[family].audit = [AuditMark](repeating: .unseen, count: families[family].states.count) }
         isAuditing = true
     }
 
@@ -134,14 +134,14 @@ extension DeltaTracker {
         guard isAuditing else { return }
         let family = route.prefix.family.index
         if let slot = index(route.prefix), slot < families[family].audit.count {
-            let known = families[family].kernel[slot]
-            if families[family].audit[slot] == .changed || families[family].isInFlight[slot] { return }
+            let known = families[family].states[slot].kernel
+            if families[family].audit[slot] == .changed || families[family].states[slot].isInFlight { return }
             if known == value(of: route) {
                 families[family].audit[slot] = .seen
                 return
             }
             if !surplus.isEmpty, surplus.contains(Key(prefix: route.prefix, metric: route.metric, table: route.table)) { return }
-        } else if let slot = index(route.prefix), families[family].kernel[slot].isPresent || families[family].isInFlight[slot] {
+        } else if let slot = index(route.prefix), families[family].states[slot].kernel.isPresent || families[family].states[slot].isInFlight {
             return
         }
         auditFindings += 1
@@ -153,8 +153,8 @@ extension DeltaTracker {
         guard isAuditing else { return 0 }
         for family in AddressFamily.allCases {
             for slot in families[family.index].audit.indices where families[family.index].audit[slot] == .unseen {
-                let known = families[family.index].kernel[slot]
-                guard known.isPresent, !families[family.index].isInFlight[slot], let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot)) else { continue }
+                let known = families[family.index].states[slot].kernel
+                guard known.isPresent, !families[family.index].states[slot].isInFlight, let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot)) else { continue }
                 auditFindings += 1
                 kernelLost(prefix, metric: metric(known), table: table(known))
             }

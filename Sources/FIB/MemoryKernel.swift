@@ -25,9 +25,9 @@ package struct MemoryKernel: KernelRouteTable, Sendable {
 
     package init() {}
 
-    package mutating func apply(_ operations: [FIBOperation]) -> [FIBFailure] {
+    package mutating func apply(_ batch: FIBBatch) -> [FIBFailure] {
         var failures: [FIBFailure] = []
-        for (index, operation) in operations.enumerated() {
+        for (index, operation) in batch.enumerated() {
             operationCount += 1
             if let error = inject?(operation) ?? carryOut(operation) { failures.append(FIBFailure(index: index, error: error)) }
         }

@@ -6,7 +6,7 @@ import Synchronization
 /// BGP meanwhile. The thread holds no routing state.
 package final class FIBWriter: Sendable {
     private enum Order: Sendable {
-        case batch([FIBOperation])
+        case batch(FIBBatch)
         case drop(Set<FIBNextHop>)
     }
 
@@ -45,7 +45,7 @@ package final class FIBWriter: Sendable {
                 while let order = state.withLock({ $0.orders.isEmpty ? nil : $0.orders.removeFirst() }) {
                     let result: Result =
                         switch order {
-                        case .batch(let operations): .batch(box.table.apply(operations))
+                        case .batch(let batch): .batch(box.table.apply(batch))
                         case .drop(let hops): .dropped(box.table.dropHops(hops))
                         }
                     state.withLock { $0.results.append(result) }
@@ -56,7 +56,7 @@ package final class FIBWriter: Sendable {
     }
 
     /// Hands a batch over. Orders are carried out one after the other; the caller bounds how many batches it has out.
-    package func submit(_ operations: [FIBOperation]) { submit(.batch(operations)) }
+    package func submit(_ batch: FIBBatch) { submit(.batch(batch)) }
 
     /// Has dead next hops taken out of every group.
     package func drop(_ hops: Set<FIBNextHop>) { submit(.drop(hops)) }

@@ -69,32 +69,29 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
 
     // MARK: Routes
 
-    package mutating func apply(_ operations: [FIBOperation]) -> [FIBFailure] {
-        guard makesObjects else { return write(operations, Named()) }
+    package mutating func apply(_ batch: FIBBatch) -> [FIBFailure] {
+        guard makesObjects else { return write(batch, []) }
         if objects.count > objectLimit {
             // Objects of next hops long gone; what fails here is tried again with a later batch.
             do throws(SystemError) { try adoptObjects() } catch { objects = NextHopObjects() }
             objectLimit = max(1024, 2 * objects.count)
         }
-        let named = prepareObjects(operations)
-        let failures = write(operations, named)
-        guard !named.isEmpty, !failures.isEmpty else { return failures }
+        let ids = prepareObjects(batch)
+        let failures = write(batch, ids)
+        guard !ids.isEmpty, !failures.isEmpty else { return failures }
         // An object may have gone with its interface meanwhile: what failed is written plain, once.
         var final: [FIBFailure] = []
         var again: [Int] = []
         for failure in failures {
-            let operation = operations[failure.index]
-            if let hop = NextHopObjects.candidate(operation), named.hops[hop] != nil {
-                objects.forget(hop)
-                again.append(failure.index)
-            } else if let group = NextHopObjects.groupCandidate(operation), named.groups[group] != nil {
-                objects.forget(group)
-                again.append(failure.index)
-            } else {
+            let entry = batch.entries[failure.index]
+            guard entry.action != .delete, ids[Int(entry.way)] != 0 else {
                 final.append(failure)
+                continue
             }
+            objects.forget(batch.ways[Int(entry.way)].nextHops)
+            again.append(failure.index)
         }
-        for failure in write(again.map { operations[$0] }, Named()) {
+        for failure in write(batch.picking(again), []) {
             final.append(FIBFailure(index: again[failure.index], error: failure.error))
         }
         return final
@@ -117,28 +114,17 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
         return changes
     }
 
-    /// Objects that a batch may name.
-    private struct Named {
-        var hops: [FIBNextHop: UInt32] = [:]
-        var groups: [[FIBNextHop]: UInt32] = [:]
-        var isEmpty: Bool { hops.isEmpty && groups.isEmpty }
-    }
-
-    /// Makes the objects that a batch needs and that are not there. Answers the ids that may be named.
-    private mutating func prepareObjects(_ operations: [FIBOperation]) -> Named {
-        var named = Named()
-        var last: FIBNextHop?
-        let namesSingles = operations.count >= NetlinkRouteTable.objectThreshold
-        for operation in operations {
-            if namesSingles, let hop = NextHopObjects.candidate(operation) {
-                guard hop != last, named.hops[hop] == nil else { continue }
-                last = hop
-                named.hops[hop] = object(hop)
-            } else if let group = NextHopObjects.groupCandidate(operation), named.groups[group] == nil {
-                named.groups[group] = object(group)
-            }
+    /// Makes the objects that a batch needs and that are not there. Answers their ids by the batch's ways, 0 for a way that is written plain; empty where all are.
+    private mutating func prepareObjects(_ batch: FIBBatch) -> [UInt32] {
+        var isWritten = [Bool](repeating: false, count: batch.ways.count)
+        for entry in batch.entries where entry.action != .delete { isWritten[Int(entry.way)] = true }
+        let namesSingles = batch.count >= NetlinkRouteTable.objectThreshold
+        let ids = batch.ways.indices.map { number -> UInt32 in
+            let hops = batch.ways[number].nextHops
+            guard isWritten[number], hops.count > 1 || namesSingles, let hop = hops.first, hops.allSatisfy({ $0.gateway != nil }) else { return 0 }
+            return (hops.count == 1 ? object(hop) : object(hops)) ?? 0
         }
-        return named
+        return ids.contains { $0 != 0 } ? ids : []
     }
 
     /// The object of a next hop, made where there is none; nil where the kernel refuses.
@@ -160,32 +146,24 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
         return id
     }
 
-    private mutating func write(_ operations: [FIBOperation], _ named: Named) -> [FIBFailure] {
+    /// `objectIDs`: by the batch's ways; empty for none.
+    private mutating func write(_ batch: FIBBatch, _ objectIDs: [UInt32]) -> [FIBFailure] {
         guard let base = buffer.baseAddress else { return [] }
         var failures: [FIBFailure] = []
         var next = 0
-        var lastHop: FIBNextHop?
-        var lastID: UInt32 = 0
-        while next < operations.count {
+        while next < batch.count {
             let first = next
             let firstSequence = sequence
             var used = 0
             var last = 0
-            while next < operations.count {
-                var objectID: UInt32 = 0
-                if !named.hops.isEmpty, let hop = NextHopObjects.candidate(operations[next]) {
-                    if hop != lastHop {
-                        lastHop = hop
-                        lastID = named.hops[hop] ?? 0
-                    }
-                    objectID = lastID
-                } else if !named.groups.isEmpty, let group = NextHopObjects.groupCandidate(operations[next]) {
-                    objectID = named.groups[group] ?? 0
-                }
-                let size = RouteCodec.maximumSize(nextHops: NetlinkRouteTable.nextHopCount(operations[next]))
+            while next < batch.count {
+                let entry = batch.entries[next]
+                let number = Int(entry.way)
+                let size = RouteCodec.maximumSize(nextHops: entry.action == .delete ? 0 : batch.ways[number].nextHops.count)
                 guard used + size <= NetlinkRouteTable.batchBytes else { break }
                 last = used
-                used += RouteCodec.encode(operations[next], ownership, sequence: sequence, objectID: objectID, into: base + used)
+                used += RouteCodec.encode(
+                    entry, batch.ways[number], ownership, sequence: sequence, objectID: objectIDs.isEmpty ? 0 : objectIDs[number], into: base + used)
                 // Wrapping: a sequence number only has to be different from its neighbours'.
                 sequence &+= 1
                 next += 1
@@ -205,13 +183,6 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
             }
         }
         return failures
-    }
-
-    private static func nextHopCount(_ operation: FIBOperation) -> Int {
-        switch operation {
-        case .add(let route), .replace(let route): route.nextHops.count
-        case .delete: 0
-        }
     }
 
     /// Reads answers until the one to the last request of the batch.

@@ -36,38 +36,16 @@ struct NextHopObjects {
         highest = max(highest, id)
     }
 
-    mutating func forget(_ hop: FIBNextHop) { ids[hop] = nil }
-    mutating func forget(_ group: [FIBNextHop]) {
-        groups[group] = nil
-        for hop in group { ids[hop] = nil }
+    /// A way's objects: its group, if it has several next hops, and those of its next hops.
+    mutating func forget(_ hops: [FIBNextHop]) {
+        groups[hops] = nil
+        for hop in hops { ids[hop] = nil }
     }
 
     /// A group has other members from now on. Where there is one with these already, the old one stays known by its routes alone.
     mutating func change(_ group: [FIBNextHop], to members: [FIBNextHop]) {
         guard let id = groups.removeValue(forKey: group) else { return }
         if members.count > 1, groups[members] == nil { groups[members] = id }
-    }
-
-    /// The next hop of an operation that can go by an object: a single one with a gateway.
-    @inline(__always)
-    static func candidate(_ operation: FIBOperation) -> FIBNextHop? {
-        switch operation {
-        case .add(let route), .replace(let route):
-            guard route.nextHops.count == 1, route.nextHops[0].gateway != nil else { return nil }
-            return route.nextHops[0]
-        case .delete: return nil
-        }
-    }
-
-    /// The next hops of an operation that can go by a group: more than one, all with gateways.
-    @inline(__always)
-    static func groupCandidate(_ operation: FIBOperation) -> [FIBNextHop]? {
-        switch operation {
-        case .add(let route), .replace(let route):
-            guard route.nextHops.count > 1, route.nextHops.allSatisfy({ $0.gateway != nil }) else { return nil }
-            return route.nextHops
-        case .delete: return nil
-        }
     }
 
     // MARK: Codec

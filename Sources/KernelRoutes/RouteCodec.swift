@@ -16,54 +16,52 @@ enum RouteCodec {
 
     // MARK: Encode
 
-    /// `objectID`: the next-hop object to name in place of the next hop itself; 0 for none.
+    /// `way`: of a deletion only table and metric count. `objectID`: the next-hop object to name in place of the next hops themselves; 0 for none.
     static func encode(
-        _ operation: FIBOperation, _ ownership: Ownership, sequence: UInt32, objectID: UInt32 = 0, into buffer: UnsafeMutableRawPointer
+        _ entry: FIBBatch.Entry, _ way: RouteWay, _ ownership: Ownership, sequence: UInt32, objectID: UInt32 = 0, into buffer: UnsafeMutableRawPointer
     ) -> Int {
-        switch operation {
-        case .add(let route):
-            return encode(route, ownership, UInt16(APUS_NLM_CREATE | APUS_NLM_EXCL), sequence, objectID, buffer)
-        case .replace(let route):
-            return encode(route, ownership, UInt16(APUS_NLM_CREATE | APUS_NLM_REPLACE), sequence, objectID, buffer)
-        case .delete(let prefix, let metric, let table):
+        switch entry.action {
+        case .add: return encode(entry.prefix, way, ownership, UInt16(APUS_NLM_CREATE | APUS_NLM_EXCL), sequence, objectID, buffer)
+        case .replace: return encode(entry.prefix, way, ownership, UInt16(APUS_NLM_CREATE | APUS_NLM_REPLACE), sequence, objectID, buffer)
+        case .delete:
             guard let header = apus_mnl_begin(buffer, UInt16(APUS_RTM_DELROUTE), 0, sequence) else { return 0 }
             let message = apus_mnl_rtmsg(header)
-            fill(header, message, prefix, table, ownership)
+            fill(header, message, entry.prefix, way.table, ownership)
             message?.pointee.rtm_scope = UInt8(RT_SCOPE_NOWHERE.rawValue)
-            put(header, RTA_DST, prefix.address)
-            mnl_attr_put_u32(header, UInt16(RTA_PRIORITY.rawValue), metric)
+            put(header, RTA_DST, entry.prefix.address)
+            mnl_attr_put_u32(header, UInt16(RTA_PRIORITY.rawValue), way.metric)
             return Int(header.pointee.nlmsg_len)
         }
     }
 
     private static func encode(
-        _ route: FIBRoute, _ ownership: Ownership, _ flags: UInt16, _ sequence: UInt32, _ objectID: UInt32,
+        _ prefix: Prefix, _ way: RouteWay, _ ownership: Ownership, _ flags: UInt16, _ sequence: UInt32, _ objectID: UInt32,
         _ buffer: UnsafeMutableRawPointer
     ) -> Int {
         guard let header = apus_mnl_begin(buffer, UInt16(APUS_RTM_NEWROUTE), flags, sequence), let message = apus_mnl_rtmsg(header) else {
             return 0
         }
-        fill(header, message, route.prefix, route.table, ownership)
-        message.pointee.rtm_type = UInt8(route.kind == .blackhole ? RTN_BLACKHOLE : RTN_UNICAST)
-        let isOnLink = route.kind == .unicast && route.nextHops.allSatisfy { $0.gateway == nil }
-        message.pointee.rtm_scope = UInt8((isOnLink && route.prefix.family == .ipv4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE).rawValue)
-        put(header, RTA_DST, route.prefix.address)
-        mnl_attr_put_u32(header, UInt16(RTA_PRIORITY.rawValue), route.metric)
-        if let source = route.source { put(header, RTA_PREFSRC, source) }
+        fill(header, message, prefix, way.table, ownership)
+        message.pointee.rtm_type = UInt8(way.kind == .blackhole ? RTN_BLACKHOLE : RTN_UNICAST)
+        let isOnLink = way.kind == .unicast && way.nextHops.allSatisfy { $0.gateway == nil }
+        message.pointee.rtm_scope = UInt8((isOnLink && prefix.family == .ipv4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE).rawValue)
+        put(header, RTA_DST, prefix.address)
+        mnl_attr_put_u32(header, UInt16(RTA_PRIORITY.rawValue), way.metric)
+        if let source = way.source { put(header, RTA_PREFSRC, source) }
         if objectID != 0 {
             mnl_attr_put_u32(header, UInt16(RTA_NH_ID.rawValue), objectID)
-        } else if route.nextHops.count == 1 {
-            let hop = route.nextHops[0]
+        } else if way.nextHops.count == 1 {
+            let hop = way.nextHops[0]
             if hop.isOnlink { message.pointee.rtm_flags |= UInt32(RTNH_F_ONLINK) }
-            if let gateway = hop.gateway { put(header, gateway, route.prefix.family) }
+            if let gateway = hop.gateway { put(header, gateway, prefix.family) }
             mnl_attr_put_u32(header, UInt16(RTA_OIF.rawValue), UInt32(bitPattern: hop.interface.rawValue))
-        } else if route.nextHops.count > 1 {
+        } else if way.nextHops.count > 1 {
             let nest = mnl_attr_nest_start(header, UInt16(RTA_MULTIPATH.rawValue))
-            for hop in route.nextHops {
+            for hop in way.nextHops {
                 let entry = apus_mnl_nexthop_begin(header)
                 entry?.pointee.rtnh_ifindex = hop.interface.rawValue
                 if hop.isOnlink { entry?.pointee.rtnh_flags = UInt8(RTNH_F_ONLINK) }
-                if let gateway = hop.gateway { put(header, gateway, route.prefix.family) }
+                if let gateway = hop.gateway { put(header, gateway, prefix.family) }
                 apus_mnl_nexthop_end(header, entry)
             }
             mnl_attr_nest_end(header, nest)

@@ -28,7 +28,8 @@ package final class LoadRun {
     private var opening = 0
     private var nextToOpen = 0
     private var fault: String?
-    private var kernelBaseline = 0
+    /// Nil where the kernel is not looked at.
+    private var kernel: KernelWatch?
     private let tell: (String) -> Void
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 16)
     /// Latency: when the prefix was sent, and the times of those that came.
@@ -72,7 +73,7 @@ package final class LoadRun {
         establish()
         if !scenario.processes.isEmpty, ProcessUsage(scenario.processes) == nil { fault = "--pid: one of the processes is not there" }
         if fault == nil {
-            if let process = scenario.fibProcess { kernelBaseline = ProcessUsage.kernelRoutes(process) ?? 0 }
+            kernel = scenario.fibProcess.map { KernelWatch(process: $0) }
             for phase in scenario.phases where fault == nil { carryOut(phase) }
         }
         if let fault { report.problems.append(fault) }
@@ -343,15 +344,16 @@ package final class LoadRun {
 
     private func waitForAll(_ name: String, _ deadline: Instant) {
         let total = scenario.receiverRange.count
-        var kernel = scenario.fibProcess == nil
+        var kernelIsRight = kernel == nil
+        kernel?.begin(live.count, now: now)
         var nextTell = now
-        while fault == nil, incomplete > 0 || !kernel, now < deadline {
+        while fault == nil, incomplete > 0 || !kernelIsRight, now < deadline {
             if now >= nextTell {
                 nextTell = now + .milliseconds(200)
                 tell("\(name): \(total - incomplete) of \(total) receivers complete")
             }
-            turn(.milliseconds(kernel ? 50 : 25))
-            if !kernel, let process = scenario.fibProcess { kernel = ProcessUsage.kernelRoutes(process).map { $0 - kernelBaseline } == live.count }
+            turn(kernelIsRight ? .milliseconds(50) : max(.zero, (kernel?.nextLook ?? now) - now))
+            if !kernelIsRight { kernelIsRight = kernel?.hasAll(live.count, now: now) ?? true }
         }
     }
 
@@ -385,9 +387,8 @@ package final class LoadRun {
             result.wrong += routes.present.countMissing(in: routes.right)
         }
         var kernelIsRight = true
-        if let process = scenario.fibProcess {
+        if let count = kernel?.count {
             result.routes += live.count
-            let count = (ProcessUsage.kernelRoutes(process) ?? 0) - kernelBaseline
             kernelIsRight = count == live.count
             if count < live.count { result.missing += live.count - count } else { result.unexpected += count - live.count }
         }

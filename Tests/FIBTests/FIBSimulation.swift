@@ -28,7 +28,7 @@ struct Seeded: RandomNumberGenerator {
         /// What others have, as they left it.
         var foreign: [MemoryKernel.Key: ForeignRoute] = [:]
         var wanted: [Prefix: FIBRoute] = [:]
-        var planned: [[FIBOperation]] = []
+        var planned: [FIBBatch] = []
         var errorRate = 0.0
         var seenErrors: Set<Int32> = []
 
@@ -56,7 +56,7 @@ struct Seeded: RandomNumberGenerator {
             tracker.endDump()
         }
 
-        func apply(_ operations: [FIBOperation]) -> [FIBFailure] {
+        func apply(_ operations: FIBBatch) -> [FIBFailure] {
             var failures: [FIBFailure] = []
             for (index, operation) in operations.enumerated() {
                 if Double.random(in: 0..<1, using: &random) < errorRate, let error = FIBSimulation.errors.randomElement(using: &random) {
@@ -80,7 +80,7 @@ struct Seeded: RandomNumberGenerator {
         }
 
         /// As the agent does it: where something is there that was not known, everything is read again.
-        func acknowledge(_ operations: [FIBOperation]) {
+        func acknowledge(_ operations: FIBBatch) {
             let failures = apply(operations)
             if failures.contains(where: { $0.error == KernelError.exists }) { needsDump = true }
             tracker.acknowledge(operations, failures, now: at(now))
@@ -146,7 +146,7 @@ struct Seeded: RandomNumberGenerator {
         }
     }
 
-    @Test(arguments: 0..<300)
+    @Test(arguments: 0..<600)
     func `whatever the kernel answers and others do, the reconciler converges, and touches nothing foreign`(seed: Int) {
         let world = World(seed: UInt64(seed))
         world.errorRate = [0, 0.1, 0.5, 0.9][seed % 4]
@@ -181,7 +181,7 @@ struct Seeded: RandomNumberGenerator {
         world.checkForeign()
     }
 
-    @Test(arguments: 0..<200)
+    @Test(arguments: 0..<300)
     func `what no notification told of is found by an audit in slices while everything else goes on`(seed: Int) {
         let world = World(seed: UInt64(seed) &+ 1000)
         for _ in 0..<60 { world.disturb(isHeard: true) }

@@ -67,11 +67,11 @@ import Testing
                 // IPv4 through IPv6 next hops (RFC 8950).
                 try route("10.65.5.0/26", [hop("fe80::1")]), try route("10.65.6.0/26", [hop("fe80::1"), hop("192.0.2.1")]),
             ]
-            #expect(table.apply(routes.map { .add($0) }).isEmpty)
+            #expect(table.apply(FIBBatch(routes.map { .add($0) })).isEmpty)
             #expect(try Self.own(&table) == Set(routes))
             #expect(table.apply([.add(routes[0])]) == [FIBFailure(index: 0, error: EEXIST)])
             let changed = [try route("10.65.2.0/26", [hop("192.0.2.9"), hop("192.0.2.8")]), try route("fd00:3::/64", [hop("fe80::9")])]
-            #expect(table.apply(changed.map { .replace($0) }).isEmpty)
+            #expect(table.apply(FIBBatch(changed.map { .replace($0) })).isEmpty)
             #expect(try Self.own(&table).isSuperset(of: changed))
             let bad = table.apply([.delete(routes[0].prefix, metric: 1024), .delete(routes[0].prefix, metric: 1024), .delete(routes[1].prefix, metric: 7)])
             #expect(bad == [FIBFailure(index: 1, error: ESRCH), FIBFailure(index: 2, error: ESRCH)])
@@ -90,14 +90,14 @@ import Testing
                     prefix: Prefix(IPAddress(v4: 0x0A80_0000 + UInt32(i) * 64), length: 26), kind: .unicast, metric: 1024,
                     nextHops: [FIBNextHop(gateway: IPAddress(v4: 0xC000_0200 + UInt32(i % 10)), interface: index, isOnlink: true)])
             }
-            #expect(table.apply(routes.map { .add($0) }).isEmpty)
+            #expect(table.apply(FIBBatch(routes.map { .add($0) })).isEmpty)
             #expect(try Self.own(&table) == Set(routes))
             // The objects go with the interface, and the routes with them.
             #expect(system("ip link set x0 down && ip link set x0 up") == 0)
             #expect(try Self.own(&table).isEmpty)
-            #expect(table.apply(routes.map { .add($0) }).isEmpty)
+            #expect(table.apply(FIBBatch(routes.map { .add($0) })).isEmpty)
             #expect(try Self.own(&table) == Set(routes))
-            #expect(table.apply(routes.map { .delete($0.prefix, metric: 1024) }).isEmpty)
+            #expect(table.apply(FIBBatch(routes.map { .delete($0.prefix, metric: 1024) })).isEmpty)
             try table.adoptObjects()
             #expect(
                 popen("ip nexthop show proto 73", "r").map { pipe in
@@ -118,7 +118,7 @@ import Testing
                 (0..<1000).map { FIBRoute(prefix: Prefix(IPAddress(v4: 0x0A80_0000 + UInt32($0) * 64), length: 26), kind: .unicast, metric: 1024, nextHops: hops) }
             }
             let six = FIBRoute(prefix: try #require(Prefix("fd00:7::/64")), kind: .unicast, metric: 1024, nextHops: [hop("fe80::1"), hop("fe80::2")])
-            #expect(table.apply((routes(hops) + [six]).map { .add($0) }).isEmpty)
+            #expect(table.apply(FIBBatch((routes(hops) + [six]).map { .add($0) })).isEmpty)
             #expect(try Self.own(&table) == Set(routes(hops) + [six]))
             #expect(try Self.text("ip nexthop show proto 73").contains("group 73000001/73000002/73000003"))
             // Only messages about objects: three routes' worth of requests at most, for a thousand routes.
@@ -131,7 +131,7 @@ import Testing
             // Back to three, by another process that finds the objects.
             var second = try NetlinkRouteTable(ownership: Ownership())
             try second.adoptObjects()
-            #expect(second.apply(routes(hops).map { .replace($0) }).isEmpty)
+            #expect(second.apply(FIBBatch(routes(hops).map { .replace($0) })).isEmpty)
             #expect(try Self.own(&second) == Set(routes(hops) + [six]))
             #expect(second.dropHops([hops[0], hops[1]]) == [GroupChange(before: hops, after: [hops[2]])])
             #expect(try Self.own(&second) == Set(routes([hops[2]]) + [six]))
@@ -149,14 +149,14 @@ import Testing
                     prefix: try #require(Prefix("10.65.2.0/26")), kind: .unicast, metric: 1024, nextHops: [hop], table: UInt32(number),
                     source: source.flatMap { IPAddress($0) })
             }
-            #expect(table.apply(routes.map { .add($0) }).isEmpty)
+            #expect(table.apply(FIBBatch(routes.map { .add($0) })).isEmpty)
             #expect(try Self.own(&table) == Set(routes))
             #expect(try Self.text("ip route show table 1000000").contains("via 192.0.2.1 dev x0 proto 73 src 10.0.0.1 metric 1024 onlink"))
             // A source that is not ours is refused, and only that route.
             let strange = FIBRoute(
                 prefix: try #require(Prefix("10.66.0.0/26")), kind: .unicast, metric: 1024, nextHops: [hop], source: IPAddress("198.51.100.1"))
             #expect(table.apply([.add(strange)]) == [FIBFailure(index: 0, error: EINVAL)])
-            #expect(table.apply(routes.map { .delete($0.prefix, metric: $0.metric, table: $0.table) }).isEmpty)
+            #expect(table.apply(FIBBatch(routes.map { .delete($0.prefix, metric: $0.metric, table: $0.table) })).isEmpty)
             #expect(try Self.own(&table).isEmpty)
         }
     }

@@ -217,3 +217,16 @@ func scenario(_ change: (inout LoadScenario) -> Void = { _ in }) throws -> LoadS
         }
     }
 }
+
+@Suite struct KernelWatchTests {
+    @Test func `looks at the kernel are far apart while much is left, and close together towards the end`() {
+        // Nothing came yet, or it goes slowly.
+        #expect(KernelWatch.pause(left: 100_000, of: 100_000, after: .milliseconds(50)) == .milliseconds(25))
+        #expect(KernelWatch.pause(left: 50_000, of: 100_000, after: .milliseconds(400)) == .milliseconds(25))
+        // 90,000 took 180 ms: 10,000 will take 20, and half of that is waited for.
+        #expect(KernelWatch.pause(left: 10_000, of: 100_000, after: .milliseconds(180)) == .milliseconds(10))
+        #expect(KernelWatch.pause(left: 100, of: 100_000, after: .milliseconds(200)) == .milliseconds(2))
+        // More are there than at the start.
+        #expect(KernelWatch.pause(left: 100_001, of: 100_000, after: .milliseconds(50)) == .milliseconds(25))
+    }
+}

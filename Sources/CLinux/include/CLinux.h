@@ -8,7 +8,6 @@
 #include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
-#include <linux/filter.h>
 #include <net/if.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
@@ -19,6 +18,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -317,4 +317,11 @@ static inline void apus_malloc_configure(void) {
     mallopt(M_TRIM_THRESHOLD, 4 * 1024 * 1024);
 }
 static inline int apus_malloc_trim(void) { return malloc_trim(1024 * 1024); }
+/* From the linker: the program's constants and code, which nobody writes. */
+extern char __executable_start[], etext[];
+/* They are unmapped until they are used again; the page cache keeps them. */
+static inline int apus_unmap_code(void) {
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)__executable_start & ~(page - 1);
+    return madvise((void *)start, ((uintptr_t)etext - start) & ~(page - 1), MADV_DONTNEED);
+}
 

@@ -1,0 +1,65 @@
+package import NetTypes
+
+/// Requests to the kernel, in order: a collection of `FIBOperation`.
+///
+/// The thread that plans batches and the one that writes them share what is in them. A way stands in a batch once, and an entry names it by its
+/// number, so that neither counts references route by route, at which the two would take each other's cache lines away; and what a way needs of the
+/// kernel (its next-hop objects) is looked up once per batch and way.
+package struct FIBBatch: RandomAccessCollection, ExpressibleByArrayLiteral, Sendable, Hashable {
+    package enum Action: UInt8, Sendable, Hashable {
+        case add, replace, delete
+    }
+
+    package struct Entry: Sendable, Hashable {
+        package var prefix: Prefix
+        /// Position in the batch's `ways`. Of a deletion only table and metric count.
+        package var way: UInt32
+        package var action: Action
+    }
+
+    package internal(set) var ways: [RouteWay] = []
+    package internal(set) var entries: [Entry] = []
+
+    package init() {}
+
+    package init(_ operations: some Sequence<FIBOperation>) {
+        var numbers: [RouteWay: UInt32] = [:]
+        for operation in operations {
+            let way: RouteWay
+            let action: Action
+            switch operation {
+            case .add(let route): (way, action) = (RouteWay(of: route), .add)
+            case .replace(let route): (way, action) = (RouteWay(of: route), .replace)
+            case .delete(_, let metric, let table): (way, action) = (RouteWay(nextHops: [], placement: RoutePlacement(table: table, source: nil), metric: metric), .delete)
+            }
+            let number = numbers[way] ?? UInt32(ways.count)
+            if number == ways.count {
+                ways.append(way)
+                numbers[way] = number
+            }
+            entries.append(Entry(prefix: operation.prefix, way: number, action: action))
+        }
+    }
+
+    package init(arrayLiteral operations: FIBOperation...) { self.init(operations) }
+
+    /// The operations at some positions, in their order.
+    package func picking(_ positions: [Int]) -> FIBBatch {
+        var result = FIBBatch()
+        result.ways = ways
+        result.entries = positions.map { entries[$0] }
+        return result
+    }
+
+    package var startIndex: Int { 0 }
+    package var endIndex: Int { entries.count }
+    package subscript(position: Int) -> FIBOperation {
+        let entry = entries[position]
+        let way = ways[Int(entry.way)]
+        switch entry.action {
+        case .add: return .add(way.route(entry.prefix))
+        case .replace: return .replace(way.route(entry.prefix))
+        case .delete: return .delete(entry.prefix, metric: way.metric, table: way.table)
+        }
+    }
+}
