@@ -222,45 +222,49 @@ import Testing
         #expect(try lab.ctl("n1", "fib").status == 0)
     }
 
-    @Test func `a mass withdrawal keeps the routes until they are announced again or released, and a dead next hop ends that`() throws {
+    @Test(arguments: ["-4", "-6"]) func `a mass withdrawal keeps the routes until they are announced again or released, and a dead next hop ends that`(family: String) throws {
+        let is4 = family == "-4"
         let lab = try BirdTests.pair()
-        let statics = (0..<40).map { "route 10.66.\($0).0/26 blackhole;" }.joined(separator: "\n")
-        let pool = Lab.object("IPPool", "pool", "cidr: 10.66.0.0/16")
+        func block(_ number: Int) -> String { is4 ? "10.66.\(number).0/26" : "fd00:66:\(number)::/122" }
+        let outside = is4 ? "10.70.0.0/24" : "fd00:70::/64"
+        let sender = is4 ? "s4" : "s6"
+        let statics = (0..<40).map { "route \(block($0)) blackhole;" }.joined(separator: "\n")
+        let pool = Lab.object("IPPool", "pool", "cidr: '\(is4 ? "10.66.0.0/16" : "fd00:66::/32")'")
         let configuration = "nodeMeshMaxRestartTime: 3s"
         try lab.write("r.yaml", BirdTests.node + pool + Lab.object("BGPConfiguration", "default", configuration) + Lab.object("BGPPeer", "p", "peerIP: 10.0.0.2, asNumber: 64512"))
         try lab.startAgent("n", in: "node")
-        try BirdTests.startBird(lab, "local 10.0.0.2 as 64512; neighbor 10.0.0.1 as 64512;", statics: statics + "\nroute 10.70.0.0/24 blackhole;")
-        func count() throws -> Int { try BirdTests.routes(lab).split(separator: "\n").count { $0.contains("10.66.") } }
-        try lab.wait(30, "the routes are in the kernel") { try count() == 40 && BirdTests.routes(lab).contains("10.70.0.0/24") }
-        _ = try BirdTests.bird(lab, "disable s4")
+        try BirdTests.startBird(lab, "local 10.0.0.2 as 64512; neighbor 10.0.0.1 as 64512;", statics: statics + "\nroute \(outside) blackhole;")
+        func count() throws -> Int { try BirdTests.routes(lab, family).split(separator: "\n").count { $0.contains(is4 ? "10.66." : "fd00:66:") } }
+        try lab.wait(30, "the routes are in the kernel") { try count() == 40 && BirdTests.routes(lab, family).contains(outside) }
+        _ = try BirdTests.bird(lab, "disable \(sender)")
         // What lies outside of the pools goes; the cluster's routes stay.
-        try lab.wait(10, "the other route is gone") { try !BirdTests.routes(lab).contains("10.70.0.0/24") }
+        try lab.wait(10, "the other route is gone") { try !BirdTests.routes(lab, family).contains(outside) }
         try lab.wait(5, "the alarm is raised") { try lab.ctl("n", "status").text.contains("40 routes of the cluster were withdrawn at once and are kept") }
         #expect(try count() == 40)
         let status = try lab.ctl("n", "status")
         #expect(status.status == 1)
-        let fib = try lab.ctl("n", "fib", "10.66.7.0/26")
+        let fib = try lab.ctl("n", "fib", block(7))
         #expect(fib.text.contains("held") && fib.text.contains("apusctl fib release"), "\(fib.text)")
         // Announced again: nothing is kept any more, and nothing was written.
-        _ = try BirdTests.bird(lab, "enable s4")
+        _ = try BirdTests.bird(lab, "enable \(sender)")
         try lab.wait(10, "the alarm is over") { try lab.ctl("n", "status").status == 0 }
         #expect(try count() == 40)
         // Released by the operator.
-        _ = try BirdTests.bird(lab, "disable s4")
+        _ = try BirdTests.bird(lab, "disable \(sender)")
         try lab.wait(10, "they are kept again") { try lab.ctl("n", "doctor").text.contains("40 routes are kept") }
         let release = try lab.ctl("n", "fib", "release")
         #expect(release.text.contains("let 40 routes go") && release.status == 0, "\(release.text)")
         try lab.wait(5, "they are gone") { try count() == 0 }
         // A few may go.
-        _ = try BirdTests.bird(lab, "enable s4")
+        _ = try BirdTests.bird(lab, "enable \(sender)")
         try lab.wait(10, "they are there") { try count() == 40 }
         // A restart whose peer says that it has nothing.
-        _ = try BirdTests.bird(lab, "disable s4")
+        _ = try BirdTests.bird(lab, "disable \(sender)")
         try lab.wait(10, "they are kept once more") { try lab.ctl("n", "status").text.contains("are kept") }
         try lab.restartAgent("n")
         try lab.wait(20, "the restarted agent keeps them too") { try lab.ctl("n", "status").text.contains("40 routes of the cluster were withdrawn at once and are kept") }
         #expect(try count() == 40)
-        _ = try BirdTests.bird(lab, "enable s4")
+        _ = try BirdTests.bird(lab, "enable \(sender)")
         try lab.wait(10, "all is well") { try lab.ctl("n", "status").status == 0 }
         // A restart whose peers never come back: the kernel's routes stay.
         _ = try BirdTests.bird(lab, "down")
@@ -313,57 +317,69 @@ import Testing
         try lab.wait(10, "with the address it goes in") { try table("main").contains("10.70.0.0/24 via 10.0.0.2 dev eth0 src 198.51.100.9 metric 1024") }
     }
 
-    @Test func `beside Felix: its host routes are learned, announced where they are no block's, and never touched`() throws {
+    @Test(arguments: ["-4", "-6"]) func `beside Felix: its host routes are learned, announced where they are no block's, and never touched`(family: String) throws {
+        let is4 = family == "-4"
         let lab = try BirdTests.pair()
+        func written(_ prefix: String) -> String { is4 ? prefix + " scope link proto boot" : prefix + " proto boot" }
+        /// As `ip` and BIRD write a host's prefix.
+        func host(_ address: String) -> String { is4 ? address + "/32" : address + "/128" }
+        let (inside, elevated, borrowed, later) =
+            is4 ? ("10.65.1.7", "10.65.1.8", "10.65.200.9", "10.65.201.1") : ("fd00:65:1::7", "fd00:65:1::8", "fd00:65:200::9", "fd00:65:201::1")
+        let (own, plain, tunnelled) = is4 ? ("10.65.1.0/26", "10.65.3.0/26", "10.66.3.0/26") : ("fd00:65:1::/122", "fd00:65:3::/122", "fd00:66:3::/122")
         for name in ["caliaaa", "calibbb"] {
             try lab.must("ip link add \(name) type veth peer name x\(name.dropFirst(4))", in: "node")
             try lab.must("ip link set \(name) up", in: "node")
         }
-        // As Felix writes them: protocol boot, scope link; one inside our block, one borrowed, one elevated.
-        for route in ["10.65.1.7/32 dev caliaaa", "10.65.200.9/32 dev calibbb", "10.65.1.8/32 dev calibbb metric 512"] {
-            try lab.must("ip route add \(route) scope link proto boot", in: "node")
+        // As Felix writes them: protocol boot, on the link; one inside our block, one borrowed, one elevated.
+        for route in ["\(host(inside)) dev caliaaa", "\(host(borrowed)) dev calibbb", "\(host(elevated)) dev calibbb metric 512"] {
+            try lab.must("ip \(family) route add \(written(route))", in: "node")
         }
-        let pools = Lab.object("IPPool", "plain", "cidr: 10.65.0.0/16") + Lab.object("IPPool", "tunnel", "cidr: 10.66.0.0/16, vxlanMode: Always")
+        let pools =
+            Lab.object("IPPool", "plain", "cidr: '\(is4 ? "10.65.0.0/16" : "fd00:65::/32")'")
+            + Lab.object("IPPool", "tunnel", "cidr: '\(is4 ? "10.66.0.0/16" : "fd00:66::/32")', vxlanMode: Always")
         try lab.write("r.yaml", BirdTests.node + pools + Lab.object("BGPPeer", "p", "peerIP: 10.0.0.2, asNumber: 64512"))
         try lab.startAgent("n", in: "node", arguments: ["--program", "remote"])
         try BirdTests.startBird(
-            lab, "local 10.0.0.2 as 64512; neighbor 10.0.0.1 as 64512;", statics: "route 10.65.3.0/26 blackhole;\nroute 10.66.3.0/26 blackhole;\nroute 10.65.200.9/32 blackhole;")
+            lab, "local 10.0.0.2 as 64512; neighbor 10.0.0.1 as 64512;",
+            statics: [plain, tunnelled, host(borrowed)].map { "route \($0) blackhole;" }.joined(separator: "\n"))
         try lab.wait(30, "block, borrowed and elevated addresses are announced") {
             let table = try BirdTests.bird(lab, "show route protocol n")
-            return table.contains("10.65.1.0/26") && table.contains("10.65.200.9/32") && table.contains("10.65.1.8/32") && !table.contains("10.65.1.7/32")
+            return table.contains(own) && table.contains(host(borrowed)) && table.contains(host(elevated)) && !table.contains(host(inside))
         }
         try lab.wait(10, "plain routes are ours, tunnels are Felix's") {
-            try BirdTests.routes(lab).contains("10.65.3.0/26 via 10.0.0.2") && !BirdTests.routes(lab).contains("10.66.3.0/26")
+            try BirdTests.routes(lab, family).contains("\(plain) via \(is4 ? "10.0.0.2" : "fd00::2")") && !BirdTests.routes(lab, family).contains(tunnelled)
         }
-        #expect(try BirdTests.routes(lab).contains("blackhole 10.65.1.0/26"))
-        #expect(try !BirdTests.routes(lab).contains("10.65.200.9"))
+        #expect(try BirdTests.routes(lab, family).contains("blackhole \(own)"))
+        #expect(try !BirdTests.routes(lab, family).contains(borrowed))
         #expect(try !lab.must("ip link show", in: "node").contains("vxlan"))
         #expect(try lab.ctl("n", "fib").status == 0)
         // Felix takes one away and writes another.
-        try lab.must("ip route del 10.65.200.9/32 dev calibbb", in: "node")
-        try lab.must("ip route add 10.65.201.1/32 dev calibbb scope link proto boot", in: "node")
+        try lab.must("ip \(family) route del \(host(borrowed)) dev calibbb", in: "node")
+        try lab.must("ip \(family) route add \(written("\(host(later)) dev calibbb"))", in: "node")
         try lab.wait(10, "the announcements follow") {
             let table = try BirdTests.bird(lab, "show route protocol n")
-            return table.contains("10.65.201.1/32") && !table.contains("10.65.200.9/32")
+            return table.contains(host(later)) && !table.contains(host(borrowed))
         }
         // What another announces of the address that is not here any more leads there.
-        try lab.wait(10, "the peer's route is used now") { try BirdTests.routes(lab).contains("10.65.200.9 via 10.0.0.2") }
-        #expect(try lab.must("ip route show proto boot", in: "node").split(separator: "\n").count == 3)
+        try lab.wait(10, "the peer's route is used now") { try BirdTests.routes(lab, family).contains("\(borrowed) via \(is4 ? "10.0.0.2" : "fd00::2")") }
+        #expect(try lab.must("ip \(family) route show proto boot", in: "node").split(separator: "\n").count == 3)
     }
 
-    @Test func `local only: pods and blocks are programmed and announced, and no route to another node is`() throws {
+    @Test(arguments: ["-4", "-6"]) func `local only: pods and blocks are programmed and announced, and no route to another node is`(family: String) throws {
+        let is4 = family == "-4"
         let lab = try BirdTests.pair()
         try lab.must("ip link add cali0 type veth peer name x0", in: "node")
         try lab.must("ip link set cali0 up", in: "node")
-        let pod = Lab.object("WorkloadEndpoint", "p", "node: n, interfaceName: cali0, ipNetworks: [10.65.1.7/32]")
+        let (address, own, remote) = is4 ? ("10.65.1.7", "10.65.1.0/26", "10.70.0.0/24") : ("fd00:65:1::7", "fd00:65:1::/122", "fd00:70::/64")
+        let pod = Lab.object("WorkloadEndpoint", "p", "node: n, interfaceName: cali0, ipNetworks: ['\(address)/\(is4 ? 32 : 128)']")
         try lab.write("r.yaml", BirdTests.node + pod + Lab.object("BGPPeer", "p", "peerIP: 10.0.0.2, asNumber: 64512"))
         try lab.startAgent("n", in: "node", arguments: ["--program", "local"])
-        try BirdTests.startBird(lab, "local 10.0.0.2 as 64512; neighbor 10.0.0.1 as 64512;", statics: "route 10.70.0.0/24 blackhole;")
+        try BirdTests.startBird(lab, "local 10.0.0.2 as 64512; neighbor 10.0.0.1 as 64512;", statics: "route \(remote) blackhole;")
         try lab.wait(30, "the block is announced, and the peer's route is known") {
-            try BirdTests.bird(lab, "show route protocol n").contains("10.65.1.0/26") && lab.ctl("n", "routes").text.contains("10.70.0.0/24")
+            try BirdTests.bird(lab, "show route protocol n").contains(own) && lab.ctl("n", "routes").text.contains(remote)
         }
-        let routes = try BirdTests.routes(lab)
-        #expect(routes.contains("10.65.1.7 dev cali0") && routes.contains("blackhole 10.65.1.0/26") && !routes.contains("10.70.0.0/24"), "\(routes)")
+        let routes = try BirdTests.routes(lab, family)
+        #expect(routes.contains("\(address) dev cali0") && routes.contains("blackhole \(own)") && !routes.contains(remote), "\(routes)")
         #expect(try lab.ctl("n", "status").status == 0)
         let wrong = try Lab.run([Lab.products + "/apusd", "agent", "--program", "some", "--node", "n", "--resources", lab.folder + "/resources"])
         #expect(wrong.status == 2 && wrong.text.contains("it must be all, local or remote"))
