@@ -8,14 +8,19 @@ A namespace with apusd agent, a second one with BIRD that announces the routes. 
 the interface is up, or from the rename of the file, to the kernel's message that the route is there, by one listener on netlink.
 Needs root, bird, and APUS_BIN. Ends only processes that it started.
 """
-import argparse, ctypes, json, os, select, shutil, socket, struct, subprocess, sys, tempfile, time
+import argparse
+import ctypes
+import select
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+from agent_lab import AgentLab, run
 
 RTMGRP_LINK, RTMGRP_IPV4_ROUTE = 1, 0x40
 NEWLINK, NEWROUTE = 16, 24
-
-
-def run(*command):
-    subprocess.run(command, check=True)
 
 
 def attributes(data):
@@ -70,58 +75,17 @@ def main():
     parser.add_argument("--pods", type=int, default=300)
     parser.add_argument("--routes", type=int, default=100000)
     options = parser.parse_args()
-    binaries = os.environ.get("APUS_BIN") or sys.exit("APUS_BIN must name the folder with apusd")
-    folder = tempfile.mkdtemp(prefix="apus-pods-")
-    os.makedirs(folder + "/resources")
-    node, peer = f"pl{os.getpid()}n", f"pl{os.getpid()}p"
-    processes = []
-    try:
-        for name in (node, peer):
-            run("ip", "netns", "add", name)
-            run("ip", "-n", name, "link", "set", "lo", "up")
-        run("ip", "-n", node, "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", peer)
-        for name, last in ((node, 1), (peer, 2)):
-            run("ip", "-n", name, "addr", "add", f"10.0.0.{last}/24", "dev", "eth0")
-            run("ip", "-n", name, "link", "set", "eth0", "up")
-        head = "apiVersion: projectcalico.org/v3\n"
-
-        def endpoint(i):
-            return head + f"kind: WorkloadEndpoint\nmetadata: {{name: p{i}}}\nspec: {{node: n, interfaceName: cali{i}, ipNetworks: [10.65.{i // 250}.{i % 250 + 1}/32]}}\n---\n"
-
+    with AgentLab() as lab:
         def address(i):
             return f"10.65.{i // 250}.{i % 250 + 1}"
 
-        def put(name, text):
-            """Answers when the file appeared."""
-            with open(f"{folder}/resources/.{name}", "w") as file:
-                file.write(text)
-            start = time.monotonic()
-            os.rename(f"{folder}/resources/.{name}", f"{folder}/resources/{name}")
-            return start
-
-        put("node.yaml", head + "kind: Node\nmetadata: {name: n}\nspec: {bgp: {ipv4Address: 10.0.0.1/24}}\n---\n" + head
-            + "kind: BlockAffinity\nmetadata: {name: b}\nspec: {node: n, cidr: 10.65.0.0/22, state: confirmed}\n---\n" + head
-            + "kind: BGPPeer\nmetadata: {name: p}\nspec: {peerIP: 10.0.0.2, asNumber: 64512}\n")
         half = options.pods // 2
-        put("pods.yaml", "".join(endpoint(i) for i in range(half)))
-        statics = "".join(f"route 10.{128 + i // 65536}.{i // 256 % 256}.{i % 256}/32 blackhole;\n" for i in range(options.routes))
-        with open(folder + "/bird.conf", "w") as file:
-            file.write("log stderr all; router id 10.0.0.2; protocol device {}\nprotocol static { ipv4;\n" + statics
-                       + "}\nprotocol bgp { local 10.0.0.2 as 64512; neighbor 10.0.0.1 as 64512; ipv4 { import all; export all; }; }\n")
-        processes.append(subprocess.Popen(["ip", "netns", "exec", node, binaries + "/apusd", "agent", "--node", "n", "--resources", folder + "/resources",
-                                           "--state-dir", folder + "/state", "--socket", folder + "/sock", "--metrics", "", "--health", ""]))
-        processes.append(subprocess.Popen(["ip", "netns", "exec", peer, "bird", "-f", "-c", folder + "/bird.conf", "-s", folder + "/bird.ctl"], stderr=subprocess.DEVNULL))
-        end = time.monotonic() + 60
-        while True:
-            answer = subprocess.run([binaries + "/apusctl", "status", "-o", "json", "--socket", folder + "/sock"], capture_output=True, text=True).stdout
-            if answer and json.loads(answer)["routesInKernel"] > options.routes:
-                break
-            if time.monotonic() > end:
-                sys.exit("the routes did not get into the kernel within 60 s")
-            time.sleep(0.1)
+        lab.put("pods.yaml", "".join(lab.pod(i, address(i)) for i in range(half)))
+        lab.start("10.65.0.0/22", [f"10.{128 + i // 65536}.{i // 256 % 256}.{i % 256}/32" for i in range(options.routes)], "--metrics", "", "--health", "")
+        lab.wait_for_routes(options.routes + 1)
 
         # This process goes into the node's namespace, to hear its kernel.
-        with open(f"/run/netns/{node}") as file:
+        with open(f"/run/netns/{lab.node}") as file:
             if ctypes.CDLL(None, use_errno=True).setns(file.fileno(), 0x40000000) != 0:
                 sys.exit("setns failed")
         listener = Listener()
@@ -137,18 +101,11 @@ def main():
             run("ip", "link", "add", f"cali{i}", "type", "veth", "peer", "name", f"x{i}")
             run("ip", "link", "set", f"cali{i}", "up")
             time.sleep(0.06)
-            start = put(f"pod{i}.yaml", endpoint(i))
+            start = lab.put(f"pod{i}.yaml", lab.pod(i, address(i)))
             endpoint_last.append(listener.wait(set(), {address(i)}, 10)[address(i)] - start)
         for name, values in (("interface last", interface_last), ("endpoint last, by a file", endpoint_last)):
             print(f"{name}: {len(values)} pods, {options.routes} other routes: median {percentile(values, 0.5):.2f} ms, "
                   f"p99 {percentile(values, 0.99):.2f} ms, worst {max(values) * 1000:.2f} ms")
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-        for name in (node, peer):
-            subprocess.run(["ip", "netns", "del", name])
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -183,6 +183,7 @@ final class TunnelLab {
         // 48 octets of IPv6 and ICMPv6 headers.
         #expect(try scene.pings(1, TunnelLab.pod6(2), size: 1332) && scene.pings(1, TunnelLab.pod6(3), size: 1452))
         #expect(try scene.transfers(from: 1, to: 2, TunnelLab.pod6(2)))
+        #expect(try scene.transfers(from: 1, to: 3, TunnelLab.pod(3)) && scene.transfers(from: 3, to: 1, TunnelLab.pod6(1)))
         // Killed and started again while a ping runs every 10 ms: not one is lost, and the device is the same.
         let ping = try lab.start(["ping", "-q", "-i", "0.01", "-c", "600", TunnelLab.pod(2)], in: "p1", log: "ping.txt")
         try lab.restartAgent("n1")
