@@ -2,8 +2,8 @@ package import NetTypes
 
 /// The difference, in batches: what is asked of the kernel, and what its answers mean.
 extension DeltaTracker {
-    /// So many dirty prefixes of a family are taken far from one another: neighbours, written or deleted one after the other, have the kernel's trie
-    /// resize the same nodes again and again (`docs/decisions/0015-routes-far-apart.md`).
+    /// So many dirty IPv4 prefixes are taken far from one another: neighbours, written or deleted one after the other, have the kernel's trie resize the same
+    /// nodes again and again (`docs/decisions/0015-routes-far-apart.md`).
     static let many = 2048
     /// But not where fewer than one in so many prefixes is dirty: finding them would cost more.
     private static let leastShare = 64
@@ -88,7 +88,7 @@ extension DeltaTracker {
         if dirtyCursor == dirty.count || dirtyCount == 0 {
             dirty.removeAll(keepingCapacity: dirty.count < 65536)
             dirtyCursor = 0
-            for family in 0..<2 { families[family].sweep = 0 }
+            sweep = 0
         }
         let count = hosts.count + networks.count + blackholes.count + deletions.count
         guard count > 0 else { return batch }
@@ -119,27 +119,25 @@ extension DeltaTracker {
         return Planned(entry: FIBBatch.Entry(prefix: prefix, way: batchNumbers[way] - 1, action: action), place: Place(slot: UInt32(slot), value: value))
     }
 
-    /// Where many prefixes are dirty, the next one in the order of their numbers' bits reversed: first every 2^k-th, then those halfway between, and so on. The kernel's trie
-    /// grows evenly that way; and routes go in the order in which they came, which is that of their places in the kernel's memory.
+    /// Where many IPv4 prefixes are dirty, the next one in the order of their numbers' bits reversed: first every 2^k-th, then those halfway between, and so
+    /// on. The kernel's trie grows evenly that way; and routes go in the order in which they came, which is that of their places in the kernel's memory.
     private mutating func nextOfMany() -> DirtyEntry? {
-        for family in AddressFamily.allCases {
-            let index = family.index
-            let size = families[index].states.count
-            guard families[index].dirtyCount > max(DeltaTracker.many, size / DeltaTracker.leastShare) else { continue }
-            let highest = 1 << (Int.bitWidth - 1 - (size - 1).leadingZeroBitCount)
-            // Twice around, and every slot was met.
-            for _ in 0..<(4 * highest) {
-                var slot = families[index].sweep
-                // Counting with the bits reversed: the carry goes down.
-                var bit = highest
-                while slot & bit != 0 {
-                    slot &= ~bit
-                    bit >>= 1
-                }
-                slot |= bit
-                families[index].sweep = slot
-                if slot < size, families[index].states[slot].isDirty, !families[index].states[slot].isInFlight { return DirtyEntry(slot: slot, family: family) }
+        let family = AddressFamily.ipv4.index
+        let size = families[family].states.count
+        guard families[family].dirtyCount > max(DeltaTracker.many, size / DeltaTracker.leastShare) else { return nil }
+        let highest = 1 << (Int.bitWidth - 1 - (size - 1).leadingZeroBitCount)
+        // Once around, and every number was met.
+        for _ in 0..<(2 * highest) {
+            var slot = sweep
+            // Counting with the bits reversed: the carry goes down.
+            var bit = highest
+            while slot & bit != 0 {
+                slot &= ~bit
+                bit >>= 1
             }
+            slot |= bit
+            sweep = slot
+            if slot < size, families[family].states[slot].isDirty, !families[family].states[slot].isInFlight { return DirtyEntry(slot: slot, family: .ipv4) }
         }
         return nil
     }

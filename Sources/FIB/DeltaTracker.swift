@@ -92,8 +92,6 @@ package struct DeltaTracker: ~Copyable {
         var states: [State] = []
         /// How many of them are dirty.
         var dirtyCount = 0
-        /// Where `nextOfMany` is.
-        var sweep = 0
         /// The kernel's state before the dump that is going on.
         var before: [Value] = []
         /// What the audit that is going on has made of each: empty while there is none.
@@ -132,6 +130,8 @@ package struct DeltaTracker: ~Copyable {
         var family: Int { Int(packed >> 31) }
     }
     var dirtyCursor = 0
+    /// The number that `nextOfMany` answered last.
+    var sweep = 0
     /// Dirty prefixes that go before the others. They stand in `dirty` too, and are looked at once.
     var urgent: [DirtyEntry] = []
     var ways: [RouteWay] = [RouteWay(nextHops: [])]

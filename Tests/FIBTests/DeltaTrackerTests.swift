@@ -319,11 +319,14 @@ final class Lab {
         #expect(table.refresh(interfaces, routes).isEmpty)
     }
 
-    @Test func `many prefixes are taken far from one another, each exactly once, and go as they came; few are taken in their order`() {
-        func orders(_ count: Int) -> (added: [Prefix], deleted: [Prefix]) {
+    @Test func `many IPv4 prefixes are taken far from one another, each exactly once, and go as they came; few, and IPv6 prefixes, are taken in their order`() {
+        func orders(_ count: Int, _ family: AddressFamily = .ipv4) -> (added: [Prefix], deleted: [Prefix]) {
             var tracker = DeltaTracker(seed: 7)
             tracker.allowDeletion()
-            let prefixes = (0..<count).map { Prefix(IPAddress(v4: 0x0A00_0000 + UInt32($0) * 64), length: 26) }
+            let prefixes = (0..<count).map { number in
+                family == .ipv4
+                    ? Prefix(IPAddress(v4: 0x0A00_0000 + UInt32(number) * 64), length: 26) : Prefix(IPAddress(high: 0xFD00 << 48, low: UInt64(number) * 64), length: 122)
+            }
             func drain() -> [Prefix] {
                 var all: [Prefix] = []
                 while true {
@@ -345,8 +348,9 @@ final class Lab {
             #expect(neighbours < 100, "\(neighbours) of 10,000 follow their neighbour")
         }
         #expect(many.added.prefix(20000) == many.deleted.prefix(20000))
-        let few = orders(2000)
-        #expect(few.added == few.added.sorted() && few.deleted == few.deleted.sorted())
+        for inOrder in [orders(2000), orders(30000, .ipv6)] {
+            #expect(inOrder.added == inOrder.added.sorted() && inOrder.deleted == inOrder.deleted.sorted())
+        }
     }
 
     @Test func `a pod's route does not wait for a full table, and is written once`() {
