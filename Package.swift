@@ -100,6 +100,7 @@ let package = Package(
         tests("FIBTests", ["FIB", "NetTypes"]),
         tests("DigestsTests", ["Digests"]),
         tests("ResourcesTests", ["Resources", "LinuxIO", "NetTypes"]),
+        tests("AgentTests", ["Agent", "KernelRoutes", "FIB", "LinuxIO", "NetTypes", .product(name: "Logging", package: "swift-log")]),
         tests("LayeringTests", ["Resources"]),
         tests("LabTests", ["apusd", "apusctl", "apus-load", "Resources", "CLinux", "KernelRoutes", "FIB", "LinuxIO", "NetTypes"]),
     ]

@@ -22,6 +22,8 @@ final class KernelForwarding: ForwardingPlane {
     private let writer: FIBWriter
     /// The batches that the writer has, oldest first, empty for an order to drop next hops.
     var inFlight: [FIBBatch] = []
+    /// What a dry run said last of a prefix: what a dump finds missing again need not be said again.
+    private var said: [Prefix: FIBOperation] = [:]
     /// So many that the writer never idles while a turn goes on that takes many UPDATEs in: eight are 20 ms of work.
     private static let maximumInFlight = 8
     /// Routes of a batch: what fits into one of the 64 KB that the writer sends at once. Larger ones gain nothing and are planned in more memory.
@@ -360,7 +362,7 @@ final class KernelForwarding: ForwardingPlane {
             if batch.isEmpty { break }
             let namesGroups = batch.ways.contains { $0.nextHops.count > 1 }
             if settings.isDryRun {
-                for operation in batch { logger.notice("dry run: would \(describe(operation))") }
+                for operation in batch where said.updateValue(operation, forKey: operation.prefix) != operation { logger.notice("dry run: would \(describe(operation))") }
                 acknowledge(batch, [], now)
             } else if batch.count > KernelForwarding.smallBatch || !inFlight.isEmpty || namesGroups {
                 usesGroups = usesGroups || namesGroups

@@ -16,12 +16,24 @@ struct Tunnels {
     private var readIndices: Set<InterfaceIndex> = []
     /// Names of the interfaces that have this node's addresses.
     private var parents: Set<String> = []
-    private var failures: [String: Int32] = [:]
+    private var failures: [Attempt: Int32] = [:]
     private var attempts = 0
     private(set) var retryAt: Instant?
     /// Devices that carry packets, by kind: routes name them.
     private(set) var usable: [TunnelKind: InterfaceIndex] = [:]
     private var mayRemove = false
+
+    /// What may fail.
+    private enum Attempt: Hashable, CustomStringConvertible {
+        case carryOut(TunnelOperation)
+        case readEntries(TunnelKind)
+        var description: String {
+            switch self {
+            case .carryOut(let operation): "\(operation)"
+            case .readEntries(let kind): "read the entries of \(kind.deviceName)"
+            }
+        }
+    }
 
     var encapsulation: Encapsulation { settings.encapsulation }
 
@@ -79,11 +91,11 @@ struct Tunnels {
     // MARK: Reconcile
 
     /// Brings the devices into step. True where what routes go by has changed: a device came, went or has another index.
-    mutating func reconcile(_ interfaces: inout InterfaceTable, _ kernel: inout NetlinkRouteTable, isDryRun: Bool, now: Instant, logger: Logger) -> Bool {
+    mutating func reconcile<Kernel: TunnelKernel & ~Copyable>(_ interfaces: inout InterfaceTable, _ kernel: inout Kernel, isDryRun: Bool, now: Instant, logger: Logger) -> Bool {
         guard needsWork || retryAt.map({ $0 <= now }) ?? false else { return false }
         needsWork = false
         retryAt = nil
-        var failed: [String: Int32] = [:]
+        var failed: [Attempt: Int32] = [:]
         // A device that was just made brings its own work: addresses and entries. Three rounds are make, fill, and a last look.
         for _ in 0..<3 {
             failed = [:]
@@ -101,8 +113,8 @@ struct Tunnels {
             for operation in operations { carryOut(operation, &interfaces, &kernel, &failed) }
             if !failed.isEmpty { break }
         }
-        for (text, error) in failed where failures[text] != error {
-            logger.warning("the kernel refused a tunnel", metadata: ["operation": "\(text)", "reason": "\(errorText(error))"])
+        for (attempt, error) in failed where failures[attempt] != error {
+            logger.warning("the kernel refused a tunnel", metadata: ["operation": "\(attempt)", "reason": "\(errorText(error))"])
         }
         failures = failed
         attempts = failed.isEmpty ? 0 : attempts + 1
@@ -127,19 +139,21 @@ struct Tunnels {
         table.configure(devices, endpoints: settings.encapsulation.endpoints.mapValues { Array($0.values) })
     }
 
-    private mutating func readEntries(_ interfaces: InterfaceTable, _ kernel: inout NetlinkRouteTable, _ failed: inout [String: Int32]) {
+    private mutating func readEntries<Kernel: TunnelKernel & ~Copyable>(_ interfaces: InterfaceTable, _ kernel: inout Kernel, _ failed: inout [Attempt: Int32]) {
         for kind in table.wantedKinds where kind.isVXLAN {
             guard let interface = interfaces.named(kind.deviceName), interface.index.rawValue > 0, !readIndices.contains(interface.index) else { continue }
             do throws(SystemError) {
                 table.setPresent(try kernel.tunnelEntries(on: interface.index, kind.family), on: interface.index)
                 readIndices.insert(interface.index)
             } catch {
-                failed["read entries of \(kind.deviceName)"] = error.code
+                failed[.readEntries(kind)] = error.code
             }
         }
     }
 
-    private mutating func carryOut(_ operation: TunnelOperation, _ interfaces: inout InterfaceTable, _ kernel: inout NetlinkRouteTable, _ failed: inout [String: Int32]) {
+    private mutating func carryOut<Kernel: TunnelKernel & ~Copyable>(
+        _ operation: TunnelOperation, _ interfaces: inout InterfaceTable, _ kernel: inout Kernel, _ failed: inout [Attempt: Int32]
+    ) {
         var error = kernel.apply(operation)
         switch operation {
         // Our own requests cause no notification: what they did is entered here.
@@ -162,7 +176,7 @@ struct Tunnels {
             if error == KernelError.noEntry { error = 0 }
             if error == 0 { table.entryRemoved(entry, on: index) }
         }
-        if error != 0 { failed["\(operation)"] = error }
+        if error != 0 { failed[.carryOut(operation)] = error }
     }
 
     /// Dry run: enters what would have been done.
@@ -184,7 +198,7 @@ struct Tunnels {
         }
     }
 
-    private func readBack(_ kind: TunnelKind, _ interfaces: inout InterfaceTable, _ kernel: inout NetlinkRouteTable) {
+    private func readBack<Kernel: TunnelKernel & ~Copyable>(_ kind: TunnelKind, _ interfaces: inout InterfaceTable, _ kernel: inout Kernel) {
         if let interface = kernel.link(named: kind.deviceName) { interfaces.set(interface) }
     }
 
@@ -200,14 +214,14 @@ struct Tunnels {
             let local = settings.devices.first { $0.kind == kind }?.local
             return local.map { "no interface has \($0), this node's address, so \(kind.deviceName) cannot be made" } ?? "this node has no \(kind.family.name) address"
         }
-        if let error = failures["\(TunnelOperation.create(device))"] {
+        if let error = failures[.carryOut(.create(device))] {
             if error == KernelError.notSupported { return "this kernel has no \(kind.name) (module \(kind.isVXLAN ? "vxlan" : "ipip")): \(errorText(error))" }
             return "\(kind.deviceName) cannot be made: \(errorText(error))"
         }
         return "\(kind.deviceName) is not up yet"
     }
 
-    var problems: [String] { failures.sorted { $0.key < $1.key }.map { "tunnel: cannot \($0.key): \(errorText($0.value))" } }
+    var problems: [String] { failures.map { "tunnel: cannot \($0.key): \(errorText($0.value))" }.sorted() }
 }
 
 /// Names of interfaces that lead to other hosts (contract 2.7, `mtuIfacePattern`): Ethernet, WLAN, WWAN, serial and InfiniBand by systemd's and the kernel's names.

@@ -238,6 +238,9 @@ final class TunnelLab {
         try lab.write("felix.yaml", Lab.object("FelixConfiguration", "default", "routeRefreshInterval: 1s"))
         func saidTimes() -> Int { lab.log("n3.log").split(separator: "\n").count { $0.contains("would add 10.65.2.0/26") } }
         let before = saidTimes()
+        // An address that goes may take routes along without a word: all is read again, and nothing of what was said is there.
+        try lab.must("ip addr add 192.0.2.9/32 dev lo", in: "n3")
+        try lab.must("ip addr del 192.0.2.9/32 dev lo", in: "n3")
         // A span under test: nothing may happen in it.
         Thread.sleep(forTimeInterval: 3)
         #expect(saidTimes() == before && !lab.log("n3.log").contains("audit found"), "\(lab.log("n3.log"))")
