@@ -11,8 +11,8 @@ extension KernelForwarding {
         guard settings.programming == .remote, route.prefix.isHost, route.routeProtocol == settings.felixProtocol, route.nextHops.count == 1,
             route.nextHops[0].gateway == nil, let name = interfaces[route.nextHops[0].interface]?.name, state.interfacePrefixes.contains(where: name.hasPrefix)
         else { return }
-        observed[route.prefix] =
-            isThere ? FIBRoute(prefix: route.prefix, kind: .unicast, metric: route.metric == 0 ? FIBRoute.normalMetric : route.metric, nextHops: route.nextHops) : nil
+        let metric = route.metric == 0 ? FIBRoute.normalMetric : route.metric
+        local.observe(route.prefix, isThere ? FIBRoute(prefix: route.prefix, kind: .unicast, metric: metric, nextHops: route.nextHops) : nil)
         needsNextHopRefresh = true
     }
 

@@ -55,8 +55,6 @@ final class KernelForwarding: ForwardingPlane {
     var breaker = WithdrawBreaker()
     /// Tables and sources of learned routes by peer, found when a peer's first route is met.
     var peerPlacements: [PeerIndex: NodeState.Placement] = [:]
-    /// Host routes that somebody else wrote on pods' interfaces (`--program remote`).
-    var observed: [Prefix: FIBRoute] = [:]
     /// Where pods of this node were reached, so that the connections of an address that moved are forgotten.
     var podWays: [IPAddress: InterfaceIndex] = [:]
     let conntrack: ConntrackFlusher?
@@ -138,12 +136,12 @@ final class KernelForwarding: ForwardingPlane {
         needsDump = false
         interfaces.removeAll()
         tunnels.forgetEntries()
-        observed = [:]
+        local.forgetObserved()
         delta.beginDump()
         var count = 0
         try table.dump(
             restart: {
-                observed = [:]
+                local.forgetObserved()
                 delta.beginDump()
             },
             {
@@ -152,7 +150,6 @@ final class KernelForwarding: ForwardingPlane {
                 if count % KernelForwarding.dumpBreath == 0 { breathe() }
             })
         delta.endDump()
-        local.observe(observed)
         needsNextHopRefresh = true
     }
 
@@ -162,7 +159,6 @@ final class KernelForwarding: ForwardingPlane {
         _ = monitor.read(budget: 256, into: &events)
         for event in events { absorb(event) }
         hearGuests()
-        if settings.programming == .remote, !events.isEmpty { local.observe(observed) }
     }
 
     private func absorb(_ event: KernelEvent) {
@@ -406,7 +402,7 @@ final class KernelForwarding: ForwardingPlane {
 
     /// Promise 1: an own prefix is announced only after its route is in the kernel, and withdrawn before that is taken away.
     private func announce(_ speaker: inout Speaker) {
-        for change in local.originations(isInstalled: { delta.isInstalled($0) || observed[$0] != nil }) {
+        for change in local.originations(isInstalled: { delta.isInstalled($0) }) {
             if let announcement = change.announcement {
                 var attributes = PathAttributes()
                 attributes.origin = .igp

@@ -100,10 +100,17 @@ struct LocalRoutes: ~Copyable {
         needsRecompute = true
     }
 
-    /// The host routes that somebody else writes for this node's pods.
-    mutating func observe(_ routes: [Prefix: FIBRoute]) {
-        guard routes != observed else { return }
-        observed = routes
+    /// A host route that somebody else writes for a pod of this node; nil where there is none any more.
+    mutating func observe(_ prefix: Prefix, _ route: FIBRoute?) {
+        guard observed[prefix] != route else { return }
+        observed[prefix] = route
+        needsRecompute = true
+    }
+
+    /// All of them are about to be told anew.
+    mutating func forgetObserved() {
+        guard !observed.isEmpty else { return }
+        observed = [:]
         needsRecompute = true
     }
 
@@ -352,7 +359,7 @@ struct LocalRoutes: ~Copyable {
         var result: [Origination] = []
         for (prefix, wanted) in wantsAnnouncement where announced[prefix] != wanted && !leaving.contains(prefix) {
             // Contract 2.6: prefixes of services are never in the kernel.
-            guard services.contains(prefix) || isInstalled(prefix) else { continue }
+            guard services.contains(prefix) || isObserved(prefix) || isInstalled(prefix) else { continue }
             announced[prefix] = wanted
             result.append(Origination(prefix: prefix, announcement: wanted))
         }
