@@ -49,7 +49,6 @@ package struct AddressClaims: Sendable {
 
     package func addresses(of name: String) -> [IPAddress] { claims[name]?.addresses ?? [] }
 
-    /// Every address that is claimed, and every interface.
+    /// Every address that is claimed.
     package var addresses: some Sequence<IPAddress> { byAddress.keys }
-    package var interfaces: some Sequence<String> { byInterface.keys }
 }

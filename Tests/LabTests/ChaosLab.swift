@@ -10,14 +10,8 @@ import Testing
         let lab: Lab
         init() throws {
             lab = try BirdTests.pair()
-            try lab.addNamespace("pod")
+            try lab.addPod("pod", of: "node", "cali0", ["10.65.1.7/32"])
             try lab.addNamespace("far")
-            try lab.must("ip link add cali0 type veth peer name eth0 netns \(lab.name("pod"))", in: "node")
-            try lab.must("ip link set cali0 address ee:ee:ee:ee:ee:ee up", in: "node")
-            try lab.must("ip link set eth0 up", in: "pod")
-            try lab.must("ip addr add 10.65.1.7/32 dev eth0", in: "pod")
-            try lab.must("ip route add 169.254.1.1 dev eth0 scope link", in: "pod")
-            try lab.must("ip route add default via 169.254.1.1 dev eth0", in: "pod")
             try lab.link("node", "eth1", "far", "eth0")
             try lab.must("ip addr add 10.0.9.1/24 dev eth1", in: "node")
             try lab.must("ip addr add 10.0.9.2/24 dev eth0", in: "far")

@@ -24,12 +24,11 @@ final class TunnelLab {
         try lab.must("ip link set br0 up", in: "r")
         for node in 1...3 {
             try lab.addNamespace("n\(node)")
-            try lab.addNamespace("p\(node)")
             try lab.link("n\(node)", "eth0", "r", "n\(node)")
             try lab.must("ip addr add \(Self.address(node))/24 dev eth0", in: "n\(node)")
             try lab.must("ip addr add \(Self.address6(node))/64 dev eth0 nodad", in: "n\(node)")
             if node != 2 { try lab.must("ip link set n\(node) master br0", in: "r") }
-            try addPod(node)
+            try lab.addPod("p\(node)", of: "n\(node)", "cali0", ["\(Self.pod(node))/32", "\(Self.pod6(node))/128"])
         }
         for (device, subnet) in [("br0", 1), ("n2", 2)] {
             try lab.must("ip addr add 10.0.\(subnet).254/24 dev \(device)", in: "r")
@@ -43,19 +42,6 @@ final class TunnelLab {
         }
         try write(pool: pool, pool6: pool6, nodes: nodes, felix: felix)
         for node in 1...3 { try lab.startAgent("n\(node)", in: "n\(node)", arguments: ["--metrics", "", "--health", ""] + (node == dryRun ? ["--dry-run"] : [])) }
-    }
-
-    func addPod(_ node: Int) throws {
-        try lab.must("ip link add cali0 type veth peer name eth0 netns \(lab.name("p\(node)"))", in: "n\(node)")
-        try lab.must("ip link set cali0 address ee:ee:ee:ee:ee:ee", in: "n\(node)")
-        try lab.must("ip link set cali0 up", in: "n\(node)")
-        let pod = "p\(node)"
-        try lab.must("ip link set eth0 up mtu 1500", in: pod)
-        try lab.must("ip addr add \(Self.pod(node))/32 dev eth0", in: pod)
-        try lab.must("ip addr add \(Self.pod6(node))/128 dev eth0 nodad", in: pod)
-        try lab.must("ip route add 169.254.1.1 dev eth0 scope link", in: pod)
-        try lab.must("ip route add default via 169.254.1.1 dev eth0", in: pod)
-        try lab.must("ip -6 route add default via fe80::ecee:eeff:feee:eeee dev eth0", in: pod)
     }
 
     func write(pool: String, pool6: String, nodes: String, felix: String) throws {

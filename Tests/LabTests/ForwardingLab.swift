@@ -17,9 +17,7 @@ import Testing
         let scene = try Self.nodes()
         let lab = scene.lab
         // The pod of n1 comes up on n3 with the same addresses, while n1 has it still.
-        try lab.must("ip link add cali9 type veth peer name eth0 netns \(lab.name("r"))", in: "n3")
-        try lab.must("ip link set cali9 up", in: "n3")
-        try lab.must("ip link set eth0 up", in: "r")
+        try lab.link("n3", "cali9", "r", "eth0")
         let moving = "node: n3, interfaceName: cali9, ipNetworks: [\(TunnelLab.pod(1))/32, '\(TunnelLab.pod6(1))/128']"
         try lab.write("moving.yaml", Lab.object("WorkloadEndpoint", "moving", moving + ", routePriority: Elevated"))
         try lab.wait(10, "every node prefers n3") {
@@ -47,9 +45,8 @@ import Testing
     @Test func `live migration: a target has no route until its guest speaks, and a restart does not forget that it did`() throws {
         let scene = try Self.nodes()
         let lab = scene.lab
-        try lab.must("ip link add cali9 type veth peer name eth0 netns \(lab.name("r"))", in: "n3")
-        try lab.must("ip link set cali9 up", in: "n3")
-        try lab.must("ip link set eth0 up address 02:00:00:00:00:09", in: "r")
+        try lab.link("n3", "cali9", "r", "eth0")
+        try lab.must("ip link set eth0 address 02:00:00:00:00:09", in: "r")
         let moving = "node: n3, interfaceName: cali9, mac: '02:00:00:00:00:09', ipNetworks: [\(TunnelLab.pod(1))/32, '\(TunnelLab.pod6(1))/128']"
         try lab.write("moving.yaml", Lab.object("WorkloadEndpoint", "moving", moving + ", routePriority: Target"))
         try lab.wait(10, "it waits for its guest") { try lab.ctl("n3", "endpoints").text.contains("no ARP, RARP or neighbour advertisement of it yet") }

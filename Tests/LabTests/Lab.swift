@@ -73,6 +73,20 @@ final class Lab {
         try must("ip link set \(interfaceB) up", in: b)
     }
 
+    /// A pod as a CNI plugin makes it: a namespace with an interface whose other end is `interface` of the node, its addresses, and its way out by 169.254.1.1 and by
+    /// the node's link-local address.
+    func addPod(_ short: String, of node: String, _ interface: String, _ addresses: [String]) throws {
+        try addNamespace(short)
+        try must("ip link add \(interface) type veth peer name eth0 netns \(name(short))", in: node)
+        // Before it is up: its link-local address follows from it.
+        try must("ip link set \(interface) address ee:ee:ee:ee:ee:ee up", in: node)
+        try must("ip link set eth0 up", in: short)
+        for address in addresses { try must("ip addr add \(address) dev eth0\(address.contains(":") ? " nodad" : "")", in: short) }
+        try must("ip route add 169.254.1.1 dev eth0 scope link", in: short)
+        try must("ip route add default via 169.254.1.1 dev eth0", in: short)
+        try must("ip -6 route add default via fe80::ecee:eeff:feee:eeee dev eth0", in: short)
+    }
+
     /// Starts a process in a namespace; its output goes to a file of the lab's folder.
     @discardableResult
     func start(_ command: [String], in namespace: String, log: String) throws -> Process {

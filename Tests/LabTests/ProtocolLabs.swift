@@ -239,13 +239,7 @@ import Testing
         let lab = try BirdTests.pair()
         // Proxy ARP answers for the pods' gateway where there is a way out.
         try lab.must("ip route add default via 10.0.0.2", in: "node")
-        try lab.addNamespace("pod")
-        try lab.must("ip link add cali1 type veth peer name eth0 netns \(lab.name("pod"))", in: "node")
-        try lab.must("ip link set cali1 up", in: "node")
-        try lab.must("ip link set eth0 up", in: "pod")
-        try lab.must("ip addr add 10.65.1.9/32 dev eth0", in: "pod")
-        try lab.must("ip route add 169.254.1.1 dev eth0 scope link", in: "pod")
-        try lab.must("ip route add default via 169.254.1.1 dev eth0", in: "pod")
+        try lab.addPod("pod", of: "node", "cali1", ["10.65.1.9/32"])
         let configuration = "localWorkloadPeeringIPV4: 169.254.9.9, serviceClusterIPs: [{cidr: 10.96.0.0/16}]"
         let endpoint =
             "apiVersion: projectcalico.org/v3\nkind: WorkloadEndpoint\nmetadata: {name: w, namespace: d, labels: {bgp: \"yes\"}}\nspec: {node: n, interfaceName: cali1, ipNetworks: [10.65.1.9/32]}\n---\n"
