@@ -51,6 +51,7 @@ extension KernelForwarding {
         let awaits = local.awaitsGuests
         guard awaits != hearsGuests else { return }
         hearsGuests = awaits
+        if awaits, let deafness { logger.error("a live migration's target waits", metadata: ["reason": "\(deafness)"]) }
         do throws(SystemError) { try guests?.listen(awaits) } catch {
             deafness = "no guest can be heard: \(error)"
             logger.error("cannot listen for guests", metadata: ["reason": "\(error)"])

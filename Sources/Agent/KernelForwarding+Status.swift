@@ -9,6 +9,7 @@ extension KernelForwarding {
         status.routesWanted = delta.desiredCount
         status.routesInKernel = delta.kernelCount
         status.problems += tunnels.problems
+        if let deafness, local.awaitsGuests { status.problems.append("a live migration's target waits: \(deafness)") }
         status.routesHeld = breaker.held.count
         status.audits = auditCount
         status.resyncs = resyncs

@@ -80,6 +80,29 @@ import Testing
         }
     }
 
+    @Test func `live migration: without CAP_NET_RAW all else works, and a target is told to be waited for in vain`() throws {
+        let lab = try BirdTests.pair()
+        try lab.must("ip link add cali0 type veth peer name x0", in: "node")
+        try lab.must("ip link set cali0 up", in: "node")
+        func write(_ fields: String) throws {
+            try lab.write("r.yaml", BirdTests.node + Lab.object("WorkloadEndpoint", "p", "node: n, interfaceName: cali0, ipNetworks: [10.65.1.7/32]\(fields)"))
+        }
+        try write(", routePriority: Target")
+        try lab.start(
+            [
+                "setpriv", "--bounding-set", "-net_raw", "--inh-caps", "-net_raw", Lab.products + "/apusd", "agent", "--node", "n", "--resources", lab.folder + "/resources",
+                "--state-dir", lab.folder + "/state-n", "--socket", lab.folder + "/n.sock",
+            ], in: "node", log: "n.log")
+        try lab.wait(20, "status says why") {
+            let status = try lab.ctl("n", "status")
+            return status.status == 1 && status.text.contains("a live migration's target waits: no guest can be heard:") && status.text.contains("it needs CAP_NET_RAW")
+        }
+        #expect(lab.log("n.log").contains("a live migration's target waits"))
+        #expect(try BirdTests.routes(lab).contains("blackhole 10.65.1.0/26") && !BirdTests.routes(lab).contains("10.65.1.7"))
+        try write("")
+        try lab.wait(10, "an ordinary endpoint is as ever") { try BirdTests.routes(lab).contains("10.65.1.7 dev cali0") && lab.ctl("n", "status").status == 0 }
+    }
+
     @Test(arguments: ["ip", "ip6"]) func `tracked connections of an address that moved to another interface are forgotten, and no others`(family: String) throws {
         let is4 = family == "ip"
         let (pod, other, target, node) =
