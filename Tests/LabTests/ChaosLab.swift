@@ -4,8 +4,11 @@ import Testing
 /// Everything that somebody else can do to the kernel's routes at once, on the machine's kernel.
 @Suite(.serialized) struct ChaosLab {
     static let routeCount = 2000
+    static let routeCount6 = 500
+    static let learned = (0..<routeCount).map { "10.\(128 + $0 / 256).\($0 % 256).0/24" }
+    static let learned6 = (1...routeCount6).map { "fd00:8:\(String($0, radix: 16))::/64" }
 
-    /// A node with a pod and 2,000 routes of a peer; on a second link, which nothing happens to, a host that the pod pings all the time.
+    /// A node with a pod, 2,000 IPv4 and 500 IPv6 routes of a peer; on a second link, which nothing happens to, a host that the pod pings all the time.
     final class Scene {
         let lab: Lab
         init() throws {
@@ -20,18 +23,20 @@ import Testing
             let pod = Lab.object("WorkloadEndpoint", "p", "node: n, interfaceName: cali0, ipNetworks: [10.65.1.7/32]")
             try lab.write("r.yaml", BirdTests.node + pod + Lab.object("BGPPeer", "p", "peerIP: 10.0.0.2, asNumber: 64512, holdTime: 90s"))
             try lab.startAgent("n", in: "node")
-            let statics = (0..<ChaosLab.routeCount).map { "route 10.\(128 + $0 / 256).\($0 % 256).0/24 blackhole;" }.joined(separator: "\n")
-            try BirdTests.startBird(lab, "local 10.0.0.2 as 64512; neighbor 10.0.0.1 as 64512;", statics: statics + "\nroute fd00:70::/64 blackhole;")
+            let statics = (ChaosLab.learned + ChaosLab.learned6).map { "route \($0) blackhole;" }.joined(separator: "\n")
+            try BirdTests.startBird(lab, "local 10.0.0.2 as 64512; neighbor 10.0.0.1 as 64512;", statics: statics)
             try lab.wait(30, "all routes are there", until: isAsDesired)
         }
 
         /// The kernel has exactly what is wanted, by the kernel's own word and by the agent's.
         func isAsDesired() throws -> Bool {
             let routes = try lab.must("ip route show proto 73", in: "node").split(separator: "\n")
+            let routes6 = try lab.must("ip -6 route show proto 73", in: "node").split(separator: "\n")
             let learned = routes.count { $0.contains("via 10.0.0.2 dev eth0 metric 1024 onlink") }
+            let learned6 = routes6.count { $0.hasPrefix("fd00:8:") && $0.contains("via fd00::2 dev eth0 metric 1024 onlink") }
             return try learned == ChaosLab.routeCount && routes.count == ChaosLab.routeCount + 2 && routes.contains { $0.contains("10.65.1.7 dev cali0") }
-                && routes.contains { $0.contains("blackhole 10.65.1.0/26") } && lab.must("ip -6 route show fd00:70::/64 proto 73", in: "node").contains("via fd00::2")
-                && lab.ctl("n", "status").text.contains(" 0 missing")
+                && routes.contains { $0.contains("blackhole 10.65.1.0/26") } && learned6 == ChaosLab.routeCount6 && routes6.count == ChaosLab.routeCount6 + 1
+                && routes6.contains { $0.contains("blackhole fd00:65:1::/122") } && lab.ctl("n", "status").text.contains(" 0 missing")
         }
 
         /// Runs a disturbance while the pod pings the far host; answers how long after it the kernel was as desired again, and the pings lost.
@@ -77,24 +82,31 @@ import Testing
             report.append("\(what): as desired after \((result.seconds * 1000).rounded() / 1000) s, \(result.lost) pings lost")
             if !mayLose { #expect(result.lost == 0, "\(what)") }
         }
-        let learned = (0..<Self.routeCount).map { "10.\(128 + $0 / 256).\($0 % 256).0/24" }
+        let learned = Self.learned
+        let learned6 = Self.learned6
 
         note(
             "all our routes deleted, the pod's too",
             try scene.disturb("deletion") {
-                try scene.batch(learned.map { "route del \($0)" } + ["route del 10.65.1.7", "route del blackhole 10.65.1.0/26"])
-                try lab.must("ip -6 route del fd00:70::/64", in: "node")
+                try scene.batch((learned + learned6).map { "route del \($0)" } + ["route del 10.65.1.7", "route del blackhole 10.65.1.0/26"])
+                try lab.must("ip -6 route del blackhole fd00:65:1::/122", in: "node")
             }, mayLose: true)
-        note("the learned ones deleted one by one", try scene.disturb("deletion") { try scene.batch(learned.map { "route del \($0)" }) })
+        note("the learned ones deleted one by one", try scene.disturb("deletion") { try scene.batch((learned + learned6).map { "route del \($0)" }) })
         note(
             "half of them altered",
-            try scene.disturb("alteration") { try scene.batch(learned.prefix(1000).map { "route replace \($0) via 10.0.0.77 dev eth0 proto 73 metric 1024 onlink" }) })
-        // A foreign route in our place is not fought: 100 of ours are missing until it goes.
+            try scene.disturb("alteration") {
+                try scene.batch(learned.prefix(1000).map { "route replace \($0) via 10.0.0.77 dev eth0 proto 73 metric 1024 onlink" })
+                try scene.batch(learned6.prefix(250).map { "route replace \($0) via fd00::77 dev eth0 proto 73 metric 1024 onlink" })
+            })
+        // A foreign route in our place is not fought: 150 of ours are missing until it goes.
         try scene.batch(learned.prefix(100).map { "route replace \($0) via 10.0.0.88 dev eth0 proto static metric 1024 onlink" })
-        try lab.wait(10, "the agent says so") { try lab.ctl("n", "status").text.contains(" 100 missing") }
+        try scene.batch(learned6.prefix(50).map { "route replace \($0) via fd00::88 dev eth0 proto static metric 1024 onlink" })
+        try lab.wait(10, "the agent says so") { try lab.ctl("n", "status").text.contains(" 150 missing") }
         #expect(try scene.foreignCount() == 100)
-        #expect(try lab.ctl("n", "fib", "10.128.7.0/24").text.contains("a route of protocol 4 is in the way"))
-        note("foreign routes in our place taken away", try scene.disturb("foreign routes") { try scene.batch(learned.prefix(100).map { "route del \($0) proto static" }) })
+        for prefix in ["10.128.7.0/24", learned6[7]] { #expect(try lab.ctl("n", "fib", prefix).text.contains("a route of protocol 4 is in the way")) }
+        note(
+            "foreign routes in our place taken away",
+            try scene.disturb("foreign routes") { try scene.batch((learned.prefix(100) + learned6.prefix(50)).map { "route del \($0) proto static" }) })
 
         let foreign = (0..<50000).map { "100.\(64 + $0 / 65536).\($0 / 256 % 256).\($0 % 256)/32 via 10.0.0.9 dev eth0 proto static onlink" }
         note("50,000 foreign routes added", try scene.disturb("a flood") { try scene.batch(foreign.map { "route add \($0)" }) })
@@ -105,7 +117,7 @@ import Testing
         try lab.signalAgent("n", SIGSTOP)
         let overflow = try scene.disturb("an overflow") {
             try scene.batch(foreign.map { "route del \($0)" })
-            try scene.batch(learned.prefix(200).map { "route del \($0)" })
+            try scene.batch((learned.prefix(200) + learned6.prefix(100)).map { "route del \($0)" })
             try scene.batch(foreign.map { "route add \($0)" })
             try scene.batch(foreign.map { "route change \($0.replacingOccurrences(of: "10.0.0.9", with: "10.0.0.8"))" })
             try lab.signalAgent("n", SIGCONT)
