@@ -24,56 +24,28 @@ enum MetricsServer {
         guard let colon = address.lastIndex(of: ":"), let port = UInt16(address[address.index(after: colon)...]),
             let host = IPAddress(String(address[..<colon].filter { $0 != "[" && $0 != "]" }))
         else { throw StartError("\(flag): \"\(address)\" is not ADDRESS:PORT, such as 127.0.0.1:9091") }
-        let box: ListenerBox
+        let listener: TCPListener
         do throws(SystemError) {
-            box = ListenerBox(try TCPListener(on: SocketAddress(host, port: port)))
+            listener = try TCPListener(on: SocketAddress(host, port: port))
         } catch {
             throw StartError("\(flag) \(address): \(errorText(error.code))")
         }
-        let clients = Counter()
-        startEdgeThread {
-            while true {
-                guard let stream = box.listener.acceptStream() else { continue }
-                guard clients.add(1) <= maximumClients else {
-                    clients.add(-1)
-                    continue
-                }
-                let owned = StreamBox(stream)
-                startEdgeThread {
-                    owned.serve(mailbox)
-                    clients.add(-1)
-                }
-            }
-        }
-    }
-
-    private final class ListenerBox: Sendable {
-        let listener: TCPListener
-        init(_ listener: consuming TCPListener) { self.listener = listener }
-    }
-
-    /// Owned by one thread after another, never by two.
-    private final class StreamBox: @unchecked Sendable {
-        private var stream: LineStream
-        init(_ stream: consuming LineStream) { self.stream = stream }
-
-        func serve(_ mailbox: Mailbox<LoopMessage>) {
-            guard let request = readLine() else { return }
+        LineServer.start(listener, maximumClients: maximumClients) { stream in
+            guard let request = readLine(&stream) else { return }
             // The fields say nothing that these pages depend on; they are read, because closing on unread octets would reset the connection.
             var fields = 0
-            while let field = readLine(), !field.isEmpty {
+            while let field = readLine(&stream), !field.isEmpty {
                 fields += 1
                 guard fields <= maximumFields else { return }
             }
-            let answer = MetricsServer.answer(request) { mailbox.ask(milliseconds: 2000) { .metrics($0) } }
-            _ = stream.write(answer)
+            _ = stream.write(answer(request) { mailbox.ask(milliseconds: 2000) { .metrics($0) } })
         }
+    }
 
-        private func readLine() -> String? {
-            guard var line = stream.readLine(milliseconds: patience, limit: maximumLine) else { return nil }
-            if line.last == UInt8(ascii: "\r") { line.removeLast() }
-            return String(decoding: line, as: UTF8.self)
-        }
+    private static func readLine(_ stream: inout LineStream) -> String? {
+        guard var line = stream.readLine(milliseconds: patience, limit: maximumLine) else { return nil }
+        if line.last == UInt8(ascii: "\r") { line.removeLast() }
+        return String(decoding: line, as: UTF8.self)
     }
 
     /// The whole response to a request line; `snapshot` asks the routing loop, nil where it does not answer in time.

@@ -223,6 +223,12 @@ final class RoutingLoop {
         for _ in 0..<64 {
             guard let accepted = transport.accept(token) else { return }
             let address = accepted.peer.address
+            if transport.isFull {
+                if transport.noteRefusal(now: now), let problem = transport.refusalProblem(now: now) {
+                    logger.error("connection refused", metadata: ["address": "\(address)", "reason": "\(problem)"])
+                }
+                continue
+            }
             guard let peer = peering.peer(for: address, &speaker, now: now) else {
                 logger.debug("connection from an address that is no peer", metadata: ["address": "\(address)"])
                 continue

@@ -84,7 +84,7 @@ struct StatusBuilder {
             prefixesIPv4: rib.prefixes[0], prefixesIPv6: rib.prefixes[1], pathsIPv4: rib.paths[0], pathsIPv6: rib.paths[1],
             attributeSets: loop.speaker.rib.attributes.count, updateGroups: loop.speaker.rib.groups.count { $0 != nil }, routesWanted: 0,
             routesInKernel: 0, routesMissing: 0, routesRepaired: 0, ownPrefixes: [],
-            problems: loop.peering.loaded.resources.problems.map(\.description) + loop.peering.alarms,
+            problems: loop.peering.loaded.resources.problems.map(\.description) + loop.peering.alarms + [loop.transport.refusalProblem(now: loop.now)].compactMap { $0 },
             peersHeldDown: loop.peering.held.map { HeldPeer(name: $0.planned.name, address: targetText($0.planned.target), reason: $0.reason) },
             isHealthy: false)
         status.load = load(snapshots)

@@ -15,39 +15,11 @@ enum StatusServer {
         } catch {
             throw StartError("--socket \(path): \(errorText(error.code)); is another apusd running, and does the folder exist?")
         }
-        let box = ListenerBox(listener)
-        let clients = Counter()
-        startEdgeThread {
-            while true {
-                guard let stream = box.listener.accept() else { continue }
-                guard clients.add(1) <= maximumClients else {
-                    clients.add(-1)
-                    continue
-                }
-                let owned = StreamBox(stream)
-                startEdgeThread {
-                    owned.serve(mailbox)
-                    clients.add(-1)
-                }
-            }
-        }
-    }
-
-    private final class ListenerBox: Sendable {
-        let listener: UnixListener
-        init(_ listener: consuming UnixListener) { self.listener = listener }
-    }
-
-    /// Owned by one thread after another, never by two.
-    private final class StreamBox: @unchecked Sendable {
-        private var stream: LineStream
-        init(_ stream: consuming LineStream) { self.stream = stream }
-
-        func serve(_ mailbox: Mailbox<LoopMessage>) {
+        LineServer.start(listener, maximumClients: maximumClients) { stream in
             while let line = stream.readLine(milliseconds: 60000, limit: StatusCodec.maximumRequest) {
                 var answer = StatusAnswer()
                 if let request = StatusCodec.request(line) {
-                    if let given = mailbox.ask(milliseconds: StatusServer.answerTimeout, { .question(request, $0) }) {
+                    if let given = mailbox.ask(milliseconds: answerTimeout, { .question(request, $0) }) {
                         answer = given
                     } else {
                         answer.error = "the daemon did not answer in time"

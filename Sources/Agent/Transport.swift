@@ -30,7 +30,33 @@ final class Transport {
         }
     }
 
-    init() throws(SystemError) { poller = try Poller() }
+    /// Connections at most: descriptors are left for files, the kernel and the operator.
+    let maximumConnections: Int
+    private static let reservedDescriptors = 64
+    var isFull: Bool { connections.count >= maximumConnections }
+    /// Connections that were closed at once because there were so many.
+    private(set) var refusals = 0
+    private var refusedAt: Instant?
+    private static let refusalMemory = Duration.seconds(60)
+
+    /// Answers whether it is the first one for a minute.
+    func noteRefusal(now: Instant) -> Bool {
+        let isFirst = refusalProblem(now: now) == nil
+        refusals += 1
+        refusedAt = now
+        return isFirst
+    }
+
+    /// What the operator is told for a minute after a refusal.
+    func refusalProblem(now: Instant) -> String? {
+        guard let refusedAt, now - refusedAt < Transport.refusalMemory else { return nil }
+        return "no more than \(maximumConnections) connections: \(refusals) were closed at once; the limit of open files (LimitNOFILE, ulimit -n) must be higher"
+    }
+
+    init() throws(SystemError) {
+        poller = try Poller()
+        maximumConnections = max(16, OpenFiles.raiseLimit() - Transport.reservedDescriptors)
+    }
 
     // MARK: Listening
 

@@ -17,3 +17,6 @@ package func startEdgeThread(_ body: @escaping @Sendable () -> Void) {
         }, box.toOpaque())
     if failed != 0 { box.release() } else { pthread_detach(thread) }
 }
+
+/// Lets an edge thread sleep.
+package func pauseThread(milliseconds: UInt32) { usleep(milliseconds * 1000) }

@@ -186,7 +186,7 @@ package struct AcceptedConnection: ~Copyable {
 }
 
 /// A listening TCP socket of one family.
-package struct TCPListener: ~Copyable {
+package struct TCPListener: LineListener, ~Copyable {
     private let descriptor: FileDescriptor
     package let address: SocketAddress
 
@@ -238,7 +238,6 @@ package struct TCPListener: ~Copyable {
         return AcceptedConnection(socket: TCPSocket(accepted: owned, family: address.address.family), peer: peer)
     }
 
-    /// Waits for a client of a text protocol; nil on an error that passes. For edge threads, never for the routing thread.
     package func acceptStream() -> LineStream? {
         guard waitReadable(descriptor.raw, milliseconds: -1) else { return nil }
         return try? LineStream(accepted: Glibc.accept(descriptor.raw, nil, nil))

@@ -78,8 +78,14 @@ package struct LineStream: ~Copyable {
     }
 }
 
+/// Where clients of a line protocol come from.
+package protocol LineListener: ~Copyable, Sendable {
+    /// Waits for a client; nil on an error that passes. For edge threads, never for the routing thread.
+    func acceptStream() -> LineStream?
+}
+
 /// A listening unix socket. The file is replaced where it is left over from a dead process, and removed at the end.
-package struct UnixListener: ~Copyable, Sendable {
+package struct UnixListener: LineListener, ~Copyable {
     private let descriptor: FileDescriptor
     private let path: String
 
@@ -102,8 +108,7 @@ package struct UnixListener: ~Copyable, Sendable {
 
     deinit { unlink(path) }
 
-    /// Waits for a client; nil on an error that passes.
-    package func accept() -> LineStream? {
+    package func acceptStream() -> LineStream? {
         try? LineStream(accepted: Glibc.accept(descriptor.raw, nil, nil))
     }
 }

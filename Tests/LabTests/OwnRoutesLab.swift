@@ -42,6 +42,11 @@ import Testing
         try lab.must("ip \(family.flag) route add blackhole \(family.block(65, 5)) proto static metric 1024", in: "node")
         try lab.write("r.yaml", fixed + affinity(65, 7, "pending"))
         try lab.start(["ip", family.flag, "monitor", "route"], in: "node", log: "kernel.txt")
+        let probe = family.flag == "-4" ? "192.0.2.1" : "2001:db8::1"
+        try lab.wait(20, "the monitor hears") {
+            for verb in ["add", "del"] { try lab.must("ip \(family.flag) route \(verb) blackhole \(probe)", in: "node") }
+            return lab.log("kernel.txt").contains(probe)
+        }
         try lab.startAgent("n", in: "node")
         try BirdTests.startBird(lab, "local 10.0.0.2 as 64512; neighbor 10.0.0.1 as 64512;", statics: "")
         func announced() throws -> String { try BirdTests.bird(lab, "show route protocol n") }

@@ -123,6 +123,48 @@ import Testing
         try lab.wait(20, "now the second one is up") { try lab.ctl("n", "peer", "10.0.0.4").status == 0 }
     }
 
+    @Test func `more clients than there are descriptors for are closed at once, and the operator is answered and told`() throws {
+        let lab = try Self.pair()
+        for last in 3...62 { try lab.must("ip addr add 10.0.0.\(last)/24 dev eth0", in: "peer") }
+        try lab.write("r.yaml", BirdTests.node + Lab.object("BGPPeer", "range", "listenRange: 10.0.0.0/24, asNumber: 64512, maxDynamicPeers: 100"))
+        let daemon = try lab.start(
+            [
+                "prlimit", "--nofile=16:96", Lab.products + "/apusd", "reflector", "--node", "n", "--resources", lab.folder + "/resources", "--state-dir", lab.folder + "/state-n",
+                "--socket", lab.folder + "/n.sock",
+            ], in: "node", log: "n.log")
+        try lab.wait(20, "it listens") { try lab.ctl("n", "peers").status == 0 }
+        // The soft limit of 16 was raised to the hard one of 96, of which 64 are kept back.
+        let code = """
+            import socket,time
+            held=[]
+            for last in range(3,63):
+                s=socket.create_connection(("10.0.0.1",179),5,("10.0.0.%d"%last,0)); s.setblocking(False); held.append(s)
+            time.sleep(1)
+            def is_open(s):
+                try: return s.recv(4096)!=b""
+                except BlockingIOError: return True
+                except OSError: return False
+            print("open",sum(map(is_open,held)),flush=True)
+            time.sleep(60)
+            """
+        try code.write(toFile: lab.folder + "/many.py", atomically: true, encoding: .utf8)
+        try lab.start(["python3", lab.folder + "/many.py"], in: "peer", log: "many.txt")
+        try lab.wait(20, "32 stay") { lab.log("many.txt").contains("open 32\n") }
+        let status = try lab.ctl("n", "status")
+        #expect(status.status == 1 && status.text.contains("no more than 32 connections: 28 were closed at once; the limit of open files"), "\(status.text)")
+        #expect(lab.log("n.log").split(separator: "\n").count { $0.contains("no more than 32 connections") } == 1)
+        /// Clock ticks that the daemon has used.
+        func ticks() throws -> Int {
+            let text = try String(contentsOfFile: "/proc/\(daemon.processIdentifier)/stat", encoding: .utf8)
+            let fields = (text.split(separator: ")").last ?? "").split(separator: " ")
+            return (Int(fields[11]) ?? 0) + (Int(fields[12]) ?? 0)
+        }
+        let before = try ticks()
+        // A span under test: it has nothing to do in it.
+        Thread.sleep(forTimeInterval: 1)
+        #expect(try ticks() - before < 50, "it turns round and round")
+    }
+
     /// Two agents that are peers of each other, with a secret each.
     private static func twoAgents(_ peerFields: String) throws -> Lab {
         let lab = try Self.pair()

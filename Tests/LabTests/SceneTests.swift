@@ -174,6 +174,8 @@ import Testing
         try lab.write("r.yaml", BirdTests.node + peer + own)
         try lab.start(["tcpdump", "-l", "-n", "-v", "-i", "eth0", "tcp port 179 and src 10.0.0.1"], in: "node", log: "wire.txt")
         try lab.start(["ip", "-4", "-ts", "monitor", "route"], in: "node", log: "kernel.txt")
+        // On a busy machine it may need longer than all that it is to see.
+        try lab.wait(20, "tcpdump listens") { lab.log("wire.txt").contains("listening on") }
         try lab.startAgent("n", in: "node")
         try BirdTests.startBird(lab, "local 10.0.0.2 as 64512; neighbor 10.0.0.1 as 64512;", statics: "")
         try lab.wait(30, "the other block is announced") { try BirdTests.bird(lab, "show route").contains("10.65.1.0/26") }
