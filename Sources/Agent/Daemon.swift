@@ -66,7 +66,7 @@ struct Daemon {
             addresses = [node.ipv4?.address, node.ipv6?.address].compactMap { $0 } + configuration.localWorkloadPeering.compactMap { $0 }
         }
         do throws(SystemError) {
-            let transport = try Transport()
+            let transport = try Transport(openFiles: OpenFiles.raiseLimit())
             var opened = 0
             for address in addresses {
                 do throws(SystemError) {

@@ -353,7 +353,7 @@ final class KernelForwarding: ForwardingPlane {
         }
         for prefix in local.takeChanged() { takeOwn(prefix, speaker) }
         // What an order to drop next hops changes need not be written.
-        while inFlight.count < KernelForwarding.maximumInFlight, !needsDump || inFlight.isEmpty, !inFlight.contains([]) {
+        while inFlight.count < KernelForwarding.maximumInFlight, !needsDump || inFlight.isEmpty, !inFlight.contains(where: \.isEmpty) {
             let batch = delta.plan(budget: KernelForwarding.batchLimit, now: now)
             if batch.isEmpty { break }
             let namesGroups = batch.ways.contains { $0.nextHops.count > 1 }

@@ -110,6 +110,7 @@ final class RoutingLoop {
         timed(.export) { if speaker.export(replayBudget: RoutingLoop.replayBudget, now: now) { hasMoreWork = true } }
         timed(.write) { write() }
         noteKeepalives()
+        leaveStart()
         giveMemoryBack()
         timed(.reconcile) { if plane.reconcile(&speaker, now: now, breathe: { breathe(&$0) }) { hasMoreWork = true } }
         timed(.control) { control() }
@@ -117,12 +118,16 @@ final class RoutingLoop {
         if speaker.rib.dirtyCount > 0 || speaker.rib.hasExportWork(now: now) || speaker.hasActions { hasMoreWork = true }
     }
 
+    /// Once, when own routes are in the kernel and nothing waits.
+    private func leaveStart() {
+        guard !hasLeftStart, !plane.isStarting, !hasMoreWork else { return }
+        hasLeftStart = true
+        ProcessMemory.leaveStart()
+    }
+    private var hasLeftStart = false
+
     /// After a table shrank to less than half, once nothing waits any more.
     private func giveMemoryBack() {
-        if !hasLeftStart, !plane.isStarting, !hasMoreWork {
-            hasLeftStart = true
-            ProcessMemory.leaveStart()
-        }
         let count = speaker.rib.tables[0].pathCount + speaker.rib.tables[1].pathCount
         pathPeak = max(pathPeak, count)
         guard count < pathPeak / 2, pathPeak > RoutingLoop.memoryThreshold, speaker.rib.dirtyCount == 0, !speaker.rib.hasExportWork(now: now) else { return }
@@ -130,7 +135,6 @@ final class RoutingLoop {
         ProcessMemory.giveBack()
     }
     private var pathPeak = 0
-    private var hasLeftStart = false
     private static let memoryThreshold = 50_000
 
     private func noteKeepalives() {

@@ -53,9 +53,10 @@ final class Transport {
         return "no more than \(maximumConnections) connections: \(refusals) were closed at once; the limit of open files (LimitNOFILE, ulimit -n) must be higher"
     }
 
-    init() throws(SystemError) {
+    /// `openFiles`: descriptors that this process may have.
+    init(openFiles: Int) throws(SystemError) {
         poller = try Poller()
-        maximumConnections = max(16, OpenFiles.raiseLimit() - Transport.reservedDescriptors)
+        maximumConnections = max(16, openFiles - Transport.reservedDescriptors)
     }
 
     // MARK: Listening

@@ -102,7 +102,7 @@ extension DeltaTracker {
                 families[operation.entry.prefix.family.index].states[Int(operation.place.slot)].isInFlight = true
             }
         }
-        for operation in places where operation.value.isPresent { batchNumbers[Int(operation.value.way - 1)] = 0 }
+        for place in places { batchNumbers[Int(place.value.way - 1)] = 0 }
         plannedBatches.append(places)
         return batch
     }
@@ -145,8 +145,8 @@ extension DeltaTracker {
     /// What the kernel answered to the oldest batch of `plan`. A batch without operations is not acknowledged.
     package mutating func acknowledge(_ batch: FIBBatch, _ failed: [FIBFailure], now: Instant) {
         if batch.isEmpty { return }
-        var errors: [Int: Int32] = [:]
-        for failure in failed { errors[failure.index] = failure.error }
+        var refusals: [Int: FIBFailure] = [:]
+        for failure in failed { refusals[failure.index] = failure }
         precondition(plannedBatches.first?.count == batch.count, "batches are acknowledged in the order of their plans")
         let places = plannedBatches.removeFirst()
         for position in places.indices { families[batch.entries[position].prefix.family.index].states[Int(places[position].slot)].isInFlight = false }
@@ -155,21 +155,19 @@ extension DeltaTracker {
         for position in places.indices {
             let entry = batch.entries[position]
             let (slot, value) = (Int(places[position].slot), places[position].value)
-            let error = errors.isEmpty ? nil : errors[position]
-            let isAbsent = error == KernelError.noEntry || error == KernelError.noSuchProcess
+            let refusal = refusals.isEmpty ? nil : refusals[position]
             switch entry.action {
             // It was gone: add it with the next batch.
-            case .replace where isAbsent: kernelLost(entry.prefix, metric: metric(value), table: table(value))
-            case .add, .replace: if error == nil { written(entry.prefix, slot, value) }
+            case .replace where refusal?.saysAbsent ?? false: kernelLost(entry.prefix, metric: metric(value), table: table(value))
+            case .add, .replace: if refusal == nil { written(entry.prefix, slot, value) }
             // Deleting what is absent is success.
-            case .delete: if error == nil || isAbsent { deleted(entry.prefix, slot, value) }
+            case .delete: if refusal?.saysAbsent ?? true { deleted(entry.prefix, slot, value) }
             }
         }
         // Of several operations on one prefix those that succeeded must not hide the one that failed.
         for failure in failed {
             let entry = batch.entries[failure.index]
-            let isAbsent = failure.error == KernelError.noEntry || failure.error == KernelError.noSuchProcess
-            if entry.action == .add || !isAbsent { fail(entry.prefix, .kernelError(failure.error), now) }
+            if entry.action == .add || !failure.saysAbsent { fail(entry.prefix, .kernelError(failure.error), now) }
         }
     }
 

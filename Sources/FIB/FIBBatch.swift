@@ -5,12 +5,12 @@ package import NetTypes
 /// The thread that plans batches and the one that writes them share what is in them. A way stands in a batch once, and an entry names it by its
 /// number, so that neither counts references route by route, at which the two would take each other's cache lines away; and what a way needs of the
 /// kernel (its next-hop objects) is looked up once per batch and way.
-package struct FIBBatch: RandomAccessCollection, ExpressibleByArrayLiteral, Sendable, Hashable {
-    package enum Action: UInt8, Sendable, Hashable {
+package struct FIBBatch: RandomAccessCollection, ExpressibleByArrayLiteral, Sendable {
+    package enum Action: UInt8, Sendable {
         case add, replace, delete
     }
 
-    package struct Entry: Sendable, Hashable {
+    package struct Entry: Sendable {
         package var prefix: Prefix
         /// Position in the batch's `ways`. Of a deletion only table and metric count.
         package var way: UInt32

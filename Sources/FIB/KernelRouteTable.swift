@@ -31,6 +31,8 @@ package struct FIBFailure: Sendable, Hashable {
     package var index: Int
     /// errno, positive.
     package var error: Int32
+    /// The kernel says that what was to be replaced or deleted is not there.
+    var saysAbsent: Bool { error == KernelError.noEntry || error == KernelError.noSuchProcess }
     package init(index: Int, error: Int32) {
         self.index = index
         self.error = error

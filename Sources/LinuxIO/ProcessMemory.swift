@@ -9,7 +9,7 @@ package enum ProcessMemory {
     package static func giveBack() { _ = apus_malloc_trim() }
 
     /// Once a program has started: the code that only the start needs, reading files and arguments, is no part of its memory any more. What is needed again comes back
-    /// from the page cache, 64 KB at a time.
+    /// from the page cache, piece by piece.
     package static func leaveStart() {
         _ = apus_malloc_trim()
         _ = apus_unmap_code()
