@@ -6,6 +6,8 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("MemberImportVisibility"),
+    // `@_lifetime`: views into storage are spans, which cannot outlive it.
+    .enableExperimentalFeature("Lifetimes"),
     .treatAllWarnings(as: .error),
     // A release sees across modules: the small functions of NetTypes and BGPMessages are inlined where prefixes are read one by one.
     .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),

@@ -119,9 +119,11 @@ enum Codec {
             step: { _ in
                 var sum = 0
                 for message in messages {
-                    guard let update = try? UpdateMessage(message: message.bytes) else { continue }
-                    var reader = ByteReader(update.nlri)
-                    while let prefix = NLRI.next(&reader, .ipv4) { sum &+= Int(prefix.length) }
+                    message.bytes.withUnsafeBytes { bytes in
+                        guard let update = try? UpdateMessage(message: bytes) else { return }
+                        var reader = ByteReader(update.nlri)
+                        while let prefix = NLRI.next(&reader, .ipv4) { sum &+= Int(prefix.length) }
+                    }
                 }
                 return sum
             })
@@ -206,11 +208,11 @@ enum Routing {
     }
 
     private static func pass(_ messages: [MessageBuffer], _ rib: inout RIB) -> Int {
-        for message in messages { _ = try? rib.receive(message.bytes, from: PeerIndex(rawValue: 1), families: .all) }
+        for message in messages { _ = try? message.bytes.withUnsafeBytes { try rib.receive($0, from: PeerIndex(rawValue: 1), families: .all) } }
         rib.decide(budget: .max)
         var deliveries: [Delivery] = []
         var done: [RIB.ReplayDone] = []
         rib.export(replayBudget: .max, now: .zero, &deliveries, &done)
-        return deliveries.reduce(0) { $0 + $1.buffer.bytes.count }
+        return deliveries.reduce(0) { $0 + $1.buffer.count }
     }
 }

@@ -35,7 +35,7 @@ final class Connection {
 
     func enqueue(_ buffer: MessageBuffer) {
         queue.append(buffer)
-        queuedBytes += buffer.bytes.count
+        queuedBytes += buffer.count
     }
 
     enum WriteResult { case done, blocked, failed }
@@ -43,18 +43,11 @@ final class Connection {
     /// Writes what the socket takes, at most `budget` octets.
     func write(budget: Int) -> WriteResult {
         var left = budget
-        var pieces: [UnsafeRawBufferPointer] = []
         while head < queue.count {
             guard left > 0 else { return .blocked }
-            pieces.removeAll(keepingCapacity: true)
-            var total = 0
-            for index in head..<min(queue.count, head + 64) {
-                let bytes = queue[index].bytes
-                let piece = index == head ? UnsafeRawBufferPointer(rebasing: bytes[offset...]) : bytes
-                pieces.append(piece)
-                total += piece.count
-            }
-            switch socket.write(pieces) {
+            let buffers = queue[head..<min(queue.count, head + TCPSocket.buffersInOneWrite)]
+            let total = buffers.reduce(-offset) { $0 + $1.count }
+            switch socket.write(buffers, skipping: offset) {
             case .done(let count):
                 advance(count)
                 left -= count
@@ -70,7 +63,7 @@ final class Connection {
         queuedBytes -= count
         var count = count
         while count > 0 {
-            let rest = queue[head].bytes.count - offset
+            let rest = queue[head].count - offset
             if count < rest {
                 offset += count
                 return

@@ -240,7 +240,7 @@ final class RoutingLoop {
             guard !plane.isStarting, speaker.admitsIncoming(peer, now: now) else {
                 // RFC 4271 6.8: a second connection beside a session that is up is told why it goes.
                 if speaker.snapshot(peer)?.session != nil {
-                    _ = accepted.socket.write([MessageBuffer(NotificationMessage.connectionCollision.encoded()).bytes])
+                    _ = accepted.socket.write(NotificationMessage.connectionCollision.encoded().span.bytes)
                 }
                 carryOutActions()
                 continue

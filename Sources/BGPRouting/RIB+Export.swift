@@ -195,13 +195,13 @@ extension RIB {
         var run: [Delivery] = []
         var size = 0
         for delivery in separate {
-            if size + delivery.buffer.bytes.count > RIB.joinedOctets || run.count == RIB.joinedSources {
+            if size + delivery.buffer.count > RIB.joinedOctets || run.count == RIB.joinedSources {
                 join(run, group, &deliveries)
                 run = []
                 size = 0
             }
             run.append(delivery)
-            size += delivery.buffer.bytes.count
+            size += delivery.buffer.count
         }
         join(run, group, &deliveries)
     }

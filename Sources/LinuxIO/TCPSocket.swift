@@ -148,14 +148,34 @@ package struct TCPSocket: ~Copyable {
         return errno == EAGAIN || errno == EINTR ? .wouldBlock : .failed(errno)
     }
 
-    /// Writes a gathered list of pieces, at most 64 of them.
-    package func write(_ pieces: [UnsafeRawBufferPointer]) -> IOOutcome {
-        let count = withUnsafeTemporaryAllocation(of: iovec.self, capacity: 64) { vectors in
-            for (i, piece) in pieces.prefix(64).enumerated() {
-                vectors[i] = iovec(iov_base: UnsafeMutableRawPointer(mutating: piece.baseAddress), iov_len: piece.count)
+    /// Writes one piece.
+    package func write(_ bytes: RawSpan) -> IOOutcome {
+        TCPSocket.outcome(bytes.withUnsafeBytes { send(descriptor.raw, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)) })
+    }
+
+    /// Buffers that one call of `write` takes at most.
+    package static let buffersInOneWrite = 64
+
+    /// Writes the first buffers with one system call, without the first `offset` octets.
+    package func write(_ buffers: ArraySlice<MessageBuffer>, skipping offset: Int) -> IOOutcome {
+        let buffers = buffers.prefix(TCPSocket.buffersInOneWrite)
+        // Addresses leave the closure that lends them, but not this function: a buffer's bytes do not move, and the buffers live until it returns.
+        return withExtendedLifetime(buffers) {
+            withUnsafeTemporaryAllocation(of: iovec.self, capacity: TCPSocket.buffersInOneWrite) { vectors in
+                var skipped = offset
+                for (index, buffer) in buffers.enumerated() {
+                    let piece = buffer.bytes.extracting(skipped..<buffer.count)
+                    skipped = 0
+                    vectors.initializeElement(
+                        at: index,
+                        to: piece.withUnsafeBytes { iovec(iov_base: UnsafeMutableRawPointer(mutating: $0.baseAddress), iov_len: $0.count) })
+                }
+                return TCPSocket.outcome(apus_writev(descriptor.raw, vectors.baseAddress, Int32(buffers.count)))
             }
-            return apus_writev(descriptor.raw, vectors.baseAddress, Int32(min(pieces.count, 64)))
         }
+    }
+
+    private static func outcome(_ count: Int) -> IOOutcome {
         if count >= 0 { return .done(count) }
         return errno == EAGAIN || errno == EINTR ? .wouldBlock : .failed(errno)
     }

@@ -132,7 +132,7 @@ package final class FloorReflector {
 
     private func write(_ session: Session, _ token: UInt64) {
         while let first = session.queue.first {
-            let outcome = first.withUnsafeBytes { session.socket.socket.write([$0.part(session.offset, $0.count - session.offset)]) }
+            let outcome = session.socket.socket.write(first.span.bytes.extracting(session.offset..<first.count))
             guard case .done(let count) = outcome else {
                 if outcome != .wouldBlock { session.isDone = true }
                 break

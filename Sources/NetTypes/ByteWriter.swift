@@ -17,6 +17,7 @@ package struct ByteWriter: Sendable {
     }
     package mutating func append(_ other: [UInt8]) { storage.append(contentsOf: other) }
     package mutating func append(_ other: UnsafeRawBufferPointer) { storage.append(contentsOf: other) }
+    package mutating func append(_ other: RawSpan) { other.withUnsafeBytes { storage.append(contentsOf: $0) } }
     package mutating func append(_ address: IPAddress) {
         if address.family == .ipv4 {
             u32(address.v4)

@@ -1,19 +1,4 @@
-import NetTypes
-
-/// Whole BGP messages, encoded once and queued to every receiver by reference.
-///
-/// The bytes have a fixed address, so that many buffers can be written with one system call. Immutable, hence safe to share.
-package final class MessageBuffer: @unchecked Sendable {
-    package let bytes: UnsafeRawBufferPointer
-
-    package init(_ source: [UInt8]) {
-        let storage = UnsafeMutableRawBufferPointer.allocate(byteCount: source.count, alignment: 1)
-        storage.copyBytes(from: source)
-        bytes = UnsafeRawBufferPointer(storage)
-    }
-
-    deinit { bytes.deallocate() }
-}
+package import NetTypes
 
 /// A buffer and who gets it.
 package struct Delivery: Sendable {
