@@ -97,7 +97,7 @@ let package = Package(
         .testTarget(
             name: "FuzzTests", dependencies: ["BFD", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "NetTypes"], exclude: ["Corpus"],
             swiftSettings: strict),
-        tests("LinuxIOTests", ["LinuxIO"]),
+        tests("LinuxIOTests", ["LinuxIO", "NetTypes"]),
         tests("LoadGeneratorTests", ["LoadGenerator", "BGPMessages", "NetTypes"]),
         tests("FIBTests", ["FIB", "NetTypes"]),
         tests("DigestsTests", ["Digests"]),

@@ -160,6 +160,7 @@ final class Peering {
             applyPeer(planned, address, template.options, &speaker, transport, now)
             entries[address]?.link = name
         }
+        secureHandshakes(transport)
     }
     private var linkLocalAddresses: [String: IPAddress] = [:]
 
@@ -344,7 +345,16 @@ final class Peering {
             entries[address]?.removeAt = now + Peering.removalGrace
             revision += 1
         }
+        secureHandshakes(transport)
         handleTimeouts(&speaker, now: now)
+    }
+
+    /// GTSM holds for the handshake too: the listeners' TTL follows the peers and ranges that ask for it.
+    private func secureHandshakes(_ transport: Transport) {
+        var families: AddressFamilySet = []
+        for (address, entry) in entries where entry.options.ttlSecurityHops != nil { families.insert(AddressFamilySet(address.family)) }
+        for (range, template) in ranges where template.options.ttlSecurityHops != nil { families.insert(AddressFamilySet(range.family)) }
+        transport.setFullTimeToLive(families, logger)
     }
 
     /// The keys of a peer or a range on the listeners, TCP MD5 and TCP-AO; nil takes them away. The one place for every kind of peer.

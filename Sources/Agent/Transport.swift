@@ -87,6 +87,21 @@ final class Transport {
         }
     }
 
+    /// Families whose listeners send with TTL or hop limit 255: those that a peer or range with ttlSecurity may connect by. Each listener has one family
+    /// (IPV6_V6ONLY), so no IPv4 peer comes by one of IPv6.
+    func setFullTimeToLive(_ families: AddressFamilySet, _ logger: Logger) {
+        guard families != fullTimeToLive else { return }
+        for slot in listeners {
+            let family = slot.listener.address.address.family
+            guard families.contains(family) != fullTimeToLive.contains(family) else { continue }
+            do throws(SystemError) { try slot.listener.setFullTimeToLive(families.contains(family)) } catch {
+                logger.error("peers with ttlSecurity may drop our half of the handshake", metadata: ["reason": "\(error)"])
+            }
+        }
+        fullTimeToLive = families
+    }
+    private var fullTimeToLive: AddressFamilySet = []
+
     /// The new password of a peer on its running connections.
     func changePassword(_ peer: PeerIndex, _ password: [UInt8], _ address: IPAddress, _ logger: Logger) {
         for side in PeerFSM.Side.allCases {

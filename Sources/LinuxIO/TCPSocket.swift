@@ -132,11 +132,14 @@ package struct TCPSocket: ~Copyable {
 
     package func apply(_ options: Options) throws(SystemError) { try TCPSocket.secureTTL(descriptor.raw, family, options) }
 
-    package func localAddress() -> SocketAddress? {
+    /// Our end of the connection.
+    package func localAddress() -> SocketAddress? { TCPSocket.localAddress(descriptor.raw) }
+
+    fileprivate static func localAddress(_ fd: Int32) -> SocketAddress? {
         var value = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
         let answer = withUnsafeMutablePointer(to: &value) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor.raw, $0, &length) }
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(fd, $0, &length) }
         }
         return answer == 0 ? SocketAddress(value) : nil
     }
@@ -181,7 +184,11 @@ package struct TCPSocket: ~Copyable {
     }
 
     private static func secureTTL(_ fd: Int32, _ family: AddressFamily, _ options: Options) throws(SystemError) {
-        guard let hops = options.ttlSecurityHops else { return }
+        guard let hops = options.ttlSecurityHops else {
+            // What a listener with peers that use GTSM hands on to one that does not.
+            _ = apus_ttl(fd, family == .ipv6 ? 1 : 0, -1)
+            return
+        }
         guard apus_ttl(fd, family == .ipv6 ? 1 : 0, 255) == 0, apus_minttl(fd, family == .ipv6 ? 1 : 0, Int32(256 - hops)) == 0 else {
             throw .last("ttlSecurity")
         }
@@ -208,6 +215,7 @@ package struct AcceptedConnection: ~Copyable {
 /// A listening TCP socket of one family.
 package struct TCPListener: LineListener, ~Copyable {
     private let descriptor: FileDescriptor
+    /// Where it listens; a port of 0 was replaced by the one that the kernel chose.
     package let address: SocketAddress
 
     /// Throws EADDRINUSE where another daemon has the port, EACCES without the capability to bind it.
@@ -221,7 +229,7 @@ package struct TCPListener: LineListener, ~Copyable {
         }
         guard bound == 0 else { throw .last("bind to \(address)") }
         guard listen(owned.raw, 1024) == 0 else { throw .last("listen on \(address)") }
-        self.address = address
+        self.address = TCPSocket.localAddress(owned.raw) ?? address
         descriptor = owned
     }
 
@@ -247,6 +255,12 @@ package struct TCPListener: LineListener, ~Copyable {
         var address = SocketAddress(prefix.address, port: 0).storage.value
         if let old { _ = apus_tcp_ao_delete(descriptor.raw, &address, prefix.length, old.sendID, old.receiveID) }
         if let key { try TCPSocket.setAuthentication(descriptor.raw, address, prefix.length, key) }
+    }
+
+    /// RFC 5082 3: the handshake of a peer with GTSM leaves with TTL or hop limit 255 too, or the peer drops our SYN-ACK. An accepted socket inherits it.
+    /// Off: the kernel's default again.
+    package func setFullTimeToLive(_ isOn: Bool) throws(SystemError) {
+        guard apus_ttl(descriptor.raw, address.address.family == .ipv6 ? 1 : 0, isOn ? 255 : -1) == 0 else { throw .last("time to live of a listener") }
     }
 
     /// A connection, or nil where none waits.

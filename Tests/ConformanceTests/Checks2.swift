@@ -248,8 +248,8 @@ extension Conformance {
             46, "with another TCP MD5 key no OPEN is ever seen; a change of the key concerns that peer alone", "RFC 2385",
             .lab("a password that changes on both sides within the hold time keeps the session, and a wrong one lets nothing through (RFC 2385)")),
         Item(
-            47, "GTSM: packets from further away are ignored, ours have TTL 255", "RFC 5082",
-            .lab("MD5 and GTSM: right ones come up, a wrong password and a missing secret do not, and nothing is reset by a change elsewhere")),
+            47, "GTSM: packets from further away are ignored, ours have TTL 255, those of the handshake too", "RFC 5082 3",
+            .lab("a passive listener completes the handshake of FRR with ttl-security, and its SYN-ACK has TTL 255 only while a peer asks for it")),
     ]
 
     static func mandatory(_ more: [UInt8] = []) -> [UInt8] { Octets.origin + Octets.asPath([]) + Octets.nextHop(2) + Octets.localPref(100) + more }
