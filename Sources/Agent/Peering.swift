@@ -384,9 +384,10 @@ final class Peering {
         entries[address]?.source = source
         entries[address]?.isDynamic = entry.isDynamic && planned.isPassive
         speaker.updatePeer(entry.index, settings(planned, address), now: now)
-        // RFC 2385 leaves it open: with the new password on both sides before the hold timer expires the session goes on.
+        // RFC 2385 leaves it open: with the new password on both sides before the hold timer expires the session goes on. Without a session
+        // there is nothing to keep, and an attempt with the old password is not waited for.
         var old = entry.options
-        if let password = options.password, old.password != nil, old.password != password {
+        if let password = options.password, old.password != nil, old.password != password, speaker.isEstablished(entry.index) {
             transport.changePassword(entry.index, password, address, logger)
             old.password = password
         }

@@ -89,15 +89,22 @@ final class RoutingLoop {
 
     deinit { buffer.deallocate() }
 
-    /// Runs until SIGTERM or SIGINT. Sessions are then closed without a NOTIFICATION and routes stay in the kernel, so that a restart under
-    /// graceful restart loses no packet (SPEC, promise 2).
+    /// Runs until SIGTERM or SIGINT. Sessions under graceful restart are then closed without a NOTIFICATION and routes stay in the kernel, so that a
+    /// restart loses no packet (SPEC, promise 2); peers that would not keep our routes anyway are told Cease/2.
     func run() {
         while !isStopping { turn() }
         let told = Promise<Bool>()
         bfd.commands.post(.stop(told))
         _ = told.wait(milliseconds: 200)
-        logger.notice("stopping: sessions end without NOTIFICATION and routes stay, for graceful restart")
+        now = Instant(nanoseconds: monotonicNanoseconds())
+        speaker.shutDown("apusd on \(peering.node) is stopping", now: now)
+        carryOutActions()
+        transport.finishClosing(until: now + RoutingLoop.farewellTime)
+        logger.notice("stopping: routes stay, and sessions under graceful restart end without NOTIFICATION")
     }
+
+    /// How long a peer that hears of the end may take to read it.
+    private static let farewellTime: Duration = .seconds(1)
 
     // MARK: The turn
 

@@ -185,6 +185,9 @@ final class Transport {
         return result
     }
 
+    /// Connections whose session is over, and which have something to write or wait for the other end to close.
+    var closingConnections: [Connection] { closing.compactMap { connections[$0] } }
+
     // MARK: Time
 
     var nextDeadline: Instant? { closing.compactMap { connections[$0]?.closeDeadline }.min() }

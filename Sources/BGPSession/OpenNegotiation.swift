@@ -25,6 +25,8 @@ package struct NegotiatedSession: Sendable, Hashable {
     package let role: BGPRole?
     /// The peer's capability; nil without, or where we do not take part.
     package let remoteGracefulRestart: GracefulRestartCapability?
+    /// The peer keeps our routes over a lost connection: our OPEN asked for that, and the peer's knows graceful restart (RFC 4724, RFC 9494).
+    package let peerKeepsRoutes: Bool
     /// Families that the peer asks us to keep for long (RFC 9494); empty without its graceful restart capability (4.5), or where we take no part.
     package let remoteLongLived: [LongLivedFamily]
     /// The peer's OPEN, for display.
@@ -114,6 +116,7 @@ package enum OpenNegotiation {
         var isEnhancedRefresh = false
         var gracefulRestart: GracefulRestartCapability?
         var longLived: [LongLivedFamily] = []
+        var hasLongLived = false
         var hasExtendedNextHop = false
         var roles: Set<UInt8> = []
         var addPathReceive: AddressFamilySet = []
@@ -130,7 +133,9 @@ package enum OpenNegotiation {
             case .extendedNextHop(let list): if list.contains(where: { $0.family == .ipv4 }) { hasExtendedNextHop = true }
             case .role(let value): roles.insert(value)
             case .enhancedRouteRefresh: isEnhancedRefresh = true
-            case .longLivedGracefulRestart(let list): longLived = list
+            case .longLivedGracefulRestart(let list):
+                longLived = list
+                hasLongLived = true
             case .addPath(let list):
                 // RFC 7911 4: a value of another kind is not understood, and its family ignored.
                 for entry in list where (1...3).contains(entry.sendReceive) {
@@ -156,6 +161,7 @@ package enum OpenNegotiation {
                     return [1, 4, UInt8(afiSafi.afi >> 8), UInt8(afiSafi.afi & 255), 0, afiSafi.safi]
                 })
         }
+        let asksToKeep = configuration.restartTime > 0 || (hasLongLived && configuration.longLivedStaleTime != nil)
         let holdSeconds = min(configuration.holdTime, open.holdTime)
         // RFC 4271 4.4: a third of the hold time at most, and no more than one a second.
         let third = Duration.milliseconds(Int64(holdSeconds) * 1000 / 3)
@@ -170,6 +176,7 @@ package enum OpenNegotiation {
             hasExtendedNextHop: hasExtendedNextHop && configuration.offersExtendedNextHop && !omittedCapabilities,
             role: isInternal ? nil : configuration.role,
             remoteGracefulRestart: configuration.gracefulRestart == .off || omittedCapabilities ? nil : gracefulRestart,
+            peerKeepsRoutes: configuration.gracefulRestart == .on && !omittedCapabilities && gracefulRestart != nil && asksToKeep,
             // RFC 9494 4.5: nothing without the graceful restart capability.
             remoteLongLived: configuration.longLivedStaleTime == nil || gracefulRestart == nil || configuration.gracefulRestart == .off ? [] : longLived,
             remoteOpen: open)

@@ -138,6 +138,18 @@ package struct PeerFSM: Sendable {
         return nil
     }
 
+    /// True where the peer keeps our routes if its connection is just closed, or may do so as far as we know (RFC 4724): a NOTIFICATION would
+    /// take that away.
+    package var peerMayKeepRoutes: Bool {
+        connections.contains { connection in
+            switch connection?.phase {
+            case .openConfirm(let session), .established(let session): session.peerKeepsRoutes
+            case .openSent: configuration.gracefulRestart == .on
+            case .connecting, nil: false
+            }
+        }
+    }
+
     /// True while the side has a connection, in whatever phase.
     package func hasConnection(_ side: Side) -> Bool { connections[side.index] != nil }
 
@@ -248,7 +260,7 @@ package struct PeerFSM: Sendable {
             end(side, .notificationSent(session.preservesOverNotification ? .hardReset(.bfdDown) : .bfdDown), now, &actions)
         case .messageError(let side, let notification):
             guard isSpeaking(side) else { return }
-            end(side, .notificationSent(notification), now, &actions)
+            end(side, .notificationSent(verdict(notification, side)), now, &actions)
         case .notification(let side, let notification):
             guard isSpeaking(side) else { return }
             if notification.code == .openMessage, notification.subcode == 4 { omitsCapabilities = true }
@@ -256,8 +268,26 @@ package struct PeerFSM: Sendable {
         }
     }
 
-    /// New timers take effect with the next session; the caller resets the session where what is negotiated changed.
-    package mutating func reconfigure(_ configuration: SessionConfiguration) { self.configuration = configuration }
+    /// RFC 6608 4: an OPEN that the state does not expect is that error, whatever its contents are.
+    private func verdict(_ notification: NotificationMessage, _ side: Side) -> NotificationMessage {
+        guard notification.code == .openMessage else { return notification }
+        return switch connections[side.index]?.phase {
+        case .openConfirm: .unexpectedInOpenConfirm(.open)
+        case .established: .unexpectedInEstablished(.open)
+        case .connecting, .openSent, nil: notification
+        }
+    }
+
+    /// An Established session goes on with what it agreed on, and the next one is made with the new settings; the caller resets the session where
+    /// what is negotiated changed. Without a session the new settings are in force at once: what waits or is attempted under the old ones is
+    /// given up, with Cease/6 where the peer already heard of it, and begins again.
+    package mutating func reconfigure(_ configuration: SessionConfiguration, now: Instant, _ actions: inout [Action]) {
+        guard configuration != self.configuration else { return }
+        self.configuration = configuration
+        guard isStarted, established == nil else { return }
+        stop(.configurationChange, &actions)
+        handle(.start, now: now, &actions)
+    }
 
     // MARK: Starting and connecting
 
@@ -316,7 +346,11 @@ package struct PeerFSM: Sendable {
             if case .connecting = connection.phase {} else { actions.append(.send(side, told.encoded())) }
             actions.append(.close(side))
             lastDownReason = .notificationSent(notification)
-            if case .established(let session) = connection.phase { actions.append(.down(session, .notificationSent(notification))) }
+            switch connection.phase {
+            case .established(let session): actions.append(.down(session, .notificationSent(notification)))
+            case .openSent, .openConfirm: actions.append(.attemptFailed(.notificationSent(notification)))
+            case .connecting: break
+            }
         }
         isStarted = false
         consecutiveFailures = 0

@@ -134,18 +134,17 @@ extension Speaker {
     }
 
     /// RFC 4486 4, and SPEC's `maxPrefixes`.
-    private mutating func checkMaximumPrefixes(_ index: PeerIndex, _ now: Instant) {
+    mutating func checkMaximumPrefixes(_ index: PeerIndex, _ now: Instant) {
         guard let limits = peers[index.index]?.settings.maximumPrefixes else { return }
         for family in AddressFamily.allCases {
             let count = rib.tables[family.index].pathCount(of: index)
-            let warned = peers[index.index]?.warnedOfLimit.contains(family) ?? false
-            if let warnAt = limits.warnAt, count >= Int(warnAt), !warned {
-                peers[index.index]?.warnedOfLimit.insert(AddressFamilySet(family))
+            if let warnAt = limits.warnAt, count >= Int(warnAt), !(peers[index.index]?.warnedOfMany.contains(family) ?? false) {
+                peers[index.index]?.warnedOfMany.insert(AddressFamilySet(family))
                 actions.append(.report(index, .manyPrefixes(family, count: count)))
             }
             guard count > Int(limits.limit) else { continue }
             if limits.action == .warn {
-                guard !warned else { continue }
+                guard !(peers[index.index]?.warnedOfLimit.contains(family) ?? false) else { continue }
                 peers[index.index]?.warnedOfLimit.insert(AddressFamilySet(family))
                 actions.append(.report(index, .maximumPrefixesReached(family, limit: limits.limit, action: .warn)))
                 continue
@@ -213,6 +212,7 @@ extension Speaker {
         peers[index.index]?.refreshing = []
         peers[index.index]?.remoteRefreshing = []
         peers[index.index]?.warnedOfLimit = []
+        peers[index.index]?.warnedOfMany = []
         actions.append(.report(index, .established(session)))
         rib.peerUp(index, routingPeer(settings, session))
         let flushed = peers[index.index]?.helper.sessionUp(session, now: now) ?? []

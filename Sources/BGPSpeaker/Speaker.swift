@@ -57,19 +57,25 @@ package struct Speaker: ~Copyable {
     package mutating func updatePeer(_ index: PeerIndex, _ settings: PeerSettings, now: Instant) {
         guard let old = peers[index.index]?.settings, old != settings else { return }
         peers[index.index]?.settings = settings
-        peers[index.index]?.fsm.reconfigure(settings.session)
         if settings.needsReset(from: old) {
-            resetPeer(index, .configurationChange, now: now)
+            drive(index, now) { $0.handle(.stop(.configurationChange), now: now, &$1) }
+            drive(index, now) { $0.reconfigure(settings.session, now: now, &$1) }
+            startAfterLimit(index, now)
             return
         }
+        drive(index, now) { $0.reconfigure(settings.session, now: now, &$1) }
         rib.setImport(index, importSettings(settings, peers[index.index]?.fsm.established?.session.role))
         if let session = peers[index.index]?.fsm.established?.session {
             var deliveries: [Delivery] = []
             rib.changeProfiles(index, routingPeer(settings, session), &deliveries)
             distribute(deliveries)
         }
+        guard settings.maximumPrefixes != old.maximumPrefixes else { return }
         // Whoever changes the limit wants the peer back.
-        if settings.maximumPrefixes != old.maximumPrefixes, peers[index.index]?.isStoppedByLimit ?? false { startAfterLimit(index, now) }
+        if peers[index.index]?.isStoppedByLimit ?? false { startAfterLimit(index, now) }
+        peers[index.index]?.warnedOfLimit = []
+        peers[index.index]?.warnedOfMany = []
+        if peers[index.index]?.fsm.established != nil { checkMaximumPrefixes(index, now) }
     }
 
     private mutating func startAfterLimit(_ index: PeerIndex, _ now: Instant) {
@@ -85,9 +91,19 @@ package struct Speaker: ~Copyable {
         startAfterLimit(index, now)
     }
 
+    /// The process ends. Peers that keep our routes over a restart are left alone: for them the connection is just lost (RFC 4724). All others would
+    /// gain nothing from silence, and hear Cease/2 with this text (RFC 9003). Our own routes are not touched.
+    package mutating func shutDown(_ text: String, now: Instant) {
+        for index in peerIndices where !(peers[index.index]?.fsm.peerMayKeepRoutes ?? true) {
+            drive(index, now) { $0.handle(.stop(.administrativeShutdown(text)), now: now, &$1) }
+        }
+    }
+
     package var peerIndices: [PeerIndex] {
         peers.indices.filter { peers[$0] != nil }.map { PeerIndex(rawValue: UInt16($0)) }
     }
+    /// True while the peer's session is up.
+    package func isEstablished(_ index: PeerIndex) -> Bool { index.index < peers.count && peers[index.index]?.upSide != nil }
     package func settings(_ index: PeerIndex) -> PeerSettings? { index.index < peers.count ? peers[index.index]?.settings : nil }
 
     // MARK: Transport events

@@ -25,8 +25,9 @@ final class SpeakerPeer {
     var remoteRefreshing: AddressFamilySet = []
     /// By family index: when the last BoRR was taken, which costs a walk over the table.
     var remoteRefreshBegan: [Instant?] = [nil, nil]
-    /// By family: the limit was warned of.
+    /// By family: the limit was warned of, and `warnAt`.
     var warnedOfLimit: AddressFamilySet = []
+    var warnedOfMany: AddressFamilySet = []
     /// After Cease/1: stopped because of too many prefixes, and when the session is started again, nil for not by itself.
     var isStoppedByLimit = false
     var restartAt: Instant?

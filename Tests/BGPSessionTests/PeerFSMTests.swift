@@ -78,7 +78,8 @@ struct Machine {
         }
     }
     enum Name: String, CaseIterable, Sendable {
-        case start, stop, connected, connectionFailed, open, badOpen, messageError, notification, keepalive, update, routeRefresh, retryTimer, holdTimer, sendHoldTimer, bfdDown
+        case start, stop, connected, connectionFailed, open, badOpen, malformedOpen, messageError, notification, keepalive, update, routeRefresh
+        case retryTimer, holdTimer, sendHoldTimer, bfdDown
     }
 
     /// RFC 4271 8.2.2, one row an event, one column a state: Idle, Connect, Active, OpenSent, OpenConfirm, Established.
@@ -89,6 +90,7 @@ struct Machine {
         .connectionFailed: [.init(.idle), .init(.active), .init(.active), .init(.active), .init(.idle), .init(.idle)],
         .open: [.init(.idle), .init(.connect), .init(.active), .init(.openConfirm), .init(.idle, [5, 2, 1]), .init(.idle, [5, 3, 1])],
         .badOpen: [.init(.idle), .init(.connect), .init(.active), .init(.idle, [2, 2]), .init(.idle, [5, 2, 1]), .init(.idle, [5, 3, 1])],
+        .malformedOpen: [.init(.idle), .init(.connect), .init(.active), .init(.idle, [2, 0]), .init(.idle, [5, 2, 1]), .init(.idle, [5, 3, 1])],
         .messageError: [.init(.idle), .init(.connect), .init(.active), .init(.idle, [1, 1]), .init(.idle, [1, 1]), .init(.idle, [1, 1])],
         .notification: [.init(.idle), .init(.connect), .init(.active), .init(.idle), .init(.idle), .init(.idle)],
         .keepalive: [.init(.idle), .init(.connect), .init(.active), .init(.idle, [5, 1, 4]), .init(.established), .init(.established)],
@@ -115,6 +117,7 @@ struct Machine {
         case .connectionFailed: machine.feed(.connectionFailed(.active))
         case .open: machine.feed(.open(.active, peerOpen()))
         case .badOpen: machine.feed(.open(.active, peerOpen(as: 65000)))
+        case .malformedOpen: machine.feed(.messageError(.active, .openUnspecific))
         case .messageError: machine.feed(.messageError(.active, .connectionNotSynchronized))
         case .notification: machine.feed(.notification(.active, .administrativeReset()))
         case .keepalive: machine.feed(.keepalive(.active))

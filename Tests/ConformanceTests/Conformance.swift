@@ -31,6 +31,6 @@ enum Conformance {
         var testDescription: String { "\(number): \(text)" }
     }
 
-    static let items = framing + machine + updates + attributes + decisions + restarts
-    static let count = 122
+    static let items = framing + machine + updates + attributes + decisions + restarts + endings
+    static let count = 124
 }

@@ -24,14 +24,16 @@ import Testing
         s.bind((local, 0))
         s.connect((remote, 179))
         caps = b'\\x02\\x06\\x01\\x04\\x00\\x01\\x00\\x01' + b'\\x02\\x06\\x41\\x04' + struct.pack('!I', 64512)
-        s.sendall(message(1, struct.pack('!BHHI', 4, 64512, 9, 0x0A000003) + bytes([len(caps)]) + caps) + message(4))
+        if mode == 'graceful': caps += b'\\x02\\x08\\x40\\x06' + struct.pack('!HHBB', 120, 1, 1, 128)
+        s.sendall(message(1, struct.pack('!BHHI', 4, 64512, 9, int(local.split('.')[3])) + bytes([len(caps)]) + caps) + message(4))
         buffer, last, longest, end, sent, count = b'', time.time(), 0, time.time() + seconds, 0, 0
         s.setblocking(False)
         while time.time() < end:
             if time.time() - sent > 2:
                 s.setblocking(True); s.sendall(message(4)); s.setblocking(False); sent = time.time()
             if not select.select([s], [], [], 0.05)[0]: continue
-            data = s.recv(1 << 16)
+            try: data = s.recv(1 << 16)
+            except ConnectionResetError: data = b''
             if not data: print('closed', flush=True); sys.exit(1)
             buffer += data
             while len(buffer) >= 19:
@@ -74,6 +76,49 @@ import Testing
         // Every 3 s, and never so late that a third of the hold time more has passed.
         #expect(longest < 6, "the longest silence was \(longest) s")
         #expect((Int(words[1]) ?? 0) >= 5)
+    }
+
+    @Test func `SIGTERM says Cease to those peers alone that do not keep our routes, and leaves them in the kernel (conformance 124)`() throws {
+        let lab = try Self.pair()
+        for last in [3, 4, 5] { try lab.must("ip addr add 10.0.0.\(last)/24 dev eth0", in: "peer") }
+        // The third one speaks of graceful restart, but we do not.
+        let peers = [(3, ""), (4, ""), (5, ", gracefulRestart: 'off'")]
+        try lab.write(
+            "r.yaml",
+            BirdTests.node
+                + peers.map { Lab.object("BGPPeer", "p\($0.0)", "peerIP: 10.0.0.\($0.0), asNumber: 64512, passive: true\($0.1)") }.joined())
+        let agent = try lab.startAgent("n", in: "node")
+        try lab.wait(20, "the agent listens") { try lab.ctl("n", "peers").status == 0 }
+        var raws: [Process] = []
+        for (last, mode) in [(3, "peer"), (4, "graceful"), (5, "graceful")] {
+            raws.append(
+                try lab.start(["python3", lab.folder + "/raw.py", mode, "10.0.0.\(last)", "10.0.0.1", "60"], in: "peer", log: "raw\(last).txt"))
+        }
+        for (last, _) in peers { try lab.wait(20, "\(last) is up") { try lab.ctl("n", "peer", "10.0.0.\(last)").status == 0 } }
+        try lab.wait(20, "the blackhole") { try BirdTests.routes(lab).contains("blackhole 10.65.1.0/26") }
+        kill(agent.processIdentifier, SIGTERM)
+        agent.waitUntilExit()
+        #expect(agent.terminationStatus == 0)
+        for raw in raws { raw.waitUntilExit() }
+        let text = "apusd on n is stopping"
+        let cease = "notification 0602" + ([UInt8(text.utf8.count)] + Array(text.utf8)).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() + "\n"
+        #expect(lab.log("raw3.txt") == cease)
+        #expect(lab.log("raw4.txt") == "closed\n")
+        #expect(lab.log("raw5.txt") == cease)
+        #expect(try BirdTests.routes(lab).contains("blackhole 10.65.1.0/26"))
+    }
+
+    @Test func `a peer that is no longer passive is connected to at once`() throws {
+        let lab = try Self.pair()
+        let peer = "peerIP: 10.0.0.2, asNumber: 64512"
+        try lab.write("r.yaml", BirdTests.node + Lab.object("BGPPeer", "p", peer + ", passive: true"))
+        try lab.startAgent("n", in: "node")
+        try lab.wait(20, "the agent listens") { try lab.ctl("n", "peers").status == 0 }
+        try BirdTests.startBird(lab, "passive; local 10.0.0.2 as 64512; neighbor 10.0.0.1 as 64512;", statics: "route 10.70.0.0/24 blackhole;")
+        try lab.wait(20, "BIRD listens") { try lab.must("ss -Hltn sport = :179", in: "peer").contains(":179") }
+        #expect(try lab.ctl("n", "peer", "10.0.0.2").status != 0)
+        try lab.write("r.yaml", BirdTests.node + Lab.object("BGPPeer", "p", peer))
+        try lab.wait(5, "the peer is up") { try lab.ctl("n", "peer", "10.0.0.2").status == 0 }
     }
 
     @Test func `ten thousand connections from an address that is no peer leave nothing behind (conformance 39)`() throws {
