@@ -101,8 +101,14 @@ let package = Package(
         tests("LoadGeneratorTests", ["LoadGenerator", "BGPMessages", "NetTypes"]),
         tests("FIBTests", ["FIB", "NetTypes"]),
         tests("DigestsTests", ["Digests"]),
+        tests("StatusAPITests", ["StatusAPI", "NetTypes"]),
         tests("ResourcesTests", ["Resources", "LinuxIO", "NetTypes"]),
-        tests("AgentTests", ["Agent", "KernelRoutes", "FIB", "LinuxIO", "NetTypes", .product(name: "Logging", package: "swift-log")]),
+        tests(
+            "AgentTests",
+            [
+                "Agent", "Resources", "BFD", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "StatusAPI", "KernelRoutes", "FIB", "LinuxIO", "NetTypes",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
         tests("LayeringTests", ["Resources"]),
         tests("LabTests", ["apusd", "apusctl", "apus-load", "Resources", "CLinux", "KernelRoutes", "FIB", "LinuxIO", "NetTypes"]),
     ]

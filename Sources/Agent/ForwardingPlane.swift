@@ -41,7 +41,7 @@ protocol ForwardingPlane: AnyObject {
     func examine() -> [Finding]
     func fill(_ status: inout DaemonStatus)
     func endpointStatus() -> [EndpointStatus]
-    func fibStatus(argument: String?, cursor: Int, limit: Int) -> (rows: [FIBStatus], next: Int?)
+    func fibStatus(_ wanted: Prefix?, from start: PageCursor, limit: Int) -> (rows: [FIBStatus], next: Int?)
 }
 
 /// A block that this node owns, and whether it may be announced.

@@ -35,15 +35,14 @@ extension KernelForwarding {
         local.endpointStatus(interfaces, deafness: deafness, isInstalled: { delta.isInstalled($0) || local.isObserved($0) }, reason: { reason($0) })
     }
 
-    func fibStatus(argument: String?, cursor: Int, limit: Int) -> (rows: [FIBStatus], next: Int?) {
-        let wantedPrefix = argument.flatMap { Prefix($0) ?? IPAddress($0).map { Prefix(host: $0) } }
+    func fibStatus(_ wantedPrefix: Prefix?, from start: PageCursor, limit: Int) -> (rows: [FIBStatus], next: Int?) {
         var rows: [FIBStatus] = []
         var position = 0
         var next: Int?
         delta.forEachOwn { prefix, wanted, present in
             if let wantedPrefix, !prefix.overlaps(wantedPrefix) { return }
             defer { position += 1 }
-            guard position >= cursor, next == nil else { return }
+            guard position >= start.position, next == nil else { return }
             if rows.count == limit {
                 next = position
                 return
@@ -62,7 +61,7 @@ extension KernelForwarding {
             // What BGP has and no way leads to, behind the rest.
             for (prefix, reason) in unprogrammed.sorted(by: { $0.key < $1.key }) where wantedPrefix.map({ prefix.overlaps($0) }) ?? true {
                 defer { position += 1 }
-                guard position >= cursor else { continue }
+                guard position >= start.position else { continue }
                 if rows.count == limit { return (rows, position) }
                 rows.append(FIBStatus(prefix: "\(prefix)", wanted: nil, kernel: nil, state: "failed", reason: reason))
             }

@@ -7,7 +7,7 @@ enum LoopMessage: Sendable {
     case configuration(LoadedConfiguration)
     /// The same with nothing but these endpoints changed or added.
     case endpoints(LoadedConfiguration, [ResourceKey])
-    case question(StatusRequest, Promise<StatusAnswer>)
+    case question(StatusQuestion, Promise<StatusAnswer>)
     case bfd(BFDReport)
     case metrics(Promise<MetricsSnapshot>)
 }

@@ -25,5 +25,5 @@ final class NoForwarding: ForwardingPlane {
     func reconcile(_ speaker: inout Speaker, now: Instant, breathe: (inout Speaker) -> Void) -> Bool { false }
     func fill(_ status: inout DaemonStatus) {}
     func endpointStatus() -> [EndpointStatus] { [] }
-    func fibStatus(argument: String?, cursor: Int, limit: Int) -> (rows: [FIBStatus], next: Int?) { ([], nil) }
+    func fibStatus(_ wanted: Prefix?, from start: PageCursor, limit: Int) -> (rows: [FIBStatus], next: Int?) { ([], nil) }
 }

@@ -496,39 +496,45 @@ final class RoutingLoop {
             case .bfd(let report):
                 peering.take(report, &speaker, now: now)
                 carryOutActions()
-            case .question(let request, let promise): promise.fulfil(request.command.isOrder ? order(request) : StatusBuilder(loop: self).answer(request))
+            case .question(.order(let order), let promise): promise.fulfil(carryOut(order))
+            case .question(let question, let promise): promise.fulfil(StatusBuilder(loop: self).answer(question))
             case .metrics(let promise): promise.fulfil(StatusBuilder(loop: self).metrics())
             }
         }
     }
 
     /// Carries out an operator's order.
-    private func order(_ request: StatusRequest) -> StatusAnswer {
+    private func carryOut(_ order: StatusOrder) -> StatusAnswer {
         var answer = StatusAnswer()
-        if request.command == .releaseRoutes {
+        switch order {
+        case .releaseRoutes:
             let count = plane.releaseHeld(speaker)
             hasMoreWork = true
             answer.done = count == 0 ? "no routes were kept" : "let \(count) routes go"
             return answer
-        }
-        let name = request.argument ?? ""
-        guard let peer = speaker.peerIndices.first(where: { peering.matches($0, name) }) else {
-            answer.error = "no peer has the address or name \(name)"
-            return answer
-        }
-        if request.command == .refresh {
+        case .refresh(let name):
+            guard let peer = ordered(name, &answer) else { return answer }
             if speaker.requestRefresh(peer) {
                 answer.done = "asked \(peering.name(peer)) for its routes"
             } else {
                 answer.error = "\(peering.name(peer)) is not established, or does not know ROUTE-REFRESH"
             }
-        } else {
-            speaker.resetPeer(peer, .administrativeReset(request.text ?? ""), now: now)
+            logger.notice("operator's order", metadata: ["order": "\(order.name)", "peer": "\(peering.name(peer))"])
+        case .reset(let name, let text):
+            guard let peer = ordered(name, &answer) else { return answer }
+            speaker.resetPeer(peer, .administrativeReset(text), now: now)
             answer.done = "reset the session to \(peering.name(peer))"
+            logger.notice("operator's order", metadata: ["order": "\(order.name)", "peer": "\(peering.name(peer))"])
         }
-        logger.notice("operator's order", metadata: ["order": "\(request.command.rawValue)", "peer": "\(peering.name(peer))"])
         carryOutActions()
         return answer
+    }
+
+    /// The peer that an order is about; nil, with the error, where there is none.
+    private func ordered(_ name: String, _ answer: inout StatusAnswer) -> PeerIndex? {
+        if let peer = speaker.peerIndices.first(where: { peering.matches($0, name) }) { return peer }
+        answer.error = "no peer has the address or name \(name)"
+        return nil
     }
 }
 

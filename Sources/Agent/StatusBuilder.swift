@@ -14,38 +14,23 @@ struct StatusBuilder {
     private static let pageSize = 2000
     let loop: RoutingLoop
 
-    func answer(_ request: StatusRequest) -> StatusAnswer {
+    func answer(_ question: StatusQuestion) -> StatusAnswer {
         var answer = StatusAnswer()
-        switch request.command {
+        switch question {
         case .status: answer.status = status()
         case .peers: answer.peers = peers()
-        case .peer:
-            let wanted = request.argument ?? ""
+        case .peer(let wanted):
             let found = peers().filter { $0.address == wanted || $0.name == wanted || $0.name.hasSuffix("/\(wanted)") }
             if found.isEmpty { answer.error = "no peer has the address or name \(wanted)" } else { answer.peers = found }
-        case .routes:
-            do throws(QuestionError) {
-                (answer.routes, answer.next) = try routes(request.argument, cursor: request.cursor ?? 0)
-            } catch {
-                answer.error = error.text
-            }
+        case .routes(let wanted, let start): (answer.routes, answer.next) = routes(wanted, from: start)
         case .endpoints: answer.endpoints = loop.plane.endpointStatus()
-        case .fib:
-            if let argument = request.argument, Prefix(argument) == nil, IPAddress(argument) == nil {
-                answer.error = "\"\(argument)\" is neither a prefix nor an address"
-            } else {
-                let (rows, next) = loop.plane.fibStatus(argument: request.argument, cursor: request.cursor ?? 0, limit: StatusBuilder.pageSize)
-                answer.fib = rows
-                answer.next = next
-            }
-        case .why: why(request.argument ?? "", &answer)
+        case .fib(let wanted, let start): (answer.fib, answer.next) = loop.plane.fibStatus(wanted, from: start, limit: StatusBuilder.pageSize)
+        case .why(let wanted): why(wanted, &answer)
         case .doctor: answer.findings = examine()
-        case .refresh, .reset, .releaseRoutes: answer.error = "an order, not a question"
+        case .order: answer.error = "an order, not a question"
         }
         return answer
     }
-
-    private struct QuestionError: Error { let text: String }
 
     // MARK: doctor
 
@@ -196,17 +181,10 @@ struct StatusBuilder {
 
     // MARK: routes
 
-    private func routes(_ argument: String?, cursor: Int) throws(QuestionError) -> ([RouteStatus], Int?) {
-        var wanted: Prefix?
-        if let argument {
-            guard let prefix = Prefix(argument) ?? IPAddress(argument).map({ Prefix(host: $0) }) else {
-                throw QuestionError(text: "\"\(argument)\" is neither a prefix nor an address")
-            }
-            wanted = prefix
-        }
+    private func routes(_ wanted: Prefix?, from start: PageCursor) -> ([RouteStatus], Int?) {
         var rows: [RouteStatus] = []
         // The cursor counts prefix indices of both families, IPv4 first.
-        var position = cursor
+        var position = start.position
         let sizes = AddressFamily.allCases.map { loop.speaker.rib.tables[$0.index].prefixCapacity }
         while position < sizes[0] + sizes[1] {
             if rows.count >= StatusBuilder.pageSize { return (rows, position) }
@@ -252,11 +230,7 @@ struct StatusBuilder {
 
     // MARK: why
 
-    private func why(_ argument: String, _ answer: inout StatusAnswer) {
-        guard let wanted = Prefix(argument) ?? IPAddress(argument).map({ Prefix(host: $0) }) else {
-            answer.error = "\"\(argument)\" is neither a prefix nor an address"
-            return
-        }
+    private func why(_ wanted: Prefix, _ answer: inout StatusAnswer) {
         let family = wanted.family.index
         // An address is answered by the longest prefix that covers it.
         guard
@@ -265,7 +239,7 @@ struct StatusBuilder {
             let prefix = loop.speaker.rib.tables[family].prefix(at: index)
         else {
             answer.routes = []
-            answer.fib = loop.plane.fibStatus(argument: "\(wanted)", cursor: 0, limit: 50).rows
+            answer.fib = loop.plane.fibStatus(wanted, from: .start, limit: 50).rows
             answer.error = "no peer has announced \(wanted), and this node does not originate it"
             return
         }
@@ -282,7 +256,7 @@ struct StatusBuilder {
             rows[position].notAnnouncedTo = untold
         }
         answer.routes = rows
-        answer.fib = loop.plane.fibStatus(argument: "\(prefix)", cursor: 0, limit: 50).rows.filter { $0.prefix == "\(prefix)" }
+        answer.fib = loop.plane.fibStatus(prefix, from: .start, limit: 50).rows.filter { $0.prefix == "\(prefix)" }
     }
 
     private func reason(_ best: Path, _ peer: PeerIndex, _ snapshot: PeerSnapshot, _ prefix: Prefix) -> String {

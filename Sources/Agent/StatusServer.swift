@@ -18,14 +18,15 @@ enum StatusServer {
         LineServer.start(listener, maximumClients: maximumClients) { stream in
             while let line = stream.readLine(milliseconds: 60000, limit: StatusCodec.maximumRequest) {
                 var answer = StatusAnswer()
-                if let request = StatusCodec.request(line) {
-                    if let given = mailbox.ask(milliseconds: answerTimeout, { .question(request, $0) }) {
+                do throws(RequestError) {
+                    let question = try StatusCodec.question(line)
+                    if let given = mailbox.ask(milliseconds: answerTimeout, { .question(question, $0) }) {
                         answer = given
                     } else {
                         answer.error = "the daemon did not answer in time"
                     }
-                } else {
-                    answer.error = "the request is not understood; apusctl and apusd must be of the same version"
+                } catch {
+                    answer.error = error.text
                 }
                 guard stream.writeLine(StatusCodec.encode(answer)) else { return }
             }

@@ -18,6 +18,13 @@ package enum StatusCodec {
         return (try? encoder.encode(value)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
     }
 
-    package static func request(_ bytes: [UInt8]) -> StatusRequest? { try? JSONDecoder().decode(StatusRequest.self, from: Data(bytes)) }
+    /// What a line asks, validated. The line is anybody's who may open the socket.
+    package static func question(_ line: [UInt8]) throws(RequestError) -> StatusQuestion {
+        guard line.count <= maximumRequest else { throw RequestError(text: "the request is longer than \(maximumRequest) bytes") }
+        guard String(validating: line, as: UTF8.self) != nil, let request = try? JSONDecoder().decode(StatusRequest.self, from: Data(line)) else {
+            throw RequestError(text: "the request is not understood; apusctl and apusd must be of the same version")
+        }
+        return try StatusQuestion(request)
+    }
     package static func answer(_ bytes: [UInt8]) -> StatusAnswer? { try? JSONDecoder().decode(StatusAnswer.self, from: Data(bytes)) }
 }

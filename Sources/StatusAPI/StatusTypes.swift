@@ -3,9 +3,6 @@ package struct StatusRequest: Codable, Sendable {
     package enum Command: String, Codable, Sendable {
         case status, peers, peer, routes, endpoints, fib, why, refresh, reset, doctor
         case releaseRoutes = "fib release"
-
-        /// It changes something, and does not only ask.
-        package var isOrder: Bool { [.refresh, .reset, .releaseRoutes].contains(self) }
     }
     package var command: Command
     /// `reset`: what the peer is told (RFC 9003).

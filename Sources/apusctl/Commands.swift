@@ -47,7 +47,7 @@ struct Status: ParsableCommand {
         }
         if load.peersTooSlow > 0 { print("too slow    \(load.peersTooSlow) peers get no routes until they have read what is queued") }
         if load.lateKeepalives > 0 {
-            print("late        \(load.lateKeepalives) times a keepalive left more than 100 ms late, at most \(Int(load.keepaliveLatestSeconds * 1000)) ms")
+            print("late        \(load.lateKeepalives) times a keepalive left more than 100 ms late, at most \(wholeNumber(load.keepaliveLatestSeconds * 1000)) ms")
         }
     }
 }
@@ -95,7 +95,7 @@ struct Peer: ParsableCommand {
         print("remote AS     \(peer.remoteAS.map { "\($0)" } ?? "any")\(peer.isReflectorClient ? ", our route reflector client" : "")")
         print("state         \(peer.state)" + (peer.since.map { " for \(durationText(wallClockSeconds() - $0))" } ?? ""))
         if let id = peer.routerID { print("router id     \(id)") }
-        if let hold = peer.holdTime { print("hold time     \(Int(hold))s") }
+        if let hold = peer.holdTime { print("hold time     \(wholeNumber(hold))s") }
         if let bfd = peer.bfd { print("BFD           \(bfd)") }
         if let interface = peer.interface { print("interface     \(interface)") }
         if !peer.families.isEmpty { print("families      \(peer.families.joined(separator: ", "))") }

@@ -39,8 +39,11 @@ struct Table {
 
 /// `1d2h`, `3m20s`: the two largest units.
 func durationText(_ seconds: Double) -> String {
-    let total = Int(max(0, seconds))
+    let total = wholeNumber(max(0, seconds))
     let parts = [(total / 86400, "d"), (total / 3600 % 24, "h"), (total / 60 % 60, "m"), (total % 60, "s")]
     guard let first = parts.firstIndex(where: { $0.0 > 0 }) else { return "0s" }
     return parts[first...].prefix(2).filter { $0.0 > 0 }.map { "\($0.0)\($0.1)" }.joined()
 }
+
+/// The integer nearest to a number that came from elsewhere: `Int(Double)` traps on what is out of range or no number.
+func wholeNumber(_ value: Double) -> Int { Int(exactly: value.rounded(.towardZero)) ?? (value > 0 ? .max : 0) }

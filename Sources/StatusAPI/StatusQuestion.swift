@@ -1,0 +1,96 @@
+package import NetTypes
+
+/// A request that was validated: nothing in it has to be checked again before it is used.
+///
+/// Whoever may open the socket chooses what a request holds. A number from outside is never used as an index, and a text never
+/// reaches the routing loop, before it was turned into one of these; what cannot be is refused with a sentence.
+package enum StatusQuestion: Sendable, Hashable {
+    case status, peers, endpoints, doctor
+    /// By address or name.
+    case peer(String)
+    /// All routes, or those that overlap a prefix, from a place on.
+    case routes(Prefix?, PageCursor)
+    case fib(Prefix?, PageCursor)
+    case why(Prefix)
+    case order(StatusOrder)
+}
+
+/// A request that changes something.
+package enum StatusOrder: Sendable, Hashable {
+    /// Peer by address or name.
+    case refresh(String)
+    /// The text is what the peer is told (RFC 9003).
+    case reset(String, text: String)
+    case releaseRoutes
+
+    package var name: String {
+        switch self {
+        case .refresh: "refresh"
+        case .reset: "reset"
+        case .releaseRoutes: "fib release"
+        }
+    }
+}
+
+/// Where a page of a long table begins: 0 or more. It may lie beyond the table's end; then nothing follows.
+package struct PageCursor: Sendable, Hashable {
+    package let position: Int
+    package static let start = PageCursor(clamping: 0)
+
+    package init?(_ position: Int) {
+        guard position >= 0 else { return nil }
+        self.position = position
+    }
+    private init(clamping position: Int) { self.position = max(0, position) }
+}
+
+/// Why a request is refused, as a sentence.
+package struct RequestError: Error, Sendable, Hashable {
+    package let text: String
+}
+
+extension StatusQuestion {
+    /// An address, a prefix, or a name of a Kubernetes object with its kind and namespace.
+    private static let longestArgument = 600
+
+    package init(_ request: StatusRequest) throws(RequestError) {
+        if let argument = request.argument, argument.utf8.count > StatusQuestion.longestArgument {
+            throw RequestError(text: "the argument is longer than \(StatusQuestion.longestArgument) bytes; nothing has such a name")
+        }
+        switch request.command {
+        case .status: self = .status
+        case .peers: self = .peers
+        case .endpoints: self = .endpoints
+        case .doctor: self = .doctor
+        case .peer: self = .peer(request.argument ?? "")
+        case .routes: self = .routes(try StatusQuestion.prefix(request.argument), try StatusQuestion.cursor(request.cursor))
+        case .fib: self = .fib(try StatusQuestion.prefix(request.argument), try StatusQuestion.cursor(request.cursor))
+        case .why:
+            guard let wanted = try StatusQuestion.prefix(request.argument ?? "") else { throw RequestError(text: "why needs a prefix or an address") }
+            self = .why(wanted)
+        case .refresh: self = .order(.refresh(request.argument ?? ""))
+        case .reset:
+            let text = request.text ?? ""
+            // RFC 9003 2: the length is one byte.
+            guard text.utf8.count <= 255 else { throw RequestError(text: "the message has \(text.utf8.count) bytes; at most 255 can be sent (RFC 9003)") }
+            self = .order(.reset(request.argument ?? "", text: text))
+        case .releaseRoutes: self = .order(.releaseRoutes)
+        }
+    }
+
+    private static func prefix(_ text: String?) throws(RequestError) -> Prefix? {
+        guard let text else { return nil }
+        guard let prefix = Prefix(text) ?? IPAddress(text).map({ Prefix(host: $0) }) else {
+            throw RequestError(text: "\"\(text)\" is neither a prefix nor an address")
+        }
+        return prefix
+    }
+
+    private static func cursor(_ value: Int?) throws(RequestError) -> PageCursor {
+        guard let value else { return .start }
+        guard let cursor = PageCursor(value) else {
+            throw RequestError(text: "cursor \(value) is negative; it is what next said in the answer before, or left out")
+        }
+        return cursor
+    }
+}
