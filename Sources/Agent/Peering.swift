@@ -302,7 +302,7 @@ final class Peering {
                 holdReason = "spec.filters: there is no BGPFilter/\(missing)"
             }
             if isReflector, case .interface = planned.target { holdReason = "interface: an unnumbered peer needs an agent; a reflector has no way to the links" }
-            if let text = planned.options.shutdown { holdReason = "shutdown: \(text)" }
+            if let text = planned.options.shutdown { holdReason = text.isEmpty ? "shutdown" : "shutdown: \(text)" }
             switch planned.target {
             case .address(let address):
                 if let holdReason {

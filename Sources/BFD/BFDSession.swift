@@ -194,7 +194,7 @@ package struct BFDSession: Sendable {
         }
         let fraction = Double(random.next() % 1000) / 1000
         let share = configuration.detectMultiplier == 1 ? 0.75 + 0.15 * fraction : 0.75 + 0.25 * fraction
-        nextTransmit = now + .nanoseconds(Int64(Double(interval.nanoseconds) * share))
+        nextTransmit = now + interval.scaled(by: share)
     }
 
     private func packet() -> BFDPacket {

@@ -530,7 +530,7 @@ package struct PeerFSM: Sendable {
     }
 
     private mutating func jittered(_ duration: Duration) -> Duration {
-        .nanoseconds(Int64(Double(duration.nanoseconds) * random.jitter()))
+        duration.scaled(by: random.jitter())
     }
 }
 

@@ -13,15 +13,26 @@ package struct Instant: Sendable, Hashable, Comparable {
         let sum = a.nanoseconds.addingReportingOverflow(b.nanoseconds)
         return Instant(nanoseconds: sum.overflow ? .max : sum.partialValue)
     }
-    package static func - (a: Instant, b: Instant) -> Duration { .nanoseconds(a.nanoseconds - b.nanoseconds) }
+    /// Saturates as well.
+    package static func - (a: Instant, b: Instant) -> Duration {
+        let difference = a.nanoseconds.subtractingReportingOverflow(b.nanoseconds)
+        return .nanoseconds(difference.overflow ? (a > b ? .max : .min) : difference.partialValue)
+    }
 }
 
 extension Duration {
-    /// The whole duration in nanoseconds, saturating at about 292 years.
+    /// The whole duration in nanoseconds, saturating at about 292 years either way.
     package var nanoseconds: Int64 {
         let (seconds, attoseconds) = components
         let whole = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        return whole.overflow ? .max : whole.partialValue + attoseconds / 1_000_000_000
+        let sum = whole.partialValue.addingReportingOverflow(attoseconds / 1_000_000_000)
+        return whole.overflow || sum.overflow ? (seconds < 0 ? .min : .max) : sum.partialValue
+    }
+    /// A share of it, such as jitter makes, to the nanosecond and saturating: `Int64(Double)` traps beyond its range and on what is no number.
+    package func scaled(by factor: Double) -> Duration {
+        let product = Double(nanoseconds) * factor
+        if let exact = Int64(exactly: product.rounded(.towardZero)) { return .nanoseconds(exact) }
+        return product.isNaN ? .zero : .nanoseconds(product < 0 ? Int64.min : Int64.max)
     }
     /// As a floating number of seconds, for people and metrics.
     package var inSeconds: Double { Double(nanoseconds) / 1e9 }

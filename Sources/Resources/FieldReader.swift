@@ -16,7 +16,7 @@ struct FieldReader {
     func duration(_ name: String) -> Duration? { string(name).flatMap { GoDuration.parse($0) } }
     func address(_ name: String) -> IPAddress? { string(name).flatMap { IPAddress($0) } }
     func prefix(_ name: String) -> Prefix? { string(name).flatMap { Prefix($0) } }
-    func selector(_ name: String) -> Selector? { string(name).flatMap { try? Selector($0) } }
+    func selector(_ name: String) -> Selector? { string(name).flatMap { $0.utf8.count <= FieldType.longestSelector ? try? Selector($0) : nil } }
     func strings(_ name: String) -> [String]? {
         value(name)?.sequence?.compactMap(\.scalar)
     }
@@ -43,7 +43,7 @@ struct FieldReader {
 
     private func value(_ name: String) -> YAMLNode? { node.first { $0.key.scalar == name && !$0.value.isNull }?.value }
 
-    private func join(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
+    private func join(_ name: String) -> String { path.isEmpty ? FieldReader.shown(name) : "\(path).\(FieldReader.shown(name))" }
 
     // MARK: Validation
 
@@ -89,16 +89,25 @@ struct FieldReader {
         }
     }
 
+    /// A value in a sentence: cut, because a whole file may be one value.
+    static func shown(_ text: String) -> String { text.utf8.count <= 100 ? text : String(text.prefix(80)) + "..." }
+
     /// What is wrong with a scalar; nil for nothing.
     private static func complaint(_ text: String, _ type: FieldType) -> String? {
-        let shown = "\"\(text)\""
+        let shown = "\"\(FieldReader.shown(text))\""
         switch type {
-        case .string: return text.isEmpty ? "must not be empty" : nil
+        case .string:
+            if text.utf8.count > FieldType.longestString { return "has \(text.utf8.count) bytes; at most \(FieldType.longestString) are possible" }
+            return text.isEmpty ? "must not be empty" : nil
+        case .text(let most): return text.utf8.count > most ? "has \(text.utf8.count) bytes; at most \(most) are possible" : nil
         case .bool: return Bool(text) == nil ? "\(shown) is neither true nor false" : nil
         case .integer(let range):
             guard let number = Int64(text) else { return "\(shown) is not a number; it must be \(range.lowerBound) to \(range.upperBound)" }
-            return range.contains(number) ? nil : "\(text) is out of range; it must be \(range.lowerBound) to \(range.upperBound)"
-        case .duration: return GoDuration.parse(text) == nil ? "\(shown) is not a duration; write it as 90s or 1m30s" : nil
+            return range.contains(number) ? nil : "\(FieldReader.shown(text)) is out of range; it must be \(range.lowerBound) to \(range.upperBound)"
+        case .duration(let range):
+            let bounds = "it must be \(GoDuration.text(range.lowerBound)) to \(GoDuration.text(range.upperBound))"
+            guard let duration = GoDuration.parse(text) else { return "\(shown) is not a duration; write it as 90s or 1m30s; \(bounds)" }
+            return range.contains(duration) ? nil : "\(FieldReader.shown(text)) is out of range; \(bounds)"
         case .address: return IPAddress(text) == nil ? "\(shown) is not an IP address; write it as 10.0.0.1 or 2001:db8::1" : nil
         case .endpoint:
             return PeerEndpoint(text) == nil ? "\(shown) is not an address of a peer; write it as 10.0.0.1, 10.0.0.1:1790 or [2001:db8::1]:1790" : nil
@@ -109,11 +118,12 @@ struct FieldReader {
             return Prefix.parse(text) == nil && IPAddress(text) == nil ? "\(shown) is not an address with prefix length; write it as 10.0.0.1/24" : nil
         case .mac: return MACAddress(text) == nil ? "\(shown) is not a MAC address; write it as 02:00:00:00:00:01" : nil
         case .selector:
+            if text.utf8.count > FieldType.longestSelector { return "has \(text.utf8.count) bytes; at most \(FieldType.longestSelector) are possible" }
             do throws(Selector.SyntaxError) {
                 _ = try Selector(text)
                 return nil
             } catch {
-                return "\(shown) is not a selector: \(error)"
+                return "\(shown) is not a selector: \(FieldReader.shown(error.description))"
             }
         case .community: return CommunityText.isValid(text) ? nil : "\(shown) is not a community; write it as 65000:100, or as 65000:1:2 for a large one"
         case .pathCount:
@@ -174,6 +184,8 @@ package enum CommunityText {
 enum Suggestion {
     /// The candidate that differs least, where that is at most a third of its letters, or `atMost` letters.
     static func nearest(to word: String, among candidates: [String], atMost: Int? = nil) -> String? {
+        // Nobody slips by more letters than a name has.
+        guard word.utf8.count <= 64 else { return nil }
         let scored = candidates.map { ($0, distance(word.lowercased(), $0.lowercased())) }
         guard let best = scored.min(by: { $0.1 < $1.1 }), best.1 <= atMost ?? max(1, best.0.count / 3) else { return nil }
         return best.0

@@ -16,10 +16,14 @@ package enum FieldEffect: String, Sendable, Hashable {
 
 /// The form of a field's value.
 package indirect enum FieldType: Sendable, Hashable {
+    /// 1 to `longestString` bytes.
     case string
+    /// Words for people, at most so many bytes; none are words too.
+    case text(Int)
     case bool
     case integer(ClosedRange<Int64>)
-    case duration
+    /// Every duration has bounds: what is computed from it must fit, too.
+    case duration(ClosedRange<Duration>)
     case address
     /// `ADDRESS` or `ADDRESS:PORT`, `[v6]:PORT`.
     case endpoint
@@ -43,12 +47,17 @@ package indirect enum FieldType: Sendable, Hashable {
     /// Known to Calico, refused here with a reason: ignoring it would change what the operator asked for.
     case refused(String)
 
+    /// Bytes of a string, and of a selector, at most: names have 253, regular expressions and selectors are short.
+    package static let longestString = 1024
+    package static let longestSelector = 4096
+
     package var text: String {
         switch self {
         case .string: "string"
+        case .text(let most): "text of at most \(most) bytes; may be empty"
         case .bool: "true | false"
         case .integer(let range): "\(range.lowerBound)…\(range.upperBound)"
-        case .duration: "duration such as 90s"
+        case .duration(let range): "duration such as 90s, \(GoDuration.text(range.lowerBound))…\(GoDuration.text(range.upperBound))"
         case .address: "IP address"
         case .endpoint: "IP address, with :PORT if need be"
         case .cidr: "prefix such as 10.65.0.0/26"

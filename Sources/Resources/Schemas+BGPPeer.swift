@@ -1,5 +1,7 @@
 // MARK: BGPPeer (contract 2.3, and the fields that SPEC adds)
 extension Schemas {
+    private static let bfdInterval: ClosedRange<Duration> = .milliseconds(50) ... .seconds(10)
+
     package static let bgpPeer = KindSpec(
         kind: "BGPPeer",
         documentation: "A peer, or with peerSelector or listenRange many. Without node and nodeSelector every node has it.",
@@ -30,15 +32,15 @@ extension Schemas {
             FieldSpec(
                 "passive", .bool, default: "by the address", .nextSession,
                 "Never open the connection. Between nodes the one whose address compares lower as text opens it."),
-            FieldSpec("holdTime", .duration, default: "90s", .nextSession, "Hold time offered: 0s, or 3s to 65535s (RFC 4271 4.2)."),
-            FieldSpec("keepaliveTime", .duration, default: "a third of the hold time", .nextSession, "Time between keepalives at most."),
-            FieldSpec("connectRetryTime", .duration, default: "5s", .nextSession, "Time between attempts to connect, with jitter."),
+            FieldSpec("holdTime", .duration(.zero ... .seconds(65535)), default: "90s", .nextSession, "Hold time offered: 0s, or whole seconds from 3s (RFC 4271 4.2)."),
+            FieldSpec("keepaliveTime", .duration(.zero ... .seconds(65535)), default: "a third of the hold time", .nextSession, "Time between keepalives at most."),
+            FieldSpec("connectRetryTime", .duration(.milliseconds(100) ... .seconds(3600)), default: "5s", .nextSession, "Time between attempts to connect, with jitter."),
             FieldSpec(
-                "idleHoldTime", .duration, default: "1s", .nextSession,
+                "idleHoldTime", .duration(.milliseconds(100) ... .seconds(3600)), default: "1s", .nextSession,
                 "Wait after a session failed; doubled up to 60s while it goes on failing."),
             FieldSpec(
-                "minRouteAdvertisementInterval", .duration, default: "0s", .softRefresh,
-                "Least time between two announcements of a prefix, up to 600s (RFC 4271 9.2.1.1). Withdrawals do not wait."),
+                "minRouteAdvertisementInterval", .duration(.zero ... .seconds(600)), default: "0s", .softRefresh,
+                "Least time between two announcements of a prefix (RFC 4271 9.2.1.1). Withdrawals do not wait."),
             FieldSpec(
                 "families", .list(.choice(["ipv4", "ipv6"])), default: "those that the node has", .sessionReset,
                 "Address families on the session."),
@@ -75,10 +77,10 @@ extension Schemas {
             FieldSpec(
                 "sourceAddress", .string, default: "UseNodeIP", .sessionReset, "UseNodeIP, None (the kernel chooses) or an address of ours."),
             FieldSpec(
-                "maxRestartTime", .duration, default: "120s", .nextSession, "How long the peer is asked to keep our routes while we restart."),
+                "maxRestartTime", .duration(.zero ... .seconds(4095)), default: "120s", .nextSession, "How long the peer is asked to keep our routes while we restart."),
             FieldSpec(
-                "longLivedStaleTime", .duration, default: "not at all", .nextSession,
-                "How long beyond that routes are kept as the last choice, ours by the peer and the peer's by us as long as it asks (RFC 9494); up to 194 days."),
+                "longLivedStaleTime", .duration(.seconds(1) ... .seconds(16_777_215)), default: "not at all", .nextSession,
+                "How long beyond that routes are kept as the last choice, ours by the peer and the peer's by us as long as it asks (RFC 9494)."),
             FieldSpec(
                 "gracefulRestart", .choice(["on", "helper", "off"]), default: "on", .nextSession,
                 "RFC 4724: both roles, only for the peer's restart, or not at all."),
@@ -98,8 +100,8 @@ extension Schemas {
             FieldSpec(
                 "bfd",
                 .object([
-                    FieldSpec("minTransmitInterval", .duration, default: "300ms", .live, "50ms to 10s."),
-                    FieldSpec("minReceiveInterval", .duration, default: "300ms", .live, "50ms to 10s."),
+                    FieldSpec("minTransmitInterval", .duration(bfdInterval), default: "300ms", .live, "Time between packets that are sent."),
+                    FieldSpec("minReceiveInterval", .duration(bfdInterval), default: "300ms", .live, "Time between packets that can be taken."),
                     FieldSpec("detectMultiplier", .integer(2...50), default: "3", .live, "Packets that may be missing before the path counts as down."),
                     FieldSpec(
                         "multihop", .bool, default: "by the node's subnets", .live, "RFC 5883 in place of RFC 5881: the peer is not on a link of ours."),
@@ -127,11 +129,11 @@ extension Schemas {
                     FieldSpec(
                         "action", .choice(["restart", "idle", "warn"]), default: "restart", .live,
                         "Beyond the limit the session ends with Cease/1, and is tried again after restartAfter, or stays down until the peer is changed; or it only warns."),
-                    FieldSpec("restartAfter", .duration, default: "5m", .live, "How long the session stays down with restart."),
+                    FieldSpec("restartAfter", .duration(.seconds(1) ... .seconds(86400)), default: "5m", .live, "How long the session stays down with restart."),
                 ]), .live, "A limit on what the peer may make us remember."),
             FieldSpec(
                 "reversePeering", .choice(["Auto", "Manual"]), default: "Auto", .live,
                 "With peerSelector: whether the selected nodes peer back by themselves."),
-            FieldSpec("shutdown", .string, .live, "Keep the session down, and tell the peer this text (RFC 9003)."),
+            FieldSpec("shutdown", .text(255), .live, "Keep the session down, and send the peer this text, which may be empty (RFC 9003)."),
         ])
 }

@@ -17,11 +17,11 @@ extension Schemas {
             FieldSpec("ipv4ElevatedRoutePriority", .integer(1...65535), default: "512", .live, "Metric of a pod that is being moved here (live migration)."),
             FieldSpec("ipv6ElevatedRoutePriority", .integer(1...65535), default: "512", .live, "The same for IPv6."),
             FieldSpec(
-                "liveMigrationRouteConvergenceTime", .duration, default: "30s", .live,
+                "liveMigrationRouteConvergenceTime", .duration(.zero ... .seconds(86400)), default: "30s", .live,
                 "How long that metric stays after the endpoint is declared Normal again, so that all nodes have followed."),
             FieldSpec("ipForwarding", .choice(["Enabled", "Disabled"]), default: "Enabled", .restart, "Whether the agent switches forwarding on."),
             FieldSpec(
-                "routeRefreshInterval", .duration, default: "90s", .live,
+                "routeRefreshInterval", .duration(.seconds(1) ... .seconds(86400)), default: "90s", .live,
                 "Time between two audits: the kernel's routes are read in slices, and what no notification told of is put right."),
             FieldSpec(
                 "workloadSourceSpoofing", .choice(["Disabled", "Any"]), default: "Disabled", .live,

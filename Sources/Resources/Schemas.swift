@@ -28,7 +28,7 @@ package enum Schemas {
                 "bindMode", .choice(["None", "NodeIP"]), default: "None", .restart, "Listen on every address, or on the node's addresses only."),
             FieldSpec("nodeMeshPassword", secretReference, .sessionReset, "TCP MD5 password (RFC 2385) of the mesh."),
             FieldSpec(
-                "nodeMeshMaxRestartTime", .duration, default: "120s", .nextSession,
+                "nodeMeshMaxRestartTime", .duration(.zero ... .seconds(4095)), default: "120s", .nextSession,
                 "How long peers of the mesh are asked to keep our routes while we restart (RFC 4724)."),
             FieldSpec("maximumPaths", .integer(1...128), default: "16", .softRefresh, "Next hops of a route at most (ECMP)."),
             FieldSpec(

@@ -73,7 +73,7 @@ struct YAMLReader: ~Copyable {
         let anchor = withUnsafePointer(to: event) { apus_yaml_anchor($0).map { String(cString: $0) } }
         let line = Int(event.start_mark.line) + 1
         if event.type == YAML_ALIAS_EVENT {
-            guard var node = anchors[anchor ?? ""] else { throw SyntaxError(line: line, message: "*\(anchor ?? "") names no anchor before it") }
+            guard var node = anchors[anchor ?? ""] else { throw SyntaxError(line: line, message: "*\(FieldReader.shown(anchor ?? "")) names no anchor before it") }
             node.line = line
             try take(node.count, line)
             return node
@@ -113,7 +113,7 @@ struct YAMLReader: ~Copyable {
         var count = 1
         while let key = try nextNode(until: YAML_MAPPING_END_EVENT) {
             if let name = key.scalar, let first = lines.updateValue(key.line, forKey: name) {
-                throw SyntaxError(line: key.line, message: "\"\(name)\" stands twice in one object, at line \(first) and here")
+                throw SyntaxError(line: key.line, message: "\"\(FieldReader.shown(name))\" stands twice in one object, at line \(first) and here")
             }
             guard let value = try nextNode(until: YAML_MAPPING_END_EVENT) else { break }
             pairs.append((key, value))

@@ -49,7 +49,7 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
         ("peerIP: 10.0.0.1, asNumber: 1, longLivedStaleTime: 5000h", "spec.longLivedStaleTime", "16777215s"),
         ("peerIP: 10.0.0.1, asNumber: 1, reachableBy: fe80::1", "spec.reachableBy", "not of the family of peerIP"),
         ("listenRange: 10.0.0.0/8, asNumber: 1, reachableBy: 10.0.0.1", "spec.reachableBy", "needs peerIP"),
-        ("peerIP: 10.0.0.1, asNumber: 1, minRouteAdvertisementInterval: 1h", "spec.minRouteAdvertisementInterval", "at most 600s"),
+        ("peerIP: 10.0.0.1, asNumber: 1, minRouteAdvertisementInterval: 1h", "spec.minRouteAdvertisementInterval", "0s to 600s"),
         ("peerIP: 10.0.0.1, asNumber: 1, maxPrefixes: {limit: 5, warnAt: 6}", "spec.maxPrefixes.warnAt", "beyond limit, 5"),
         ("peerIP: 10.0.0.1, asNumber: 1, localASNumber: 0", "spec.localASNumber", "out of range"),
         ("interface: toolonganinterface, asNumber: 0", "spec.interface", "at most 15 characters"),
@@ -282,7 +282,12 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
 
     @Test(arguments: [("90s", 90.0), ("1m30s", 90), ("1h", 3600), ("500ms", 0.5), ("0", 0), ("1.5s", 1.5)])
     func `durations are Go's`(text: String, seconds: Double) { #expect(GoDuration.parse(text)?.inSeconds == seconds) }
-    @Test(arguments: ["", "90", "s", "-5s", "5 s", "1x", "9999999999h"]) func `other durations are refused`(text: String) { #expect(GoDuration.parse(text) == nil) }
+    @Test(arguments: ["", "90", "s", "-5s", "5 s", "1x", "NaN", "infs", "1e400"]) func `other durations are refused`(text: String) { #expect(GoDuration.parse(text) == nil) }
+    @Test(arguments: ["9999999999h", "153722868m", "2562048h", "9223372036854775808ns", "1000000000000000000000000000000s"])
+    func `durations beyond all bounds count as very long`(text: String) { #expect(GoDuration.parse(text).map { $0 >= .seconds(1_000_000_000) } == true) }
+    @Test(arguments: ["100ms", "65535s", "24h", "0s", "1us", "7ns"]) func `durations are written as they are read`(text: String) {
+        #expect(GoDuration.parse(text).map { GoDuration.text($0) } == text)
+    }
 }
 
 @Suite struct PeeringTests {
