@@ -13,6 +13,9 @@ let strict: [SwiftSetting] = [
     .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
 ]
 
+/// SE-0458: what the compiler cannot prove safe is marked `unsafe`, with the reason beside it.
+let memorySafe: [SwiftSetting] = strict + [.strictMemorySafety()]
+
 /// The hot core also gets its arithmetic and ownership checked as everyone else's: no check is loosened here.
 func core(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: strict)
@@ -41,23 +44,23 @@ let package = Package(
         .systemLibrary(name: "CLibMD", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
 
         // Pure core: values only, no I/O, no clock, no Foundation.
-        core("NetTypes"),
-        core("BGPMessages", ["NetTypes"]),
-        core("BGPSession", ["BGPMessages", "NetTypes"]),
-        core("BGPRouting", ["BGPMessages", "NetTypes"]),
-        core("BGPSpeaker", ["BGPSession", "BGPRouting", "BGPMessages", "NetTypes"]),
-        core("BFD", ["NetTypes"]),
-        core("FIB", ["NetTypes"]),
+        .target(name: "NetTypes", swiftSettings: memorySafe),
+        .target(name: "BGPMessages", dependencies: ["NetTypes"], swiftSettings: memorySafe),
+        .target(name: "BGPSession", dependencies: ["BGPMessages", "NetTypes"], swiftSettings: memorySafe),
+        .target(name: "BGPRouting", dependencies: ["BGPMessages", "NetTypes"], swiftSettings: memorySafe),
+        .target(name: "BGPSpeaker", dependencies: ["BGPSession", "BGPRouting", "BGPMessages", "NetTypes"], swiftSettings: memorySafe),
+        .target(name: "BFD", dependencies: ["NetTypes"], swiftSettings: memorySafe),
+        .target(name: "FIB", dependencies: ["NetTypes"], swiftSettings: memorySafe),
 
         // Edges: text, JSON and disk to values.
         core("Resources", ["NetTypes", "LinuxIO", "CLibYAML"]),
-        core("StatusAPI", ["NetTypes"]),
+        .target(name: "StatusAPI", dependencies: ["NetTypes"], swiftSettings: memorySafe),
 
         // Shells: the only callers of the operating system.
         core("LinuxIO", ["NetTypes", "CLinux"]),
         core("KernelRoutes", ["FIB", "NetTypes", "LinuxIO", "CLibMNL", "CLinux"]),
         core("Digests", ["CLibMD"]),
-        core("LoadGenerator", ["BGPSession", "BGPMessages", "NetTypes", "LinuxIO"]),
+        .target(name: "LoadGenerator", dependencies: ["BGPSession", "BGPMessages", "NetTypes", "LinuxIO"], swiftSettings: memorySafe),
 
         // Composition.
         core(

@@ -8,7 +8,7 @@ shift || true
 OUT=.build/fuzz
 mkdir -p "$OUT"
 FLAGS=(-package-name apus -parse-as-library -O -swift-version 6 -sanitize=fuzzer -I "$OUT" -enable-upcoming-feature InternalImportsByDefault
-    -enable-upcoming-feature ExistentialAny -enable-upcoming-feature MemberImportVisibility)
+    -enable-upcoming-feature ExistentialAny -enable-upcoming-feature MemberImportVisibility -enable-experimental-feature Lifetimes)
 OBJECTS=()
 for module in NetTypes BGPMessages BGPSession BGPRouting BGPSpeaker BFD; do
     mapfile -t files < <(find "Sources/$module" -name '*.swift')
@@ -20,7 +20,7 @@ TARGETS=("$@")
 for target in "${TARGETS[@]}"; do
     cat > "$OUT/entry.swift" <<SWIFT
 @_cdecl("LLVMFuzzerTestOneInput") public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-    FuzzTargets.$target(UnsafeRawBufferPointer(start: start, count: count))
+    FuzzTargets.$target(UnsafeRawBufferPointer(start: start, count: count).bytes)
     return 0
 }
 SWIFT

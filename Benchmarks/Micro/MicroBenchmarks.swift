@@ -119,11 +119,9 @@ enum Codec {
             step: { _ in
                 var sum = 0
                 for message in messages {
-                    message.bytes.withUnsafeBytes { bytes in
-                        guard let update = try? UpdateMessage(message: bytes) else { return }
-                        var reader = ByteReader(update.nlri)
-                        while let prefix = NLRI.next(&reader, .ipv4) { sum &+= Int(prefix.length) }
-                    }
+                    guard let update = try? UpdateMessage(message: message.bytes) else { continue }
+                    var reader = ByteReader(update.nlri)
+                    while let prefix = NLRI.next(&reader, .ipv4) { sum &+= Int(prefix.length) }
                 }
                 return sum
             })
@@ -132,7 +130,7 @@ enum Codec {
             "attributes: decode and validate, a set a route", routes: blocks.count, prepare: { 0 },
             step: { _ in
                 blocks.reduce(0) { sum, block in
-                    sum + block.withUnsafeBytes { UpdateValidation.decode($0, AttributeContext(isInternal: true, isFourOctetAS: true)).attributes.communities.count }
+                    sum + block.withBytes { UpdateValidation.decode($0, AttributeContext(isInternal: true, isFourOctetAS: true)).attributes.communities.count }
                 }
             })
         measure("attributes: encode, a set a route", routes: some.count, prepare: { 0 }, step: { _ in some.reduce(0) { $0 + $1.encoded().count } })
@@ -208,7 +206,7 @@ enum Routing {
     }
 
     private static func pass(_ messages: [MessageBuffer], _ rib: inout RIB) -> Int {
-        for message in messages { _ = try? message.bytes.withUnsafeBytes { try rib.receive($0, from: PeerIndex(rawValue: 1), families: .all) } }
+        for message in messages { _ = try? rib.receive(message.bytes, from: PeerIndex(rawValue: 1), families: .all) }
         rib.decide(budget: .max)
         var deliveries: [Delivery] = []
         var done: [RIB.ReplayDone] = []

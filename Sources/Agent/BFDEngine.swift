@@ -178,7 +178,7 @@ final class BFDEngine: @unchecked Sendable {
         for _ in 0..<64 {
             guard let datagram = listener.socket.receive() else { return }
             // RFC 5881 5: from a neighbour on the link, or not at all.
-            guard listener.isMultihop || datagram.timeToLive == 255, let packet = datagram.bytes.withUnsafeBytes({ BFDPacket($0) }) else { continue }
+            guard listener.isMultihop || datagram.timeToLive == 255, let packet = BFDPacket(datagram.bytes.rawSpan) else { continue }
             let from = datagram.from.address.scoped(datagram.interface)
             let peer: IPAddress
             if packet.yourDiscriminator != 0 {

@@ -57,7 +57,7 @@ final class RoutingLoop {
     private var waitingConnects: [PeerIndex] = []
     private var faultLog = LogLimiter()
     private var ready: [Readiness] = []
-    private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 16)
+    private var buffer = [UInt8](repeating: 0, count: 1 << 17)
 
     private static let wakeupToken: UInt64 = 1
     private static let signalToken: UInt64 = 2
@@ -86,8 +86,6 @@ final class RoutingLoop {
         try transport.poller.add(self.signals.fd, token: RoutingLoop.signalToken)
         for fd in plane.descriptors { try transport.poller.add(fd, token: RoutingLoop.kernelToken) }
     }
-
-    deinit { buffer.deallocate() }
 
     /// Runs until SIGTERM or SIGINT. Sessions under graceful restart are then closed without a NOTIFICATION and routes stay in the kernel, so that a
     /// restart loses no packet (SPEC, promise 2); peers that would not keep our routes anyway are told Cease/2.
@@ -247,7 +245,7 @@ final class RoutingLoop {
             guard !plane.isStarting, speaker.admitsIncoming(peer, now: now) else {
                 // RFC 4271 6.8: a second connection beside a session that is up is told why it goes.
                 if speaker.snapshot(peer)?.session != nil {
-                    _ = accepted.socket.write(NotificationMessage.connectionCollision.encoded().span.bytes)
+                    _ = accepted.socket.write(NotificationMessage.connectionCollision.encoded().rawSpan)
                 }
                 carryOutActions()
                 continue
@@ -283,12 +281,12 @@ final class RoutingLoop {
     private func receive(_ connection: Connection) {
         var left = RoutingLoop.readBudget
         while left > 0 {
-            switch connection.socket.read(into: buffer) {
+            switch connection.socket.read(into: &buffer) {
             case .done(let count):
                 left -= count
                 // After the end of a session what still comes is read and dropped, so that our NOTIFICATION is not lost to a reset.
                 guard connection.closeDeadline == nil else { continue }
-                speaker.received(connection.peer, connection.side, UnsafeRawBufferPointer(rebasing: buffer[0..<count]), now: now)
+                speaker.received(connection.peer, connection.side, buffer.rawSpan.part(0, count), now: now)
                 carryOutActions()
                 if transport.connection(connection.token) == nil { return }
                 if count < buffer.count { return }

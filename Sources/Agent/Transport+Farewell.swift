@@ -38,8 +38,8 @@ extension Transport {
 
     /// One portion: what is left is reported again.
     private func discardInput(of connection: Connection) {
-        let outcome = withUnsafeTemporaryAllocation(byteCount: 1 << 16, alignment: 16) { connection.socket.read(into: $0) }
-        switch outcome {
+        var input = [UInt8](repeating: 0, count: 1 << 14)
+        switch connection.socket.read(into: &input) {
         case .done, .wouldBlock: break
         case .closed, .failed: drop(connection)
         }

@@ -67,10 +67,10 @@ package struct BFDPacket: Sendable, Hashable {
 
     /// Nil for what RFC 5880 6.8.6 discards before it looks for the session: a wrong version, length, multiplier or discriminator, the multipoint
     /// bit, and authentication, which no session of ours has.
-    package init?(_ bytes: UnsafeRawBufferPointer) {
+    package init?(_ bytes: RawSpan) {
         var reader = ByteReader(bytes)
         guard let first = reader.u8(), let flags = reader.u8(), let multiplier = reader.u8(), let length = reader.u8(), first >> 5 == 1,
-            Int(length) >= BFDPacket.length, Int(length) <= bytes.count, let mine = reader.u32(), let yours = reader.u32(),
+            Int(length) >= BFDPacket.length, Int(length) <= bytes.byteCount, let mine = reader.u32(), let yours = reader.u32(),
             let desired = reader.u32(), let required = reader.u32(), let echo = reader.u32()
         else { return nil }
         guard multiplier != 0, mine != 0, flags & 0x05 == 0 else { return nil }

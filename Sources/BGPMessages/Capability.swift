@@ -136,19 +136,19 @@ package enum Capability: Sendable, Hashable {
     case unknown(CapabilityCode, [UInt8])
 
     /// A value whose length contradicts its code answers nil: OPEN Message Error, unspecific (RFC 4271 6.2).
-    static func decode(_ code: UInt8, _ value: UnsafeRawBufferPointer) -> Capability? {
+    static func decode(_ code: UInt8, _ value: RawSpan) -> Capability? {
         var reader = ByteReader(value)
         switch CapabilityCode(rawValue: code) {
         case .multiprotocol:
-            guard value.count == 4, let afi = reader.u16(), reader.u8() != nil, let safi = reader.u8() else { return nil }
+            guard value.byteCount == 4, let afi = reader.u16(), reader.u8() != nil, let safi = reader.u8() else { return nil }
             return .multiprotocol(AFISAFI(afi: afi, safi: safi))
-        case .routeRefresh: return value.count == 0 ? .routeRefresh : nil
-        case .extendedMessage: return value.count == 0 ? .extendedMessage : nil
+        case .routeRefresh: return value.byteCount == 0 ? .routeRefresh : nil
+        case .extendedMessage: return value.byteCount == 0 ? .extendedMessage : nil
         case .fourOctetAS:
-            guard value.count == 4, let number = reader.u32() else { return nil }
+            guard value.byteCount == 4, let number = reader.u32() else { return nil }
             return .fourOctetAS(ASNumber(number))
         case .gracefulRestart:
-            guard value.count >= 2, (value.count - 2) % 4 == 0, let head = reader.u16() else { return nil }
+            guard value.byteCount >= 2, (value.byteCount - 2) % 4 == 0, let head = reader.u16() else { return nil }
             var families: [GracefulRestartCapability.Family] = []
             while let afi = reader.u16(), let safi = reader.u8(), let flags = reader.u8() {
                 families.append(.init(AFISAFI(afi: afi, safi: safi), forwardingPreserved: flags & 0x80 != 0))
@@ -157,23 +157,23 @@ package enum Capability: Sendable, Hashable {
                 GracefulRestartCapability(
                     restarting: head & 0x8000 != 0, notification: head & 0x4000 != 0, restartTime: head & 0x0FFF, families: families))
         case .extendedNextHop:
-            guard value.count % 6 == 0 else { return nil }
+            guard value.byteCount % 6 == 0 else { return nil }
             var families: [AFISAFI] = []
             while let afi = reader.u16(), let safi = reader.u16(), let nextHopAFI = reader.u16() {
                 if nextHopAFI == 2, safi <= 255 { families.append(AFISAFI(afi: afi, safi: UInt8(safi))) }
             }
             return .extendedNextHop(families)
-        case .role: return value.count == 1 ? .role(value[0]) : nil
+        case .role: return value.byteCount == 1 ? .role(value[0]) : nil
         case .addPath:
-            guard value.count % 4 == 0 else { return nil }
+            guard value.byteCount % 4 == 0 else { return nil }
             var families: [AddPathFamily] = []
             while let afi = reader.u16(), let safi = reader.u8(), let sendReceive = reader.u8() {
                 families.append(AddPathFamily(AFISAFI(afi: afi, safi: safi), sendReceive: sendReceive))
             }
             return .addPath(families)
-        case .enhancedRouteRefresh: return value.count == 0 ? .enhancedRouteRefresh : nil
+        case .enhancedRouteRefresh: return value.byteCount == 0 ? .enhancedRouteRefresh : nil
         case .longLivedGracefulRestart:
-            guard value.count % 7 == 0 else { return nil }
+            guard value.byteCount % 7 == 0 else { return nil }
             var families: [LongLivedFamily] = []
             while let afi = reader.u16(), let safi = reader.u8(), let flags = reader.u8(), let high = reader.u8(), let low = reader.u16() {
                 families.append(
@@ -181,7 +181,7 @@ package enum Capability: Sendable, Hashable {
                         AFISAFI(afi: afi, safi: safi), forwardingPreserved: flags & 0x80 != 0, staleTime: UInt32(high) << 16 | UInt32(low)))
             }
             return .longLivedGracefulRestart(families)
-        default: return .unknown(CapabilityCode(rawValue: code), Array(value))
+        default: return .unknown(CapabilityCode(rawValue: code), [UInt8](value))
         }
     }
 

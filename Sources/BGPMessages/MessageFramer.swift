@@ -17,55 +17,53 @@ package struct MessageFramer: Sendable {
     /// Hands each whole message in `input`, header included, to `body`, in order. `body` answers false to stop: what follows is dropped,
     /// because the connection is closing. Throws what RFC 4271 6.1 says of a bad header.
     package mutating func consume(
-        _ input: UnsafeRawBufferPointer, _ body: (MessageType, UnsafeRawBufferPointer) -> Bool
+        _ input: RawSpan, _ body: (MessageType, RawSpan) -> Bool
     ) throws(NotificationMessage) {
         var input = input
         while !partial.isEmpty && !input.isEmpty {
             // Complete the header first, then the message.
             let wanted = partial.count < MessageSize.header ? MessageSize.header : Int(partial[16]) << 8 | Int(partial[17])
-            let taken = min(wanted - partial.count, input.count)
-            partial.append(contentsOf: input[0..<taken])
-            input = input.part(taken, input.count - taken)
+            let taken = min(wanted - partial.count, input.byteCount)
+            partial += [UInt8](input.part(0, taken))
+            input = input.part(taken, input.byteCount - taken)
             guard partial.count >= MessageSize.header else { return }
-            let header = partial.withUnsafeBytes { bytes in Result { () throws(NotificationMessage) in try checkHeader(bytes) } }
-            let length = try header.get().length
+            let length = try checkHeader(partial.rawSpan).length
             guard partial.count == length else { continue }
             let message = partial
             partial.removeAll(keepingCapacity: true)
-            let goOn = message.withUnsafeBytes { body(MessageType(rawValue: $0[18]), $0) }
-            guard goOn else { return }
+            guard body(MessageType(rawValue: message[18]), message.rawSpan) else { return }
         }
-        while input.count >= MessageSize.header {
+        while input.byteCount >= MessageSize.header {
             let header = try checkHeader(input)
-            guard input.count >= header.length else { break }
+            guard input.byteCount >= header.length else { break }
             guard body(header.type, input.part(0, header.length)) else { return }
-            input = input.part(header.length, input.count - header.length)
+            input = input.part(header.length, input.byteCount - header.length)
         }
         if !input.isEmpty {
             // A bad marker is told as soon as it is seen, not when the header is complete.
-            for octet in input.prefix(16) where octet != 0xFF { throw .connectionNotSynchronized }
-            partial.append(contentsOf: input)
+            for index in 0..<min(16, input.byteCount) where input[index] != 0xFF { throw .connectionNotSynchronized }
+            partial += [UInt8](input)
         }
     }
 
     /// Hands the UPDATEs that lie whole in `input` to `body`, as `consume` will, and changes nothing. What is wrong ends it silently: `consume`
     /// will say so.
-    package func peek(_ input: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Void) {
+    package func peek(_ input: RawSpan, _ body: (RawSpan) -> Void) {
         var offset = 0
         if !partial.isEmpty {
-            guard partial.count + input.count >= 18 else { return }
+            guard partial.count + input.byteCount >= 18 else { return }
             func octet(_ at: Int) -> Int { Int(at < partial.count ? partial[at] : input[at - partial.count]) }
             offset = (octet(16) << 8 | octet(17)) - partial.count
         }
-        while offset >= 0, input.count - offset >= MessageSize.header {
+        while offset >= 0, input.byteCount - offset >= MessageSize.header {
             let length = Int(input[offset + 16]) << 8 | Int(input[offset + 17])
-            guard length >= MessageSize.header, input.count - offset >= length else { return }
+            guard length >= MessageSize.header, input.byteCount - offset >= length else { return }
             if MessageType(rawValue: input[offset + 18]) == .update { body(input.part(offset, length)) }
             offset += length
         }
     }
 
-    private func checkHeader(_ bytes: UnsafeRawBufferPointer) throws(NotificationMessage) -> (type: MessageType, length: Int) {
+    private func checkHeader(_ bytes: RawSpan) throws(NotificationMessage) -> (type: MessageType, length: Int) {
         var reader = ByteReader(bytes)
         guard let first = reader.u64(), let second = reader.u64(), let rawLength = reader.u16(), let rawType = reader.u8() else {
             throw .connectionNotSynchronized

@@ -11,18 +11,12 @@ package enum NLRI {
     package static func next(_ reader: inout ByteReader, _ family: AddressFamily) -> Prefix? {
         guard let rawLength = reader.u8() else { return nil }
         let length = Int(rawLength)
-        guard length <= family.bits, let octets = reader.take((length + 7) >> 3) else { return nil }
-        var high: UInt64 = 0
-        var low: UInt64 = 0
-        if octets.count <= 8 {
-            for octet in octets { high = high << 8 | UInt64(octet) }
-            // No octets: shifted out by the whole width.
-            high = high << UInt64(64 - 8 * octets.count)
-        } else {
-            for i in 0..<8 { high = high << 8 | UInt64(octets[i]) }
-            for i in 8..<octets.count { low = low << 8 | UInt64(octets[i]) }
-            low <<= UInt64(128 - 8 * octets.count)
+        let octets = (length + 7) >> 3
+        guard length <= family.bits else { return nil }
+        guard octets > 8 else {
+            return reader.leading(octets).map { Prefix(IPAddress(high: $0, low: 0, family: family), length: length) }
         }
+        guard let high = reader.u64(), let low = reader.leading(octets - 8) else { return nil }
         return Prefix(IPAddress(high: high, low: low, family: family), length: length)
     }
 
@@ -39,16 +33,16 @@ package enum NLRI {
     }
 
     /// True where the whole field is a list of well-formed prefixes (RFC 7606 5.3).
-    package static func isWellFormed(_ field: UnsafeRawBufferPointer, _ family: AddressFamily, hasPathID: Bool = false) -> Bool {
+    package static func isWellFormed(_ field: RawSpan, _ family: AddressFamily, hasPathID: Bool = false) -> Bool {
         var offset = 0
-        while offset < field.count {
+        while offset < field.byteCount {
             if hasPathID {
-                guard field.count - offset > 4 else { return false }
+                guard field.byteCount - offset > 4 else { return false }
                 offset += 4
             }
             let length = Int(field[offset])
             let octets = (length + 7) >> 3
-            guard length <= family.bits, field.count - offset - 1 >= octets else { return false }
+            guard length <= family.bits, field.byteCount - offset - 1 >= octets else { return false }
             offset += 1 + octets
         }
         return true
@@ -62,6 +56,8 @@ extension ByteWriter {
     package mutating func append(_ prefix: Prefix) {
         u8(prefix.length)
         let octets = (Int(prefix.length) + 7) >> 3
-        withUnsafeBytes(of: (prefix.high.bigEndian, prefix.low.bigEndian)) { append($0.part(0, octets)) }
+        let words: InlineArray<2, UInt64> = [prefix.high.bigEndian, prefix.low.bigEndian]
+        // Integers have no padding that could be read uninitialized.
+        append(unsafe words.span.bytes.part(0, octets))
     }
 }

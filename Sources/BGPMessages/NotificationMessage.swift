@@ -32,11 +32,11 @@ package struct NotificationMessage: Error, Sendable, Hashable {
     }
 
     /// From a whole message, header included and its length checked by the framer.
-    package init?(message: UnsafeRawBufferPointer) {
-        guard message.count >= 21 else { return nil }
+    package init?(message: RawSpan) {
+        guard message.byteCount >= 21 else { return nil }
         code = ErrorCode(rawValue: message[19])
         subcode = message[20]
-        data = Array(message[21...])
+        data = [UInt8](message.part(21, message.byteCount - 21))
     }
 
     /// The whole message. Data beyond what fits in 4,096 octets is cut (RFC 8654 section 5: the peer may not take more).
@@ -78,10 +78,10 @@ extension NotificationMessage {
     package static let malformedAttributeList = NotificationMessage(.updateMessage, 1)
     /// Data is the attribute: flags, type, length and value (RFC 4271 6.3, RFC 4760 section 7).
     package static func optionalAttributeError(_ attribute: RawAttribute) -> NotificationMessage {
-        let length = attribute.value.count
+        let length = attribute.value.byteCount
         let isLong = attribute.flags.contains(.extendedLength)
         let head = [attribute.flags.rawValue, attribute.type.rawValue] + (isLong ? [UInt8(truncatingIfNeeded: length >> 8)] : [])
-        return NotificationMessage(.updateMessage, 9, data: head + [UInt8(truncatingIfNeeded: length)] + Array(attribute.value))
+        return NotificationMessage(.updateMessage, 9, data: head + [UInt8(truncatingIfNeeded: length)] + [UInt8](attribute.value))
     }
     package static let invalidNetworkField = NotificationMessage(.updateMessage, 10)
 
@@ -100,8 +100,8 @@ extension NotificationMessage {
         NotificationMessage(.finiteStateMachine, 3, data: [type.rawValue])
     }
     /// RFC 7313 section 5: data is the whole message.
-    package static func invalidRouteRefreshLength(_ message: UnsafeRawBufferPointer) -> NotificationMessage {
-        NotificationMessage(.routeRefresh, 1, data: Array(message))
+    package static func invalidRouteRefreshLength(_ message: RawSpan) -> NotificationMessage {
+        NotificationMessage(.routeRefresh, 1, data: [UInt8](message))
     }
     package static let finiteStateMachineError = NotificationMessage(.finiteStateMachine, 0)
 

@@ -32,11 +32,11 @@ package struct OpenMessage: Sendable, Hashable {
     // MARK: Decode
 
     /// From a whole message, header included. Checks structure and version; the meaning is `OpenNegotiation`'s.
-    package init(message: UnsafeRawBufferPointer) throws(NotificationMessage) {
+    package init(message: RawSpan) throws(NotificationMessage) {
         var reader = ByteReader(message)
         guard reader.take(MessageSize.header) != nil, let version = reader.u8(), let myAS = reader.u16(), let holdTime = reader.u16(),
             let identifier = reader.u32(), let shortLength = reader.u8()
-        else { throw .badMessageLength(message.count) }
+        else { throw .badMessageLength(message.byteCount) }
         guard version == 4 else { throw .unsupportedVersion }
         self.myAS = myAS
         self.holdTime = holdTime
@@ -46,7 +46,7 @@ package struct OpenMessage: Sendable, Hashable {
         // RFC 9072 section 2: the first parameter's type octet of 255 marks the extended form, whatever the length octet says,
         // provided that the length octet is not 0.
         var isExtended = false
-        if shortLength != 0, let marker = reader.unread.first, marker == 255 {
+        if shortLength != 0, !reader.isEmpty, reader.unread[0] == 255 {
             guard reader.u8() != nil, let length = reader.u16(), Int(length) == reader.remaining else { throw .openUnspecific }
             isExtended = true
         } else {
@@ -62,7 +62,7 @@ package struct OpenMessage: Sendable, Hashable {
         }
     }
 
-    private mutating func decodeCapabilities(_ bytes: UnsafeRawBufferPointer) throws(NotificationMessage) {
+    private mutating func decodeCapabilities(_ bytes: RawSpan) throws(NotificationMessage) {
         var reader = ByteReader(bytes)
         while !reader.isEmpty {
             guard let code = reader.u8(), let length = reader.u8(), let value = reader.take(Int(length)),

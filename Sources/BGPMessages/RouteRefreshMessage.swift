@@ -22,14 +22,14 @@ package struct RouteRefreshMessage: Sendable, Hashable {
     }
 
     /// True for a BoRR or EoRR whose length is not 4 beside the header: error 7,1 with the whole message (RFC 7313 section 5).
-    package static func hasInvalidLength(_ message: UnsafeRawBufferPointer) -> Bool {
-        message.count != 23 && message.count > 21 && (message[21] == begin || message[21] == end)
+    package static func hasInvalidLength(_ message: RawSpan) -> Bool {
+        message.byteCount != 23 && message.byteCount > 21 && (message[21] == begin || message[21] == end)
     }
 
     /// From a whole message, header included. Nil for a length that is not 23: ignored (RFC 2918 defines no error).
-    package init?(message: UnsafeRawBufferPointer) {
+    package init?(message: RawSpan) {
         var reader = ByteReader(message)
-        guard message.count == 23, reader.take(MessageSize.header) != nil, let afi = reader.u16(), let subtype = reader.u8(),
+        guard message.byteCount == 23, reader.take(MessageSize.header) != nil, let afi = reader.u16(), let subtype = reader.u8(),
             let safi = reader.u8()
         else { return nil }
         afiSafi = AFISAFI(afi: afi, safi: safi)

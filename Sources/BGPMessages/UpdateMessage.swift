@@ -5,13 +5,14 @@ package import NetTypes
 /// ```
 /// | withdrawn routes length 2 | withdrawn routes | total path attribute length 2 | path attributes | NLRI |
 /// ```
-package struct UpdateMessage {
-    package let withdrawn: UnsafeRawBufferPointer
-    package let attributes: UnsafeRawBufferPointer
-    package let nlri: UnsafeRawBufferPointer
+package struct UpdateMessage: ~Escapable {
+    package let withdrawn: RawSpan
+    package let attributes: RawSpan
+    package let nlri: RawSpan
 
     /// From a whole message, header included. Throws where the two lengths exceed the message (RFC 4271 6.3, RFC 7606 3 b).
-    package init(message: UnsafeRawBufferPointer) throws(NotificationMessage) {
+    @_lifetime(copy message)
+    package init(message: RawSpan) throws(NotificationMessage) {
         var reader = ByteReader(message)
         guard reader.take(MessageSize.header) != nil, let withdrawnLength = reader.u16(), let withdrawn = reader.take(Int(withdrawnLength)),
             let attributesLength = reader.u16(), let attributes = reader.take(Int(attributesLength))

@@ -3,51 +3,57 @@ import NetTypes
 /// The attribute block of an UPDATE, cut into the multiprotocol attributes and the rest.
 ///
 /// `plain` is what is interned: the same for every UPDATE that carries the same attributes, whatever its NLRI.
-package struct AttributeBlock {
-    package private(set) var mpReach: MPReachNLRI?
-    package private(set) var mpUnreach: MPUnreachNLRI?
+package struct AttributeBlock: ~Escapable {
+    package let mpReach: MPReachNLRI?
+    package let mpUnreach: MPUnreachNLRI?
     /// Every attribute but MP_REACH_NLRI and MP_UNREACH_NLRI, contiguous where the sender put those first or last.
-    package private(set) var plain: UnsafeRawBufferPointer
+    package let plain: RawSpan
     /// Where they stand between others, the rest is copied together here, and `plain` is empty.
-    package private(set) var gathered: [UInt8] = []
+    package let gathered: [UInt8]
     /// The block ends inside an attribute (RFC 7606 section 4): treat-as-withdraw.
-    package private(set) var isOverrun = false
-    package private(set) var isEmpty = true
+    package let isOverrun: Bool
+    package let isEmpty: Bool
 
     /// Throws session reset for a repeated or broken multiprotocol attribute (RFC 7606 3 g, 5.3).
-    package init(_ block: UnsafeRawBufferPointer, _ context: AttributeContext) throws(NotificationMessage) {
-        plain = block
+    @_lifetime(copy block)
+    package init(_ block: RawSpan, _ context: AttributeContext) throws(NotificationMessage) {
         var reader = ByteReader(block)
+        var reach: MPReachNLRI?
+        var unreach: MPUnreachNLRI?
+        var gathered: [UInt8] = []
+        var isOverrun = false
+        var isEmpty = true
         var first: Int?
         var end = 0
         var isSplit = false
         while !reader.isEmpty {
-            let offset = block.count - reader.remaining
+            let offset = block.byteCount - reader.remaining
             guard let attribute = RawAttribute.next(&reader) else {
                 isOverrun = true
                 break
             }
-            let next = block.count - reader.remaining
+            let next = block.byteCount - reader.remaining
             switch attribute.type {
             case .mpReachNLRI:
-                guard mpReach == nil else { throw .malformedAttributeList }
-                mpReach = try MPReachNLRI(attribute, context)
+                guard reach == nil else { throw .malformedAttributeList }
+                reach = try MPReachNLRI(attribute, context)
             case .mpUnreachNLRI:
-                guard mpUnreach == nil else { throw .malformedAttributeList }
-                mpUnreach = try MPUnreachNLRI(attribute, context)
+                guard unreach == nil else { throw .malformedAttributeList }
+                unreach = try MPUnreachNLRI(attribute, context)
             default:
                 isEmpty = false
                 if first == nil { first = offset } else if end != offset { isSplit = true }
-                if isSplit && gathered.isEmpty, let first { gathered.append(contentsOf: block[first..<end]) }
-                if isSplit { gathered.append(contentsOf: block[offset..<next]) }
+                if isSplit && gathered.isEmpty, let first { gathered += [UInt8](block.part(first, end - first)) }
+                if isSplit { gathered += [UInt8](block.part(offset, next - offset)) }
                 end = next
             }
         }
-        if isSplit {
-            plain = UnsafeRawBufferPointer(start: nil, count: 0)
-        } else {
-            plain = first.map { block.part($0, end - $0) } ?? UnsafeRawBufferPointer(start: nil, count: 0)
-        }
+        mpReach = reach
+        mpUnreach = unreach
+        plain = isSplit ? block.part(0, 0) : block.part(first ?? 0, end - (first ?? 0))
+        self.gathered = gathered
+        self.isOverrun = isOverrun
+        self.isEmpty = isEmpty
     }
 }
 
@@ -66,7 +72,7 @@ package struct ValidatedAttributes: Sendable {
 /// Decoding checks structure; this checks meaning, attribute by attribute.
 package enum UpdateValidation {
     /// Decodes a block without its multiprotocol attributes. Never throws: every fault is a value.
-    package static func decode(_ block: UnsafeRawBufferPointer, _ context: AttributeContext) -> ValidatedAttributes {
+    package static func decode(_ block: RawSpan, _ context: AttributeContext) -> ValidatedAttributes {
         var result = ValidatedAttributes()
         var reader = ByteReader(block)
         // One bit per type code, for repetitions.

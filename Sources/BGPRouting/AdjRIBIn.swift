@@ -425,29 +425,30 @@ package struct AdjRIBIn: ~Copyable {
 /// One table per family, lent in place.
 ///
 /// Why by address: a `_read` accessor of a stored struct moves the whole table to the stack and back at every access, which was a tenth of a
-/// full table's time.
-package struct FamilyTables: ~Copyable {
+/// full table's time. The address stays in here: who reads a table borrows all of them.
+@safe package struct FamilyTables: ~Copyable {
     private let base: UnsafeMutablePointer<AdjRIBIn>
 
     init(seed: UInt64) {
-        base = .allocate(capacity: AddressFamily.allCases.count)
-        for family in AddressFamily.allCases { (base + family.index).initialize(to: AdjRIBIn(family: family, seed: seed)) }
+        // Room for one table per family, each of which is initialized here.
+        unsafe base = .allocate(capacity: AddressFamily.allCases.count)
+        for family in AddressFamily.allCases { unsafe (base + family.index).initialize(to: AdjRIBIn(family: family, seed: seed)) }
     }
 
     deinit {
-        base.deinitialize(count: AddressFamily.allCases.count)
-        base.deallocate()
+        unsafe base.deinitialize(count: AddressFamily.allCases.count)
+        unsafe base.deallocate()
     }
 
     /// By family index.
     package subscript(index: Int) -> AdjRIBIn {
         @inline(__always) unsafeAddress {
             precondition(index >= 0 && index < 2, "no such family")
-            return UnsafePointer(base + index)
+            return unsafe UnsafePointer(base + index)
         }
         @inline(__always) unsafeMutableAddress {
             precondition(index >= 0 && index < 2, "no such family")
-            return base + index
+            return unsafe base + index
         }
     }
 }

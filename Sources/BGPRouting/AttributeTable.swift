@@ -52,8 +52,7 @@ package struct DecisionKey: Sendable, Hashable {
 /// Cost: the set's own bytes and 64 bytes more.
 package struct AttributeTable: ~Copyable {
     private struct Entry {
-        var bytes: UnsafeMutableRawPointer?
-        var byteCount: UInt32
+        var bytes: HeapBytes
         var hash: UInt32
         var references: UInt32
         /// Contexts (see `contextBit`) in which these very bytes were validated, so that they need not be parsed again.
@@ -96,12 +95,12 @@ package struct AttributeTable: ~Copyable {
         mask = 63
     }
 
-    deinit { for entry in entries { entry.bytes?.deallocate() } }
+    deinit { for var entry in entries { entry.bytes.free() } }
 
     // MARK: Interning
 
     /// A set that was validated before in the same context, byte for byte. Retained. Nil: parse the block and call `intern`.
-    package mutating func lookup(_ block: UnsafeRawBufferPointer, separateNextHop: IPAddress?, context: AttributeContext) -> AttributeHandle? {
+    package mutating func lookup(_ block: RawSpan, separateNextHop: IPAddress?, context: AttributeContext) -> AttributeHandle? {
         guard context.isFourOctetAS, let handle = find(block, separateNextHop, hash(block, separateNextHop)),
             entries[Int(handle)].validatedContexts & AttributeTable.contextBit(context) != 0
         else { return nil }
@@ -112,23 +111,22 @@ package struct AttributeTable: ~Copyable {
     /// Interns a decoded set, retained once. `received`: the bytes that it was decoded from, which are remembered as valid in `context`
     /// where they are canonical.
     package mutating func intern(
-        _ attributes: PathAttributes, separateNextHop: IPAddress?, received: UnsafeRawBufferPointer? = nil, context: AttributeContext? = nil
+        _ attributes: PathAttributes, separateNextHop: IPAddress?, received: RawSpan? = nil, context: AttributeContext? = nil
     ) -> AttributeHandle {
         let canonical = attributes.encoded()
-        return canonical.withUnsafeBytes { bytes in
-            let hash = hash(bytes, separateNextHop)
-            let handle: AttributeHandle
-            if let found = find(bytes, separateNextHop, hash) {
-                handle = found
-                entries[Int(handle)].references += 1
-            } else {
-                handle = insert(bytes, attributes, separateNextHop, hash)
-            }
-            if let received, let context, context.isFourOctetAS, AttributeTable.equal(received, bytes) {
-                entries[Int(handle)].validatedContexts |= AttributeTable.contextBit(context)
-            }
-            return handle
+        let bytes = canonical.rawSpan
+        let hash = hash(bytes, separateNextHop)
+        let handle: AttributeHandle
+        if let found = find(bytes, separateNextHop, hash) {
+            handle = found
+            entries[Int(handle)].references += 1
+        } else {
+            handle = insert(bytes, attributes, separateNextHop, hash)
         }
+        if let received, let context, context.isFourOctetAS, received.equals(bytes) {
+            entries[Int(handle)].validatedContexts |= AttributeTable.contextBit(context)
+        }
+        return handle
     }
 
     /// The set with a change, interned and retained. The next hop stays where it came from.
@@ -148,9 +146,8 @@ package struct AttributeTable: ~Copyable {
         let entry = entries[Int(handle)]
         removeSlot(handle, entry.hash)
         nextHops.release(entry.key.nextHop)
-        entry.bytes?.deallocate()
-        entries[Int(handle)].bytes = nil
-        byteCount -= Int(entry.byteCount)
+        entries[Int(handle)].bytes.free()
+        byteCount -= Int(entry.bytes.count)
         count -= 1
         free.append(handle)
         if count == 0 {
@@ -166,9 +163,8 @@ package struct AttributeTable: ~Copyable {
     package func key(_ handle: AttributeHandle) -> DecisionKey { entries[Int(handle)].key }
 
     /// The canonical bytes, valid inside `body`.
-    package func withBytes<R>(_ handle: AttributeHandle, _ body: (UnsafeRawBufferPointer) -> R) -> R {
-        let entry = entries[Int(handle)]
-        return body(UnsafeRawBufferPointer(start: entry.bytes, count: Int(entry.byteCount)))
+    package func withBytes<R>(_ handle: AttributeHandle, _ body: (RawSpan) -> R) -> R {
+        body(entries[Int(handle)].bytes.bytes)
     }
 
     /// The set decoded again, for transformation and display. Canonical bytes always decode.
@@ -209,7 +205,7 @@ package struct AttributeTable: ~Copyable {
 
     private static func contextBit(_ context: AttributeContext) -> UInt8 { context.isInternal ? 1 : 2 }
 
-    private func find(_ block: UnsafeRawBufferPointer, _ nextHop: IPAddress?, _ hash: UInt32) -> AttributeHandle? {
+    private func find(_ block: RawSpan, _ nextHop: IPAddress?, _ hash: UInt32) -> AttributeHandle? {
         var slot = Int(hash) & mask
         while slots[slot] != 0 {
             guard UInt32(slots[slot] >> 32) == hash else {
@@ -218,9 +214,9 @@ package struct AttributeTable: ~Copyable {
             }
             let handle = AttributeHandle(truncatingIfNeeded: slots[slot]) - 1
             let entry = entries[Int(handle)]
-            if Int(entry.byteCount) == block.count, entry.hasSeparateNextHop == (nextHop != nil),
+            if Int(entry.bytes.count) == block.byteCount, entry.hasSeparateNextHop == (nextHop != nil),
                 nextHop == nil || nextHops.entries[Int(entry.key.nextHop)].address == nextHop,
-                AttributeTable.equal(UnsafeRawBufferPointer(start: entry.bytes, count: block.count), block)
+                entry.bytes.bytes.equals(block)
             {
                 return handle
             }
@@ -230,13 +226,11 @@ package struct AttributeTable: ~Copyable {
     }
 
     private mutating func insert(
-        _ canonical: UnsafeRawBufferPointer, _ attributes: PathAttributes, _ nextHop: IPAddress?, _ hash: UInt32
+        _ canonical: RawSpan, _ attributes: PathAttributes, _ nextHop: IPAddress?, _ hash: UInt32
     ) -> AttributeHandle {
         if (count + 1) * 4 > slots.count * 3 { growSlots() }
-        let bytes = UnsafeMutableRawPointer.allocate(byteCount: max(canonical.count, 1), alignment: 1)
-        if let base = canonical.baseAddress { bytes.copyMemory(from: base, byteCount: canonical.count) }
         let entry = Entry(
-            bytes: bytes, byteCount: UInt32(canonical.count), hash: hash, references: 1, validatedContexts: 0,
+            bytes: HeapBytes(copying: canonical), hash: hash, references: 1, validatedContexts: 0,
             hasSeparateNextHop: nextHop != nil, key: decisionKey(attributes, nextHop))
         let handle: AttributeHandle
         if let reused = free.popLast() {
@@ -248,7 +242,7 @@ package struct AttributeTable: ~Copyable {
         }
         place(handle, hash)
         count += 1
-        byteCount += canonical.count
+        byteCount += canonical.byteCount
         return handle
     }
 
@@ -314,16 +308,16 @@ package struct AttributeTable: ~Copyable {
 
     // MARK: Bytes
 
-    private func hash(_ block: UnsafeRawBufferPointer, _ nextHop: IPAddress?) -> UInt32 {
-        var state = seed ^ UInt64(block.count)
+    private func hash(_ block: RawSpan, _ nextHop: IPAddress?) -> UInt32 {
+        var state = seed ^ UInt64(block.byteCount)
         if let nextHop { state = AttributeTable.mix(state ^ nextHop.high) ^ nextHop.low }
         var offset = 0
-        while offset + 8 <= block.count {
-            state = AttributeTable.mix(state ^ block.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+        while block.byteCount - offset >= 8 {
+            state = AttributeTable.mix(state ^ block.word(offset))
             offset += 8
         }
         var tail: UInt64 = 0
-        while offset < block.count {
+        while offset < block.byteCount {
             tail = tail << 8 | UInt64(block[offset])
             offset += 1
         }
@@ -335,19 +329,5 @@ package struct AttributeTable: ~Copyable {
     private static func mix(_ value: UInt64) -> UInt64 {
         let product = (value ^ 0x9E37_79B9_7F4A_7C15).multipliedFullWidth(by: 0xD6E8_FEB8_6659_FD93)
         return product.high ^ product.low
-    }
-
-    private static func equal(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
-        guard a.count == b.count else { return false }
-        var offset = 0
-        while offset + 8 <= a.count {
-            if a.loadUnaligned(fromByteOffset: offset, as: UInt64.self) != b.loadUnaligned(fromByteOffset: offset, as: UInt64.self) { return false }
-            offset += 8
-        }
-        while offset < a.count {
-            if a[offset] != b[offset] { return false }
-            offset += 1
-        }
-        return true
     }
 }

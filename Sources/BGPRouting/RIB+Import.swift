@@ -18,7 +18,7 @@ package struct UpdateResult: Sendable {
 extension RIB {
     /// Takes a whole UPDATE of a peer. Throws the NOTIFICATION of a session reset; everything milder is in the result.
     package mutating func receive(
-        _ message: UnsafeRawBufferPointer, from index: PeerIndex, families: AddressFamilySet
+        _ message: RawSpan, from index: PeerIndex, families: AddressFamilySet
     ) throws(NotificationMessage) -> UpdateResult {
         var result = UpdateResult()
         guard let peer = peers[index.index] else { return result }
@@ -34,9 +34,6 @@ extension RIB {
             throw .invalidNetworkField
         }
 
-        let mpReach = block.mpReach.flatMap { reach in
-            reach.afiSafi.family.map { (family: $0, reach: reach) }.flatMap { families.contains($0.family) ? $0 : nil }
-        }
         if let unreach = block.mpUnreach, let family = unreach.afiSafi.family, families.contains(family) {
             if unreach.nlri.isEmpty, block.isEmpty, block.mpReach == nil, update.withdrawn.isEmpty, update.nlri.isEmpty {
                 result.endOfRIB = family
@@ -48,7 +45,9 @@ extension RIB {
         if !update.withdrawn.isEmpty && speaksIPv4 { result.withdrawn += withdraw(update.withdrawn, .ipv4, index, peer) }
 
         let hasIPv4NLRI = !update.nlri.isEmpty
-        let hasReachable = hasIPv4NLRI || !(block.mpReach?.nlri.isEmpty ?? true)
+        var hasMPNLRI = false
+        if let reach = block.mpReach { hasMPNLRI = !reach.nlri.isEmpty }
+        let hasReachable = hasIPv4NLRI || hasMPNLRI
         if block.isEmpty && !block.isOverrun && !hasReachable { return result }
 
         // The attributes of the IPv4 NLRI, and those of MP_REACH with its next hop, are interned apart.
@@ -59,7 +58,7 @@ extension RIB {
                 result.withdrawn += withdraw(update.nlri, .ipv4, index, peer)
             }
         }
-        if let (family, reach) = mpReach, !reach.nlri.isEmpty {
+        if hasMPNLRI, let reach = block.mpReach, let family = reach.afiSafi.family, families.contains(family) {
             if let handle = try attributeHandle(block, peer.nextHop(reach), peer, hasReachable: true, hasIPv4NLRI: false, &result) {
                 announce(reach.nlri, family, index, peer, handle, &result)
             } else {
@@ -72,13 +71,16 @@ extension RIB {
     }
 
     /// Touches what `receive` will need of the IPv4 prefixes of an UPDATE: see `PrefixTable.warm`.
-    package mutating func warm(_ message: UnsafeRawBufferPointer, from index: PeerIndex) {
+    package mutating func warm(_ message: RawSpan, from index: PeerIndex) {
         guard let hasPathID = keys.indices.contains(index.index) ? keys[index.index].hasPathID : nil, let update = try? UpdateMessage(message: message)
         else { return }
-        for field in [update.withdrawn, update.nlri] {
-            var reader = ByteReader(field)
-            while let (prefix, _) = NLRI.next(&reader, .ipv4, hasPathID: hasPathID) { warmth &+= tables[0].warm(prefix) }
-        }
+        warm(update.withdrawn, hasPathID)
+        warm(update.nlri, hasPathID)
+    }
+
+    private mutating func warm(_ field: RawSpan, _ hasPathID: Bool) {
+        var reader = ByteReader(field)
+        while let (prefix, _) = NLRI.next(&reader, .ipv4, hasPathID: hasPathID) { warmth &+= tables[0].warm(prefix) }
     }
 
     /// The interned set of an UPDATE, retained. Nil: treat as withdraw.
@@ -91,7 +93,7 @@ extension RIB {
         if block.gathered.isEmpty {
             handle = resolve(block.plain, mpNextHop, peer, hasReachable, hasIPv4NLRI, block.isOverrun, &faults)
         } else {
-            handle = block.gathered.withUnsafeBytes { resolve($0, mpNextHop, peer, hasReachable, hasIPv4NLRI, block.isOverrun, &faults) }
+            handle = resolve(block.gathered.rawSpan, mpNextHop, peer, hasReachable, hasIPv4NLRI, block.isOverrun, &faults)
         }
         result.faults += faults
         if faults.contains(where: { $0.action != .attributeDiscard }) {
@@ -105,7 +107,7 @@ extension RIB {
     }
 
     private mutating func resolve(
-        _ bytes: UnsafeRawBufferPointer, _ mpNextHop: IPAddress?, _ peer: RoutingPeer, _ hasReachable: Bool, _ hasIPv4NLRI: Bool,
+        _ bytes: RawSpan, _ mpNextHop: IPAddress?, _ peer: RoutingPeer, _ hasReachable: Bool, _ hasIPv4NLRI: Bool,
         _ isOverrun: Bool, _ faults: inout [AttributeFault]
     ) -> AttributeHandle? {
         if isOverrun {
@@ -141,7 +143,7 @@ extension RIB {
 
     /// Takes over the caller's reference to `handle`.
     private mutating func announce(
-        _ field: UnsafeRawBufferPointer, _ family: AddressFamily, _ index: PeerIndex, _ peer: RoutingPeer, _ handle: AttributeHandle,
+        _ field: RawSpan, _ family: AddressFamily, _ index: PeerIndex, _ peer: RoutingPeer, _ handle: AttributeHandle,
         _ result: inout UpdateResult
     ) {
         // The set's own verdict is the same for every prefix of the message; only the prefix-dependent part is asked again.
@@ -156,7 +158,7 @@ extension RIB {
         attributes.release(handle)
     }
 
-    private mutating func withdraw(_ field: UnsafeRawBufferPointer, _ family: AddressFamily, _ index: PeerIndex, _ peer: RoutingPeer) -> Int {
+    private mutating func withdraw(_ field: RawSpan, _ family: AddressFamily, _ index: PeerIndex, _ peer: RoutingPeer) -> Int {
         let hasPathID = peer.context.addPath.contains(family)
         var reader = ByteReader(field)
         var count = 0

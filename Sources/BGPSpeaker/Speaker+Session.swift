@@ -29,7 +29,7 @@ extension Speaker {
     }
 
     /// One message of a connection.
-    mutating func take(_ type: MessageType, _ message: UnsafeRawBufferPointer, _ index: PeerIndex, _ side: PeerFSM.Side, _ now: Instant) {
+    mutating func take(_ type: MessageType, _ message: RawSpan, _ index: PeerIndex, _ side: PeerFSM.Side, _ now: Instant) {
         peers[index.index]?.counters.messagesReceived += 1
         switch type {
         case .open:
@@ -59,13 +59,13 @@ extension Speaker {
     /// Least time between two BoRR of a peer and family that are taken.
     static let refreshInterval: Duration = .seconds(1)
 
-    private mutating func takeRouteRefresh(_ message: UnsafeRawBufferPointer, _ index: PeerIndex, _ side: PeerFSM.Side, _ now: Instant) {
+    private mutating func takeRouteRefresh(_ message: RawSpan, _ index: PeerIndex, _ side: PeerFSM.Side, _ now: Instant) {
         guard let (current, session) = peers[index.index]?.fsm.established, current == side else { return }
-        if message.count != 23 {
+        if message.byteCount != 23 {
             let isEnhanced = session.isEnhancedRefresh && RouteRefreshMessage.hasInvalidLength(message)
             // RFC 2918 defines no error for its own length: the header's is what is wrong where the message is too short to be read.
-            guard isEnhanced || message.count < 23 else { return }
-            let error = isEnhanced ? NotificationMessage.invalidRouteRefreshLength(message) : .badMessageLength(message.count)
+            guard isEnhanced || message.byteCount < 23 else { return }
+            let error = isEnhanced ? NotificationMessage.invalidRouteRefreshLength(message) : .badMessageLength(message.byteCount)
             drive(index, now) { $0.handle(.messageError(side, error), now: now, &$1) }
             return
         }
@@ -113,7 +113,7 @@ extension Speaker {
         return true
     }
 
-    private mutating func takeUpdate(_ message: UnsafeRawBufferPointer, _ index: PeerIndex, _ side: PeerFSM.Side, _ now: Instant) {
+    private mutating func takeUpdate(_ message: RawSpan, _ index: PeerIndex, _ side: PeerFSM.Side, _ now: Instant) {
         guard peers[index.index]?.upSide == side, let families = peers[index.index]?.upFamilies else { return }
         peers[index.index]?.counters.updatesReceived += 1
         peers[index.index]?.lastUpdateAt = now
@@ -126,7 +126,7 @@ extension Speaker {
         }
         if !result.faults.isEmpty {
             if result.wasTreatedAsWithdraw { peers[index.index]?.counters.treatedAsWithdraw += 1 }
-            actions.append(.report(index, .attributeFaults(result.faults, treatedAsWithdraw: result.wasTreatedAsWithdraw, update: Array(message))))
+            actions.append(.report(index, .attributeFaults(result.faults, treatedAsWithdraw: result.wasTreatedAsWithdraw, update: [UInt8](message))))
         }
         if let family = result.endOfRIB, families.contains(family) { endOfRIB(index, family, now) }
         if result.refused > 0 { actions.append(.report(index, .pathsRefused(result.refused))) }

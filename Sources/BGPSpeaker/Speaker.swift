@@ -129,16 +129,16 @@ package struct Speaker: ~Copyable {
     }
 
     /// Bytes of a connection, in any portions.
-    package mutating func received(_ index: PeerIndex, _ side: PeerFSM.Side, _ bytes: UnsafeRawBufferPointer, now: Instant) {
+    package mutating func received(_ index: PeerIndex, _ side: PeerFSM.Side, _ bytes: RawSpan, now: Instant) {
         let slot = side == .active ? 0 : 1
         guard var framer = peers[index.index]?.framers[slot] else { return }
         // Out of the peer while it works, so that a message may change the peer.
         peers[index.index]?.framers[slot] = MessageFramer()
         var hasConnection = true
         var start = 0
-        while hasConnection, start < bytes.count {
-            let part = bytes.part(start, min(Speaker.warmOctets, bytes.count - start))
-            start += part.count
+        while hasConnection, start < bytes.byteCount {
+            let part = bytes.part(start, min(Speaker.warmOctets, bytes.byteCount - start))
+            start += part.byteCount
             framer.peek(part) { rib.warm($0, from: index) }
             do throws(NotificationMessage) {
                 try framer.consume(part) { type, message in

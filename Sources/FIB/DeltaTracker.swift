@@ -63,25 +63,26 @@ package struct DeltaTracker: ~Copyable {
         }
     }
 
-    /// Lent in place: see `FamilyTables` of the routing core.
-    struct Families: ~Copyable {
+    /// Lent in place: see `FamilyTables` of the routing core. The address stays in here.
+    @safe struct Families: ~Copyable {
         private let base: UnsafeMutablePointer<Family>
         init(seed: UInt64) {
-            base = .allocate(capacity: AddressFamily.allCases.count)
-            for family in AddressFamily.allCases { (base + family.index).initialize(to: Family(prefixes: PrefixTable(family: family, seed: seed))) }
+            // Room for one family each, all of which are initialized here.
+            unsafe base = .allocate(capacity: AddressFamily.allCases.count)
+            for family in AddressFamily.allCases { unsafe (base + family.index).initialize(to: Family(prefixes: PrefixTable(family: family, seed: seed))) }
         }
         deinit {
-            base.deinitialize(count: AddressFamily.allCases.count)
-            base.deallocate()
+            unsafe base.deinitialize(count: AddressFamily.allCases.count)
+            unsafe base.deallocate()
         }
         subscript(index: Int) -> Family {
             @inline(__always) unsafeAddress {
                 precondition(index >= 0 && index < 2, "no such family")
-                return UnsafePointer(base + index)
+                return unsafe UnsafePointer(base + index)
             }
             @inline(__always) unsafeMutableAddress {
                 precondition(index >= 0 && index < 2, "no such family")
-                return base + index
+                return unsafe base + index
             }
         }
     }

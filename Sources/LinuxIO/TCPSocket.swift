@@ -144,8 +144,9 @@ package struct TCPSocket: ~Copyable {
         return answer == 0 ? SocketAddress(value) : nil
     }
 
-    package func read(into buffer: UnsafeMutableRawBufferPointer) -> IOOutcome {
-        let count = recv(descriptor.raw, buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT))
+    /// Overwrites the first octets of `buffer` with what has come.
+    package func read(into buffer: inout [UInt8]) -> IOOutcome {
+        let count = buffer.withUnsafeMutableBytes { recv(descriptor.raw, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT)) }
         if count > 0 { return .done(count) }
         if count == 0 { return .closed }
         return errno == EAGAIN || errno == EINTR ? .wouldBlock : .failed(errno)

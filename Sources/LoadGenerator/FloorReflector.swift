@@ -14,7 +14,7 @@ package final class FloorReflector {
     private let identifier: BGPIdentifier
     private var sessions: [UInt64: Session] = [:]
     private var nextToken: UInt64 = 1
-    private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 16)
+    private var buffer = [UInt8](repeating: 0, count: 1 << 18)
     private static let listenerToken: UInt64 = 0
 
     private final class Session {
@@ -42,8 +42,6 @@ package final class FloorReflector {
             throw LoadError("\(error)")
         }
     }
-
-    deinit { buffer.deallocate() }
 
     /// Runs until the process is ended.
     package func run() -> Never {
@@ -102,16 +100,16 @@ package final class FloorReflector {
     }
 
     private func read(_ session: Session, _ token: UInt64, _ now: Instant) {
-        guard case .done(let count) = session.socket.socket.read(into: buffer) else {
+        guard case .done(let count) = session.socket.socket.read(into: &buffer) else {
             session.isDone = true
             return
         }
         var updates: [UInt8] = []
         var framer = session.framer
         session.framer = MessageFramer()
-        let outcome: Void? = try? framer.consume(UnsafeRawBufferPointer(rebasing: buffer[0..<count])) { type, message in
+        let outcome: Void? = try? framer.consume(buffer.rawSpan.part(0, count)) { type, message in
             switch type {
-            case .update: updates.append(contentsOf: message)
+            case .update: updates += [UInt8](message)
             case .open: if let open = try? OpenMessage(message: message) { step(session, token) { $0.handle(.open(.passive, open), now: now, &$1) } }
             case .keepalive: step(session, token) { $0.handle(.keepalive(.passive), now: now, &$1) }
             case .notification: session.isDone = true
@@ -132,7 +130,7 @@ package final class FloorReflector {
 
     private func write(_ session: Session, _ token: UInt64) {
         while let first = session.queue.first {
-            let outcome = session.socket.socket.write(first.span.bytes.extracting(session.offset..<first.count))
+            let outcome = session.socket.socket.write(first.rawSpan.extracting(session.offset..<first.count))
             guard case .done(let count) = outcome else {
                 if outcome != .wouldBlock { session.isDone = true }
                 break

@@ -31,7 +31,7 @@ package final class LoadRun {
     /// Nil where the kernel is not looked at.
     private var kernel: KernelWatch?
     private let tell: (String) -> Void
-    private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 16)
+    private var buffer = [UInt8](repeating: 0, count: 1 << 18)
     /// Latency: when the prefix was sent, and the times of those that came.
     private var sentAt: [Int: Int64] = [:]
     private var latencies: [Int64] = []
@@ -65,8 +65,6 @@ package final class LoadRun {
             withdrawals.append(plan.withdrawals(of: sender, scenario))
         }
     }
-
-    deinit { buffer.deallocate() }
 
     /// Runs every phase; the report says how it went.
     package func run() -> LoadReport {
@@ -205,7 +203,7 @@ package final class LoadRun {
     }
 
     private func read(_ speaker: LoadSpeaker, _ box: LoadSpeaker.SocketBox) {
-        switch box.socket.read(into: buffer) {
+        switch box.socket.read(into: &buffer) {
         case .done(let count):
             // A speaker with Nagle's algorithm would wait for our delayed acknowledgement, and that would be what is measured.
             if !sentAt.isEmpty { box.socket.acknowledgeAtOnce() }
@@ -213,7 +211,7 @@ package final class LoadRun {
             speaker.framer = MessageFramer()
             var hadUpdate = false
             do throws(NotificationMessage) {
-                try framer.consume(UnsafeRawBufferPointer(rebasing: buffer[0..<count])) { type, message in
+                try framer.consume(buffer.rawSpan.part(0, count)) { type, message in
                     if type == .update { hadUpdate = true }
                     take(speaker, type, message)
                     return speaker.socket != nil
@@ -232,7 +230,7 @@ package final class LoadRun {
         }
     }
 
-    private func take(_ speaker: LoadSpeaker, _ type: MessageType, _ message: UnsafeRawBufferPointer) {
+    private func take(_ speaker: LoadSpeaker, _ type: MessageType, _ message: RawSpan) {
         switch type {
         case .update: takeUpdate(speaker, message)
         case .open:
@@ -246,7 +244,7 @@ package final class LoadRun {
         }
     }
 
-    private func takeUpdate(_ speaker: LoadSpeaker, _ message: UnsafeRawBufferPointer) {
+    private func takeUpdate(_ speaker: LoadSpeaker, _ message: RawSpan) {
         guard speaker.routes != nil, let context = speaker.session?.attributeContext else { return }
         guard let update = reader.read(message, context) else {
             if fault == nil { fault = "speaker \(speaker.index) got a malformed UPDATE" }

@@ -50,7 +50,7 @@ final class LoadSpeaker {
         guard let box = socket else { return true }
         var left = budget
         while let first = queue.first, left > 0 {
-            let outcome = box.socket.write(first.span.bytes.extracting(offset..<min(offset + left, first.count)))
+            let outcome = box.socket.write(first.rawSpan.extracting(offset..<min(offset + left, first.count)))
             switch outcome {
             case .done(let count):
                 left -= count

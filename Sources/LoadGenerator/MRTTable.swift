@@ -24,10 +24,10 @@ package struct MRTTable: Sendable {
         if bytes.starts(with: [0x1F, 0x8B]) || bytes.starts(with: [0x42, 0x5A, 0x68]) { throw LoadError("\(name) is compressed; gunzip or bunzip2 it first") }
         var known: [PathAttributes: Int] = [:]
         var counts = [0, 0]
-        let broken = bytes.withUnsafeBytes { raw -> Int? in
+        let broken = bytes.withBytes { raw -> Int? in
             var reader = ByteReader(raw)
             while !reader.isEmpty {
-                let offset = raw.count - reader.remaining
+                let offset = raw.byteCount - reader.remaining
                 guard reader.u32() != nil, let type = reader.u16(), let subtype = reader.u16(), let length = reader.u32(), let body = reader.take(Int(length))
                 else { return offset }
                 guard type == 13, subtype == 2 || subtype == 4 else { continue }
@@ -58,10 +58,11 @@ package struct MRTTable: Sendable {
     }
 
     /// MP_REACH_NLRI is abbreviated in a dump (RFC 6396 4.3.4), and says nothing that is announced again.
-    private static func withoutMPReach(_ block: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+    @_lifetime(copy block)
+    private static func withoutMPReach(_ block: RawSpan) -> RawSpan {
         var reader = ByteReader(block)
         while !reader.isEmpty {
-            let start = block.count - reader.remaining
+            let start = block.byteCount - reader.remaining
             guard let attribute = RawAttribute.next(&reader) else { return block }
             if attribute.type == .mpReachNLRI {
                 // The last one as a rule; what follows it is not needed.

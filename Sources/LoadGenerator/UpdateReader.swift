@@ -1,5 +1,4 @@
 import BGPMessages
-import Glibc
 import NetTypes
 
 /// One received UPDATE as numbers of the plan. Most are the same for many receivers: then they are read once.
@@ -42,46 +41,45 @@ struct UpdateReader {
     }
 
     /// Reads a whole UPDATE. Nil: it is malformed.
-    mutating func read(_ message: UnsafeRawBufferPointer, _ context: AttributeContext) -> ReceivedUpdate? {
+    mutating func read(_ message: RawSpan, _ context: AttributeContext) -> ReceivedUpdate? {
         guard keeps else { return decode(message, context) }
-        var hash = UInt64(message.count)
+        var hash = UInt64(message.byteCount)
         var offset = MessageSize.header
-        while offset + 8 <= message.count {
-            hash = (hash ^ message.loadUnaligned(fromByteOffset: offset, as: UInt64.self)) &* 0x9E37_79B9_7F4A_7C15
+        while offset + 8 <= message.byteCount {
+            hash = (hash ^ message.word(offset)) &* 0x9E37_79B9_7F4A_7C15
             hash ^= hash >> 29
             offset += 8
         }
-        while offset < message.count {
+        while offset < message.byteCount {
             hash = (hash ^ UInt64(message[offset])) &* 0x9E37_79B9_7F4A_7C15
             offset += 1
         }
-        if let found = known[hash], found.bytes.count == message.count, let base = message.baseAddress, memcmp(found.bytes, base, message.count) == 0 {
-            return found.update
-        }
+        if let found = known[hash], found.bytes.rawSpan.equals(message) { return found.update }
         guard let update = decode(message, context) else { return nil }
         if knownBytes > UpdateReader.knownLimit {
             known = [:]
             knownBytes = 0
         }
-        known[hash] = (Array(message), update)
-        knownBytes += message.count + (update.announced.count + update.withdrawn.count) * MemoryLayout<ReceivedUpdate.Item>.stride
+        known[hash] = ([UInt8](message), update)
+        knownBytes += message.byteCount + (update.announced.count + update.withdrawn.count) * MemoryLayout<ReceivedUpdate.Item>.stride
         return update
     }
 
-    private func decode(_ message: UnsafeRawBufferPointer, _ context: AttributeContext) -> ReceivedUpdate? {
+    private func decode(_ message: RawSpan, _ context: AttributeContext) -> ReceivedUpdate? {
         guard let update = try? UpdateMessage(message: message), let block = try? AttributeBlock(update.attributes, context) else { return nil }
         var result = ReceivedUpdate()
         if let unreach = block.mpUnreach, let family = unreach.afiSafi.family { take(unreach.nlri, family, context, nil, &result) }
         take(update.withdrawn, .ipv4, context, nil, &result)
         for item in result.withdrawn { result.withdrawnWords.add(Int(item.number)) }
-        let reach = block.mpReach
-        guard !update.nlri.isEmpty || !(reach?.nlri.isEmpty ?? true) else { return result }
-        let set = block.gathered.isEmpty ? attributes(block.plain, context) : block.gathered.withUnsafeBytes { attributes($0, context) }
+        var hasMPNLRI = false
+        if let reach = block.mpReach { hasMPNLRI = !reach.nlri.isEmpty }
+        guard !update.nlri.isEmpty || hasMPNLRI else { return result }
+        let set = block.gathered.isEmpty ? attributes(block.plain, context) : attributes(block.gathered.rawSpan, context)
         let fingerprint = Fingerprint.received(set, scenario)
         if !update.nlri.isEmpty {
             take(update.nlri, .ipv4, context, .some(fingerprint.map { $0 ^ Fingerprint.hop(set.nextHop, scenario) }), &result)
         }
-        if let reach, let family = reach.afiSafi.family {
+        if let reach = block.mpReach, let family = reach.afiSafi.family {
             take(reach.nlri, family, context, .some(fingerprint.map { $0 ^ Fingerprint.hop(reach.nextHop, scenario) }), &result)
         }
         for item in result.announced {
@@ -93,11 +91,11 @@ struct UpdateReader {
         return result
     }
 
-    private func attributes(_ block: UnsafeRawBufferPointer, _ context: AttributeContext) -> PathAttributes { UpdateValidation.decode(block, context).attributes }
+    private func attributes(_ block: RawSpan, _ context: AttributeContext) -> PathAttributes { UpdateValidation.decode(block, context).attributes }
 
     /// `fingerprint`: nil for a withdrawal; `.some(nil)` for attributes that cannot be right.
     private func take(
-        _ field: UnsafeRawBufferPointer, _ family: AddressFamily, _ context: AttributeContext, _ fingerprint: UInt64??, _ result: inout ReceivedUpdate
+        _ field: RawSpan, _ family: AddressFamily, _ context: AttributeContext, _ fingerprint: UInt64??, _ result: inout ReceivedUpdate
     ) {
         let hasPathID = context.addPath.contains(family)
         var reader = ByteReader(field)

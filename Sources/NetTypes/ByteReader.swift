@@ -1,59 +1,120 @@
-/// A bounds-checked cursor over bytes that somebody else owns: the one place that touches raw memory of a peer's data.
+/// A bounds-checked cursor over bytes that somebody else owns: the one place that reads a peer's data.
 ///
-/// It must not outlive the buffer that it was made over. Reads in network order; a read beyond the end answers nil and moves
+/// The compiler does not let it outlive the bytes that it was made over. Reads in network order; a read beyond the end returns nil and moves
 /// nothing. Lengths are `Int` from the moment they are read, because arithmetic on narrow integers traps on overflow.
-package struct ByteReader {
-    private var rest: UnsafeRawBufferPointer
+package struct ByteReader: ~Escapable {
+    @usableFromInline let bytes: RawSpan
+    @usableFromInline var offset = 0
 
-    package init(_ bytes: UnsafeRawBufferPointer) { rest = bytes }
+    @inlinable
+    @_lifetime(copy bytes)
+    package init(_ bytes: RawSpan) { self.bytes = bytes }
 
-    package var remaining: Int { rest.count }
-    package var isEmpty: Bool { rest.count == 0 }
+    @inlinable package var remaining: Int { bytes.byteCount - offset }
+    @inlinable package var isEmpty: Bool { offset == bytes.byteCount }
     /// What has not been read yet.
-    package var unread: UnsafeRawBufferPointer { rest }
+    package var unread: RawSpan {
+        @inlinable @_lifetime(copy self)
+        get { bytes.part(offset, remaining) }
+    }
 
-    package mutating func u8() -> UInt8? {
-        guard rest.count >= 1 else { return nil }
-        let value = rest[0]
-        advance(1)
+    @inlinable @inline(__always) package mutating func u8() -> UInt8? { read(UInt8.self) }
+    @inlinable @inline(__always) package mutating func u16() -> UInt16? { read(UInt16.self).map { UInt16(bigEndian: $0) } }
+    @inlinable @inline(__always) package mutating func u32() -> UInt32? { read(UInt32.self).map { UInt32(bigEndian: $0) } }
+    @inlinable @inline(__always) package mutating func u64() -> UInt64? { read(UInt64.self).map { UInt64(bigEndian: $0) } }
+
+    @inlinable @inline(__always)
+    mutating func read<Value: FixedWidthInteger & BitwiseCopyable>(_ type: Value.Type) -> Value? {
+        let size = MemoryLayout<Value>.size
+        guard remaining >= size else { return nil }
+        // Within bounds: checked the line above. Any bits are an integer.
+        let value = unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: Value.self)
+        offset += size
         return value
     }
 
-    package mutating func u16() -> UInt16? {
-        guard rest.count >= 2 else { return nil }
-        let value = UInt16(bigEndian: rest.loadUnaligned(as: UInt16.self))
-        advance(2)
-        return value
-    }
-
-    package mutating func u32() -> UInt32? {
-        guard rest.count >= 4 else { return nil }
-        let value = UInt32(bigEndian: rest.loadUnaligned(as: UInt32.self))
-        advance(4)
-        return value
-    }
-
-    package mutating func u64() -> UInt64? {
-        guard rest.count >= 8 else { return nil }
-        let value = UInt64(bigEndian: rest.loadUnaligned(as: UInt64.self))
-        advance(8)
-        return value
+    /// The next `count` bytes, 8 at most, as the first bytes of a word; what follows them in the word is 0.
+    @inlinable @inline(__always)
+    package mutating func leading(_ count: Int) -> UInt64? {
+        guard count >= 0, count <= 8, remaining >= count else { return nil }
+        var word: UInt64 = 0
+        if remaining >= 8 {
+            // Within bounds: checked the line above. Shifted by 64 for no byte, which leaves none.
+            word = UInt64(bigEndian: unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt64.self)) & ~(UInt64.max >> UInt64(8 * count))
+        } else {
+            for index in 0..<count { word |= UInt64(bytes[offset + index]) << UInt64(56 - 8 * index) }
+        }
+        offset += count
+        return word
     }
 
     /// The next `count` bytes as a view into the same buffer.
-    package mutating func take(_ count: Int) -> UnsafeRawBufferPointer? {
-        guard count >= 0, rest.count >= count else { return nil }
-        let part = UnsafeRawBufferPointer(rebasing: rest[0..<count])
-        advance(count)
+    @inlinable
+    @_lifetime(copy self)
+    package mutating func take(_ count: Int) -> RawSpan? {
+        guard count >= 0, remaining >= count else { return nil }
+        // Within bounds: checked the line above.
+        let part = unsafe bytes.extracting(unchecked: offset..<(offset + count))
+        offset += count
         return part
     }
-
-    private mutating func advance(_ count: Int) { rest = UnsafeRawBufferPointer(rebasing: rest[count...]) }
 }
 
-extension UnsafeRawBufferPointer {
-    /// Bytes `start..<start+count` as a view; the caller has checked the bounds (they are checked again in debug builds).
-    package func part(_ start: Int, _ count: Int) -> UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(rebasing: self[start..<(start + count)])
+extension RawSpan {
+    /// One byte. Traps beyond the end.
+    package subscript(_ offset: Int) -> UInt8 {
+        @inlinable @inline(__always) get {
+            precondition(offset >= 0 && offset < byteCount, "a byte beyond the end of a span")
+            // Within bounds: checked the line above.
+            return unsafe unsafeLoad(fromUncheckedByteOffset: offset, as: UInt8.self)
+        }
+    }
+
+    /// Eight bytes in the machine's order, for hashes and comparisons. Traps beyond the end.
+    @inlinable @inline(__always)
+    package func word(_ offset: Int) -> UInt64 {
+        precondition(offset >= 0 && byteCount - offset >= 8, "a word beyond the end of a span")
+        // Within bounds: checked the line above. Any bits are an integer.
+        return unsafe unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt64.self)
+    }
+
+    /// Bytes `start..<start+count` as a view. Traps beyond the end.
+    @inlinable @inline(__always)
+    @_lifetime(copy self)
+    package func part(_ start: Int, _ count: Int) -> RawSpan { extracting(start..<(start + count)) }
+
+    /// True where both hold the same bytes.
+    package func equals(_ other: RawSpan) -> Bool {
+        guard byteCount == other.byteCount else { return false }
+        var offset = 0
+        // Within bounds, in both: they are as long as each other, and the loops' conditions are the checks.
+        while byteCount - offset >= 8 {
+            let mine = unsafe unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt64.self)
+            let theirs = unsafe other.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt64.self)
+            if mine != theirs { return false }
+            offset += 8
+        }
+        while offset < byteCount {
+            if self[offset] != other[offset] { return false }
+            offset += 1
+        }
+        return true
+    }
+}
+
+extension [UInt8] {
+    /// A copy of bytes that are lent.
+    package init(_ bytes: RawSpan) { self = unsafe bytes.withUnsafeBytes { unsafe Array($0) } }
+
+    /// The bytes, for as long as the array is borrowed.
+    package var rawSpan: RawSpan {
+        // Bytes have no padding that could be read uninitialized.
+        @inlinable @_lifetime(borrow self)
+        get { unsafe span.bytes }
+    }
+
+    /// Lends the bytes to `body`.
+    package func withBytes<Result: ~Copyable, Failure: Error>(_ body: (RawSpan) throws(Failure) -> Result) throws(Failure) -> Result {
+        try body(rawSpan)
     }
 }

@@ -1,4 +1,6 @@
 /// Appends integers in network order to a growing array of bytes. Reused between messages by `removeAll`.
+///
+/// `unsafe`: bytes that a closure lends are copied inside of it.
 package struct ByteWriter: Sendable {
     private var storage: [UInt8] = []
     package var bytes: [UInt8] { storage }
@@ -13,11 +15,10 @@ package struct ByteWriter: Sendable {
     package mutating func u32(_ value: UInt32) { append(value) }
     package mutating func u64(_ value: UInt64) { append(value) }
     private mutating func append(_ value: some FixedWidthInteger) {
-        withUnsafeBytes(of: value.bigEndian) { storage.append(contentsOf: $0) }
+        unsafe withUnsafeBytes(of: value.bigEndian) { unsafe storage.append(contentsOf: $0) }
     }
     package mutating func append(_ other: [UInt8]) { storage.append(contentsOf: other) }
-    package mutating func append(_ other: UnsafeRawBufferPointer) { storage.append(contentsOf: other) }
-    package mutating func append(_ other: RawSpan) { other.withUnsafeBytes { storage.append(contentsOf: $0) } }
+    package mutating func append(_ other: RawSpan) { unsafe other.withUnsafeBytes { unsafe storage.append(contentsOf: $0) } }
     package mutating func append(_ address: IPAddress) {
         if address.family == .ipv4 {
             u32(address.v4)

@@ -66,6 +66,20 @@ package struct IPAddress: Sendable, Hashable {
     }
 
     /// From 4 or 16 octets in network order; nil for any other count.
+    package init?(_ bytes: RawSpan) {
+        var reader = ByteReader(bytes)
+        switch bytes.byteCount {
+        case 4:
+            guard let value = reader.u32() else { return nil }
+            self.init(v4: value)
+        case 16:
+            guard let high = reader.u64(), let low = reader.u64() else { return nil }
+            self.init(high: high, low: low)
+        default: return nil
+        }
+    }
+
+    /// From 4 or 16 octets in network order; nil for any other count.
     package init?(bytes: some Collection<UInt8>) {
         var high: UInt64 = 0
         var low: UInt64 = 0

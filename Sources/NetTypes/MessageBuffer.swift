@@ -6,18 +6,13 @@ package struct MessageBuffer: Sendable {
     private let storage: [UInt8]
 
     /// Copies `source`; what it has reserved beyond its count is not kept.
-    package init(_ source: [UInt8]) { storage = [UInt8](source.span.bytes) }
+    package init(_ source: [UInt8]) { storage = [UInt8](source.rawSpan) }
 
     package var count: Int { storage.count }
 
     /// The bytes, for as long as the buffer is borrowed.
     package var bytes: RawSpan {
         @_lifetime(borrow self)
-        get { storage.span.bytes }
+        get { storage.rawSpan }
     }
-}
-
-extension [UInt8] {
-    /// A copy of bytes that are lent.
-    package init(_ bytes: RawSpan) { self = bytes.withUnsafeBytes { Array($0) } }
 }

@@ -42,7 +42,7 @@ final class Path {
             let due = flying.filter { $0.at <= now }
             flying.removeAll { $0.at <= now }
             for item in due {
-                guard let packet = item.bytes.withUnsafeBytes({ BFDPacket($0) }) else { continue }
+                guard let packet = item.bytes.withBytes({ BFDPacket($0) }) else { continue }
                 act(item.to) { $0.receive(packet, now: now, &$1) }
             }
             for index in 0...1 { act(index) { $0.handleTimeout(now: now, &$1) } }
@@ -67,7 +67,7 @@ final class Path {
         packet.requiredMinRX = 300_000
         let bytes = packet.encoded()
         #expect(bytes == [0x23, 0xE0, 3, 24, 1, 2, 3, 4, 0, 0, 0, 5, 0, 0, 0xC3, 0x50, 0, 4, 0x93, 0xE0, 0, 0, 0, 0])
-        #expect(bytes.withUnsafeBytes { BFDPacket($0) } == packet)
+        #expect(bytes.withBytes { BFDPacket($0) } == packet)
     }
 
     @Test(
@@ -82,19 +82,19 @@ final class Path {
         packet.yourDiscriminator = 2
         var bytes = packet.encoded()
         bytes[position] = value
-        #expect(bytes.withUnsafeBytes { BFDPacket($0) } == nil)
+        #expect(bytes.withBytes { BFDPacket($0) } == nil)
     }
 
     @Test func `discriminators that say nothing are discarded, and every truncation`() {
         var packet = BFDPacket()
         packet.myDiscriminator = 1
         packet.state = .up
-        #expect(packet.encoded().withUnsafeBytes { BFDPacket($0) } == nil)
+        #expect(packet.encoded().withBytes { BFDPacket($0) } == nil)
         packet.yourDiscriminator = 2
         packet.myDiscriminator = 0
-        #expect(packet.encoded().withUnsafeBytes { BFDPacket($0) } == nil)
+        #expect(packet.encoded().withBytes { BFDPacket($0) } == nil)
         packet.myDiscriminator = 1
-        for length in 0..<24 { #expect(Array(packet.encoded()[..<length]).withUnsafeBytes { BFDPacket($0) } == nil) }
+        for length in 0..<24 { #expect(Array(packet.encoded()[..<length]).withBytes { BFDPacket($0) } == nil) }
     }
 
     @Test func `a session comes up, at a packet a second, and goes on at its interval with jitter`() {
@@ -178,7 +178,7 @@ final class Path {
                 bytes[0] = 0x20
                 bytes[1] &= 0xFA
                 bytes[3] = 24
-                guard let packet = bytes.withUnsafeBytes({ BFDPacket($0) }) else { continue }
+                guard let packet = bytes.withBytes({ BFDPacket($0) }) else { continue }
                 session.receive(packet, now: now, &actions)
                 if packet.isPoll { #expect(actions.contains { if case .send(let answer) = $0 { answer.isFinal } else { false } }, "seed \(seed)") }
             }

@@ -9,7 +9,7 @@ func attribute(_ flags: UInt8, _ type: UInt8, _ value: [UInt8], length: Int? = n
 }
 
 func validate(_ block: [UInt8], internal isInternal: Bool = true, fourOctet: Bool = true) -> ValidatedAttributes {
-    block.withUnsafeBytes { UpdateValidation.decode($0, AttributeContext(isInternal: isInternal, isFourOctetAS: fourOctet)) }
+    block.withBytes { UpdateValidation.decode($0, AttributeContext(isInternal: isInternal, isFourOctetAS: fourOctet)) }
 }
 
 let originIGP = attribute(0x40, 1, [0])
@@ -227,7 +227,7 @@ let mandatory = originIGP + path65000 + nextHop
 
 @Suite struct BlockTests {
     static func block(_ bytes: [UInt8]) -> (error: NotificationMessage?, plain: [UInt8], gathered: [UInt8], isOverrun: Bool) {
-        bytes.withUnsafeBytes { raw in
+        bytes.withBytes { raw in
             do throws(NotificationMessage) {
                 let block = try AttributeBlock(raw, AttributeContext(isInternal: true, isFourOctetAS: true))
                 return (nil, Array(block.plain), block.gathered, block.isOverrun)

@@ -17,7 +17,7 @@ func frame(_ bytes: [UInt8], portion: Int, maximum: Int = 4096) -> Result<[[UInt
     while offset < bytes.count {
         let end = min(bytes.count, offset + portion)
         let piece = Array(bytes[offset..<end])
-        let failure = piece.withUnsafeBytes { raw -> NotificationMessage? in
+        let failure = piece.withBytes { raw -> NotificationMessage? in
             do throws(NotificationMessage) {
                 try framer.consume(raw) { _, message in
                     messages.append(Array(message))
@@ -55,7 +55,7 @@ func frame(_ bytes: [UInt8], portion: Int, maximum: Int = 4096) -> Result<[[UInt
             let held = framer.bufferedCount
             var peeked: [[UInt8]] = []
             var taken: [[UInt8]] = []
-            let isWellFormed = piece.withUnsafeBytes { raw -> Bool in
+            let isWellFormed = piece.withBytes { raw -> Bool in
                 framer.peek(raw) { peeked.append(Array($0)) }
                 let outcome: Void? = try? framer.consume(raw) { type, message in
                     if type == .update { taken.append(Array(message)) }
@@ -76,8 +76,8 @@ func frame(_ bytes: [UInt8], portion: Int, maximum: Int = 4096) -> Result<[[UInt
             let bytes = (0..<Int.random(in: 0..<80, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
             var framer = MessageFramer()
             let head = [UInt8](repeating: 0xFF, count: Int.random(in: 0..<17, using: &random))
-            head.withUnsafeBytes { try? framer.consume($0) { _, _ in true } }
-            bytes.withUnsafeBytes { framer.peek($0) { #expect($0.count >= 19 && $0.count <= bytes.count) } }
+            head.withBytes { try? framer.consume($0) { _, _ in true } }
+            bytes.withBytes { framer.peek($0) { #expect($0.byteCount >= 19 && $0.byteCount <= bytes.count) } }
         }
     }
 
@@ -119,7 +119,7 @@ func frame(_ bytes: [UInt8], portion: Int, maximum: Int = 4096) -> Result<[[UInt
 
 @Suite struct OpenTests {
     static func decode(_ bytes: [UInt8]) -> Result<OpenMessage, NotificationMessage> {
-        bytes.withUnsafeBytes { raw in Result { () throws(NotificationMessage) in try OpenMessage(message: raw) } }
+        bytes.withBytes { raw in Result { () throws(NotificationMessage) in try OpenMessage(message: raw) } }
     }
 
     static let capabilities: [Capability] = [
@@ -177,7 +177,7 @@ func frame(_ bytes: [UInt8], portion: Int, maximum: Int = 4096) -> Result<[[UInt
             capabilities: capabilities)
         let octets = open.encoded()
         try #require(octets.count <= 4096, "seed \(seed)")
-        let again = octets.withUnsafeBytes { try? OpenMessage(message: $0) }
+        let again = octets.withBytes { try? OpenMessage(message: $0) }
         #expect(again == open, "seed \(seed)")
     }
 
@@ -227,7 +227,7 @@ func frame(_ bytes: [UInt8], portion: Int, maximum: Int = 4096) -> Result<[[UInt
 @Suite struct NotificationTests {
     @Test func `a NOTIFICATION survives the wire, and its data is cut at 4096 octets (RFC 8654 5)`() {
         let short = NotificationMessage(.cease, 2, data: [3, 65, 66, 67])
-        #expect(short.encoded().withUnsafeBytes { NotificationMessage(message: $0) } == short)
+        #expect(short.encoded().withBytes { NotificationMessage(message: $0) } == short)
         #expect(short.shutdownCommunication == "ABC")
         #expect(NotificationMessage(.updateMessage, 3, data: [UInt8](repeating: 1, count: 60000)).encoded().count == 4096)
     }
@@ -254,14 +254,14 @@ func frame(_ bytes: [UInt8], portion: Int, maximum: Int = 4096) -> Result<[[UInt
     @Test func `ROUTE-REFRESH survives the wire and another length is no refresh`() {
         let refresh = RouteRefreshMessage(AFISAFI(.ipv6))
         #expect(refresh.encoded() == message(5, [0, 2, 0, 1]))
-        #expect(refresh.encoded().withUnsafeBytes { RouteRefreshMessage(message: $0) } == refresh)
-        #expect(message(5, [0, 2, 0, 1, 9]).withUnsafeBytes { RouteRefreshMessage(message: $0) } == nil)
+        #expect(refresh.encoded().withBytes { RouteRefreshMessage(message: $0) } == refresh)
+        #expect(message(5, [0, 2, 0, 1, 9]).withBytes { RouteRefreshMessage(message: $0) } == nil)
     }
 }
 
 @Suite struct NLRITests {
     static func read(_ bytes: [UInt8], _ family: AddressFamily) -> [Prefix]? {
-        bytes.withUnsafeBytes { raw in
+        bytes.withBytes { raw in
             guard NLRI.isWellFormed(raw, family) else { return nil }
             var reader = ByteReader(raw)
             var result: [Prefix] = []

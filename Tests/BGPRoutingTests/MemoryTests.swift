@@ -13,7 +13,7 @@ import Testing
                 var builder = UpdateBuilder(family: .ipv4, maximumLength: 4096)
                 builder.announce([OutboundNLRI(Prefix(IPAddress(v4: 0x0B00_0000 + UInt32(number) << 8), length: 24))], block: set.encoded(), nextHop: [])
                 let message = builder.take()
-                _ = try? message.bytes.withUnsafeBytes { try rib.receive($0, from: peer, families: .all) }
+                _ = try? rib.receive(message.bytes, from: peer, families: .all)
             }
         }
         rib.decide(budget: .max)

@@ -34,7 +34,7 @@ import Testing
         let profile = ExportProfile(family: .ipv4, isInternal: true, localAS: ASNumber(64512))
         let source = BGPIdentifier(rawValue: 99)
         let slow = OutboundAttributes.transform(set, source: .client, sourceIdentifier: source, profile: profile, identity: identity).encoded()
-        let fast = set.encoded().withUnsafeBytes { OutboundAttributes.reflect($0, originator: source, clusterID: identity.clusterID) }
+        let fast = set.encoded().withBytes { OutboundAttributes.reflect($0, originator: source, clusterID: identity.clusterID) }
         #expect(fast == slow, "seed \(seed)")
     }
 }

@@ -179,7 +179,7 @@ final class Network {
             if bytes.isEmpty {
                 nodes[to.node].speaker.connectionFailed(to.peer, to.side, now: now)
             } else {
-                bytes.withUnsafeBytes { nodes[to.node].speaker.received(to.peer, to.side, $0, now: now) }
+                bytes.withBytes { nodes[to.node].speaker.received(to.peer, to.side, $0, now: now) }
             }
         }
         return moved

@@ -323,7 +323,7 @@ private func filter(_ rules: RouteFilter.Rule...) -> RouteFilter {
             writer.u32(id)
             writer.append(block)
             writer.endMessage(at: 0)
-            for side in PeerFSM.Side.allCases { writer.bytes.withUnsafeBytes { net.nodes[a].speaker.received(peer, side, $0, now: net.now) } }
+            for side in PeerFSM.Side.allCases { writer.bytes.withBytes { net.nodes[a].speaker.received(peer, side, $0, now: net.now) } }
         }
         net.settle()
         #expect(net.pathCount(a, block) == AdjRIBIn.pathsPerPrefix)

@@ -195,7 +195,7 @@ let block6 = prefix("fd00:65:1::/122")
         _ = net.updates(a, b)
         guard let peer = net.nodes[a].peers[b] else { return }
         let refresh = RouteRefreshMessage(AFISAFI(.ipv4)).encoded()
-        for side in PeerFSM.Side.allCases { refresh.withUnsafeBytes { net.nodes[a].speaker.received(peer, side, $0, now: net.now) } }
+        for side in PeerFSM.Side.allCases { refresh.withBytes { net.nodes[a].speaker.received(peer, side, $0, now: net.now) } }
         net.settle()
         // 100 prefixes of five octets each, in messages with their attributes.
         #expect(net.updates(a, b).reduce(0) { $0 + $1.count } > 500)
@@ -407,7 +407,7 @@ let block6 = prefix("fd00:65:1::/122")
                 for length in 19..<message.count {
                     var cut = Array(message[..<length])
                     if !lies { (cut[16], cut[17]) = (UInt8(length >> 8), UInt8(length & 255)) }
-                    for side in PeerFSM.Side.allCases { cut.withUnsafeBytes { net.nodes[victim].speaker.received(peer, side, $0, now: net.now) } }
+                    for side in PeerFSM.Side.allCases { cut.withBytes { net.nodes[victim].speaker.received(peer, side, $0, now: net.now) } }
                     net.settle()
                     if !net.isUp(victim, hostile) || lies { net.advance(100) }
                 }
@@ -459,7 +459,7 @@ let block6 = prefix("fd00:65:1::/122")
                 message[16] = UInt8(message.count >> 8)
                 message[17] = UInt8(message.count & 255)
             }
-            for side in PeerFSM.Side.allCases { message.withUnsafeBytes { net.nodes[victim].speaker.received(peer, side, $0, now: net.now) } }
+            for side in PeerFSM.Side.allCases { message.withBytes { net.nodes[victim].speaker.received(peer, side, $0, now: net.now) } }
             net.settle()
             if !net.isUp(victim, hostile) { net.advance(70) }
         }

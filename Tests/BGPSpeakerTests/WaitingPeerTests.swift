@@ -35,7 +35,7 @@ private final class Bench {
 
     /// The peer sends whole messages on its side of a connection.
     func receive(_ bytes: [UInt8], _ side: PeerFSM.Side = .active) {
-        bytes.withUnsafeBytes { speaker.received(peer, side, $0, now: now) }
+        bytes.withBytes { speaker.received(peer, side, $0, now: now) }
         take()
     }
 

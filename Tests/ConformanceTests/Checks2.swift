@@ -43,7 +43,7 @@ extension Conformance {
             }
             wire.connect(remote)
             let sent = try require(remote.inbox.first, "no OPEN")
-            let open = try sent.withUnsafeBytes { raw in
+            let open = try sent.withBytes { raw in
                 do throws(NotificationMessage) { return try OpenMessage(message: raw) } catch { throw Deviation("\(error)") }
             }
             for code in [1, 2, 64, 65, 69, 70] as [UInt8] { try require(open.capabilities.contains { $0.code.rawValue == code }, "without \(code)") }

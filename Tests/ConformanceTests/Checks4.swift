@@ -385,7 +385,7 @@ extension Conformance {
             let b = wire.add(3, reflecting)
             func restartingBit(_ remote: Wire.Remote) throws -> Bool {
                 let octets = try require(remote.inbox.last { $0[18] == 1 }, "no OPEN")
-                let open = try octets.withUnsafeBytes { raw in
+                let open = try octets.withBytes { raw in
                     do throws(NotificationMessage) { return try OpenMessage(message: raw) } catch { throw Deviation("\(error)") }
                 }
                 for case .gracefulRestart(let value) in open.capabilities { return value.restarting }

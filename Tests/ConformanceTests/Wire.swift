@@ -131,7 +131,7 @@ final class Wire {
     }
 
     func send(_ remote: Remote, _ octets: [UInt8], side: PeerFSM.Side? = nil) {
-        octets.withUnsafeBytes { speaker.received(remote.index, side ?? remote.side, $0, now: now) }
+        octets.withBytes { speaker.received(remote.index, side ?? remote.side, $0, now: now) }
         run()
     }
 
@@ -231,7 +231,7 @@ struct Told {
     init(_ octets: [UInt8], isInternal: Bool = true, isFourOctetAS: Bool = true, addPath: AddressFamilySet = []) throws {
         self.octets = octets
         let context = AttributeContext(isInternal: isInternal, isFourOctetAS: isFourOctetAS, addPath: addPath, hasExtendedNextHop: true)
-        try octets.withUnsafeBytes { raw in
+        try octets.withBytes { raw in
             do throws(NotificationMessage) {
                 let update = try UpdateMessage(message: raw)
                 read(update.withdrawn, .ipv4, addPath, &withdrawn)
@@ -251,7 +251,7 @@ struct Told {
         }
     }
 
-    private func read(_ field: UnsafeRawBufferPointer, _ family: AddressFamily, _ addPath: AddressFamilySet, _ into: inout [OutboundNLRI]) {
+    private func read(_ field: RawSpan, _ family: AddressFamily, _ addPath: AddressFamilySet, _ into: inout [OutboundNLRI]) {
         var reader = ByteReader(field)
         while let (prefix, pathID) = NLRI.next(&reader, family, hasPathID: addPath.contains(family)) { into.append(OutboundNLRI(prefix, pathID: pathID)) }
     }

@@ -11,7 +11,7 @@ import Testing
         #expect(!files.isEmpty)
         for file in files.sorted() {
             let data = try #require(FileManager.default.contents(atPath: Self.folder + "/" + name + "/" + file))
-            Array(data).withUnsafeBytes { target.run($0) }
+            Array(data).withBytes { target.run($0) }
         }
     }
 
@@ -21,7 +21,7 @@ import Testing
             for file in try FileManager.default.contentsOfDirectory(atPath: Self.folder + "/" + target.name).sorted() {
                 guard var bytes = FileManager.default.contents(atPath: Self.folder + "/" + target.name + "/" + file).map({ Array($0) }), !bytes.isEmpty else { continue }
                 for _ in 0..<(1 + random.next() % 4) { bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(truncatingIfNeeded: random.next()) }
-                bytes.withUnsafeBytes { target.run($0) }
+                bytes.withBytes { target.run($0) }
             }
         }
     }

@@ -71,7 +71,7 @@ package struct ASPath: Sendable, Hashable {
 
     enum Flaw { case malformed, confederation, zero }
 
-    static func decode(_ value: UnsafeRawBufferPointer, octets: Int) -> Result<ASPath, FlawError> {
+    static func decode(_ value: RawSpan, octets: Int) -> Result<ASPath, FlawError> {
         var reader = ByteReader(value)
         var path = ASPath()
         while !reader.isEmpty {
@@ -158,7 +158,7 @@ extension ASPath: CustomStringConvertible {
 }
 
 extension PathAttributes {
-    mutating func readASPath(_ value: UnsafeRawBufferPointer, _ context: AttributeContext) -> AttributeFault? {
+    mutating func readASPath(_ value: RawSpan, _ context: AttributeContext) -> AttributeFault? {
         switch ASPath.decode(value, octets: context.isFourOctetAS ? 4 : 2) {
         case .failure(let error):
             // RFC 7606 7.2; RFC 7607 2 for AS 0
@@ -174,7 +174,7 @@ extension PathAttributes {
     }
 
     /// AS4_PATH: from an old speaker only (RFC 6793 section 4.1); a malformed one is discarded (section 6).
-    mutating func readAS4Path(_ value: UnsafeRawBufferPointer, _ context: AttributeContext) -> AttributeFault? {
+    mutating func readAS4Path(_ value: RawSpan, _ context: AttributeContext) -> AttributeFault? {
         guard !context.isFourOctetAS else { return .discard(.as4Path, "sent by a four-octet speaker (RFC 6793 4.1)") }
         guard case .success(var path) = ASPath.decode(value, octets: 4) else { return .discard(.as4Path, "malformed (RFC 6793 6)") }
         path.segments.removeAll { $0.type == .confedSequence || $0.type == .confedSet }

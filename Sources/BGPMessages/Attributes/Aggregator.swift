@@ -10,16 +10,16 @@ package struct Aggregator: Sendable, Hashable, CustomStringConvertible {
     }
     package var description: String { "\(asNumber) \(address)" }
 
-    static func decode(_ value: UnsafeRawBufferPointer, octets: Int) -> Aggregator? {
+    static func decode(_ value: RawSpan, octets: Int) -> Aggregator? {
         var reader = ByteReader(value)
-        guard value.count == octets + 4, let number = octets == 4 ? reader.u32() : reader.u16().map(UInt32.init), let address = reader.u32()
+        guard value.byteCount == octets + 4, let number = octets == 4 ? reader.u32() : reader.u16().map(UInt32.init), let address = reader.u32()
         else { return nil }
         return Aggregator(asNumber: ASNumber(number), address: IPAddress(v4: address))
     }
 }
 
 extension PathAttributes {
-    mutating func readAggregator(_ value: UnsafeRawBufferPointer, _ context: AttributeContext) -> AttributeFault? {
+    mutating func readAggregator(_ value: RawSpan, _ context: AttributeContext) -> AttributeFault? {
         guard let decoded = Aggregator.decode(value, octets: context.isFourOctetAS ? 4 : 2) else {
             return .discard(.aggregator, "length is not \(context.isFourOctetAS ? 8 : 6) (RFC 7606 7.7)")
         }
@@ -28,7 +28,7 @@ extension PathAttributes {
         return nil
     }
 
-    mutating func readAS4Aggregator(_ value: UnsafeRawBufferPointer, _ context: AttributeContext) -> AttributeFault? {
+    mutating func readAS4Aggregator(_ value: RawSpan, _ context: AttributeContext) -> AttributeFault? {
         guard !context.isFourOctetAS else { return .discard(.as4Aggregator, "sent by a four-octet speaker (RFC 6793 4.1)") }
         guard let decoded = Aggregator.decode(value, octets: 4), decoded.asNumber != .zero else {
             return .discard(.as4Aggregator, "malformed (RFC 6793 6)")

@@ -71,13 +71,21 @@ package struct AttributeFlags: OptionSet, Sendable, Hashable {
 }
 
 /// One attribute of a block: its header read, its value a view.
-package struct RawAttribute {
+package struct RawAttribute: ~Escapable {
     package let flags: AttributeFlags
     package let type: AttributeType
-    package let value: UnsafeRawBufferPointer
+    package let value: RawSpan
+
+    @_lifetime(copy value)
+    private init(flags: AttributeFlags, type: AttributeType, value: RawSpan) {
+        self.flags = flags
+        self.type = type
+        self.value = value
+    }
 
     /// Reads the next attribute. Nil where fewer than 3 (or 4) octets are left, or the value would overrun the block (RFC 7606 section 4).
     @inline(__always)
+    @_lifetime(copy reader)
     package static func next(_ reader: inout ByteReader) -> RawAttribute? {
         guard let rawFlags = reader.u8(), let rawType = reader.u8() else { return nil }
         let flags = AttributeFlags(rawValue: rawFlags)

@@ -32,8 +32,8 @@ package struct Community: RawRepresentable, Sendable, Hashable, Comparable, Cust
 }
 
 extension PathAttributes {
-    mutating func readCommunities(_ value: UnsafeRawBufferPointer) -> AttributeFault? {
-        guard value.count > 0, value.count % 4 == 0 else {
+    mutating func readCommunities(_ value: RawSpan) -> AttributeFault? {
+        guard value.byteCount > 0, value.byteCount % 4 == 0 else {
             return .withdraw(.communities, "length is not a non-zero multiple of 4 (RFC 7606 7.8)")
         }
         var reader = ByteReader(value)

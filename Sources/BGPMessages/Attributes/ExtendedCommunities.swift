@@ -10,8 +10,8 @@ package struct ExtendedCommunity: RawRepresentable, Sendable, Hashable, CustomSt
 }
 
 extension PathAttributes {
-    mutating func readExtendedCommunities(_ value: UnsafeRawBufferPointer) -> AttributeFault? {
-        guard value.count > 0, value.count % 8 == 0 else {
+    mutating func readExtendedCommunities(_ value: RawSpan) -> AttributeFault? {
+        guard value.byteCount > 0, value.byteCount % 8 == 0 else {
             return .withdraw(.extendedCommunities, "length is not a non-zero multiple of 8 (RFC 7606 7.14)")
         }
         var reader = ByteReader(value)

@@ -14,8 +14,8 @@ package struct LargeCommunity: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension PathAttributes {
-    mutating func readLargeCommunities(_ value: UnsafeRawBufferPointer) -> AttributeFault? {
-        guard value.count > 0, value.count % 12 == 0 else {
+    mutating func readLargeCommunities(_ value: RawSpan) -> AttributeFault? {
+        guard value.byteCount > 0, value.byteCount % 12 == 0 else {
             return .withdraw(.largeCommunities, "length is not a non-zero multiple of 12 (RFC 8092 6)")
         }
         var reader = ByteReader(value)

@@ -7,10 +7,10 @@ extension PathAttributes {
     /// missing; as BIRD does, 100 is taken for it.
     package static let defaultLocalPref: UInt32 = 100
 
-    mutating func readLocalPref(_ value: UnsafeRawBufferPointer, _ context: AttributeContext) -> AttributeFault? {
+    mutating func readLocalPref(_ value: RawSpan, _ context: AttributeContext) -> AttributeFault? {
         guard context.isInternal else { return .discard(.localPref, "from an external peer (RFC 7606 7.5)") }
         var reader = ByteReader(value)
-        guard value.count == 4, let preference = reader.u32() else { return .withdraw(.localPref, "length is not 4 (RFC 7606 7.5)") }
+        guard value.byteCount == 4, let preference = reader.u32() else { return .withdraw(.localPref, "length is not 4 (RFC 7606 7.5)") }
         localPref = preference
         return nil
     }

@@ -2,8 +2,8 @@ package import NetTypes
 
 /// NEXT_HOP (RFC 4271 section 5.1.3): an IPv4 address of four octets.
 extension PathAttributes {
-    mutating func readNextHop(_ value: UnsafeRawBufferPointer) -> AttributeFault? {
-        guard let address = IPAddress(bytes: value), address.family == .ipv4 else {
+    mutating func readNextHop(_ value: RawSpan) -> AttributeFault? {
+        guard let address = IPAddress(value), address.family == .ipv4 else {
             return .withdraw(.nextHop, "length is not 4 (RFC 7606 7.3)")
         }
         guard PathAttributes.isValidNextHop(address) else {

@@ -10,9 +10,9 @@ package enum Origin: UInt8, Sendable, Hashable, Comparable, CustomStringConverti
 }
 
 extension PathAttributes {
-    mutating func readOrigin(_ value: UnsafeRawBufferPointer) -> AttributeFault? {
+    mutating func readOrigin(_ value: RawSpan) -> AttributeFault? {
         // RFC 7606 7.1
-        guard value.count == 1, let origin = Origin(rawValue: value[0]) else {
+        guard value.byteCount == 1, let origin = Origin(rawValue: value[0]) else {
             return .withdraw(.origin, "length is not 1 or the value is undefined (RFC 7606 7.1)")
         }
         self.origin = origin

@@ -22,17 +22,17 @@ extension PathAttributes {
         guard attribute.flags.contains(.transitive) else { return nil }
         unknown.append(
             UnknownAttribute(
-                type: attribute.type, flags: attribute.flags.union(.partial).subtracting(.extendedLength), value: Array(attribute.value)))
+                type: attribute.type, flags: attribute.flags.union(.partial).subtracting(.extendedLength), value: [UInt8](attribute.value)))
         return nil
     }
 
     /// IPv6 address specific extended communities (RFC 5701): judged by their length (RFC 7606 7.15), passed on as they are.
     mutating func readIPv6ExtendedCommunities(_ attribute: RawAttribute) -> AttributeFault? {
-        guard attribute.value.count > 0, attribute.value.count % 20 == 0 else {
+        guard attribute.value.byteCount > 0, attribute.value.byteCount % 20 == 0 else {
             return .withdraw(.ipv6ExtendedCommunities, "length is not a non-zero multiple of 20 (RFC 7606 7.15)")
         }
         unknown.append(
-            UnknownAttribute(type: attribute.type, flags: attribute.flags.subtracting(.extendedLength), value: Array(attribute.value)))
+            UnknownAttribute(type: attribute.type, flags: attribute.flags.subtracting(.extendedLength), value: [UInt8](attribute.value)))
         return nil
     }
 

@@ -36,8 +36,8 @@ package enum OutboundAttributes {
     }
 
     /// RFC 4456 8 on a canonical block: ORIGINATOR_ID where there is none, our cluster id before the others. The rest is copied as it is.
-    package static func reflect(_ canonical: UnsafeRawBufferPointer, originator: BGPIdentifier, clusterID: BGPIdentifier) -> [UInt8] {
-        var writer = ByteWriter(capacity: canonical.count + 16)
+    package static func reflect(_ canonical: RawSpan, originator: BGPIdentifier, clusterID: BGPIdentifier) -> [UInt8] {
+        var writer = ByteWriter(capacity: canonical.byteCount + 16)
         var reader = ByteReader(canonical)
         var hasOriginator = false
         var hasClusterList = false
@@ -55,20 +55,20 @@ package enum OutboundAttributes {
             }
         }
         while !reader.isEmpty {
-            let offset = canonical.count - reader.remaining
+            let offset = canonical.byteCount - reader.remaining
             guard let attribute = RawAttribute.next(&reader) else { break }
             fill(before: attribute.type.rawValue, &writer)
             switch attribute.type {
             case .originatorID: hasOriginator = true
             case .clusterList:
                 hasClusterList = true
-                writer.attributeHeader(.clusterList, flags: .optional, length: attribute.value.count + 4)
+                writer.attributeHeader(.clusterList, flags: .optional, length: attribute.value.byteCount + 4)
                 writer.u32(clusterID.rawValue)
                 writer.append(attribute.value)
                 continue
             default: break
             }
-            writer.append(canonical.part(offset, canonical.count - reader.remaining - offset))
+            writer.append(canonical.part(offset, canonical.byteCount - reader.remaining - offset))
         }
         fill(before: .max, &writer)
         return writer.bytes
