@@ -1,5 +1,6 @@
 import BGPRouting
 import BGPSpeaker
+import FIB
 import LinuxIO
 import NetTypes
 import StatusAPI
@@ -25,6 +26,10 @@ protocol ForwardingPlane: AnyObject {
     func releaseHeld(_ speaker: borrowing Speaker) -> Int
     /// What an interface is now, for unnumbered peers: nil where there is none, or no way to know. With our own link-local address on it.
     func link(_ name: String) -> (link: LinkNeighbors.Link, address: IPAddress?)?
+    /// How a peer is reached, with our end of its session where there is one; nil where links are not known.
+    func link(to peer: IPAddress, from local: IPAddress?) -> PeerLink?
+    /// What changed of that since the last call.
+    func takeLinkChanges() -> LinkChanges
     /// Phase `read`: the kernel's notifications.
     func read(_ speaker: inout Speaker)
     /// Phase `decide`: resolves next hops that the speaker has just met, and takes over what changed in the Loc-RIB.
@@ -42,6 +47,12 @@ protocol ForwardingPlane: AnyObject {
     func fill(_ status: inout DaemonStatus)
     func endpointStatus() -> [EndpointStatus]
     func fibStatus(_ wanted: Prefix?, from start: PageCursor, limit: Int) -> (rows: [FIBStatus], next: Int?)
+}
+
+/// Without the kernel's routes links are not known.
+extension ForwardingPlane {
+    func link(to peer: IPAddress, from local: IPAddress?) -> PeerLink? { nil }
+    func takeLinkChanges() -> LinkChanges { LinkChanges() }
 }
 
 /// A block that this node owns, and whether it may be announced.

@@ -71,8 +71,7 @@ final class KernelForwarding: ForwardingPlane {
     private var events: [KernelEvent] = []
     private var needsDump = false
     var needsNextHopRefresh = false
-    /// Addresses of our own, for import (RFC 4271 5.1.3).
-    private var ownAddresses: Set<IPAddress> = []
+    var linkChanges = LinkChanges()
     private(set) var preservedFamilies: AddressFamilySet = []
     /// When routes of an earlier process that nobody wants any more go at the latest.
     private var sweepDeadline: Instant?
@@ -134,6 +133,7 @@ final class KernelForwarding: ForwardingPlane {
     /// Reads the kernel whole: at the start, and when notifications were lost. `breathe` is called while a large table is read.
     private func dumpAll(_ breathe: () -> Void = {}) throws(SystemError) {
         needsDump = false
+        linkChanges.noteAll()
         interfaces.removeAll()
         tunnels.forgetEntries()
         local.forgetObserved()
@@ -181,11 +181,13 @@ final class KernelForwarding: ForwardingPlane {
             needsNextHopRefresh = true
         case .address(let address):
             interfaces.add(address)
+            if !address.address.isLinkLocal { linkChanges.noteAll() }
             needsNextHopRefresh = true
             local.addressesChanged()
             tunnels.addressesChanged()
         case .addressRemoved(let address):
             interfaces.remove(address)
+            if !address.address.isLinkLocal { linkChanges.noteAll() }
             needsNextHopRefresh = true
             local.addressesChanged()
             tunnels.addressesChanged()
@@ -201,10 +203,12 @@ final class KernelForwarding: ForwardingPlane {
             delta.kernelLost(route.prefix, metric: route.metric, table: route.table)
         case .foreignRoute(let route, let replaces):
             delta.foreignAdded(route, replaces: replaces)
+            linkChanges.note(route.prefix)
             observe(route, isThere: true)
             needsNextHopRefresh = true
         case .foreignRouteRemoved(let route):
             delta.foreignRemoved(route)
+            linkChanges.note(route.prefix)
             observe(route, isThere: false)
             needsNextHopRefresh = true
         case .entry(let entry, let index): tunnels.entryAdded(entry, index)
@@ -239,11 +243,7 @@ final class KernelForwarding: ForwardingPlane {
                 speaker.rib.changeNextHops(changed.map { state($0.address, $0.resolution) })
             }
             releaseDead()
-            let own = Set(interfaces.addresses.map(\.address))
-            if own != ownAddresses {
-                ownAddresses = own
-                updateImportPolicy(&speaker)
-            }
+            speaker.setOwnAddresses(Set(interfaces.addresses.map(\.address)), of: .kernel)
         }
         for address in speaker.rib.takeReleasedNextHops() { nextHops.untrack(address) }
         for address in speaker.rib.takeUnresolvedNextHops() {
@@ -271,14 +271,24 @@ final class KernelForwarding: ForwardingPlane {
         // A rule that names an interface means routes that leave by that one alone.
         let ways = Set(resolution.nextHops.map(\.interface))
         let name = ways.count == 1 ? ways.first.flatMap { interfaces[$0]?.name } ?? "" : ""
-        return RIB.NextHopState(address: address, isReachable: resolution.isReachable, cost: resolution.cost, interface: name)
+        let way: NextHopPlace.Way =
+            switch resolution.place {
+            case .onLink: .onLink
+            case .routed: .routed
+            case .byDefault: .byDefault
+            }
+        return RIB.NextHopState(
+            address: address, isReachable: resolution.isReachable, cost: resolution.cost, interface: name,
+            place: NextHopPlace(way, isNode: state.nodeAddresses.contains(address)))
     }
 
-    private func updateImportPolicy(_ speaker: inout Speaker) {
-        var policy = ImportPolicy()
-        policy.ownBlocks = local.blocks.map(\.prefix)
-        policy.ownAddresses = ownAddresses
-        speaker.rib.setImportPolicy(policy)
+    func link(to peer: IPAddress, from local: IPAddress?) -> PeerLink? {
+        nextHops.link(to: peer, local: local, preferred: state.ownAddresses, interfaces, delta.foreign)
+    }
+
+    func takeLinkChanges() -> LinkChanges {
+        defer { linkChanges = LinkChanges() }
+        return linkChanges
     }
 
     // MARK: This node's routes
@@ -304,7 +314,11 @@ final class KernelForwarding: ForwardingPlane {
             for family in AddressFamily.allCases { takeAll(family, speaker) }
         }
         if old.interfacePrefixes != new.interfacePrefixes, settings.programming == .remote { needsDump = true }
-        updateImportPolicy(&speaker)
+        if old.staticRoutes != new.staticRoutes || old.ownAddresses != new.ownAddresses { linkChanges.noteAll() }
+        // A next hop became a Node's address, or is none any more.
+        let nodes = old.nodeAddresses.symmetricDifference(new.nodeAddresses).compactMap { address in nextHops[address].map { self.state(address, $0) } }
+        if !nodes.isEmpty { speaker.rib.changeNextHops(nodes) }
+        speaker.setOwnBlocks(local.blocks.map(\.prefix))
     }
 
     func take(_ endpoints: [NodeState.NamedEndpoint], now: Instant) {
@@ -379,7 +393,9 @@ final class KernelForwarding: ForwardingPlane {
         choose(prefix, speaker)
         guard prefix.isHost else { return }
         // A pod may be a peer, and a next hop.
-        nextHops.locals[prefix.address] = local.podInterface(prefix)
+        let interface = local.podInterface(prefix)
+        if nextHops.locals[prefix.address] != interface { linkChanges.note(prefix) }
+        nextHops.locals[prefix.address] = interface
         needsNextHopRefresh = true
     }
 

@@ -45,6 +45,10 @@ struct NodeState: Hashable {
     /// By family index.
     var sources: [IPAddress?] = [nil, nil]
     var families: AddressFamilySet = []
+    /// This node's addresses, by family index.
+    var ownAddresses: [IPAddress?] = [nil, nil]
+    /// Addresses of all Nodes.
+    var nodeAddresses: Set<IPAddress> = []
     /// What is the cluster's: the pools.
     var pools: [Prefix] = []
     var massWithdrawalPercent = 0
@@ -77,6 +81,8 @@ struct NodeState: Hashable {
         if programming.includesLearned { tunnels = TunnelSettings(resources, node: node, pools: pools.filter { programmed.includes($0) }) }
         placeRoutes(resources, node, pools)
         families = resources.nodes[node]?.families ?? []
+        ownAddresses = AddressFamily.allCases.map { resources.nodes[node]?.address($0) }
+        nodeAddresses = resources.nodeAddresses
         self.pools = pools.map(\.cidr)
         massWithdrawalPercent = configuration.massWithdrawalPercent
         massWithdrawalMinimum = configuration.massWithdrawalMinimum

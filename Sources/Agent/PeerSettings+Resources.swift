@@ -47,6 +47,8 @@ extension PeerSettings {
         case "Keep": nextHopMode = .keep
         default: nextHopMode = .auto
         }
+        declaredNextHops = options.nextHopAddresses
+        isMultihop = options.isMultihop
         maximumPrefixes.limit = options.maxPrefixes
         maximumPrefixes.warnAt = options.maxPrefixesWarnAt
         maximumPrefixes.action = PeerSettings.PrefixLimit.Action(rawValue: options.maxPrefixesAction) ?? .restart

@@ -3,6 +3,7 @@ import BGPMessages
 import BGPRouting
 import BGPSession
 import BGPSpeaker
+import FIB
 import LinuxIO
 import Logging
 import NetTypes
@@ -29,6 +30,8 @@ final class Peering {
         var link: String?
         /// What BFD says of it; nil where it was not asked, or has not answered yet.
         var bfd: BFDReport?
+        /// What BFD is asked to be: as it is while it is up, by the kernel's routes else.
+        var isBFDMultihop: Bool?
         var isDown = false
         var since: Double?
     }
@@ -56,6 +59,7 @@ final class Peering {
     private(set) var alarms: [String] = []
     private var lastPlan: [PlannedPeer] = []
     private var restartAlarm: String?
+    private var nodeAddresses: Set<IPAddress> = []
 
     init(node: String, isReflector: Bool, identity: AttributeTable.Identity, first: LoadedConfiguration, logger: Logger) {
         self.node = node
@@ -113,28 +117,58 @@ final class Peering {
     /// Counts changes of the peers, so that what depends on them is worked out again only then.
     private(set) var revision = 0
 
-    /// Whom BFD is to watch.
-    var bfdTargets: [IPAddress: BFDTarget] {
+    /// Whom BFD is to watch. Single hop where the kernel has the peer on a link (RFC 5881), multihop else (RFC 5883).
+    func bfdTargets(_ plane: any ForwardingPlane) -> [IPAddress: BFDTarget] {
         var result: [IPAddress: BFDTarget] = [:]
-        let own = loaded.resources.nodes[node]
         for (address, entry) in entries where entry.removeAt == nil {
             guard let bfd = entry.planned.options.bfd else { continue }
-            let subnets = [own?.ipv4?.subnet, own?.ipv6?.subnet].compactMap { $0 }
-            let isOnLink = address.scope != 0 || subnets.contains { $0.contains(address) }
+            var isMultihop = bfd.isMultihop ?? !isOnLink(address, plane)
+            // A link that fails takes its routes along: the session that is to tell of the failure is not made another one meanwhile.
+            if bfd.isMultihop == nil, entry.bfd?.state == .up, let before = entry.isBFDMultihop { isMultihop = before }
+            entries[address]?.isBFDMultihop = isMultihop
             result[address] = BFDTarget(
                 configuration: BFDConfiguration(
                     desiredMinTX: bfd.minTransmitInterval, requiredMinRX: bfd.minReceiveInterval, detectMultiplier: bfd.detectMultiplier),
-                isMultihop: bfd.isMultihop ?? !isOnLink, source: entry.source)
+                isMultihop: isMultihop, source: entry.source)
         }
         return result
+    }
+
+    /// By the kernel's connected routes. A reflector does not know them: there the Node's own subnets decide, and `bfd.multihop` over them.
+    private func isOnLink(_ peer: IPAddress, _ plane: any ForwardingPlane) -> Bool {
+        if let link = plane.link(to: peer, from: nil) { return link.isOnLink }
+        let own = loaded.resources.nodes[node]
+        return peer.scope != 0 || [own?.ipv4?.subnet, own?.ipv6?.subnet].contains { $0?.contains(peer) ?? false }
     }
 
     func take(_ report: BFDReport, _ speaker: inout Speaker, now: Instant) {
         guard let entry = entries[report.peer] else { return }
         entries[report.peer]?.bfd = report
+        // Whether the peer is on the link may have changed while it was up.
+        if entry.bfd?.state == .up, report.state != .up { revision += 1 }
         logger.notice(
             "BFD", metadata: ["peer": "\(name(entry.index))", "state": "\(report.state.name)", "diagnostic": "\(report.diagnostic.text)"])
         if report.isFailure { speaker.bfdDown(entry.index, isIndependent: report.isIndependent, now: now) }
+    }
+
+    // MARK: Links
+
+    /// What the kernel says of the way to a peer. `local`: our end of its connection.
+    func updateWay(_ peer: PeerIndex, from local: IPAddress?, _ plane: any ForwardingPlane, _ speaker: inout Speaker) {
+        guard let address = addresses[peer] else { return }
+        let link = plane.link(to: address, from: local)
+        speaker.setWay(peer, PeerWay(isOnLink: link?.isOnLink, addresses: link?.addresses ?? [nil, nil]))
+    }
+
+    /// Links have changed: the ways to the peers that they concern follow.
+    func applyLinkChanges(_ changes: LinkChanges, _ plane: any ForwardingPlane, _ transport: Transport, _ speaker: inout Speaker) {
+        guard !changes.isEmpty else { return }
+        var hasBFD = false
+        for (address, entry) in entries where changes.concern(address) {
+            updateWay(entry.index, from: transport.localAddress(entry.index), plane, &speaker)
+            hasBFD = hasBFD || entry.planned.options.bfd != nil
+        }
+        if hasBFD { revision += 1 }
     }
 
     // MARK: Unnumbered peers
@@ -243,7 +277,16 @@ final class Peering {
         }
         speaker.rib.maximumPaths = resources.configuration(of: node).maximumPaths ?? 16
         plane.configure(NodeState(resources, node: node, programming: plane.programming), &speaker, now: now)
+        nodeAddresses = resources.nodeAddresses
+        speaker.setOwnAddresses(ownAddresses(transport), of: .configuration)
         applyPeers(plan(resources), &speaker, transport, now)
+    }
+
+    /// Addresses that are this node's whatever the mode: those of its Node object, inside tunnels too, and those that it listens on.
+    private func ownAddresses(_ transport: Transport) -> Set<IPAddress> {
+        let own = loaded.resources.nodes[node]
+        let declared = [own?.ipv4?.address, own?.ipv6?.address, own?.ipipTunnelAddress] + (own?.vxlanTunnelAddresses ?? [])
+        return Set(declared.compactMap { $0 }).union(transport.listenAddresses.map(\.address).filter { $0 != .any($0.family) })
     }
 
     /// The same where nothing but some endpoints came or changed: a pod's route waits for no plan of peers, unless pods are peers.
@@ -431,7 +474,9 @@ final class Peering {
         if case .interface(let name)? = links.first(where: { $0.value.planned.name == planned.name })?.value.planned.target {
             linkLocal = linkLocalAddresses[name]
         }
-        return PeerSettings(
+        var result = PeerSettings(
             planned, address, loaded.resources, node: node, identity: identity, source: sourceAddress(planned, address), linkLocal: linkLocal)
+        result.isNode = nodeAddresses.contains(address)
+        return result
     }
 }

@@ -253,7 +253,7 @@ final class RoutingLoop {
             // Whatever the old passive connection was, it is closed before the new one takes its place.
             carryOutActions()
             transport.adopt(accepted.takeSocket(), peer, peering.socketOptions(peer), logger)
-            speaker.connected(peer, .passive, now: now)
+            connected(peer, .passive)
             carryOutActions()
         }
         hasMoreWork = true
@@ -266,7 +266,7 @@ final class RoutingLoop {
             if error == 0 {
                 connection.isConnecting = false
                 connection.updateInterest(transport.poller)
-                speaker.connected(connection.peer, connection.side, now: now)
+                connected(connection.peer, connection.side)
             } else {
                 peering.noteConnectError(connection.peer, error)
                 transport.drop(connection)
@@ -276,6 +276,13 @@ final class RoutingLoop {
             return
         }
         if event.canRead || event.isBroken { receive(connection) }
+    }
+
+    /// A connection is there: what depends on our end of it is known before the session comes up.
+    private func connected(_ peer: PeerIndex, _ side: PeerFSM.Side) {
+        let local = transport.connection(peer, side)?.socket.localAddress()?.address
+        peering.updateWay(peer, from: local, plane, &speaker)
+        speaker.connected(peer, side, local: local, now: now)
     }
 
     private func receive(_ connection: Connection) {
@@ -327,7 +334,7 @@ final class RoutingLoop {
     private func configureBFD() {
         guard peering.revision != bfdRevision else { return }
         bfdRevision = peering.revision
-        let targets = peering.bfdTargets
+        let targets = peering.bfdTargets(plane)
         guard targets != bfdTargets else { return }
         bfdTargets = targets
         bfd.commands.post(.configure(targets))
@@ -335,6 +342,7 @@ final class RoutingLoop {
 
     private func decide() {
         plane.resolve(&speaker)
+        peering.applyLinkChanges(plane.takeLinkChanges(), plane, transport, &speaker)
         if speaker.decide(budget: RoutingLoop.decideBudget) { hasMoreWork = true }
         plane.take(speaker.takeChanges(), &speaker, now: now)
     }
@@ -426,6 +434,8 @@ final class RoutingLoop {
         let name = peering.name(peer)
         switch event {
         case .established(let session):
+            // Of two connections that collided one is left.
+            peering.updateWay(peer, from: transport.localAddress(peer), plane, &speaker)
             logger.notice("session is up", metadata: ["peer": "\(name)", "as": "\(session.remoteAS)", "routerID": "\(session.remoteIdentifier)"])
         case .down(let reason): logger.notice("session is down", metadata: ["peer": "\(name)", "reason": "\(reason)"])
         case .attemptFailed(let reason): logger.debug("session did not come up", metadata: ["peer": "\(name)", "reason": "\(reason)"])
@@ -493,6 +503,7 @@ final class RoutingLoop {
                 hasMoreWork = true
             case .bfd(let report):
                 peering.take(report, &speaker, now: now)
+                configureBFD()
                 carryOutActions()
             case .question(.order(let order), let promise): promise.fulfil(carryOut(order))
             case .question(let question, let promise): promise.fulfil(StatusBuilder(loop: self).answer(question))

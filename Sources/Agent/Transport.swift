@@ -120,6 +120,10 @@ final class Transport {
     func connection(_ peer: PeerIndex, _ side: PeerFSM.Side) -> Connection? {
         peer.index < sides.count ? sides[peer.index][side == .active ? 0 : 1] : nil
     }
+    /// Our end of a peer's connection; of the active one where there are two.
+    func localAddress(_ peer: PeerIndex) -> IPAddress? {
+        (connection(peer, .active).flatMap { $0.isConnecting ? nil : $0 } ?? connection(peer, .passive))?.socket.localAddress()?.address
+    }
     func queuedBytes(_ peer: PeerIndex) -> Int {
         (connection(peer, .active)?.queuedBytes ?? 0) + (connection(peer, .passive)?.queuedBytes ?? 0)
     }

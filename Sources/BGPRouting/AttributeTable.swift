@@ -191,8 +191,8 @@ package struct AttributeTable: ~Copyable {
 
     package mutating func takeUnresolvedNextHops() -> [IPAddress] { nextHops.takeUnresolved() }
     package mutating func takeReleasedNextHops() -> [IPAddress] { nextHops.takeReleased() }
-    package mutating func setNextHop(_ address: IPAddress, isReachable: Bool, cost: UInt32, interface: String) -> NextHopIndex? {
-        nextHops.set(address, isReachable: isReachable, cost: cost, interface: interface)
+    package mutating func setNextHop(_ state: RIB.NextHopState) -> NextHopIndex? {
+        nextHops.set(state)
     }
 
     /// Octets of memory: the sets' own, and what is kept beside them, reserve for growth included.

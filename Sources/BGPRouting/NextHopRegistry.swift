@@ -14,6 +14,7 @@ package struct NextHopRegistry: Sendable {
         package var cost: UInt32
         /// Where it leads out, for filters; empty where nobody said.
         package var interface: String
+        package var place = NextHopPlace.unknown
         var references: UInt32
     }
 
@@ -79,13 +80,14 @@ package struct NextHopRegistry: Sendable {
     }
 
     /// True where anything changed, so that the prefixes that use the next hop are to be decided again.
-    mutating func set(_ address: IPAddress, isReachable: Bool, cost: UInt32, interface: String) -> NextHopIndex? {
-        guard let index = indices[address] else { return nil }
+    mutating func set(_ state: RIB.NextHopState) -> NextHopIndex? {
+        guard let index = indices[state.address] else { return nil }
         let old = entries[Int(index)]
-        guard old.isReachable != isReachable || old.cost != cost || old.interface != interface else { return nil }
-        entries[Int(index)].isReachable = isReachable
-        entries[Int(index)].cost = cost
-        entries[Int(index)].interface = interface
+        guard old.isReachable != state.isReachable || old.cost != state.cost || old.interface != state.interface || old.place != state.place else { return nil }
+        entries[Int(index)].isReachable = state.isReachable
+        entries[Int(index)].cost = state.cost
+        entries[Int(index)].interface = state.interface
+        entries[Int(index)].place = state.place
         return index
     }
 }

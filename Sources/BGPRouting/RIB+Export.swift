@@ -362,7 +362,7 @@ extension RIB {
         }
     }
 
-    private mutating func markAllDirty(from peer: PeerIndex, _ family: AddressFamily) {
+    mutating func markAllDirty(from peer: PeerIndex, _ family: AddressFamily) {
         var list: [PathIndex] = []
         for index in 0..<PrefixIndex(tables[family.index].prefixCapacity) {
             tables[family.index].pathIndices(index, into: &list)

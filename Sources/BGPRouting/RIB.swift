@@ -9,6 +9,8 @@ package struct RoutingPeer: Sendable {
     package var isInternal: Bool
     package var isClient: Bool
     package var policy: ImportSettings
+    /// RFC 4271 6.3.
+    package var nextHopRule = NextHopRule.any
     package var context: AttributeContext
     /// Export profiles by family index; nil for a family that is not on the session.
     package var profiles: [ExportProfile?]
@@ -88,6 +90,7 @@ package struct RIB: ~Copyable {
         var isClient: Bool
         /// IPv4 prefixes come with a path identifier.
         var hasPathID: Bool
+        var nextHopRule = NextHopRule.any
     }
     /// What was read ahead, only so that it is read.
     var warmth: UInt32 = 0
@@ -157,7 +160,7 @@ package struct RIB: ~Copyable {
             peer.map {
                 PeerKey(
                     address: $0.address, identifier: $0.identifier, isInternal: $0.isInternal, isClient: $0.isClient,
-                    hasPathID: $0.context.addPath.contains(.ipv4))
+                    hasPathID: $0.context.addPath.contains(.ipv4), nextHopRule: $0.nextHopRule)
             } ?? none
     }
 
@@ -318,7 +321,20 @@ package struct RIB: ~Copyable {
     /// Why a path takes no part; nil for an eligible one.
     package func ineligibility(_ path: Path) -> IneligibleReason? {
         if let reason = path.ineligible { return reason }
-        return attributes.isReachable(attributes.key(path.attributes).nextHop) ? nil : .nextHopUnreachable
+        let hop = attributes.key(path.attributes).nextHop
+        guard attributes.isReachable(hop) else { return .nextHopUnreachable }
+        guard path.flags.contains(.external) else { return nil }
+        let rule = keys[path.peer.index].nextHopRule
+        if rule == .any { return nil }
+        return rule.judge(attributes.nextHops.entries[Int(hop)].address, attributes.nextHops.entries[Int(hop)].place, peer: keys[path.peer.index].address)
+    }
+
+    /// The way to an external peer is another one now: what it announces is decided again.
+    package mutating func setNextHopRule(_ index: PeerIndex, _ rule: NextHopRule) {
+        guard peers[index.index] != nil, keys[index.index].nextHopRule != rule else { return }
+        peers[index.index]?.nextHopRule = rule
+        keys[index.index].nextHopRule = rule
+        for family in AddressFamily.allCases where tables[family.index].pathCount(of: index) > 0 { markAllDirty(from: index, family) }
     }
 
     /// The decision on a prefix explained: the outcome as it would be now.
@@ -446,17 +462,19 @@ package struct RIB: ~Copyable {
         package var cost: UInt32
         /// Where it leads out; empty for several ways.
         package var interface: String
-        package init(address: IPAddress, isReachable: Bool, cost: UInt32, interface: String = "") {
+        package var place: NextHopPlace
+        package init(address: IPAddress, isReachable: Bool, cost: UInt32, interface: String = "", place: NextHopPlace = .unknown) {
             self.address = address
             self.isReachable = isReachable
             self.cost = cost
             self.interface = interface
+            self.place = place
         }
     }
 
     /// A next hop that has just been met: its users wait for their first decision anyway.
     package mutating func setNewNextHop(_ state: NextHopState) {
-        guard attributes.setNextHop(state.address, isReachable: state.isReachable, cost: state.cost, interface: state.interface) != nil else { return }
+        guard attributes.setNextHop(state) != nil else { return }
         if !state.interface.isEmpty { hasInterfaceChanges = true }
     }
 
@@ -465,7 +483,7 @@ package struct RIB: ~Copyable {
     package mutating func changeNextHops(_ states: [NextHopState]) {
         var changed: Set<NextHopIndex> = []
         for state in states {
-            _ = attributes.setNextHop(state.address, isReachable: state.isReachable, cost: state.cost, interface: state.interface)
+            _ = attributes.setNextHop(state)
             if let index = attributes.nextHops.index(of: state.address) { changed.insert(index) }
         }
         guard !changed.isEmpty else { return }

@@ -15,8 +15,14 @@ package struct PeerSettings: Sendable, Hashable {
     package var exportMode: ExportMode?
     package var exportFilter = RouteFilter()
     package var nextHopMode = NextHopMode.auto
-    /// Our address by family index, as the next hop of own routes; nil where we have none.
+    /// Our address by family index, as the next hop of own routes where the link has none; nil where we have none.
     package var nextHops: [IPAddress?] = [nil, nil]
+    /// By family index: the next hop that the operator declared in place of any other.
+    package var declaredNextHops: [IPAddress?] = [nil, nil]
+    /// The peer is a Node: others reach us by our Node's address, whatever link the session runs by.
+    package var isNode = false
+    /// Next hops off the link are taken from an external peer on the link (RFC 4271 6.3).
+    package var isMultihop = false
     /// Our address on the link that we share with the peer, for IPv6 next hops.
     package var linkLocalNextHop: IPAddress?
     /// Paths of a prefix that are sent where ADD-PATH was agreed on.

@@ -162,7 +162,8 @@ extension Speaker {
 
     // MARK: Up and down
 
-    func routingPeer(_ settings: PeerSettings, _ session: NegotiatedSession) -> RoutingPeer {
+    func routingPeer(_ peer: SpeakerPeer, _ session: NegotiatedSession) -> RoutingPeer {
+        let settings = peer.settings
         let profiles = AddressFamily.allCases.map { family -> ExportProfile? in
             guard session.families.contains(family) else { return nil }
             var profile = ExportProfile(family: family, isInternal: session.isInternal, localAS: settings.session.localAS)
@@ -172,10 +173,10 @@ extension Speaker {
             profile.mode = settings.exportMode ?? (session.isInternal ? .all : .own)
             profile.nextHopMode = settings.nextHopMode
             profile.hasExtendedNextHop = session.hasExtendedNextHop
-            profile.nextHopSelf = settings.nextHops[family.index]
+            profile.nextHopSelf = ownNextHop(family, peer)
             if family == .ipv4, session.hasExtendedNextHop, settings.address.family == .ipv6 {
                 // RFC 8950: over an IPv6 session IPv4 goes the way of the session.
-                profile.nextHopSelf = settings.nextHops[AddressFamily.ipv6.index]
+                profile.nextHopSelf = ownNextHop(.ipv6, peer)
                 profile.linkLocalNextHop = settings.linkLocalNextHop
             }
             if family == .ipv6 { profile.linkLocalNextHop = settings.linkLocalNextHop }
@@ -186,9 +187,11 @@ extension Speaker {
             if !settings.exportFilter.isEmpty(family) { profile.filter = settings.exportFilter }
             return profile
         }
-        return RoutingPeer(
+        var result = RoutingPeer(
             address: settings.address, identifier: session.remoteIdentifier, asNumber: session.remoteAS, isInternal: session.isInternal,
             isClient: settings.isClient, policy: importSettings(settings, session.role), context: session.attributeContext, profiles: profiles)
+        result.nextHopRule = nextHopRule(peer, isInternal: session.isInternal)
+        return result
     }
 
     func importSettings(_ settings: PeerSettings, _ role: BGPRole?) -> ImportSettings {
@@ -199,7 +202,8 @@ extension Speaker {
     }
 
     private mutating func sessionUp(_ index: PeerIndex, _ side: PeerFSM.Side, _ session: NegotiatedSession, _ now: Instant) {
-        guard let settings = peers[index.index]?.settings else { return }
+        guard let peer = peers[index.index] else { return }
+        setEnd(index, peer.ends[side == .active ? 0 : 1])
         peers[index.index]?.counters.establishedCount += 1
         peers[index.index]?.upSide = side
         peers[index.index]?.upFamilies = session.families
@@ -214,7 +218,10 @@ extension Speaker {
         peers[index.index]?.warnedOfLimit = []
         peers[index.index]?.warnedOfMany = []
         actions.append(.report(index, .established(session)))
-        rib.peerUp(index, routingPeer(settings, session))
+        let routing = routingPeer(peer, session)
+        // Routes of an earlier session that are kept are judged by the new one's.
+        rib.setNextHopRule(index, routing.nextHopRule)
+        rib.peerUp(index, routing)
         let flushed = peers[index.index]?.helper.sessionUp(session, now: now) ?? []
         flushStale(index, flushed)
         lower(peers[index.index]?.helper.nextDeadline)

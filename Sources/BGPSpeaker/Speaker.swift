@@ -19,6 +19,7 @@ package struct Speaker: ~Copyable {
     /// Until then transit is not declared complete to peers (RFC 4724 4.1, Selection_Deferral_Timer).
     var deferralDeadline: Instant?
     private var earliestDeadline: Instant?
+    var ownAddresses = OwnAddresses()
 
     package init(
         identity: AttributeTable.Identity, tracksNextHops: Bool, maximumPaths: Int, recordsChanges: Bool, restart: RestartState = RestartState(),
@@ -50,6 +51,7 @@ package struct Speaker: ~Copyable {
         guard peers[index.index] != nil else { return }
         drive(index, now) { $0.handle(.stop(notification), now: now, &$1) }
         rib.removePeer(index)
+        setEnd(index, nil)
         peers[index.index] = nil
     }
 
@@ -65,17 +67,23 @@ package struct Speaker: ~Copyable {
         }
         drive(index, now) { $0.reconfigure(settings.session, now: now, &$1) }
         rib.setImport(index, importSettings(settings, peers[index.index]?.fsm.established?.session.role))
-        if let session = peers[index.index]?.fsm.established?.session {
-            var deliveries: [Delivery] = []
-            rib.changeProfiles(index, routingPeer(settings, session), &deliveries)
-            distribute(deliveries)
-        }
+        refreshProfiles(index)
         guard settings.maximumPrefixes != old.maximumPrefixes else { return }
         // Whoever changes the limit wants the peer back.
         if peers[index.index]?.isStoppedByLimit ?? false { startAfterLimit(index, now) }
         peers[index.index]?.warnedOfLimit = []
         peers[index.index]?.warnedOfMany = []
         if peers[index.index]?.fsm.established != nil { checkMaximumPrefixes(index, now) }
+    }
+
+    /// What is sent to a peer, and what is taken from it, after something changed that both depend on.
+    mutating func refreshProfiles(_ index: PeerIndex) {
+        guard let peer = peers[index.index], let session = peer.fsm.established?.session else { return }
+        var deliveries: [Delivery] = []
+        let routing = routingPeer(peer, session)
+        rib.setNextHopRule(index, routing.nextHopRule)
+        rib.changeProfiles(index, routing, &deliveries)
+        distribute(deliveries)
     }
 
     private mutating func startAfterLimit(_ index: PeerIndex, _ now: Instant) {
@@ -115,8 +123,10 @@ package struct Speaker: ~Copyable {
         return admitted
     }
 
-    package mutating func connected(_ index: PeerIndex, _ side: PeerFSM.Side, now: Instant) {
+    /// `local`: our end of the connection.
+    package mutating func connected(_ index: PeerIndex, _ side: PeerFSM.Side, local: IPAddress? = nil, now: Instant) {
         guard let settings = peers[index.index]?.settings else { return }
+        peers[index.index]?.ends[side == .active ? 0 : 1] = local
         var framer = MessageFramer()
         framer.maximumLength = settings.session.offersExtendedMessage ? MessageSize.extended : MessageSize.standard
         peers[index.index]?.framers[side == .active ? 0 : 1] = framer

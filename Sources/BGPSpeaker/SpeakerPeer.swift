@@ -35,6 +35,11 @@ final class SpeakerPeer {
     var lastUpdateAt: Instant?
     var stateChangedAt: Instant?
     var counters = PeerCounters()
+    /// By side: our end of the connection, while there is one.
+    var ends: [IPAddress?] = [nil, nil]
+    /// Our end of the session that is up, or was up last.
+    var end: IPAddress?
+    var way = PeerWay()
 
     init(_ settings: PeerSettings, restart: RestartState, seed: UInt64) {
         self.settings = settings

@@ -52,6 +52,7 @@ package struct InterfaceTable: Sendable {
     package private(set) var interfaces: [InterfaceIndex: Interface] = [:]
     private var indices: [String: InterfaceIndex] = [:]
     package private(set) var addresses: Set<InterfaceAddress> = []
+    private var byInterface: [InterfaceIndex: Set<IPAddress>] = [:]
 
     /// Names, with `*` at the end for any name that begins so, of interfaces that lead to no next hop.
     package var ignoredNames: [String] = InterfaceTable.alwaysIgnored
@@ -83,18 +84,30 @@ package struct InterfaceTable: Sendable {
 
     @discardableResult
     package mutating func remove(_ index: InterfaceIndex) -> Interface? {
-        if addresses.contains(where: { $0.interface == index }) { addresses = addresses.filter { $0.interface != index } }
+        if byInterface.removeValue(forKey: index) != nil { addresses = addresses.filter { $0.interface != index } }
         let gone = interfaces.removeValue(forKey: index)
         if let gone, indices[gone.name] == index { indices[gone.name] = nil }
         return gone
     }
 
-    package mutating func add(_ address: InterfaceAddress) { addresses.insert(address) }
-    package mutating func remove(_ address: InterfaceAddress) { addresses.remove(address) }
+    package mutating func add(_ address: InterfaceAddress) {
+        addresses.insert(address)
+        byInterface[address.interface, default: []].insert(address.address)
+    }
+    package mutating func remove(_ address: InterfaceAddress) {
+        addresses.remove(address)
+        // The same address may be there with another prefix length.
+        guard !addresses.contains(where: { $0.interface == address.interface && $0.address == address.address }) else { return }
+        byInterface[address.interface]?.remove(address.address)
+        if byInterface[address.interface]?.isEmpty ?? false { byInterface[address.interface] = nil }
+    }
+    /// Our addresses on an interface.
+    package func addresses(on index: InterfaceIndex) -> Set<IPAddress> { byInterface[index] ?? [] }
     package mutating func removeAll() {
         interfaces = [:]
         indices = [:]
         addresses = []
+        byInterface = [:]
     }
 
     package func owns(_ address: IPAddress) -> Bool { addresses.contains { $0.address == address } }

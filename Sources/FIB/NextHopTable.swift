@@ -6,10 +6,21 @@ package struct NextHopResolution: Sendable, Hashable {
     package var nextHops: [FIBNextHop]
     /// The metric of the route that leads there; 0 for a connected subnet.
     package var cost: UInt32
+    package var place: Place
 
-    package init(nextHops: [FIBNextHop], cost: UInt32) {
+    /// By what kind of route it is reached.
+    package enum Place: UInt8, Sendable, Hashable {
+        /// It is on a link of ours, or a pod of this node.
+        case onLink
+        case routed
+        /// Nothing but a default route leads there.
+        case byDefault
+    }
+
+    package init(nextHops: [FIBNextHop], cost: UInt32, place: Place = .routed) {
         self.nextHops = nextHops
         self.cost = cost
+        self.place = place
     }
     package static let unreachable = NextHopResolution(nextHops: [], cost: 0)
     package var isReachable: Bool { !nextHops.isEmpty }
@@ -70,9 +81,12 @@ package struct NextHopTable: Sendable {
     /// Through its static route where there is one, else by the kernel's routes.
     package func resolve(_ address: IPAddress, _ interfaces: InterfaceTable, _ routes: borrowing ForeignRoutes) -> NextHopResolution {
         if let interface = locals[address], interfaces[interface]?.isUsable ?? false {
-            return NextHopResolution(nextHops: [FIBNextHop(gateway: address, interface: interface, isOnlink: true)], cost: 0)
+            return NextHopResolution(nextHops: [FIBNextHop(gateway: address, interface: interface, isOnlink: true)], cost: 0, place: .onLink)
         }
-        return NextHopTable.resolve(statics[address] ?? address, interfaces, routes)
+        guard let gateway = statics[address] else { return NextHopTable.resolve(address, interfaces, routes) }
+        var result = NextHopTable.resolve(gateway, interfaces, routes)
+        if result.place == .onLink { result.place = .routed }
+        return result
     }
 
     /// A connected subnet: the next hop itself, `onlink`. A route with a gateway: that gateway. Else unreachable.
@@ -82,7 +96,7 @@ package struct NextHopTable: Sendable {
             // On the link that its scope names (RFC 8950 next hops of unnumbered sessions).
             let index = InterfaceIndex(rawValue: Int32(bitPattern: address.scope))
             guard interfaces[index]?.isUsable ?? false else { return .unreachable }
-            return NextHopResolution(nextHops: [FIBNextHop(gateway: address.unscoped, interface: index, isOnlink: true)], cost: 0)
+            return NextHopResolution(nextHops: [FIBNextHop(gateway: address.unscoped, interface: index, isOnlink: true)], cost: 0, place: .onLink)
         }
         guard let route = routes.longestMatch(address) else { return .unreachable }
         var nextHops: [FIBNextHop] = []
@@ -90,7 +104,9 @@ package struct NextHopTable: Sendable {
             guard let interface = interfaces[hop.interface], interface.isUsable, !interfaces.isIgnored(interface.name) else { continue }
             nextHops.append(FIBNextHop(gateway: hop.gateway ?? address, interface: hop.interface, isOnlink: true))
         }
-        let isConnected = route.nextHops.allSatisfy { $0.gateway == nil }
-        return NextHopResolution(nextHops: nextHops.sorted(), cost: isConnected ? 0 : max(1, route.metric))
+        let hasNoGateway = route.nextHops.allSatisfy { $0.gateway == nil }
+        return NextHopResolution(
+            nextHops: nextHops.sorted(), cost: hasNoGateway ? 0 : max(1, route.metric),
+            place: route.isConnected ? .onLink : route.prefix.isDefault ? .byDefault : .routed)
     }
 }

@@ -99,6 +99,9 @@ package struct BGPPeer: Sendable, Hashable {
     package var extendedMessages: Bool?
     package var numAllowedLocalASNumbers = 0
     package var nextHopMode = "Auto"
+    /// By family index.
+    package var nextHopAddresses: [IPAddress?] = [nil, nil]
+    package var isMultihop = false
     package var maxPrefixes: UInt32 = 1_000_000
     package var maxPrefixesWarnAt: UInt32?
     package var maxPrefixesAction = "restart"
@@ -122,7 +125,7 @@ package struct BGPPeer: Sendable, Hashable {
         package var minTransmitInterval: Duration = .milliseconds(300)
         package var minReceiveInterval: Duration = .milliseconds(300)
         package var detectMultiplier: UInt8 = 3
-        /// Nil: by the node's subnets.
+        /// Nil: by the kernel's connected routes.
         package var isMultihop: Bool?
     }
 

@@ -211,6 +211,8 @@ package enum ResourceParser {
         result.extendedMessages = spec.bool("extendedMessages")
         result.numAllowedLocalASNumbers = spec.integer("numAllowedLocalASNumbers").map { Int($0) } ?? 0
         result.nextHopMode = spec.string("nextHopMode") ?? (spec.bool("keepOriginalNextHop") ?? false ? "Keep" : "Auto")
+        result.nextHopAddresses = [nextHop(spec, "nextHopAddressIPv4", .ipv4), nextHop(spec, "nextHopAddressIPv6", .ipv6)]
+        result.isMultihop = spec.bool("multihop") ?? false
         result.longLivedStaleTime = spec.duration("longLivedStaleTime")
         result.extendedNextHop = spec.bool("extendedNextHop")
         if let addPath = spec.object("addPath") {
@@ -329,6 +331,15 @@ package enum ResourceParser {
     private static func address(_ spec: FieldReader, _ name: String, _ family: AddressFamily) -> IPAddress? {
         guard let address = spec.address(name) else { return nil }
         if address.family != family { spec.complain(name, "\(address) is not an \(family.name) address") }
+        return address
+    }
+
+    /// An address that every receiver takes as a next hop (RFC 4271 6.3, RFC 2545 3).
+    private static func nextHop(_ spec: FieldReader, _ name: String, _ family: AddressFamily) -> IPAddress? {
+        guard let address = address(spec, name, family) else { return nil }
+        if address.isUnspecified || address.isLoopback || address.isMulticast || address.isReserved || address.isLinkLocal {
+            spec.complain(name, "\(address) is no address that others could send to")
+        }
         return address
     }
 

@@ -35,6 +35,9 @@ package struct ResourceSet: Sendable, Hashable {
         sortedKeys = resources.keys.sorted()
     }
 
+    /// Addresses of all Nodes, of both families.
+    package var nodeAddresses: Set<IPAddress> { Set(nodes.values.flatMap { [$0.ipv4?.address, $0.ipv6?.address].compactMap { $0 } }) }
+
     /// Two nodes with one address would break every session to it: the one that was declared later is refused (contract 3.2, item 29).
     private mutating func refuseDuplicateAddresses() {
         var owners: [IPAddress: ResourceKey] = [:]

@@ -104,7 +104,8 @@ extension Schemas {
                     FieldSpec("minReceiveInterval", .duration(bfdInterval), default: "300ms", .live, "Time between packets that can be taken."),
                     FieldSpec("detectMultiplier", .integer(2...50), default: "3", .live, "Packets that may be missing before the path counts as down."),
                     FieldSpec(
-                        "multihop", .bool, default: "by the node's subnets", .live, "RFC 5883 in place of RFC 5881: the peer is not on a link of ours."),
+                        "multihop", .bool, default: "by the kernel's connected routes", .live,
+                        "RFC 5883 in place of RFC 5881: the peer is not on a link of ours. In a reflector the Node's subnets decide."),
                 ]), .live,
                 "Bidirectional forwarding detection in asynchronous mode: the session ends as soon as the path to the peer fails. An empty object takes the defaults."),
             FieldSpec(
@@ -115,6 +116,17 @@ extension Schemas {
             FieldSpec(
                 "nextHopMode", .choice(["Auto", "Self", "Keep"]), default: "Auto", .softRefresh,
                 "Self: external routes go to internal peers with our address as next hop. Keep: routes that are not our own keep their next hop towards external peers too."
+            ),
+            FieldSpec(
+                "nextHopAddressIPv4", .address, default: "our address on the peer's link", .softRefresh,
+                "The next hop of IPv4 routes where it is ours. Without it: our end of the session, or over an IPv6 session an IPv4 address of the interface by which the peer is reached, or the Node's. A peer that is a Node gets the Node's."
+            ),
+            FieldSpec(
+                "nextHopAddressIPv6", .address, default: "our address on the peer's link", .softRefresh,
+                "The same of IPv6 routes, and of IPv4 routes with IPv6 next hops (RFC 2545 3, RFC 8950)."),
+            FieldSpec(
+                "multihop", .bool, default: "false", .softRefresh,
+                "Take next hops off our links from an external peer that is on a link itself, where something better than a default route leads to them. Without it such routes are ignored (RFC 4271 6.3), but for next hops that are a Node's address. Peers that are on no link of ours need it not; a reflector does not know links and takes all."
             ),
             FieldSpec("keepOriginalNextHop", .bool, default: "false", .softRefresh, "Calico's older name for nextHopMode: Keep, for external peers."),
             FieldSpec(

@@ -261,7 +261,7 @@ private enum Plans {
         let peering = Peering(node: "n", isReflector: isReflector, identity: identity, first: loaded, logger: logger)
         var now = start
         peering.apply(loaded, &speaker, NoForwarding(), transport, now: now)
-        #expect(peering.bfdTargets.allSatisfy { $0.value.configuration.detectMultiplier > 0 })
+        #expect(peering.bfdTargets(NoForwarding()).allSatisfy { $0.value.configuration.detectMultiplier > 0 })
         for _ in 0..<12 {
             for peer in speaker.peerIndices { speaker.connectionFailed(peer, .active, now: now) }
             _ = speaker.takeActions()

@@ -55,14 +55,16 @@ extension Conformance {
             for value in [[10, 0, 0], [0, 0, 0, 0], [127, 0, 0, 1], [224, 0, 0, 1]] as [[UInt8]] {
                 try withdraws(Octets.update(without(3, Octets.attribute(0x40, 3, value)), nlri: target), "\(value)")
             }
-            let wire = Wire()
-            var policy = ImportPolicy()
-            policy.ownAddresses = [IPAddress(v4: 0x0A00_0001)]
-            wire.speaker.rib.setImportPolicy(policy)
-            let remote = wire.add(2)
-            try wire.establish(remote)
-            wire.send(remote, Octets.update(without(3, Octets.nextHop(1)), nlri: target))
-            try require(wire.isUp(remote) && wire.best("10.9.0.0/24") == nil, "our own address is used")
+            // Known from the kernel in an agent; from the Node, the listeners and the sessions in every mode.
+            for source in OwnAddressSource.allCases.map(Optional.some) + [nil] {
+                let wire = Wire()
+                let remote = wire.add(2)
+                if let source { wire.speaker.setOwnAddresses([IPAddress(v4: 0x0A00_0001)], of: source) } else { remote.local = IPAddress(v4: 0x0A00_0001) }
+                try wire.establish(remote)
+                wire.send(remote, Octets.update(without(3, Octets.nextHop(1)), nlri: target))
+                try require(wire.isUp(remote) && wire.paths("10.9.0.0/24").count == 1, "\(source.map { "\($0)" } ?? "session"): not kept")
+                try require(wire.reason("10.9.0.0/24") == .nextHopIsOurselves && wire.best("10.9.0.0/24") == nil, "our own address is used")
+            }
         },
         Item(67, "MED of another length → withdraw; LOCAL_PREF from outside → discard, inside of another length → withdraw", "RFC 7606 7.4, 7.5") {
             try withdraws(Octets.update(mandatory(Octets.attribute(0x80, 4, [1, 2, 3])), nlri: target), "MED")

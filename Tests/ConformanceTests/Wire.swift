@@ -67,6 +67,8 @@ final class Wire {
         /// The speaker closed the connection, by side.
         var closed: Set<PeerFSM.Side> = []
         var dialled = 0
+        /// The speaker's end of the next connection.
+        var local: IPAddress?
         var events: [SpeakerEvent] = []
         init(_ index: PeerIndex, _ address: IPAddress, _ asNumber: UInt32) {
             self.index = index
@@ -116,7 +118,7 @@ final class Wire {
         run()
         remote.side = side
         remote.closed.remove(side)
-        speaker.connected(remote.index, side, now: now)
+        speaker.connected(remote.index, side, local: remote.local, now: now)
         run()
         return true
     }
@@ -286,6 +288,9 @@ extension Wire {
         speaker.rib.tables[family].pathIndices(index, into: &list)
         return list.map { speaker.rib.tables[family].paths[Int($0)] }
     }
+
+    /// Why the only path of a prefix takes no part; nil for an eligible one.
+    func reason(_ text: String) -> IneligibleReason? { paths(text).first.flatMap { speaker.rib.ineligibility($0) } }
 
     func best(_ text: String) -> PathAttributes? {
         guard let path = paths(text).first, path.flags.contains(.best) else { return nil }

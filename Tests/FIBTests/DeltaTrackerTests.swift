@@ -297,8 +297,8 @@ final class Lab {
 
     @Test func `a neighbour is reached directly, others through the route that leads there, and a dead link not at all`() {
         func resolve(_ text: String) -> NextHopResolution { NextHopTable.resolve(IPAddress(text) ?? .any(.ipv4), Self.interfaces(), Self.routes()) }
-        #expect(resolve("10.0.1.2") == NextHopResolution(nextHops: [hop("10.0.1.2")], cost: 0))
-        #expect(resolve("192.0.2.1") == NextHopResolution(nextHops: [hop("10.0.1.254")], cost: 100))
+        #expect(resolve("10.0.1.2") == NextHopResolution(nextHops: [hop("10.0.1.2")], cost: 0, place: .onLink))
+        #expect(resolve("192.0.2.1") == NextHopResolution(nextHops: [hop("10.0.1.254")], cost: 100, place: .byDefault))
         #expect(!resolve("10.7.0.1").isReachable)
         #expect(!resolve("10.8.0.1").isReachable)
         #expect(!resolve("10.0.1.1").isReachable, "our own address")

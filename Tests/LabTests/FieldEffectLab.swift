@@ -11,7 +11,8 @@ import Testing
         ("gracefulRestart", "helper"), ("extendedMessages", "false"), ("numAllowedLocalASNumbers", "1"), ("acceptBlackhole", "true"), ("nextHopMode", "Self"),
         ("keepOriginalNextHop", "true"), ("maxPrefixes", "{limit: 50, warnAt: 5, action: warn, restartAfter: 1m}"), ("bfd", "{}"), ("reversePeering", "Manual"),
         ("families", "[ipv4]"), ("addPath", "{receive: true}"), ("extendedNextHop", "true"), ("role", "provider"), ("sourceAddress", "None"), ("ttlSecurity", "1"),
-        ("localASNumber", "64999"), ("asNumber", "64999"), ("routeTable", "100"), ("routeSourceAddress", "10.0.0.1"), ("shutdown", "\"for a while\""),
+        ("localASNumber", "64999"), ("asNumber", "64999"), ("routeTable", "100"), ("routeSourceAddress", "10.0.0.1"), ("multihop", "true"), ("nextHopAddressIPv4", "10.0.0.77"),
+        ("nextHopAddressIPv6", "'fd00::77'"), ("shutdown", "\"for a while\""),
     ]
 
     @Test func `a change of each field does to the running session what is declared`() throws {

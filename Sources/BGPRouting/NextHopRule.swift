@@ -1,0 +1,41 @@
+import NetTypes
+
+/// Where a next hop lies, by the routes that are no routes of ours.
+package struct NextHopPlace: Sendable, Hashable {
+    package enum Way: UInt8, Sendable, Hashable {
+        /// Nobody judges next hops here.
+        case unknown
+        /// On a link of ours, or a pod of this node.
+        case onLink
+        /// Behind a gateway.
+        case routed
+        /// Nothing but a default route leads there.
+        case byDefault
+    }
+    package var way: Way
+    /// It is the address of a Node.
+    package var isNode: Bool
+
+    package init(_ way: Way, isNode: Bool = false) {
+        self.way = way
+        self.isNode = isNode
+    }
+    package static let unknown = NextHopPlace(.unknown)
+}
+
+/// What next hops are taken from a peer (RFC 4271 6.3): those of an external peer one hop away are its own address, or on a link of ours.
+package enum NextHopRule: UInt8, Sendable, Hashable {
+    /// Internal peers, and where links are not known.
+    case any
+    /// The peer is one hop away. Differs from RFC 4271 6.3 b: a Node's address is taken too, because fabrics keep the next hop between racks.
+    case onLink
+    /// The peer is several hops away, or declared to be: any next hop to which something better than a default route leads.
+    case routed
+
+    func judge(_ hop: IPAddress, _ place: NextHopPlace, peer: IPAddress) -> IneligibleReason? {
+        // The session shows that the peer's own address is reached.
+        if self == .any || place.way == .unknown || place.way == .onLink || hop == peer { return nil }
+        if self == .onLink && !place.isNode { return .nextHopOffLink }
+        return place.way == .byDefault ? .nextHopByDefault : nil
+    }
+}

@@ -1,0 +1,63 @@
+package import NetTypes
+
+/// How a BGP peer is reached, by the kernel's connected routes: what decides on single-hop BFD (RFC 5881), on the next hop that the peer is sent
+/// (RFC 4271 5.1.3, RFC 2545 3) and on the next hops that are taken from it (RFC 4271 6.3).
+package struct PeerLink: Sendable, Hashable {
+    /// The interface whose link the peer is on; nil where only a gateway leads there, or nothing.
+    package var interface: InterfaceIndex?
+    /// By family index: our address on the interface by which the session runs; nil where it has none, or is not known.
+    package var addresses: [IPAddress?] = [nil, nil]
+
+    package init() {}
+    package var isOnLink: Bool { interface != nil }
+}
+
+extension NextHopTable {
+    /// `local`: our end of the session, nil while there is none. `preferred`: addresses that are taken where the interface has them, the Node's.
+    package func link(
+        to peer: IPAddress, local: IPAddress?, preferred: [IPAddress?], _ interfaces: InterfaceTable, _ routes: borrowing ForeignRoutes
+    ) -> PeerLink {
+        var result = PeerLink()
+        if peer.scope != 0 {
+            result.interface = InterfaceIndex(rawValue: Int32(bitPattern: peer.scope))
+        } else if let interface = locals[peer] {
+            result.interface = interface
+        } else if statics[peer] == nil, let route = routes.longestMatch(peer), route.isConnected {
+            result.interface = route.nextHops.first?.interface
+        }
+        // A peer behind a router: the interface that bears our end of the session.
+        let interface = result.interface ?? local.flatMap { interfaces.holder($0)?.index }
+        guard let interface else { return result }
+        for family in AddressFamily.allCases {
+            let there = interfaces.addresses(on: interface).filter { $0.family == family && !$0.isLinkLocal }
+            result.addresses[family.index] = [preferred[family.index], local].compactMap { $0 }.first { there.contains($0) } ?? there.min()
+        }
+        return result
+    }
+}
+
+extension ForeignRoute {
+    /// Its destinations are on a link. A default route without a gateway says nothing of any neighbor.
+    package var isConnected: Bool { !prefix.isDefault && !nextHops.isEmpty && nextHops.allSatisfy { $0.gateway == nil } }
+}
+
+/// What changed of links since somebody asked last.
+package struct LinkChanges: Sendable {
+    /// Addresses of interfaces changed, or more than is worth listing.
+    package private(set) var isEverything = false
+    private var prefixes: Set<Prefix> = []
+    /// More prefixes than this are not listed.
+    package static let limit = 64
+
+    package init() {}
+    package var isEmpty: Bool { !isEverything && prefixes.isEmpty }
+    package mutating func noteAll() { isEverything = true }
+    /// A route of a prefix came, changed or went. Default and link-local ones say nothing of links.
+    package mutating func note(_ prefix: Prefix) {
+        guard !isEverything, !prefix.isDefault, !prefix.address.isLinkLocal else { return }
+        prefixes.insert(prefix)
+        if prefixes.count > LinkChanges.limit { isEverything = true }
+    }
+    /// Whether the way to an address may be another one now.
+    package func concern(_ address: IPAddress) -> Bool { isEverything || prefixes.contains { $0.contains(address) } }
+}
