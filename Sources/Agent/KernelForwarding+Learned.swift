@@ -179,15 +179,15 @@ extension KernelForwarding {
     }
 
     /// A restart ended without the peers' routes, whether they never came or said that they have none: what the kernel has of the cluster's stays, where it is more than may go at once.
-    func keepUnwanted(_ now: Instant) {
+    func keepUnwanted(_ wait: RestartWait, _ now: Instant) {
         var unwanted: [FIBRoute] = []
         var wanted = 0
         delta.forEachOwn { prefix, desired, present in
             guard isCluster(prefix) else { return }
             if desired != nil {
                 if !local.wants(prefix) { wanted += 1 }
-            } else if let present, present.kind == .unicast, present.nextHops.allSatisfy({ $0.gateway != nil && isAlive($0) }) {
-                unwanted.append(present)
+            } else if let present, delta.isWaiting(prefix), present.kind == .unicast, present.nextHops.allSatisfy({ $0.gateway != nil && isAlive($0) }) {
+                if wait.mayGo(present) { unwanted.append(present) } else { wanted += 1 }
             }
         }
         keep(breaker.withdrawn(unwanted, remaining: wanted, now: now))

@@ -17,10 +17,11 @@ extension KernelForwarding {
     }
 
     /// The pods' routes of an earlier process that nobody wants: a pod whose interface is up is alive, whatever the resources do not say yet.
-    func adoptPods() {
+    func adoptPods(_ wait: RestartWait) {
         var routes: [FIBRoute] = []
         delta.forEachOwn { prefix, wanted, present in
-            guard wanted == nil, prefix.isHost, let present, present.kind == .unicast, present.nextHops.count == 1, present.nextHops[0].gateway == nil,
+            guard wanted == nil, wait.missing[prefix.family.index] == .nobody, delta.isWaiting(prefix), prefix.isHost, let present, present.kind == .unicast,
+                present.nextHops.count == 1, present.nextHops[0].gateway == nil,
                 let interface = interfaces[present.nextHops[0].interface], interface.isUp, state.interfacePrefixes.contains(where: interface.name.hasPrefix)
             else { return }
             routes.append(present)

@@ -11,6 +11,7 @@ extension KernelForwarding {
         status.problems += tunnels.problems
         if let deafness, local.awaitsGuests { status.problems.append("a live migration's target waits: \(deafness)") }
         status.routesHeld = breaker.held.count
+        status.routesWaiting = delta.waitingCount
         status.audits = auditCount
         status.resyncs = resyncs
         status.auditFindings = auditFindings
@@ -49,13 +50,16 @@ extension KernelForwarding {
             }
             let reason = delta.skipReason(prefix) == nil ? "" : reason(prefix) ?? ""
             let isHeld = breaker.held[prefix] != nil
-            let state = isHeld ? "held" : wanted == nil ? "to be removed" : wanted == present ? "installed" : reason.isEmpty ? "pending" : "failed"
+            let isWaiting = delta.isWaiting(prefix)
+            let state = isHeld ? "held" : isWaiting ? "waiting" : wanted == nil ? "to be removed" : wanted == present ? "installed" : reason.isEmpty ? "pending" : "failed"
             rows.append(
                 FIBStatus(
                     prefix: "\(prefix)", wanted: wanted.map(render), kernel: present.map(render), state: state,
                     reason: isHeld
                         ? "withdrawn with nearly all others; apusctl fib release lets it go"
-                        : local.orphans[prefix] != nil ? "a pod of an earlier process without an endpoint: its interface is up" : reason))
+                        : isWaiting
+                            ? "found at the start; it goes unless it is announced before the peers have sent their tables, or \(Int(settings.restartTime.inSeconds)) s are over"
+                            : local.orphans[prefix] != nil ? "a pod of an earlier process without an endpoint: its interface is up" : reason))
         }
         if next == nil {
             // What BGP has and no way leads to, behind the rest.

@@ -73,10 +73,12 @@ final class KernelForwarding: ForwardingPlane {
     var needsNextHopRefresh = false
     var linkChanges = LinkChanges()
     private(set) var preservedFamilies: AddressFamilySet = []
-    /// When routes of an earlier process that nobody wants any more go at the latest.
-    private var sweepDeadline: Instant?
-    /// When it is looked at again whether the restart is over; nil once it is.
-    private var sweepCheck: Instant?
+    /// When routes that were found at the start and that nobody wants go at the latest; nil once they are gone.
+    var sweepDeadline: Instant?
+    /// When it is looked at again whom they wait for; nil once the restart is over.
+    var sweepCheck: Instant?
+    /// Whom they waited for at the last look.
+    var restartWait = RestartWait()
     private(set) var isStarting = true
     private let startDeadline: Instant
     private var isConfigured = false
@@ -279,7 +281,7 @@ final class KernelForwarding: ForwardingPlane {
             }
         return RIB.NextHopState(
             address: address, isReachable: resolution.isReachable, cost: resolution.cost, interface: name,
-            place: NextHopPlace(way, isNode: state.nodeAddresses.contains(address)))
+            place: NextHopPlace(way, isNode: state.nodeAddresses[address] != nil))
     }
 
     func link(to peer: IPAddress, from local: IPAddress?) -> PeerLink? {
@@ -316,7 +318,8 @@ final class KernelForwarding: ForwardingPlane {
         if old.interfacePrefixes != new.interfacePrefixes, settings.programming == .remote { needsDump = true }
         if old.staticRoutes != new.staticRoutes || old.ownAddresses != new.ownAddresses { linkChanges.noteAll() }
         // A next hop became a Node's address, or is none any more.
-        let nodes = old.nodeAddresses.symmetricDifference(new.nodeAddresses).compactMap { address in nextHops[address].map { self.state(address, $0) } }
+        let isOther = { (address: IPAddress) in (old.nodeAddresses[address] == nil) != (new.nodeAddresses[address] == nil) }
+        let nodes = Set(old.nodeAddresses.keys).union(new.nodeAddresses.keys).filter(isOther).compactMap { address in nextHops[address].map { state(address, $0) } }
         if !nodes.isEmpty { speaker.rib.changeNextHops(nodes) }
         speaker.setOwnBlocks(local.blocks.map(\.prefix))
     }
@@ -437,22 +440,6 @@ final class KernelForwarding: ForwardingPlane {
     /// Where an own route leads out; empty for a blackhole.
     private func ownInterface(_ prefix: Prefix) -> String {
         local.desired[prefix]?.nextHops.first.flatMap { interfaces[$0.interface]?.name } ?? ""
-    }
-
-    /// Routes of an earlier process that nobody wants: they go when every peer has told what it has, or at the deadline.
-    private func sweep(_ speaker: inout Speaker, _ now: Instant) {
-        guard let deadline = sweepDeadline else { return }
-        sweepCheck = now + .milliseconds(250)
-        let isWhole = !isStarting && AddressFamily.allCases.allSatisfy { speaker.isSynchronized($0, now: now) }
-        guard (isWhole && speaker.rib.dirtyCount == 0) || now >= deadline else { return }
-        sweepDeadline = nil
-        sweepCheck = nil
-        adoptPods()
-        keepUnwanted(now)
-        speaker.endRestart()
-        delta.allowDeletion()
-        tunnels.allowRemoval()
-        logger.info("restart is over: routes that nobody wants any more are removed", metadata: ["complete": "\(isWhole)"])
     }
 
     var nextDeadline: Instant? {

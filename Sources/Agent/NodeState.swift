@@ -47,8 +47,8 @@ struct NodeState: Hashable {
     var families: AddressFamilySet = []
     /// This node's addresses, by family index.
     var ownAddresses: [IPAddress?] = [nil, nil]
-    /// Addresses of all Nodes.
-    var nodeAddresses: Set<IPAddress> = []
+    /// Addresses of all Nodes, each with all that its Node has.
+    var nodeAddresses: [IPAddress: [IPAddress]] = [:]
     /// What is the cluster's: the pools.
     var pools: [Prefix] = []
     var massWithdrawalPercent = 0
@@ -100,6 +100,9 @@ struct NodeState: Hashable {
             if let gateway = peer.reachableBy, let address = peer.peer?.address { staticRoutes.append(StaticRoute(peer: address, gateway: gateway)) }
         }
     }
+
+    /// The address and the others of its Node; itself alone where no Node has it.
+    func addresses(ofNodeWith address: IPAddress) -> [IPAddress] { nodeAddresses[address] ?? [address] }
 
     /// Endpoints that came or changed, and nothing else.
     mutating func take(_ changed: [NamedEndpoint]) {

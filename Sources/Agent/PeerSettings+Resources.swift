@@ -49,6 +49,7 @@ extension PeerSettings {
         }
         declaredNextHops = options.nextHopAddresses
         isMultihop = options.isMultihop
+        announcesOnlyItself = planned.origin == .mesh
         maximumPrefixes.limit = options.maxPrefixes
         maximumPrefixes.warnAt = options.maxPrefixesWarnAt
         maximumPrefixes.action = PeerSettings.PrefixLimit.Action(rawValue: options.maxPrefixesAction) ?? .restart

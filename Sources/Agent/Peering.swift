@@ -59,7 +59,7 @@ final class Peering {
     private(set) var alarms: [String] = []
     private var lastPlan: [PlannedPeer] = []
     private var restartAlarm: String?
-    private var nodeAddresses: Set<IPAddress> = []
+    private var nodeAddresses: [IPAddress: [IPAddress]] = [:]
 
     init(node: String, isReflector: Bool, identity: AttributeTable.Identity, first: LoadedConfiguration, logger: Logger) {
         self.node = node
@@ -476,7 +476,7 @@ final class Peering {
         }
         var result = PeerSettings(
             planned, address, loaded.resources, node: node, identity: identity, source: sourceAddress(planned, address), linkLocal: linkLocal)
-        result.isNode = nodeAddresses.contains(address)
+        result.isNode = nodeAddresses[address] != nil
         return result
     }
 }

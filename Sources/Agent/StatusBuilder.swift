@@ -288,6 +288,7 @@ struct StatusBuilder {
         gauge("fib_routes_kernel", "Routes of ours that the kernel has.", [("", "\(status.routesInKernel)")])
         gauge("fib_routes_missing", "Disagreement between RIB and FIB; 0 when all is well.", [("", "\(status.routesMissing)")])
         gauge("fib_routes_held", "Routes that are kept though nearly all were withdrawn at once.", [("", "\(status.routesHeld)")])
+        gauge("fib_routes_waiting", "Routes that were found at the start and wait for the peers' tables.", [("", "\(status.routesWaiting)")])
         gauge("fib_audits_total", "Audits of the kernel's routes.", [("", "\(status.audits)")], type: "counter")
         gauge("fib_audit_findings_total", "Differences that audits found and no notification had told of.", [("", "\(status.auditFindings)")], type: "counter")
         gauge("fib_resyncs_total", "Times that the kernel's notifications were lost and everything was read again.", [("", "\(status.resyncs)")], type: "counter")

@@ -21,6 +21,8 @@ package struct PeerSettings: Sendable, Hashable {
     package var declaredNextHops: [IPAddress?] = [nil, nil]
     /// The peer is a Node: others reach us by our Node's address, whatever link the session runs by.
     package var isNode = false
+    /// A member of the mesh: it announces nothing but its own, with itself as the next hop.
+    package var announcesOnlyItself = false
     /// Next hops off the link are taken from an external peer on the link (RFC 4271 6.3).
     package var isMultihop = false
     /// Our address on the link that we share with the peer, for IPv6 next hops.

@@ -21,6 +21,10 @@ extension DeltaTracker {
         } else if !known.isPresent {
             kernelCount += 1
         }
+        if isAdopting, !wanted.isPresent, !families[family].states[slot].isFound {
+            families[family].states[slot].isFound = true
+            waitingCount += 1
+        }
         guard known != value else { return }
         if known == wanted && wanted.isPresent && !isDumping { repairCount += 1 }
         families[family].states[slot].kernel = value
@@ -36,6 +40,7 @@ extension DeltaTracker {
         let family = prefix.family.index
         guard families[family].states[slot].kernel.isPresent, key(prefix, families[family].states[slot].kernel) == gone else { return }
         families[family].states[slot].kernel = Value()
+        forgetFound(family, slot)
         noteChange(family, slot)
         kernelCount -= 1
         if families[family].states[slot].desired.isPresent { repairCount += 1 }
@@ -102,12 +107,14 @@ extension DeltaTracker {
     /// The dump is complete. Own routes that it did not mention are missing.
     package mutating func endDump() {
         isDumping = false
+        isAdopting = false
         for family in AddressFamily.allCases {
             for slot in 0..<families[family.index].states.count {
                 guard let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot)) else { continue }
                 let before = slot < families[family.index].before.count ? families[family.index].before[slot] : Value()
                 let wanted = families[family.index].states[slot].desired
                 let present = families[family.index].states[slot].kernel
+                if !present.isPresent { forgetFound(family.index, slot) }
                 if before.isPresent, before == wanted, present != wanted { repairCount += 1 }
                 if present != wanted { markDirty(prefix, slot) }
             }

@@ -61,7 +61,7 @@ extension DeltaTracker {
                 if !replaces, table(wanted) == Ownership.mainTable, let other = foreign.find(prefix, metric: metric(wanted)) {
                     fail(prefix, .foreignRoute(routeProtocol: other.routeProtocol), now)
                     // What we have in another place leads elsewhere, and would go before the foreign one.
-                    if present.isPresent, isDeletionAllowed { deletions.append(planned(prefix, .delete, slot, present, &batch)) }
+                    if present.isPresent { deletions.append(planned(prefix, .delete, slot, present, &batch)) }
                 } else {
                     let operation = planned(prefix, replaces ? .replace : .add, slot, wanted, &batch)
                     if kind(wanted) == .blackhole {
@@ -74,8 +74,8 @@ extension DeltaTracker {
                 }
             }
             // A route with another metric or table goes as surplus, once the wanted one is there.
-            if present.isPresent, !wanted.isPresent, isDeletionAllowed { deletions.append(planned(prefix, .delete, slot, present, &batch)) }
-            if isDeletionAllowed, !surplus.isEmpty {
+            if present.isPresent, !wanted.isPresent, !state.isFound { deletions.append(planned(prefix, .delete, slot, present, &batch)) }
+            if !state.isFound, !surplus.isEmpty {
                 for key in surplus where key.prefix == prefix {
                     let way = wayID(RouteWay(nextHops: [], placement: RoutePlacement(table: key.table, source: nil), metric: key.metric))
                     deletions.append(planned(prefix, .delete, slot, Value(way: way + 1), &batch))
@@ -192,6 +192,7 @@ extension DeltaTracker {
         let family = prefix.family.index
         if families[family].states[slot].kernel.isPresent, sharePlace(families[family].states[slot].kernel, value) {
             families[family].states[slot].kernel = Value()
+            forgetFound(family, slot)
             noteChange(family, slot)
             kernelCount -= 1
         }

@@ -25,7 +25,7 @@ package enum FIBSkipReason: Sendable, Hashable {
 ///   └────────────┴──────────────────┴────────────┘   └──────────────────┘
 /// ```
 /// Problems it exists for: routes that others delete or alter must be put back; routes of an earlier process must be adopted, not
-/// rewritten; nothing may be removed before the picture is whole; a foreign route must never be touched; an error must stay with the route
+/// rewritten, and not removed before the picture is whole, while what this process wrote goes at once; a foreign route must never be touched; an error must stay with the route
 /// that caused it and be tried again without a storm.
 ///
 /// A prefix is *dirty* while its two states may differ; the work per turn is bounded by taking a limited number of dirty prefixes.
@@ -41,17 +41,18 @@ package struct DeltaTracker: ~Copyable {
     struct State: Sendable {
         /// The way in 31 bits, and in the highest one whether the two states may differ.
         private var wanted: UInt32 = 0
-        /// The way in 31 bits, and in the highest one whether an operation on it is planned and not acknowledged.
+        /// The way in 30 bits; in the highest one whether an operation on it is planned and not acknowledged, in the next one whether it was found at the start.
         private var present: UInt32 = 0
         private static let mark: UInt32 = 1 << 31
+        private static let found: UInt32 = 1 << 30
 
         var desired: Value {
             get { Value(way: wanted & ~State.mark) }
             set { wanted = wanted & State.mark | newValue.way }
         }
         var kernel: Value {
-            get { Value(way: present & ~State.mark) }
-            set { present = present & State.mark | newValue.way }
+            get { Value(way: present & ~(State.mark | State.found)) }
+            set { present = present & (State.mark | State.found) | newValue.way }
         }
         var isDirty: Bool {
             get { wanted & State.mark != 0 }
@@ -60,6 +61,11 @@ package struct DeltaTracker: ~Copyable {
         var isInFlight: Bool {
             get { present & State.mark != 0 }
             set { present = newValue ? present | State.mark : present & ~State.mark }
+        }
+        /// The kernel had it before this process, and nobody has wanted anything of the prefix since.
+        var isFound: Bool {
+            get { present & State.found != 0 }
+            set { present = newValue ? present | State.found : present & ~State.found }
         }
     }
 
@@ -156,8 +162,10 @@ package struct DeltaTracker: ~Copyable {
     /// Routes of ours beside the one that `kernel` holds: another metric or table. They go.
     var surplus: Set<Key> = []
     package internal(set) var foreign: ForeignRoutes
-    /// Deletion is off until the picture is whole: a restarted process adopts.
-    package internal(set) var isDeletionAllowed = false
+    /// Until the first dump is complete, what the kernel has was there before this process: it is kept until it is wanted or released.
+    var isAdopting = true
+    /// Routes that were found at the start and wait for being wanted or released.
+    package internal(set) var waitingCount = 0
     var isDumping = false
     package internal(set) var isAuditing = false
     var auditFindings = 0
@@ -187,6 +195,8 @@ package struct DeltaTracker: ~Copyable {
         guard old != value else { return false }
         desiredCount += (value.isPresent ? 1 : 0) - (old.isPresent ? 1 : 0)
         families[family].states[slot].desired = value
+        // From now on the prefix is what this process makes of it: it waits no more, not even when it is withdrawn again.
+        if value.isPresent { forgetFound(family, slot) }
         if !failures.isEmpty { failures[prefix] = nil }
         markDirty(prefix, slot)
         if isUrgent, dirty.count - dirtyCursor > 1 { urgent.append(DirtyEntry(slot: slot, family: prefix.family)) }
@@ -210,14 +220,33 @@ package struct DeltaTracker: ~Copyable {
     package var canPlan: Bool { dirtyCursor < dirty.count && dirtyCount > 0 }
     package var failureCount: Int { failures.count }
 
-    /// From now on routes of ours that nobody wants are deleted.
-    package mutating func allowDeletion() {
-        guard !isDeletionAllowed else { return }
-        isDeletionAllowed = true
-        var unwanted: [Prefix] = []
-        forEachOwn { prefix, desired, _ in if desired == nil { unwanted.append(prefix) } }
-        for prefix in unwanted { if let slot = index(prefix) { markDirty(prefix, slot) } }
-        for key in surplus { if let slot = index(key.prefix) { markDirty(key.prefix, slot) } }
+    // MARK: Found at the start
+
+    /// Lets routes go that were found at the start and that nobody has wanted since: those that a predicate names. Answers how many. Cost: the number of routes.
+    @discardableResult
+    package mutating func releaseFound(where mayGo: (FIBRoute) -> Bool = { _ in true }) -> Int {
+        var count = 0
+        guard waitingCount > 0 else { return 0 }
+        for family in AddressFamily.allCases {
+            for slot in families[family.index].states.indices where families[family.index].states[slot].isFound {
+                guard let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot)),
+                    let route = route(prefix, families[family.index].states[slot].kernel), mayGo(route)
+                else { continue }
+                forgetFound(family.index, slot)
+                markDirty(prefix, slot)
+                count += 1
+            }
+        }
+        return count
+    }
+
+    /// Whether the kernel's route of a prefix was found at the start and waits.
+    package func isWaiting(_ prefix: Prefix) -> Bool { index(prefix).map { families[prefix.family.index].states[$0].isFound } ?? false }
+
+    mutating func forgetFound(_ family: Int, _ slot: Int) {
+        guard families[family].states[slot].isFound else { return }
+        families[family].states[slot].isFound = false
+        waitingCount -= 1
     }
 
     /// Every prefix that is wanted or that the kernel has of ours, with both states.
@@ -250,6 +279,7 @@ package struct DeltaTracker: ~Copyable {
             surplus.isEmpty || !surplus.contains(where: { $0.prefix == prefix })
         else { return }
         if !failures.isEmpty { failures[prefix] = nil }
+        forgetFound(prefix.family.index, slot)
         families[prefix.family.index].prefixes.remove(PrefixIndex(slot))
     }
 

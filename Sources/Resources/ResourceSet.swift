@@ -35,8 +35,15 @@ package struct ResourceSet: Sendable, Hashable {
         sortedKeys = resources.keys.sorted()
     }
 
-    /// Addresses of all Nodes, of both families.
-    package var nodeAddresses: Set<IPAddress> { Set(nodes.values.flatMap { [$0.ipv4?.address, $0.ipv6?.address].compactMap { $0 } }) }
+    /// Addresses of all Nodes, of both families, each with all that its Node has.
+    package var nodeAddresses: [IPAddress: [IPAddress]] {
+        var result: [IPAddress: [IPAddress]] = [:]
+        for node in nodes.values {
+            let all = [node.ipv4?.address, node.ipv6?.address].compactMap { $0 }
+            for address in all { result[address] = all }
+        }
+        return result
+    }
 
     /// Two nodes with one address would break every session to it: the one that was declared later is refused (contract 3.2, item 29).
     private mutating func refuseDuplicateAddresses() {

@@ -69,6 +69,8 @@ package struct DaemonStatus: Codable, Sendable {
     package var routesRepaired: Int
     /// Routes that are kept though nearly all were withdrawn at once.
     package var routesHeld = 0
+    /// Routes that were found in the kernel at the start and that nobody has announced yet.
+    package var routesWaiting = 0
     /// Audits of the kernel's routes, and what they found that no notification had told of.
     package var audits = 0
     package var auditFindings = 0

@@ -21,6 +21,7 @@ struct Status: ParsableCommand {
                 print(
                     "kernel      \(status.routesInKernel) routes of \(status.routesWanted) wanted, \(status.routesMissing) missing, \(status.routesRepaired) repaired"
                         + (status.routesHeld > 0 ? ", \(status.routesHeld) kept" : "")
+                        + (status.routesWaiting > 0 ? ", \(status.routesWaiting) found at the start and waiting" : "")
                         + (status.dryRun ? " (dry run: nothing is written)" : ""))
             } else {
                 print(

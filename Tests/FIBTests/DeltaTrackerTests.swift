@@ -54,7 +54,7 @@ final class Lab {
 @Suite struct DeltaTrackerTests {
     @Test func `what is wanted is written, replaced and removed`() {
         let lab = Lab()
-        lab.tracker.allowDeletion()
+        lab.tracker.releaseFound()
         lab.tracker.setDesired(prefix("10.0.0.0/26"), route("10.0.0.0/26", hop("10.0.1.1")))
         #expect(!lab.isInstalled(prefix("10.0.0.0/26")))
         lab.run()
@@ -85,13 +85,13 @@ final class Lab {
         lab.load()
         lab.tracker.setDesired(prefix("10.0.0.0/26"), route("10.0.0.0/26", hop("10.0.1.1")))
         #expect(lab.run().isEmpty)
-        lab.tracker.allowDeletion()
+        lab.tracker.releaseFound()
         #expect(lab.run() == [.delete(prefix("10.0.1.0/26"), metric: 1024)])
     }
 
     @Test func `what others remove or alter is put back and counted`() {
         let lab = Lab()
-        lab.tracker.allowDeletion()
+        lab.tracker.releaseFound()
         let wanted = route("10.0.0.0/26", hop("10.0.1.1"))
         lab.tracker.setDesired(wanted.prefix, wanted)
         lab.run()
@@ -113,7 +113,7 @@ final class Lab {
         let foreign = ForeignRoute(prefix: prefix("10.0.0.0/26"), metric: 1024, routeProtocol: 4, nextHops: [hop("10.0.1.9")])
         lab.kernel.foreign[.init(prefix: foreign.prefix, metric: 1024)] = foreign
         lab.load()
-        lab.tracker.allowDeletion()
+        lab.tracker.releaseFound()
         lab.tracker.setDesired(prefix("10.0.0.0/26"), route("10.0.0.0/26", hop("10.0.1.1")))
         lab.run(turns: 20, step: 10)
         #expect(lab.kernel.foreign.count == 1)
@@ -136,7 +136,7 @@ final class Lab {
             if case .delete(_, 1024, _) = operation { return KernelError.busy }
             return nil
         }
-        lab.tracker.allowDeletion()
+        lab.tracker.releaseFound()
         lab.run()
         #expect(lab.kernel.own.count == 1 && lab.failureCount == 1)
         #expect(lab.skipReason(prefix("10.0.0.7/32")) == .kernelError(KernelError.busy))
@@ -147,7 +147,7 @@ final class Lab {
 
     @Test func `another metric is written before the old one goes`() {
         let lab = Lab()
-        lab.tracker.allowDeletion()
+        lab.tracker.releaseFound()
         lab.tracker.setDesired(prefix("10.0.0.7/32"), route("10.0.0.7/32", hop(nil)))
         lab.run()
         lab.tracker.setDesired(prefix("10.0.0.7/32"), route("10.0.0.7/32", hop(nil), metric: 512))
@@ -162,14 +162,14 @@ final class Lab {
         lab.load()
         lab.tracker.setDesired(prefix("10.0.0.7/32"), route("10.0.0.7/32", hop(nil)))
         lab.run()
-        lab.tracker.allowDeletion()
+        lab.tracker.releaseFound()
         lab.run(turns: 10, step: 1)
         #expect(lab.kernel.own.values.map(\.metric) == [1024])
     }
 
     @Test func `exceptions are written before the blackholes that they are exceptions to, and additions before deletions`() {
         let lab = Lab()
-        lab.tracker.allowDeletion()
+        lab.tracker.releaseFound()
         lab.tracker.setDesired(prefix("10.9.0.0/26"), route("10.9.0.0/26", hop("10.0.1.1")))
         lab.run()
         lab.tracker.setDesired(prefix("10.9.0.0/26"), nil)
@@ -182,7 +182,7 @@ final class Lab {
     @Test(arguments: [1, 2, 12, 16, 17, 19, 22, 28, 95, 99, 100, 101, 105, 113] as [Int32])
     func `each errno stays with its route, is tried again with back-off, and heals`(code: Int32) {
         let lab = Lab()
-        lab.tracker.allowDeletion()
+        lab.tracker.releaseFound()
         lab.kernel.inject = { $0.prefix == prefix("10.0.0.0/26") ? code : nil }
         lab.tracker.setDesired(prefix("10.0.0.0/26"), route("10.0.0.0/26", hop("10.0.1.1")))
         lab.tracker.setDesired(prefix("10.0.1.0/26"), route("10.0.1.0/26", hop("10.0.1.1")))
@@ -203,7 +203,7 @@ final class Lab {
 
     @Test func `replacing what is gone is adding, deleting what is absent is done`() {
         let lab = Lab()
-        lab.tracker.allowDeletion()
+        lab.tracker.releaseFound()
         let wanted = route("10.0.0.0/26", hop("10.0.1.1"))
         lab.tracker.setDesired(wanted.prefix, wanted)
         lab.run()
@@ -248,7 +248,7 @@ final class Lab {
                     if random.next() % 2 == 0 { lab.tracker.kernelLost(victim.prefix, metric: victim.metric) }
                 }
             case 5: lab.load()
-            case 6: if step == 200 { lab.tracker.allowDeletion() }
+            case 6: if step == 200 { lab.tracker.releaseFound() }
             default:
                 let code = codes[Int(random.next() % UInt64(codes.count))]
                 let every = random.next() % 3
@@ -261,7 +261,7 @@ final class Lab {
             lab.run(turns: 2, step: 0.05)
         }
         lab.kernel.inject = nil
-        lab.tracker.allowDeletion()
+        lab.tracker.releaseFound()
         lab.load()
         lab.tracker.retryFailures()
         lab.run(turns: 400, step: 1)
@@ -322,7 +322,7 @@ final class Lab {
     @Test func `many IPv4 prefixes are taken far from one another, each exactly once, and go as they came; few, and IPv6 prefixes, are taken in their order`() {
         func orders(_ count: Int, _ family: AddressFamily = .ipv4) -> (added: [Prefix], deleted: [Prefix]) {
             var tracker = DeltaTracker(seed: 7)
-            tracker.allowDeletion()
+            tracker.releaseFound()
             let prefixes = (0..<count).map { number in
                 family == .ipv4
                     ? Prefix(IPAddress(v4: 0x0A00_0000 + UInt32(number) * 64), length: 26) : Prefix(IPAddress(high: 0xFD00 << 48, low: UInt64(number) * 64), length: 122)
@@ -355,7 +355,7 @@ final class Lab {
 
     @Test func `a pod's route does not wait for a full table, and is written once`() {
         var tracker = DeltaTracker(seed: 7)
-        tracker.allowDeletion()
+        tracker.releaseFound()
         for index in 0..<30000 {
             let target = Prefix(IPAddress(v4: 0x0B00_0000 + UInt32(index) * 64), length: 26)
             tracker.setDesired(target, FIBRoute(prefix: target, kind: .unicast, metric: 1024, nextHops: [hop("10.0.1.1")]))
@@ -397,7 +397,7 @@ final class Lab {
 
     @Test func `a group that lost a member is no difference once BGP wants the same`() {
         let lab = Lab()
-        lab.tracker.allowDeletion()
+        lab.tracker.releaseFound()
         let both = [hop("10.0.1.1"), hop("10.0.1.2")]
         for index in 0..<4 {
             let target = prefix("10.0.\(index).0/26")
