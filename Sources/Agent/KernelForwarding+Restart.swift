@@ -6,7 +6,10 @@ import NetTypes
 
 /// The end of a restart: routes that the kernel had before this process, and that nobody wants, go when no peer can want them any more.
 extension KernelForwarding {
+    /// Between two looks, and where looking costs something because many members of the mesh are missing.
     private static let sweepPause = Duration.milliseconds(250)
+    private static let longSweepPause = Duration.seconds(2)
+    private static let manyGateways = 200
 
     /// Releases what need not wait any more: of a family whose peers have all told what they have, of members of the mesh that are there, and at the
     /// deadline everything. What was learned or written since the start does not wait for this at all.
@@ -18,6 +21,7 @@ extension KernelForwarding {
         // What BGP has and has not decided yet is not wanted yet.
         guard isDue || !isStarting && speaker.rib.dirtyCount == 0 else { return }
         let wait = isDue ? RestartWait([.nobody, .nobody]) : restartWait(speaker, now)
+        if wait.gatewayCount > KernelForwarding.manyGateways { sweepCheck = now + KernelForwarding.longSweepPause }
         if wait != restartWait {
             restartWait = wait
             release(wait, now)

@@ -25,8 +25,9 @@ extension NextHopTable {
         } else if statics[peer] == nil, let route = routes.longestMatch(peer), route.isConnected {
             result.interface = route.nextHops.first?.interface
         }
-        // A peer behind a router: the interface that bears our end of the session.
-        let interface = result.interface ?? local.flatMap { interfaces.holder($0)?.index }
+        // A peer behind a router: the interface that bears our end of the session. Where that is a preferred address, the other family's goes with it,
+        // wherever it is: the Node's addresses belong together.
+        let interface = result.interface ?? local.flatMap { preferred.contains($0) ? nil : interfaces.holder($0)?.index }
         guard let interface else { return result }
         for family in AddressFamily.allCases {
             let there = interfaces.addresses(on: interface).filter { $0.family == family && !$0.isLinkLocal }

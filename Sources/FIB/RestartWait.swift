@@ -16,6 +16,12 @@ package struct RestartWait: Sendable, Hashable {
 
     package init(_ missing: [Missing] = [.anybody, .anybody]) { self.missing = missing }
 
+    /// Gateways by which members that are missing are reached.
+    package var gatewayCount: Int {
+        missing.reduce(0) { count, missing in
+            if case .members(let gateways) = missing { count + gateways.count } else { count }
+        }
+    }
     package var isOver: Bool { missing.allSatisfy { $0 == .nobody } }
 
     /// True where no peer that is missing could still want the route. What is no route to other hosts, as blackholes and pods of this node, waits for
