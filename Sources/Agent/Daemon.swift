@@ -48,12 +48,12 @@ struct Daemon {
     /// True where this node ran before: peers may be keeping its routes. Leaves the mark for the next start.
     func markStarted() throws(StartError) -> Bool {
         let mark = settings.stateDirectory + "/started"
-        let ranBefore = FileStatus(mark) != nil
+        let ranBefore = FileStatus(mark, followsLinks: false)?.isRegular ?? false
         do throws(SystemError) {
             try makeFolder(settings.stateDirectory)
-            try writeFile(mark, Array(settings.node.utf8))
+            try replaceFile(mark, Array(settings.node.utf8))
         } catch {
-            throw StartError("--state-dir \(settings.stateDirectory): cannot be written; create it for this user, or name another")
+            throw StartError("--state-dir \(settings.stateDirectory): cannot be written (\(error)); create it for this user, or name another")
         }
         return ranBefore
     }
@@ -107,7 +107,8 @@ struct Daemon {
                 speaker: speaker, plane: plane, peering: peering, transport: transport, signals: signals, wakeup: wakeup, mailbox: mailbox,
                 reload: reload, bfd: try BFDEngine(reports: mailbox, logger: logger, seed: seed.next()), logger: logger,
                 settings: LoopSettings(isReflector: isReflector, isDryRun: settings.isDryRun), now: now)
-            try startEdges(mailbox, reload)
+            let socketFile = try startEdges(mailbox, reload)
+            defer { socketFile.remove() }
             mailbox.post(.configuration(first))
             logger.notice(
                 "running",
@@ -119,14 +120,16 @@ struct Daemon {
         }
     }
 
-    private func startEdges(_ mailbox: Mailbox<LoopMessage>, _ reload: Wakeup) throws(SystemError) {
+    /// Returns the file of the status socket.
+    private func startEdges(_ mailbox: Mailbox<LoopMessage>, _ reload: Wakeup) throws(SystemError) -> SocketFile {
         do throws(StartError) {
-            try StatusServer.start(path: settings.socket, mailbox: mailbox, logger: logger)
+            let socketFile = try StatusServer.start(path: settings.socket, mailbox: mailbox)
             try MetricsServer.start(address: settings.metrics, flag: "--metrics", mailbox: mailbox)
             if settings.health != settings.metrics {
                 try MetricsServer.start(address: settings.health, flag: "--health", mailbox: mailbox)
             }
             ResourceWatcher.start(loader, first: first, reload: reload, mailbox: mailbox, logger: logger)
+            return socketFile
         } catch {
             edgeError.value = error
             throw SystemError(code: 0, operation: "start")

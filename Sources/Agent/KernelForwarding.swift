@@ -24,6 +24,7 @@ final class KernelForwarding: ForwardingPlane {
     var inFlight: [FIBBatch] = []
     /// What a dry run said last of a prefix: what a dump finds missing again need not be said again.
     private var said: [Prefix: FIBOperation] = [:]
+    var dryRunLog = DryRunLog()
     /// So many that the writer never idles while a turn goes on that takes many UPDATEs in: eight are 20 ms of work.
     private static let maximumInFlight = 8
     /// Routes of a batch: what fits into one of the 64 KB that the writer sends at once. Larger ones gain nothing and are planned in more memory.
@@ -375,7 +376,9 @@ final class KernelForwarding: ForwardingPlane {
             if batch.isEmpty { break }
             let namesGroups = batch.ways.contains { $0.nextHops.count > 1 }
             if settings.isDryRun {
-                for operation in batch where said.updateValue(operation, forKey: operation.prefix) != operation { logger.notice("dry run: would \(describe(operation))") }
+                for operation in batch where said.updateValue(operation, forKey: operation.prefix) != operation && dryRunLog.admit(now: now) {
+                    logger.notice("dry run: would \(describe(operation))")
+                }
                 acknowledge(batch, [], now)
             } else if batch.count > KernelForwarding.smallBatch || !inFlight.isEmpty || namesGroups {
                 usesGroups = usesGroups || namesGroups
@@ -385,6 +388,7 @@ final class KernelForwarding: ForwardingPlane {
                 acknowledge(batch, table.apply(batch), now)
             }
         }
+        if let more = dryRunLog.sum(now: now) { logger.notice("dry run: would change more routes; apusctl fib lists all", metadata: ["more": "\(more)"]) }
         announce(&speaker)
         if isStarting && (isConfigured && delta.dirtyCount == 0 && inFlight.isEmpty && local.isSettled || now >= startDeadline) { isStarting = false }
         // A batch that is being written wakes the loop when it is done.
@@ -443,6 +447,6 @@ final class KernelForwarding: ForwardingPlane {
     }
 
     var nextDeadline: Instant? {
-        [delta.nextRetry, auditAt, tunnels.retryAt, local.nextDeadline, sweepCheck, isStarting ? startDeadline : nil].compactMap { $0 }.min()
+        [delta.nextRetry, auditAt, tunnels.retryAt, local.nextDeadline, sweepCheck, dryRunLog.nextDeadline, isStarting ? startDeadline : nil].compactMap { $0 }.min()
     }
 }

@@ -10,4 +10,7 @@ enum LoopMessage: Sendable {
     case question(StatusQuestion, Promise<StatusAnswer>)
     case bfd(BFDReport)
     case metrics(Promise<MetricsSnapshot>)
+    case readiness(Promise<ReadinessReport>)
+    /// Answered by a loop that turns.
+    case alive(Promise<Bool>)
 }

@@ -1,10 +1,13 @@
 import LinuxIO
 import NetTypes
 
-/// What the metrics page and the health checks are made of.
+/// What the metrics page is made of.
 struct MetricsSnapshot: Sendable {
     var lines: [String]
-    var isReady: Bool
+}
+
+/// What `/readiness` says: empty where all is well.
+struct ReadinessReport: Sendable {
     var unreadyReason: String
 }
 
@@ -12,59 +15,111 @@ struct MetricsSnapshot: Sendable {
 ///
 /// Why not a library: `docs/decisions/0010-own-http-for-three-pages.md`.
 enum MetricsServer {
-    /// Clients at a time, header fields of a request, octets of a line, and milliseconds of silence.
-    private static let maximumClients = 16
-    private static let maximumFields = 100
-    private static let maximumLine = 8192
-    private static let patience: Int32 = 5000
+    /// Bytes of a request at most.
+    private static let maximumRequest = 16384
 
-    /// Opens the address, and serves on threads of their own. Throws where `address` is none, or cannot be bound.
+    /// Opens the address, and serves on a thread of its own. Throws where `address` is none, or cannot be bound.
     static func start(address: String, flag: String, mailbox: Mailbox<LoopMessage>) throws(StartError) {
         guard !address.isEmpty else { return }
         guard let colon = address.lastIndex(of: ":"), let port = UInt16(address[address.index(after: colon)...]),
             let host = IPAddress(String(address[..<colon].filter { $0 != "[" && $0 != "]" }))
         else { throw StartError("\(flag): \"\(address)\" is not ADDRESS:PORT, such as 127.0.0.1:9091") }
-        let listener: TCPListener
         do throws(SystemError) {
-            listener = try TCPListener(on: SocketAddress(host, port: port))
+            try EdgeLoop.start(try TCPListener(on: SocketAddress(host, port: port)), service(mailbox))
         } catch {
             throw StartError("\(flag) \(address): \(errorText(error.code))")
         }
-        LineServer.start(listener, maximumClients: maximumClients) { stream in
-            guard let request = readLine(&stream) else { return }
-            // The fields say nothing that these pages depend on; they are read, because closing on unread octets would reset the connection.
-            var fields = 0
-            while let field = readLine(&stream), !field.isEmpty {
-                fields += 1
-                guard fields <= maximumFields else { return }
+    }
+
+    /// A client has two seconds for its request, the routing loop two for the answer, and the client some more to read it.
+    private static func service(_ mailbox: Mailbox<LoopMessage>) -> EdgeService {
+        EdgeService(
+            mostClients: 128, mostInput: maximumRequest, mostAnswers: 8, requestTime: .seconds(2), silenceTime: .seconds(2), answerTime: .seconds(2),
+            readingTime: .seconds(5), closesAfterAnswer: true,
+            makeReader: {
+                let pages = Pages(mailbox)
+                return { input in head(&input).map { pages.request($0) } }
+            }, refusal: refusal)
+    }
+
+    /// The request line of a request that is whole, its end included. The fields say nothing that these pages depend on.
+    private static func head(_ input: inout [UInt8]) -> String? {
+        var lineStart = 0
+        var first: String?
+        while let end = input[lineStart...].firstIndex(of: UInt8(ascii: "\n")) {
+            let line = input[lineStart..<end].last == UInt8(ascii: "\r") ? input[lineStart..<end - 1] : input[lineStart..<end]
+            lineStart = end + 1
+            if first != nil, line.isEmpty {
+                input = []
+                return first
             }
-            _ = stream.write(answer(request) { mailbox.ask(milliseconds: 2000) { .metrics($0) } })
+            first = first ?? String(decoding: line, as: UTF8.self)
+        }
+        return nil
+    }
+
+    private static func refusal(_ refusal: EdgeRefusal) -> [UInt8] {
+        switch refusal {
+        case .busy: response("503 Service Unavailable", "busy: too many clients\n")
+        case .tooLong: response("431 Request Header Fields Too Large", "more than \(maximumRequest) bytes\n")
+        case .tooSlow: response("408 Request Timeout", "the request did not end in time\n")
+        case .noAnswer: response("503 Service Unavailable", "the routing loop did not answer in time\n")
         }
     }
 
-    private static func readLine(_ stream: inout LineStream) -> String? {
-        guard var line = stream.readLine(milliseconds: patience, limit: maximumLine) else { return nil }
-        if line.last == UInt8(ascii: "\r") { line.removeLast() }
-        return String(decoding: line, as: UTF8.self)
+    // MARK: Pages
+
+    /// Requests of one server, on its thread. However many ask, the routing loop has one question of each kind at a time, and all who wait get its answer.
+    final class Pages {
+        private let mailbox: Mailbox<LoopMessage>
+        private let alive = Shared<Bool>()
+        private let readiness = Shared<ReadinessReport>()
+        private let metrics = Shared<MetricsSnapshot>()
+
+        init(_ mailbox: Mailbox<LoopMessage>) { self.mailbox = mailbox }
+
+        func request(_ requestLine: String) -> EdgeRequest {
+            let parts = requestLine.split(separator: " ", omittingEmptySubsequences: false)
+            guard parts.count == 3, parts[2].hasPrefix("HTTP/1.") else { return .answered(response("400 Bad Request", "not a request of HTTP/1.1\n")) }
+            let isHead = parts[0] == "HEAD"
+            guard isHead || parts[0] == "GET" else {
+                return .answered(response("405 Method Not Allowed", "only GET and HEAD\n", fields: "Allow: GET, HEAD\r\n"))
+            }
+            let mailbox = mailbox
+            switch parts[1].prefix(while: { $0 != "?" }) {
+            case "/liveness": return alive.request(isUrgent: true, post: { mailbox.post(.alive($0)) }, render: { _ in response("200 OK", "alive\n", isHead: isHead) })
+            case "/readiness":
+                return readiness.request(
+                    isUrgent: true, post: { mailbox.post(.readiness($0)) },
+                    render: { state in
+                        state.unreadyReason.isEmpty
+                            ? response("200 OK", "ready\n", isHead: isHead) : response("503 Service Unavailable", state.unreadyReason + "\n", isHead: isHead)
+                    })
+            case "/metrics":
+                return metrics.request(
+                    isUrgent: false, post: { mailbox.post(.metrics($0)) },
+                    render: { response("200 OK", $0.lines.joined(separator: "\n") + "\n", type: "text/plain; version=0.0.4", isHead: isHead) })
+            default: return .answered(response("404 Not Found", "there are /metrics, /liveness and /readiness\n", isHead: isHead))
+            }
+        }
     }
 
-    /// The whole response to a request line; `snapshot` asks the routing loop, nil where it does not answer in time.
-    static func answer(_ requestLine: String, snapshot: () -> MetricsSnapshot?) -> [UInt8] {
-        let parts = requestLine.split(separator: " ", omittingEmptySubsequences: false)
-        guard parts.count == 3, parts[2].hasPrefix("HTTP/1.") else { return response("400 Bad Request", "not a request of HTTP/1.1\n") }
-        let isHead = parts[0] == "HEAD"
-        guard isHead || parts[0] == "GET" else { return response("405 Method Not Allowed", "only GET and HEAD\n", fields: "Allow: GET, HEAD\r\n") }
-        let path = parts[1].prefix { $0 != "?" }
-        guard ["/metrics", "/liveness", "/readiness"].contains(path) else {
-            return response("404 Not Found", "there are /metrics, /liveness and /readiness\n", isHead: isHead)
-        }
-        guard let snapshot = snapshot() else { return response("503 Service Unavailable", "the routing loop did not answer in time\n", isHead: isHead) }
-        switch path {
-        case "/metrics":
-            return response("200 OK", snapshot.lines.joined(separator: "\n") + "\n", type: "text/plain; version=0.0.4", isHead: isHead)
-        case "/readiness" where !snapshot.isReady: return response("503 Service Unavailable", snapshot.unreadyReason + "\n", isHead: isHead)
-        case "/readiness": return response("200 OK", "ready\n", isHead: isHead)
-        default: return response("200 OK", "alive\n", isHead: isHead)
+    /// A question that many may wait for.
+    final class Shared<Answer: Sendable> {
+        private var asked: Promise<Answer>?
+
+        fileprivate func request(isUrgent: Bool, post: @escaping (Promise<Answer>) -> Void, render: @escaping (Answer) -> [UInt8]) -> EdgeRequest {
+            .question(isUrgent: isUrgent) { [self] wakeup in
+                let promise: Promise<Answer>
+                if let asked, asked.value == nil {
+                    promise = asked
+                } else {
+                    promise = Promise(wakeup)
+                    asked = promise
+                    post(promise)
+                }
+                return { promise.value.map(render) }
+            }
         }
     }
 

@@ -508,6 +508,8 @@ final class RoutingLoop {
             case .question(.order(let order), let promise): promise.fulfil(carryOut(order))
             case .question(let question, let promise): promise.fulfil(StatusBuilder(loop: self).answer(question))
             case .metrics(let promise): promise.fulfil(StatusBuilder(loop: self).metrics())
+            case .readiness(let promise): promise.fulfil(StatusBuilder(loop: self).readiness())
+            case .alive(let promise): promise.fulfil(true)
             }
         }
     }

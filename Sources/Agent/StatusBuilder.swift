@@ -324,7 +324,8 @@ struct StatusBuilder {
             "loop_phase_longest_seconds", "The longest single run of each phase.",
             RoutingLoop.Phase.allCases.map { ("{phase=\"\($0)\"}", "\(Double(loop.phaseLongest[$0.rawValue]) / 1e9)") })
         gauge("log_lines_dropped_total", "Log lines that standard error did not take.", [("", "\(StandardErrorLogHandler.dropped.load(ordering: .relaxed))")], type: "counter")
-        let reason = unreadiness(status)
-        return MetricsSnapshot(lines: lines, isReady: reason.isEmpty, unreadyReason: reason)
+        return MetricsSnapshot(lines: lines)
     }
+
+    func readiness() -> ReadinessReport { ReadinessReport(unreadyReason: unreadiness(status())) }
 }

@@ -14,6 +14,8 @@ package struct SystemError: Error, Sendable, Hashable, CustomStringConvertible {
     package var description: String { "\(operation): \(String(cString: strerror(code)))" }
 
     package static let addressInUse = EADDRINUSE
+    package static let notSocket = ENOTSOCK
+    package static let tryAgain = EAGAIN
     package static let permissionDenied = EACCES
 }
 

@@ -1,7 +1,54 @@
 internal import CLinux
 internal import Glibc
 
-/// All octets of a file, /proc's too. Blocking: not for the routing thread.
+/// Why a file was not read.
+package enum FileError: Error, Sendable, Hashable, CustomStringConvertible {
+    case system(SystemError)
+    /// A FIFO, a device, a socket or a folder: reading it could wait for ever, or never end.
+    case notRegular
+    case tooLarge(Int)
+
+    package var description: String {
+        switch self {
+        case .system(let error): "cannot be read: \(errorText(error.code))"
+        case .notRegular: "is not a regular file, and is not read"
+        case .tooLarge(let limit): "is larger than \(limit >= 1 << 20 ? "\(limit >> 20) MB" : "\(limit) bytes"), and is not read"
+        }
+    }
+}
+
+/// The bytes of a regular file, and what the file system said of the very file that was read.
+///
+/// Whatever has the name, it neither waits nor grows without end: a FIFO without a writer, a device without an end, a file without measure are refused.
+/// Links are followed unless `followsLinks` is false, because Kubernetes mounts files as links; what they lead to is judged all the same.
+package func readRegularFile(_ path: String, limit: Int, followsLinks: Bool = true) throws(FileError) -> (bytes: [UInt8], status: FileStatus) {
+    // Looked at before it is opened, because opening alone does something to some devices; and again after, because it may be another by then.
+    if let there = FileStatus(path, followsLinks: followsLinks), !there.isRegular { throw .notRegular }
+    let descriptor: FileDescriptor
+    do throws(SystemError) {
+        descriptor = try FileDescriptor(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (followsLinks ? 0 : O_NOFOLLOW)), path)
+    } catch {
+        throw error.code == ELOOP && !followsLinks ? .notRegular : .system(error)
+    }
+    guard let status = FileStatus(descriptor), status.isRegular else { throw .notRegular }
+    guard status.size <= limit else { throw .tooLarge(limit) }
+    var result: [UInt8] = []
+    result.reserveCapacity(Int(status.size))
+    var chunk = [UInt8](repeating: 0, count: 1 << 14)
+    while true {
+        let count = read(descriptor.raw, &chunk, chunk.count)
+        if count == 0 { return (result, status) }
+        if count < 0 {
+            guard errno == EINTR else { throw .system(.last(path)) }
+            continue
+        }
+        result.append(contentsOf: chunk[0..<count])
+        // It grew meanwhile.
+        if result.count > limit { throw .tooLarge(limit) }
+    }
+}
+
+/// All octets of a file of the kernel's, such as /proc's. Blocking: not for the routing thread, and not for files that others may have put there.
 package func readWholeFile(_ path: String) throws(SystemError) -> [UInt8] {
     let descriptor = try FileDescriptor(open(path, O_RDONLY | O_CLOEXEC), path)
     var result: [UInt8] = []
@@ -17,12 +64,12 @@ package func readWholeFile(_ path: String) throws(SystemError) -> [UInt8] {
     }
 }
 
-/// The names in a folder, without `.` and `..`; nil where it cannot be read.
-package func directoryNames(_ path: String) -> [String]? {
+/// The names in a folder, without `.` and `..`, and no more than `limit` of them; nil where it cannot be read.
+package func directoryNames(_ path: String, limit: Int = 1_000_000) -> [String]? {
     guard let folder = opendir(path) else { return nil }
     defer { closedir(folder) }
     var names: [String] = []
-    while let entry = readdir(folder) {
+    while names.count < limit, let entry = readdir(folder) {
         let name = withUnsafePointer(to: &entry.pointee.d_name) { $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) } }
         if name != "." && name != ".." { names.append(name) }
     }

@@ -1,9 +1,23 @@
 internal import CLinux
 internal import Glibc
 
-/// Writes a file whole, over what was there. Blocking: not for the routing thread.
-package func writeFile(_ path: String, _ bytes: [UInt8]) throws(SystemError) {
-    let descriptor = try FileDescriptor(open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644), path)
+/// Writes a file whole: beside it, and then moved over what has the name, so that a reader sees the old one or the new. A link, FIFO or device of that name is
+/// replaced and never opened. Blocking: not for the routing thread.
+package func replaceFile(_ path: String, _ bytes: [UInt8]) throws(SystemError) {
+    let temporary = path + ".new"
+    // Left over from a process that was killed, or put there by somebody: not opened either.
+    unlink(temporary)
+    do throws(SystemError) {
+        try writeNewFile(temporary, bytes)
+        guard rename(temporary, path) == 0 else { throw .last(path) }
+    } catch {
+        unlink(temporary)
+        throw error
+    }
+}
+
+private func writeNewFile(_ path: String, _ bytes: [UInt8]) throws(SystemError) {
+    let descriptor = try FileDescriptor(open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644), path)
     var written = 0
     while written < bytes.count {
         let count = bytes.withUnsafeBytes { write(descriptor.raw, $0.baseAddress?.advanced(by: written), bytes.count - written) }

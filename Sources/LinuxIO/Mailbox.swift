@@ -12,13 +12,6 @@ package final class Mailbox<Value: Sendable>: Sendable {
         wakeup.signal()
     }
 
-    /// Posts a question and waits at most so long for its answer; nil then.
-    package func ask<Answer>(milliseconds: Int32, _ question: (Promise<Answer>) -> Value) -> Answer? {
-        let promise = Promise<Answer>()
-        post(question(promise))
-        return promise.wait(milliseconds: milliseconds)
-    }
-
     package func takeAll() -> [Value] {
         values.withLock {
             let taken = $0
@@ -33,8 +26,13 @@ package final class Promise<Value: Sendable>: Sendable {
     private let state = Mutex<Value?>(nil)
     private let wakeup: Wakeup?
 
-    /// Nil where the system has no descriptors left.
+    /// For one who waits for nothing else. It cannot wait where the system has no descriptors left.
     package init() { wakeup = try? Wakeup() }
+    /// For one who waits for many things: the wakeup is signalled when the value is there.
+    package init(_ wakeup: Wakeup) { self.wakeup = wakeup }
+
+    /// Nil until it was given.
+    package var value: Value? { state.withLock { $0 } }
 
     package func fulfil(_ value: Value) {
         state.withLock { $0 = value }

@@ -214,7 +214,7 @@ package struct AcceptedConnection: ~Copyable {
 }
 
 /// A listening TCP socket of one family.
-package struct TCPListener: LineListener, ~Copyable {
+package struct TCPListener: ClientListener, ~Copyable {
     private let descriptor: FileDescriptor
     /// Where it listens; a port of 0 was replaced by the one that the kernel chose.
     package let address: SocketAddress
@@ -273,10 +273,7 @@ package struct TCPListener: LineListener, ~Copyable {
         return AcceptedConnection(socket: TCPSocket(accepted: owned, family: address.address.family), peer: peer)
     }
 
-    package func acceptStream() -> LineStream? {
-        guard waitReadable(descriptor.raw, milliseconds: -1) else { return nil }
-        return try? LineStream(accepted: Glibc.accept(descriptor.raw, nil, nil))
-    }
+    package func acceptClient() throws(SystemError) -> ClientSocket? { try LinuxIO.acceptClient(descriptor) }
 }
 
 extension TCPSocket {

@@ -16,28 +16,29 @@ private func unixAddress(_ path: String) throws(SystemError) -> sockaddr_un {
     return address
 }
 
-/// A blocking stream over a socket that carries lines of text. For edge threads and the CLI, never for the routing thread.
+/// Connects; returns errno, 0 for success.
+private func connectUnix(_ raw: Int32, _ path: String) throws(SystemError) -> Int32 {
+    var address = try unixAddress(path)
+    let answer = withUnsafePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(raw, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+    }
+    return answer == 0 ? 0 : errno
+}
+
+/// A blocking stream over a unix socket that carries lines of text: the client's side. Not for the routing thread.
 package struct LineStream: ~Copyable {
     private let descriptor: FileDescriptor
     private var buffered: [UInt8] = []
 
+    /// EAGAIN where the server takes no more clients for ten seconds.
     package init(connectingTo path: String) throws(SystemError) {
         let owned = try FileDescriptor(apus_unix_socket(), "socket")
-        var address = try unixAddress(path)
-        let answer = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(owned.raw, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
-        guard answer == 0 else { throw .last(path) }
-        descriptor = owned
-    }
-
-    /// An accepted socket, blocking; it gives up on a writer that takes nothing for ten seconds.
-    init(accepted raw: Int32) throws(SystemError) {
-        descriptor = try FileDescriptor(raw, "accept")
         var limit = timeval(tv_sec: 10, tv_usec: 0)
-        setsockopt(raw, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        // unix(7): for connect(2), too.
+        setsockopt(owned.raw, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        let error = try connectUnix(owned.raw, path)
+        guard error == 0 else { throw SystemError(code: error, operation: path) }
+        descriptor = owned
     }
 
     /// The next line without its end; nil at the end of the stream, after `milliseconds` of silence, or beyond `limit` octets.
@@ -78,37 +79,56 @@ package struct LineStream: ~Copyable {
     }
 }
 
-/// Where clients of a line protocol come from.
-package protocol LineListener: ~Copyable, Sendable {
-    /// Waits for a client; nil on an error that passes. For edge threads, never for the routing thread.
-    func acceptStream() -> LineStream?
+/// The file of a listening unix socket, so that whoever ends the process in order can take it away.
+package struct SocketFile: Sendable, Hashable {
+    private let path: String
+    private let device: UInt64
+    private let inode: UInt64
+
+    init?(_ path: String) {
+        guard let status = FileStatus(path, followsLinks: false), status.isSocket else { return nil }
+        self.path = path
+        device = status.device
+        inode = status.inode
+    }
+
+    /// Removes it, unless something else has its name by now.
+    package func remove() {
+        if self == SocketFile(path) { unlink(path) }
+    }
 }
 
-/// A listening unix socket. The file is replaced where it is left over from a dead process, and removed at the end.
-package struct UnixListener: LineListener, ~Copyable {
+/// A listening unix socket. A socket that is left over from a dead process is replaced; nothing else ever is.
+package struct UnixListener: ClientListener, ~Copyable {
     private let descriptor: FileDescriptor
-    private let path: String
+    /// For the end of the process.
+    package let file: SocketFile
 
-    /// Throws EADDRINUSE where a living process answers on the path.
+    /// Throws EADDRINUSE where a living process answers on the path, ENOTSOCK where something stands there that is no socket.
     package init(path: String, mode: UInt32) throws(SystemError) {
         var address = try unixAddress(path)
-        if (try? LineStream(connectingTo: path)) != nil { throw SystemError(code: EADDRINUSE, operation: path) }
-        unlink(path)
+        if let there = FileStatus(path, followsLinks: false) {
+            guard there.isSocket else { throw SystemError(code: ENOTSOCK, operation: path) }
+            let probe = try FileDescriptor(apus_unix_socket(), "socket")
+            // A full queue is a living process's.
+            _ = fcntl(probe.raw, F_SETFL, O_NONBLOCK)
+            let answer = try connectUnix(probe.raw, path)
+            guard [ECONNREFUSED, ENOENT].contains(answer) else { throw SystemError(code: [0, EAGAIN].contains(answer) ? EADDRINUSE : answer, operation: path) }
+            unlink(path)
+        }
         let owned = try FileDescriptor(apus_unix_socket(), "socket")
         let bound = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(owned.raw, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(owned.raw, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
         }
         guard bound == 0 else { throw .last(path) }
-        guard chmod(path, mode_t(mode)) == 0, listen(owned.raw, 64) == 0 else { throw .last(path) }
-        self.path = path
+        guard chmod(path, mode_t(mode)) == 0, listen(owned.raw, 1024) == 0 else { throw .last(path) }
+        guard let file = SocketFile(path) else { throw SystemError(code: ENOENT, operation: path) }
+        self.file = file
         descriptor = owned
     }
 
-    deinit { unlink(path) }
+    deinit { file.remove() }
 
-    package func acceptStream() -> LineStream? {
-        try? LineStream(accepted: Glibc.accept(descriptor.raw, nil, nil))
-    }
+    package var fd: Int32 { descriptor.raw }
+    package func acceptClient() throws(SystemError) -> ClientSocket? { try LinuxIO.acceptClient(descriptor) }
 }

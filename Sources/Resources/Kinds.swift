@@ -4,6 +4,10 @@ package import NetTypes
 package struct SecretReference: Sendable, Hashable, CustomStringConvertible {
     package var name: String
     package var key: String
+    package init(name: String, key: String) {
+        self.name = name
+        self.key = key
+    }
     package var description: String { "\(name)/\(key)" }
 }
 

@@ -11,6 +11,14 @@ package struct ResourceLoader: Sendable {
         self.secretsPath = secretsPath
     }
 
+    /// Bytes of one file, and of all files of a folder together; files in a folder. Resources of ten thousand nodes are a tenth of that. Read as text, parsed and
+    /// kept, a byte takes some five of memory.
+    package static let largestFile = 16 << 20
+    package static let largestFolder = 64 << 20
+    package static let mostFiles = 65536
+    /// A password has at most 80 bytes.
+    private static let largestSecret = 4096
+
     /// What the path holds now, over what was in force before. Answers nil with a problem where the path itself cannot be read.
     package func load(previous: ResourceSet, cache: inout ResourceCache) -> (resources: ResourceSet?, problem: Problem?) {
         guard let status = FileStatus(path) else {
@@ -18,12 +26,27 @@ package struct ResourceLoader: Sendable {
         }
         var files = [path]
         if status.isFolder {
-            guard let names = directoryNames(path) else { return (nil, Problem(file: path, line: 0, field: "", message: "the folder cannot be read")) }
+            guard let names = directoryNames(path, limit: ResourceLoader.mostFiles + 1) else {
+                return (nil, Problem(file: path, line: 0, field: "", message: "the folder cannot be read"))
+            }
+            guard names.count <= ResourceLoader.mostFiles else {
+                return (nil, Problem(file: path, line: 0, field: "", message: "the folder holds more than \(ResourceLoader.mostFiles) files; a file may hold many objects"))
+            }
             files = names.filter(ResourceLoader.isResourceFile).sorted().map { path + "/" + $0 }
         }
         var parsed: [ResourceParser.Parsed] = []
         cache.keep(files)
-        for file in files { parsed.append(cache.parsed(file) { read(file) }) }
+        var total: Int64 = 0
+        for file in files {
+            // What is too large by itself is refused by itself.
+            let size = FileStatus(file).map { $0.isRegular && $0.size <= ResourceLoader.largestFile ? $0.size : 0 } ?? 0
+            if total + size > ResourceLoader.largestFolder {
+                parsed.append(ResourceLoader.unreadable(file, "is not read: all files of the folder together may have \(ResourceLoader.largestFolder >> 20) MB"))
+                continue
+            }
+            total += size
+            parsed.append(cache.parsed(file) { read(file) })
+        }
         return (ResourceSet(parsed, files: files, previous: previous), nil)
     }
 
@@ -47,17 +70,21 @@ package struct ResourceLoader: Sendable {
     }
 
     private func read(_ file: String) -> ResourceParser.Parsed {
+        do throws(FileError) {
+            let octets = try readRegularFile(file, limit: ResourceLoader.largestFile).bytes
+            guard let text = String(validating: octets, as: UTF8.self) else { return ResourceLoader.unreadable(file, "is not UTF-8 text") }
+            return ResourceParser.parse(text, file: file)
+        } catch {
+            return ResourceLoader.unreadable(file, error.description)
+        }
+    }
+
+    /// A file of which nothing is known: what came from it before stays.
+    private static func unreadable(_ file: String, _ message: String) -> ResourceParser.Parsed {
         var bad = ResourceParser.Parsed()
         bad.isUnreadable = true
-        guard let octets = try? readWholeFile(file) else {
-            bad.problems = [Problem(file: file, line: 0, field: "", message: "cannot be read")]
-            return bad
-        }
-        guard let text = String(validating: octets, as: UTF8.self) else {
-            bad.problems = [Problem(file: file, line: 0, field: "", message: "is not UTF-8 text")]
-            return bad
-        }
-        return ResourceParser.parse(text, file: file)
+        bad.problems = [Problem(file: file, line: 0, field: "", message: message)]
+        return bad
     }
 
     /// Folders to watch with inotify.
@@ -65,7 +92,7 @@ package struct ResourceLoader: Sendable {
         var folders = [FileStatus(path)?.isFolder == true ? path : parent]
         if FileStatus(secretsPath) != nil {
             folders.append(secretsPath)
-            for name in directoryNames(secretsPath) ?? [] where !name.hasPrefix(".") { folders.append(secretsPath + "/" + name) }
+            for name in directoryNames(secretsPath, limit: 4096) ?? [] where !name.hasPrefix(".") { folders.append(secretsPath + "/" + name) }
         }
         return folders
     }
@@ -75,8 +102,15 @@ package struct ResourceLoader: Sendable {
         var secrets = Secrets()
         for reference in references {
             let file = "\(secretsPath)/\(reference.name)/\(reference.key)"
-            guard let status = FileStatus(file), var bytes = try? readWholeFile(file) else {
-                secrets.failures[reference] = "secret \(reference) is missing: \(file)"
+            var bytes: [UInt8]
+            let status: FileStatus
+            do throws(FileError) {
+                (bytes, status) = try readRegularFile(file, limit: ResourceLoader.largestSecret)
+            } catch {
+                switch error {
+                case .system: secrets.failures[reference] = "secret \(reference) is missing: \(file)"
+                case .notRegular, .tooLarge: secrets.failures[reference] = "secret \(reference): \(file) \(error)"
+                }
                 continue
             }
             guard status.permissions & 0o007 == 0 else {

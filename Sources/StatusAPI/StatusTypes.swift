@@ -3,6 +3,9 @@ package struct StatusRequest: Codable, Sendable {
     package enum Command: String, Codable, Sendable {
         case status, peers, peer, routes, endpoints, fib, why, refresh, reset, doctor
         case releaseRoutes = "fib release"
+
+        /// It changes something, and does not only ask.
+        package var isOrder: Bool { [.refresh, .reset, .releaseRoutes].contains(self) }
     }
     package var command: Command
     /// `reset`: what the peer is told (RFC 9003).
@@ -24,6 +27,8 @@ package struct StatusRequest: Codable, Sendable {
 package struct StatusAnswer: Codable, Sendable {
     /// Nil where the question was answered.
     package var error: String?
+    /// True where there were too many clients or requests at once: the request was not carried out, and can be sent again on a new connection.
+    package var isBusy: Bool?
     package var status: DaemonStatus?
     package var peers: [PeerStatus]?
     package var routes: [RouteStatus]?

@@ -48,33 +48,63 @@ struct CommonOptions: ParsableArguments {
 
     /// Asks, and goes on asking while the answer has a `next`.
     func ask(_ request: StatusRequest) throws -> StatusAnswer {
-        var stream: LineStream
+        var connection = try Connection(socket)
+        var request = request
+        var whole = try connection.exchange(request)
+        while let next = whole.next {
+            request.cursor = next
+            let answer = try connection.exchange(request)
+            whole.routes? += answer.routes ?? []
+            whole.fib? += answer.fib ?? []
+            whole.next = answer.next
+            if let error = answer.error { throw Failure.no(error) }
+        }
+        return whole
+    }
+}
+
+/// A connection to the daemon. Where the daemon is busy, or has closed the connection for others' sake, it is made anew for a while.
+struct Connection: ~Copyable {
+    private let socket: String
+    private var stream: LineStream
+    private static let patience: Int64 = 10_000_000_000
+    private static let pause: UInt32 = 100
+
+    init(_ socket: String) throws {
+        self.socket = socket
+        stream = try Connection.connect(socket)
+    }
+
+    private static func connect(_ socket: String) throws -> LineStream {
         do throws(SystemError) {
-            stream = try LineStream(connectingTo: socket)
+            return try LineStream(connectingTo: socket)
         } catch {
+            if error.code == SystemError.tryAgain { throw busy(socket) }
             throw Failure(code: 3, message: "no apusd answers on \(socket): \(errorText(error.code)); is it running, and may you open its socket?")
         }
-        var request = request
-        var whole: StatusAnswer?
+    }
+
+    private static func busy(_ socket: String) -> Failure {
+        Failure(code: 3, message: "apusd on \(socket) is busy: too many clients or requests at once; try again")
+    }
+
+    /// One question and its answer.
+    mutating func exchange(_ request: StatusRequest) throws -> StatusAnswer {
+        let end = monotonicNanoseconds() + Connection.patience
         while true {
-            guard stream.writeLine(StatusCodec.encode(request)), let line = stream.readLine(milliseconds: 15000, limit: 1 << 30),
-                let answer = StatusCodec.answer(line)
-            else { throw Failure(code: 3, message: "apusd on \(socket) does not answer") }
-            if var merged = whole {
-                merged.routes? += answer.routes ?? []
-                merged.fib? += answer.fib ?? []
-                merged.next = answer.next
-                whole = merged
-            } else {
-                whole = answer
+            // A busy server has said so and closed: then writing fails, and its words can still be read.
+            _ = stream.writeLine(StatusCodec.encode(request))
+            let line = stream.readLine(milliseconds: 15000, limit: 1 << 30)
+            let answer = line.flatMap { StatusCodec.answer($0) }
+            if let answer, answer.isBusy != true { return answer }
+            if line != nil, answer == nil { throw Failure(code: 3, message: "the answer of apusd on \(socket) is not understood; apusctl and apusd must be of the same version") }
+            // Without a word of being busy an order may have been carried out.
+            guard answer != nil || !request.command.isOrder, monotonicNanoseconds() < end else {
+                throw answer != nil ? Connection.busy(socket) : Failure(code: 3, message: "apusd on \(socket) does not answer")
             }
-            guard let next = answer.next, let merged = whole else { break }
-            request.cursor = next
-            whole = merged
+            pauseThread(milliseconds: Connection.pause)
+            stream = try Connection.connect(socket)
         }
-        var result = whole ?? StatusAnswer()
-        result.next = nil
-        return result
     }
 }
 

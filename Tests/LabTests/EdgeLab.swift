@@ -27,4 +27,50 @@ import Testing
         #expect(try lab.ctl("n", "peers").status == 0)
         #expect(process.isRunning, "\(lab.log("n.log"))")
     }
+
+    @Test func `a hundred questions at once are answered beside clients that say nothing`() throws {
+        let lab = try Lab()
+        try lab.addNamespace("n")
+        try lab.write("r.yaml", EdgeLab.node)
+        try lab.startAgent("n", in: "n", mode: "reflector")
+        try lab.wait(20, "it runs") { try lab.ctl("n", "peers").status == 0 }
+        final class Idle {
+            let stream: LineStream
+            init(_ path: String) throws { stream = try LineStream(connectingTo: path) }
+        }
+        let idle = try (0..<100).map { _ in try Idle(lab.folder + "/n.sock") }
+        let script = "for i in $(seq 100); do \(Lab.products)/apusctl why 10.0.0.1 --socket \(lab.folder)/n.sock > \(lab.folder)/out$i 2>&1 & done; wait; cat \(lab.folder)/out*"
+        let output = try Lab.run(["bash", "-c", script]).text
+        #expect(output.components(separatedBy: "no peer has announced 10.0.0.1/32").count == 101, "\(output)")
+        _ = idle.count
+    }
+
+    @Test func `FIFOs and devices in the place of files neither stop a start nor its end, and the socket goes with the process`() throws {
+        let lab = try Lab()
+        try lab.addNamespace("n")
+        try lab.write("r.yaml", EdgeLab.node)
+        for name in ["resources/fifo.yaml", "state-n/started", "state-n/started.new"] {
+            try FileManager.default.createDirectory(atPath: lab.folder + "/state-n", withIntermediateDirectories: true)
+            #expect(mkfifo(lab.folder + "/" + name, 0o600) == 0)
+        }
+        try FileManager.default.createSymbolicLink(atPath: lab.folder + "/resources/zero.yaml", withDestinationPath: "/dev/zero")
+        let process = try lab.startAgent("n", in: "n", arguments: ["--lenient"], mode: "reflector")
+        try lab.wait(20, "it runs, and names them") {
+            let text = try lab.ctl("n", "status").text
+            return text.contains("fifo.yaml: is not a regular file") && text.contains("zero.yaml: is not a regular file")
+        }
+        // Resources are read as before.
+        try lab.write("bad.yaml", Lab.object("BGPPeer", "p", "peerIP: x, asNumber: 1"))
+        try lab.wait(10, "a later file is read") { try lab.ctl("n", "status").text.contains("bad.yaml:4: BGPPeer/p") }
+        #expect(try FileManager.default.attributesOfItem(atPath: lab.folder + "/state-n/started")[.type] as? FileAttributeType == .typeRegular)
+        kill(process.processIdentifier, SIGTERM)
+        try lab.wait(10, "it ends") { !process.isRunning }
+        #expect(!FileManager.default.fileExists(atPath: lab.folder + "/n.sock"))
+        // What is no socket is left alone, and said.
+        try "mine".write(toFile: lab.folder + "/n.sock", atomically: false, encoding: .utf8)
+        let second = try lab.startAgent("n", in: "n", arguments: ["--lenient"], mode: "reflector")
+        try lab.wait(10, "it ends") { !second.isRunning }
+        #expect(second.terminationStatus == 2 && lab.log("n.log").contains("no socket, and it is not removed"), "\(lab.log("n.log"))")
+        #expect(try String(contentsOfFile: lab.folder + "/n.sock", encoding: .utf8) == "mine")
+    }
 }
