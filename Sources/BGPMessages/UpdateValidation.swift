@@ -86,7 +86,11 @@ package enum UpdateValidation {
                 result.faults.append(.discard(attribute.type, "repeated; the first one counts (RFC 7606 3 g)"))
                 continue
             }
-            if let fault = read(attribute, context, &result.attributes) { result.faults.append(fault) }
+            if let fault = read(attribute, context, &result.attributes) {
+                result.faults.append(fault)
+            } else if attribute.flags.contains(.partial), attribute.type.prescribedFlags == [.optional, .transitive] {
+                result.attributes.partial.insert(PartialAttributes(attribute.type))
+            }
         }
         if !context.isFourOctetAS {
             result.attributes.mergeAS4()

@@ -152,7 +152,8 @@ package enum OpenNegotiation {
         }
         // RFC 4760 8: without the capability the session is IPv4 unicast.
         if !hasMultiprotocol { offered = .ipv4 }
-        let families = configuration.families.intersection(offered)
+        // Of ours too: after an OPEN without capabilities only IPv4 unicast is agreed on, whatever the peer offers.
+        let families = configuration.families.intersection(offered).intersection(omittedCapabilities ? .ipv4 : .all)
         guard !families.isEmpty else {
             // RFC 5492 3: the capabilities that we miss, each with code and length.
             throw .unsupportedCapability(
@@ -174,11 +175,12 @@ package enum OpenNegotiation {
             addPathReceive: configuration.receivesAddPath && !omittedCapabilities ? addPathReceive.intersection(families) : [],
             addPathSend: configuration.sendsAddPath && !omittedCapabilities ? addPathSend.intersection(families) : [],
             hasExtendedNextHop: hasExtendedNextHop && configuration.offersExtendedNextHop && !omittedCapabilities,
-            role: isInternal ? nil : configuration.role,
+            role: isInternal || omittedCapabilities ? nil : configuration.role,
             remoteGracefulRestart: configuration.gracefulRestart == .off || omittedCapabilities ? nil : gracefulRestart,
             peerKeepsRoutes: configuration.gracefulRestart == .on && !omittedCapabilities && gracefulRestart != nil && asksToKeep,
             // RFC 9494 4.5: nothing without the graceful restart capability.
-            remoteLongLived: configuration.longLivedStaleTime == nil || gracefulRestart == nil || configuration.gracefulRestart == .off ? [] : longLived,
+            remoteLongLived: configuration.longLivedStaleTime == nil || gracefulRestart == nil || configuration.gracefulRestart == .off
+                || omittedCapabilities ? [] : longLived,
             remoteOpen: open)
     }
 }

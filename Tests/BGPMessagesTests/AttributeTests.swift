@@ -49,7 +49,8 @@ let mandatory = originIGP + path65000 + nextHop
         Row("AS_PATH overrun", attribute(0x40, 2, [2, 2, 0, 0, 0, 9]), .treatAsWithdraw),
         Row("AS_PATH underrun by one octet", attribute(0x40, 2, [2, 1, 0, 0, 0, 9, 2]), .treatAsWithdraw),
         Row("AS_PATH with AS 0 (RFC 7607)", attribute(0x40, 2, [2, 2, 0, 0, 0, 9, 0, 0, 0, 0]), .treatAsWithdraw),
-        Row("AS_PATH with a confederation segment", attribute(0x40, 2, [3, 1, 0, 0, 0, 9]), nil, .treatAsWithdraw),
+        Row("AS_PATH with a confederation segment", attribute(0x40, 2, [3, 1, 0, 0, 0, 9]), .treatAsWithdraw),
+        Row("AS_PATH with a confederation set", attribute(0x40, 2, [2, 1, 0, 0, 0, 9, 4, 1, 0, 0, 0, 9]), .treatAsWithdraw),
         // 7.3
         Row("NEXT_HOP of length 3", attribute(0x40, 3, [10, 0, 0]), .treatAsWithdraw),
         Row("NEXT_HOP of length 5", attribute(0x40, 3, [10, 0, 0, 1, 1]), .treatAsWithdraw),

@@ -3,6 +3,8 @@ import BGPRouting
 import BGPSession
 import BGPSpeaker
 import NetTypes
+import StrictWire
+import Testing
 
 /// Speakers in memory, joined by lossless streams, under simulated time: hours of protocol in milliseconds.
 final class Network {
@@ -30,6 +32,8 @@ final class Network {
     private(set) var nodes: [Node] = []
     private(set) var now = Instant.zero
     private var wires: [End: End] = [:]
+    /// What each end sent, read strictly.
+    private var strict: [End: StrictStream] = [:]
     private var inbox: [(to: End, bytes: [UInt8])] = []
     private var dialling: [(Int, PeerIndex)] = []
     /// Pairs of nodes that cannot reach each other.
@@ -139,7 +143,15 @@ final class Network {
             case .send(let peer, let side, let buffer):
                 let bytes = Array(buffer.bytes)
                 nodes[index].messages[peer, default: []].append(bytes)
-                if let other = wires[End(node: index, peer: peer, side: side)] { inbox.append((other, bytes)) }
+                let end = End(node: index, peer: peer, side: side)
+                if let other = wires[end] {
+                    inbox.append((other, bytes))
+                    strict[end]?.feed(bytes)
+                    if let problems = strict[end]?.violations, !problems.isEmpty {
+                        strict[end] = nil
+                        Issue.record("a strict reader does not take what node \(index) sent: \(problems)")
+                    }
+                }
             case .close(let peer, let side):
                 let end = End(node: index, peer: peer, side: side)
                 if let other = wires.removeValue(forKey: end) {
@@ -169,6 +181,8 @@ final class Network {
             let b = End(node: other, peer: back, side: .passive)
             wires[a] = b
             wires[b] = a
+            strict[a] = StrictStream()
+            strict[b] = StrictStream()
             nodes[index].speaker.connected(peer, .active, now: now)
             nodes[other].speaker.connected(back, .passive, now: now)
         }
@@ -179,6 +193,7 @@ final class Network {
             if bytes.isEmpty {
                 nodes[to.node].speaker.connectionFailed(to.peer, to.side, now: now)
             } else {
+                strict[to]?.peerSent(bytes)
                 bytes.withBytes { nodes[to.node].speaker.received(to.peer, to.side, $0, now: now) }
             }
         }

@@ -222,13 +222,21 @@ extension Conformance {
             wire.send(remote, open(parameters: parameter(as4) + parameter(as4 + capability(2, [])) + parameter(capability(2, []))))
             try require(wire.state(remote) == .openConfirm, "refused")
         },
-        Item(25, "after N(2,4) the next OPEN goes without capabilities", "RFC 5492 3") {
+        Item(25, "after N(2,4) the next OPEN goes without capabilities, and what it did not offer is not used", "RFC 5492 3, 4760 8") {
             let (wire, remote) = try openSent()
             wire.send(remote, NotificationMessage(.openMessage, 4).encoded())
             wire.advance(5)
             try require(wire.connect(remote), "refused")
             let sent = try require(remote.inbox.last { $0[18] == 1 }, "no OPEN")
             try require(sent.count == 29 && sent[28] == 0, "parameters: \(sent[28])")
+            wire.originate("10.9.0.0/24")
+            wire.originate("2001:db8:9::/48")
+            wire.send(remote, wire.openOctets(remote, Wire.usual + [.enhancedRouteRefresh]))
+            wire.send(remote, Octets.keepalive)
+            let updates = remote.inbox.filter { $0[18] == 2 }
+            try require(wire.isUp(remote) && !updates.isEmpty, "no session")
+            let told = try updates.map { try Told($0, isFourOctetAS: false) }
+            try require(told.flatMap(\.announced).map(\.prefix) == [prefix("10.9.0.0/24")], "\(told.flatMap(\.announced))")
         },
         Item(26, "the extended form of RFC 9072 is read also for short parameters, and sent only where they need it", "RFC 9072 2") {
             let (wire, remote) = try openSent()

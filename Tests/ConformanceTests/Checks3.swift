@@ -107,9 +107,14 @@ extension Conformance {
             try discards(mandatory(Octets.attribute(0xC0, 17, [2, 1, 0, 0, 0, 9])), as: 64512, "AS4_PATH") { $0.asPath == ASPath() && $0.unknown.isEmpty }
             try discards(mandatory(Octets.attribute(0xC0, 18, [0, 0, 0, 9, 1, 1, 1, 1])), as: 64512, "AS4_AGGREGATOR") { $0.aggregator == nil && $0.unknown.isEmpty }
         },
-        Item(73, "a confederation segment from an external peer → withdraw", "RFC 5065 5, 7606 7.2") {
+        Item(73, "a confederation segment from any peer, alone or before others → withdraw: we are in no confederation", "RFC 5065 5, 7606 7.2") {
+            let sequence: [UInt8] = [2, 1, 0, 0, 0xFD, 0xE9]
             for type in [3, 4] as [UInt8] {
-                try withdraws(external(Octets.origin + Octets.attribute(0x40, 2, [type, 1, 0, 0, 0xFD, 0xE8]) + Octets.nextHop(2)), as: 65000, "type \(type)")
+                for rest in [[], sequence] {
+                    let path = Octets.attribute(0x40, 2, [type, 1, 0, 0, 0xFE, 0x4C] + rest)
+                    try withdraws(external(Octets.origin + path + Octets.nextHop(2)), as: 65000, "external, type \(type)")
+                    try withdraws(Octets.update(without(2, path), nlri: target), "internal, type \(type)")
+                }
             }
         },
         Item(74, "an unknown well-known attribute → withdraw (Differs from RFC 4271, as RFC 7606 speakers do)", "RFC 7606 2") {

@@ -31,6 +31,6 @@ enum Conformance {
         var testDescription: String { "\(number): \(text)" }
     }
 
-    static let items = framing + machine + updates + attributes + decisions + restarts + endings + links
+    static let items = framing + machine + updates + attributes + decisions + restarts + endings + links + flags
     static var count: Int { items.count }
 }

@@ -1,12 +1,19 @@
 import Foundation
+import Synchronization
 import Testing
 
-@Suite struct ConformanceTests {
+@Suite(.serialized) struct ConformanceTests {
     static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
 
     @Test(arguments: Conformance.items) func `what peers can see of a BGP speaker`(item: Conformance.Item) throws {
         switch item.kind {
-        case .check(let check): try check()
+        case .check(let check):
+            try check()
+            let violations = Wire.violations.withLock { all in
+                defer { all = [] }
+                return all
+            }
+            #expect(violations.isEmpty, "what the speaker sent is not what a strict reader takes")
         case .lab(let name): #expect(Self.allTests.contains("`\(name)`"), "no test is named \(name)")
         case .notApplicable(let reason): #expect(!reason.isEmpty)
         }

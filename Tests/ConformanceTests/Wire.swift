@@ -3,6 +3,8 @@ import BGPRouting
 import BGPSession
 import BGPSpeaker
 import NetTypes
+import StrictWire
+import Synchronization
 
 /// A behaviour that was not as the RFC has it.
 struct Deviation: Error, CustomStringConvertible {
@@ -70,6 +72,8 @@ final class Wire {
         /// The speaker's end of the next connection.
         var local: IPAddress?
         var events: [SpeakerEvent] = []
+        /// Every byte of the connection so far, read strictly, by side.
+        var strict: [PeerFSM.Side: StrictStream] = [:]
         init(_ index: PeerIndex, _ address: IPAddress, _ asNumber: UInt32) {
             self.index = index
             self.address = address
@@ -79,6 +83,8 @@ final class Wire {
     }
 
     var speaker: Speaker
+    /// What was wrong with any byte that the speaker sent, in any check.
+    static let violations = Mutex<[String]>([])
     private(set) var now = Instant.zero
     private(set) var remotes: [Remote] = []
     let localAS: UInt32
@@ -118,6 +124,7 @@ final class Wire {
         run()
         remote.side = side
         remote.closed.remove(side)
+        remote.strict[side] = StrictStream()
         speaker.connected(remote.index, side, local: remote.local, now: now)
         run()
         return true
@@ -133,6 +140,7 @@ final class Wire {
     }
 
     func send(_ remote: Remote, _ octets: [UInt8], side: PeerFSM.Side? = nil) {
+        remote.strict[side ?? remote.side]?.peerSent(octets)
         octets.withBytes { speaker.received(remote.index, side ?? remote.side, $0, now: now) }
         run()
     }
@@ -180,6 +188,11 @@ final class Wire {
         case .connect(let peer): remotes.first { $0.index == peer }?.dialled += 1
         case .send(let peer, let side, let buffer):
             guard let remote = remotes.first(where: { $0.index == peer }) else { return }
+            remote.strict[side]?.feed(Array(buffer.bytes))
+            if let problems = remote.strict[side]?.violations, !problems.isEmpty {
+                remote.strict[side] = nil
+                Wire.violations.withLock { $0 += problems }
+            }
             let messages = Wire.split(Array(buffer.bytes))
             if side == remote.side { remote.inbox += messages } else { remote.other += messages }
         case .close(let peer, let side): remotes.first { $0.index == peer }?.closed.insert(side)
@@ -229,6 +242,8 @@ struct Told {
     /// Next hop octets of MP_REACH_NLRI.
     var nextHop: [UInt8] = []
     var types: [UInt8] = []
+    /// The flags octet by attribute type, Extended Length left out.
+    var flags: [UInt8: UInt8] = [:]
 
     init(_ octets: [UInt8], isInternal: Bool = true, isFourOctetAS: Bool = true, addPath: AddressFamilySet = []) throws {
         self.octets = octets
@@ -239,7 +254,10 @@ struct Told {
                 read(update.withdrawn, .ipv4, addPath, &withdrawn)
                 read(update.nlri, .ipv4, addPath, &announced)
                 var reader = ByteReader(update.attributes)
-                while let attribute = RawAttribute.next(&reader) { types.append(attribute.type.rawValue) }
+                while let attribute = RawAttribute.next(&reader) {
+                    types.append(attribute.type.rawValue)
+                    flags[attribute.type.rawValue] = attribute.flags.rawValue & 0xEF
+                }
                 let block = try AttributeBlock(update.attributes, context)
                 attributes = UpdateValidation.decode(block.plain, context).attributes
                 if let reach = block.mpReach, let family = reach.afiSafi.family {

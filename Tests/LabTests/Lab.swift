@@ -1,4 +1,5 @@
 import Foundation
+import StrictWire
 import Testing
 
 /// Processes and namespaces of a lab: unique per run, torn down however the test ends.
@@ -23,7 +24,9 @@ final class Lab {
     }
 
     deinit {
-        for process in processes where process.isRunning { kill(process.processIdentifier, SIGKILL) }
+        let recorders = Set(captures.values.map(\.processIdentifier))
+        for process in processes where process.isRunning && !recorders.contains(process.processIdentifier) { kill(process.processIdentifier, SIGKILL) }
+        readCaptures()
         for process in processes { process.waitUntilExit() }
         for name in namespaces { _ = try? Lab.run(["ip", "netns", "del", name]) }
         try? FileManager.default.removeItem(atPath: folder)
@@ -99,6 +102,12 @@ final class Lab {
         process.standardOutput = handle
         process.standardError = handle
         process.standardInput = FileHandle.nullDevice
+        // A worker thread of the test runner blocks most signals, and a child would inherit that: tcpdump would never hear that it is to end.
+        var none = sigset_t()
+        var before = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
         try process.run()
         processes.append(process)
         return process
@@ -111,10 +120,53 @@ final class Lab {
         try must("mv \(hidden) \(folder)/resources/\(name)")
     }
 
+    // MARK: What the daemon sends
+
+    /// Captures by namespace: everything that goes by port 179, until the lab ends.
+    private var captures: [String: Process] = [:]
+
+    /// Begins to record what a daemon in the namespace sends.
+    private func capture(_ namespace: String) throws {
+        guard captures[namespace] == nil else { return }
+        let log = "tcpdump-\(namespace).txt"
+        // As root: the folder is ours alone. 32 MB of buffer, so that a full table leaves no hole.
+        let command = ["tcpdump", "-i", "any", "-n", "-Z", "root", "-B", "32768", "-w", folder + "/\(namespace).pcap", "tcp port 179"]
+        captures[namespace] = try start(command, in: namespace, log: log)
+        try wait(20, "tcpdump listens in \(namespace)") { self.log(log).contains("listening on") }
+    }
+
+    /// Stops the captures and reads them strictly: every byte of every BGP stream that a daemon sent. Returns how many messages there were.
+    @discardableResult
+    func readCaptures() -> Int {
+        var messages = 0
+        for (namespace, process) in captures {
+            // Not SIGINT, which is ignored below a shell's background job.
+            if process.isRunning { process.terminate() }
+            let end = Date().addingTimeInterval(10)
+            while process.isRunning, Date() < end { Thread.sleep(forTimeInterval: 0.01) }
+            if process.isRunning {
+                Issue.record("tcpdump in \(namespace) does not end")
+                kill(process.processIdentifier, SIGKILL)
+            }
+            process.waitUntilExit()
+            do {
+                let file = try Data(contentsOf: URL(filePath: folder + "/\(namespace).pcap"))
+                let result = try Capture.read([UInt8](file))
+                messages += result.messages
+                for violation in result.violations { Issue.record("a strict reader does not take what was sent in \(namespace): \(violation)") }
+            } catch {
+                Issue.record("the capture in \(namespace) cannot be read: \(error)")
+            }
+        }
+        captures = [:]
+        return messages
+    }
+
     private var agents: [String: (process: Process, namespace: String, arguments: [String], mode: String)] = [:]
 
     @discardableResult
     func startAgent(_ node: String, in namespace: String, arguments: [String] = [], mode: String = "agent") throws -> Process {
+        try capture(namespace)
         let process = try start(
             [
                 Lab.products + "/apusd", mode, "--node", node, "--resources", folder + "/resources", "--secrets", folder + "/secrets", "--state-dir", folder + "/state-\(node)",

@@ -164,9 +164,9 @@ extension PathAttributes {
             // RFC 7606 7.2; RFC 7607 2 for AS 0
             return .withdraw(.asPath, error.flaw == .zero ? "contains AS 0 (RFC 7607 2)" : "malformed segments (RFC 7606 7.2)")
         case .success(let path):
-            // RFC 5065 5: a speaker outside a confederation must not receive its segments.
-            if !context.isInternal, path.segments.contains(where: { $0.type == .confedSequence || $0.type == .confedSet }) {
-                return .withdraw(.asPath, "confederation segment from an external peer (RFC 7606 7.2)")
+            // RFC 5065 5: no peer of a speaker outside a confederation may send its segments, an internal one neither.
+            if path.segments.contains(where: { $0.type == .confedSequence || $0.type == .confedSet }) {
+                return .withdraw(.asPath, "confederation segment outside a confederation (RFC 5065 5, RFC 7606 7.2)")
             }
             asPath = path
             return nil

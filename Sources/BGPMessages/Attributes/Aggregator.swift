@@ -39,7 +39,7 @@ extension PathAttributes {
 
     func writeAggregator(_ octets: Int, into writer: inout ByteWriter) {
         guard let aggregator else { return }
-        writer.attributeHeader(.aggregator, flags: aggregatorFlags, length: octets + 4)
+        writer.attributeHeader(.aggregator, flags: optionalTransitive(.aggregator), length: octets + 4)
         if octets == 4 { writer.u32(aggregator.asNumber.rawValue) } else { writer.u16(aggregator.asNumber.twoOctets) }
         writer.u32(aggregator.address.v4)
     }
@@ -47,10 +47,8 @@ extension PathAttributes {
     /// Towards an old speaker, and only where the number does not fit (RFC 6793 section 4.2.2).
     func writeAS4Aggregator(into writer: inout ByteWriter) {
         guard let aggregator, aggregator.asNumber.rawValue > 0xFFFF else { return }
-        writer.attributeHeader(.as4Aggregator, flags: [.optional, .transitive], length: 8)
+        writer.attributeHeader(.as4Aggregator, flags: optionalTransitive(.aggregator), length: 8)
         writer.u32(aggregator.asNumber.rawValue)
         writer.u32(aggregator.address.v4)
     }
-
-    private var aggregatorFlags: AttributeFlags { [.optional, .transitive] }
 }

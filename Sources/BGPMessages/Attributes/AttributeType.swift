@@ -68,6 +68,16 @@ package struct AttributeFlags: OptionSet, Sendable, Hashable {
     package static let transitive = AttributeFlags(rawValue: 0x40)
     package static let partial = AttributeFlags(rawValue: 0x20)
     package static let extendedLength = AttributeFlags(rawValue: 0x10)
+    /// What goes on to other peers: Extended Length belongs to the encoding, and the unused low-order bits MUST be zero when sent (RFC 4271 4.3).
+    package static let forwarded: AttributeFlags = [.optional, .transitive, .partial]
+}
+
+/// Attributes that came with the Partial bit. Once set it MUST NOT be set back to 0 (RFC 4271 5), so it belongs to the value.
+package struct PartialAttributes: OptionSet, Sendable, Hashable {
+    package let rawValue: UInt64
+    package init(rawValue: UInt64) { self.rawValue = rawValue }
+    /// The set with one attribute in it. Types from 64 on are kept as `UnknownAttribute`, with flags of their own.
+    package init(_ type: AttributeType) { rawValue = type.rawValue < 64 ? 1 << UInt64(type.rawValue) : 0 }
 }
 
 /// One attribute of a block: its header read, its value a view.
@@ -97,17 +107,18 @@ package struct RawAttribute: ~Escapable {
 }
 
 extension ByteWriter {
-    /// Flags, type and length of an attribute; the extended form where the length exceeds 255.
+    /// Flags, type and length of an attribute; the extended form where the length exceeds 255. Unused flag bits are sent as zero.
     ///
     /// A value beyond 65,535 octets (a path that just fitted and was prepended to, say) gets a length that does not hold: its block fits into no
     /// message, and `UpdateBuilder.fits` keeps it from being sent.
     package mutating func attributeHeader(_ type: AttributeType, flags: AttributeFlags, length: Int) {
+        let flags = flags.intersection(.forwarded)
         if length > 255 {
             u8(flags.union(.extendedLength).rawValue)
             u8(type.rawValue)
             u16(UInt16(clamping: length))
         } else {
-            u8(flags.subtracting(.extendedLength).rawValue)
+            u8(flags.rawValue)
             u8(type.rawValue)
             u8(UInt8(length))
         }

@@ -43,7 +43,7 @@ extension PathAttributes {
 
     func writeCommunities(into writer: inout ByteWriter) {
         guard !communities.isEmpty else { return }
-        writer.attributeHeader(.communities, flags: [.optional, .transitive], length: communities.count * 4)
+        writer.attributeHeader(.communities, flags: optionalTransitive(.communities), length: communities.count * 4)
         for community in communities { writer.u32(community.rawValue) }
     }
 }

@@ -21,7 +21,7 @@ extension PathAttributes {
 
     func writeExtendedCommunities(into writer: inout ByteWriter) {
         guard !extendedCommunities.isEmpty else { return }
-        writer.attributeHeader(.extendedCommunities, flags: [.optional, .transitive], length: extendedCommunities.count * 8)
+        writer.attributeHeader(.extendedCommunities, flags: optionalTransitive(.extendedCommunities), length: extendedCommunities.count * 8)
         for community in extendedCommunities { writer.u64(community.rawValue) }
     }
 }

@@ -25,7 +25,7 @@ extension PathAttributes {
 
     func writeLargeCommunities(into writer: inout ByteWriter) {
         guard !largeCommunities.isEmpty else { return }
-        writer.attributeHeader(.largeCommunities, flags: [.optional, .transitive], length: largeCommunities.count * 12)
+        writer.attributeHeader(.largeCommunities, flags: optionalTransitive(.largeCommunities), length: largeCommunities.count * 12)
         for community in largeCommunities {
             writer.u32(community.globalAdministrator)
             writer.u32(community.localData1)

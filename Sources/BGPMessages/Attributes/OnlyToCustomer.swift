@@ -11,7 +11,7 @@ extension PathAttributes {
 
     func writeOnlyToCustomer(into writer: inout ByteWriter) {
         guard let onlyToCustomer else { return }
-        writer.attributeHeader(.onlyToCustomer, flags: [.optional, .transitive], length: 4)
+        writer.attributeHeader(.onlyToCustomer, flags: optionalTransitive(.onlyToCustomer), length: 4)
         writer.u32(onlyToCustomer.rawValue)
     }
 }

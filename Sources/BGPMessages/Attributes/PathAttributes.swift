@@ -22,6 +22,8 @@ package struct PathAttributes: Sendable, Hashable {
     package var onlyToCustomer: ASNumber?
     /// Optional transitive attributes that Apus passes on without looking into them.
     package var unknown: [UnknownAttribute] = []
+    /// Optional transitive attributes among those above that came with the Partial bit.
+    package var partial: PartialAttributes = []
     /// Only while decoding what an old speaker sent.
     var as4Path: ASPath?
     var as4Aggregator: Aggregator?
@@ -38,6 +40,15 @@ package struct PathAttributes: Sendable, Hashable {
     /// Appends the block, for a peer with four-octet AS numbers or an old one (RFC 6793 section 4.2.2).
     package func encode(isFourOctetAS: Bool, into writer: inout ByteWriter) {
         let octets = isFourOctetAS ? 4 : 2
+        var rest = unknown.sorted { $0.type.rawValue < $1.type.rawValue }
+        func flush(below type: UInt8) {
+            while let first = rest.first, first.type.rawValue < type {
+                PathAttributes.write(first, into: &writer)
+                rest.removeFirst()
+            }
+        }
+        // Type 0 is reserved, and survives like any other.
+        flush(below: AttributeType.origin.rawValue)
         writeOrigin(into: &writer)
         writeASPath(octets, into: &writer)
         writeNextHop(into: &writer)
@@ -48,13 +59,6 @@ package struct PathAttributes: Sendable, Hashable {
         writeCommunities(into: &writer)
         writeOriginatorID(into: &writer)
         writeClusterList(into: &writer)
-        var rest = unknown.sorted { $0.type.rawValue < $1.type.rawValue }
-        func flush(below type: UInt8) {
-            while let first = rest.first, first.type.rawValue < type {
-                PathAttributes.write(first, into: &writer)
-                rest.removeFirst()
-            }
-        }
         flush(below: AttributeType.extendedCommunities.rawValue)
         writeExtendedCommunities(into: &writer)
         if !isFourOctetAS {
@@ -68,14 +72,25 @@ package struct PathAttributes: Sendable, Hashable {
         for attribute in rest { PathAttributes.write(attribute, into: &writer) }
     }
 
+    /// The flags of an optional transitive attribute as it is sent: with the Partial bit where it came with it (RFC 4271 5).
+    func optionalTransitive(_ type: AttributeType) -> AttributeFlags {
+        partial.contains(PartialAttributes(type)) ? [.optional, .transitive, .partial] : [.optional, .transitive]
+    }
+
     /// RFC 6793 section 4.2.3: what an old speaker sent, in four octets.
     mutating func mergeAS4() {
         defer {
             as4Path = nil
             as4Aggregator = nil
+            partial.remove(PartialAttributes(.as4Path))
+            partial.remove(PartialAttributes(.as4Aggregator))
         }
         if let aggregator, aggregator.asNumber != .trans, as4Aggregator != nil { return }
-        if let as4Aggregator, aggregator != nil { aggregator = as4Aggregator }
+        if let as4Aggregator, aggregator != nil {
+            aggregator = as4Aggregator
+            // One value from here on: Partial on either of the two stays.
+            if partial.contains(PartialAttributes(.as4Aggregator)) { partial.insert(PartialAttributes(.aggregator)) }
+        }
         if let as4Path, let asPath { self.asPath = asPath.merged(withAS4Path: as4Path) }
     }
 }

@@ -22,7 +22,7 @@ extension PathAttributes {
         guard attribute.flags.contains(.transitive) else { return nil }
         unknown.append(
             UnknownAttribute(
-                type: attribute.type, flags: attribute.flags.union(.partial).subtracting(.extendedLength), value: [UInt8](attribute.value)))
+                type: attribute.type, flags: attribute.flags.intersection(.forwarded).union(.partial), value: [UInt8](attribute.value)))
         return nil
     }
 
@@ -32,7 +32,7 @@ extension PathAttributes {
             return .withdraw(.ipv6ExtendedCommunities, "length is not a non-zero multiple of 20 (RFC 7606 7.15)")
         }
         unknown.append(
-            UnknownAttribute(type: attribute.type, flags: attribute.flags.subtracting(.extendedLength), value: [UInt8](attribute.value)))
+            UnknownAttribute(type: attribute.type, flags: attribute.flags.intersection(.forwarded), value: [UInt8](attribute.value)))
         return nil
     }
 
