@@ -16,8 +16,10 @@ enum InterfaceSetup {
             if error != 0 { errors.append("\(path): \(errorText(error))") }
         }
         let name = interface.name
+        // Differs: Felix sets 1, and its policy drops what a pod sends to the host's loopback addresses. There is no such policy here, so that with 1 every
+        // service that listens on 127.0.0.1 would be open to pods (CVE-2020-8558 is of that kind). What somebody else set is put right, too.
+        set("net/ipv4/conf/\(name)/route_localnet", "0")
         if endpoint.addresses.contains(where: { $0.family == .ipv4 }) {
-            set("net/ipv4/conf/\(name)/route_localnet", "1")
             set("net/ipv4/neigh/\(name)/proxy_delay", "0")
             set("net/ipv4/conf/\(name)/proxy_arp", "1")
             set("net/ipv4/conf/\(name)/forwarding", "1")

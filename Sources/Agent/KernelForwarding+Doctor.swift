@@ -95,6 +95,7 @@ extension KernelForwarding {
             let some = wrong.prefix(3).joined(separator: ", ") + (wrong.count > 3 ? ", ..." : "")
             findings.append(Finding(.fault, "pods", "\(wrong.count) settings of pods' interfaces were changed by somebody (\(some)); they must be 1"))
         }
+        examineLoopback(endpoints, &findings)
         if let gateway = IPAddress("169.254.1.1"), endpoints.contains(where: { $0.addresses.contains { $0.family == .ipv4 } }),
             !NextHopTable.resolve(gateway, interfaces, delta.foreign).isReachable
         {
@@ -104,6 +105,18 @@ extension KernelForwarding {
                     "this host has no route to 169.254.1.1 (no default route): the kernel answers no ARP request for the pods' gateway; add a default route, or a permanent neighbour entry in the pods"
                 ))
         }
+    }
+
+    /// Whether pods reach what listens on 127.0.0.1: the kernel lets them where route_localnet is 1 for all interfaces or for theirs.
+    private func examineLoopback(_ endpoints: [WorkloadEndpoint], _ findings: inout [Finding]) {
+        let names = ["all"] + endpoints.compactMap { interfaces.named($0.interfaceName)?.name }
+        let open = names.map { "net/ipv4/conf/\($0)/route_localnet" }.filter { ProcSys.read($0) == "1" }.map { $0.replacing("/", with: ".") }
+        guard let first = open.first else { return }
+        findings.append(
+            Finding(
+                .warning, "pods",
+                "\(first)\(open.count > 1 ? " and \(open.count - 1) more are" : " is") 1: pods reach services on this host's loopback addresses unless a firewall drops it; sysctl -w \(first)=0, or look at who set it (kube-proxy does for node ports on 127.0.0.1)"
+            ))
     }
 
     private func examineTunnels(_ findings: inout [Finding]) {

@@ -368,6 +368,7 @@ package enum ResourceParser {
         }
         result.migrationConvergence = spec.duration("liveMigrationRouteConvergenceTime")
         result.routeRefreshInterval = spec.duration("routeRefreshInterval")
+        if spec.string("routeLocalnet") == "Enabled" { spec.complain("routeLocalnet", "Enabled is not supported: \(Schemas.routeLocalnetRefusal); it must be Disabled") }
         result.allowsSpoofing = spec.string("workloadSourceSpoofing").map { $0 == "Any" }
         return result
     }

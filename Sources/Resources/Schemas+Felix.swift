@@ -1,4 +1,6 @@
 extension Schemas {
+    static let routeLocalnetRefusal =
+        "every service that listens on 127.0.0.1 would be open to pods, because Apus has no nftables table yet that drops their packets to it"
     private static let mtu = FieldType.integer(0...65535)
 
     /// Felix has some 150 fields; those that are not about routes are none of our business, and a manifest with them is accepted as it is.
@@ -26,6 +28,9 @@ extension Schemas {
             FieldSpec(
                 "workloadSourceSpoofing", .choice(["Disabled", "Any"]), default: "Disabled", .live,
                 "Any: pods may send with any source address (rp_filter 0 on their interfaces)."),
+            FieldSpec(
+                "routeLocalnet", .choice(["Disabled", "Enabled"]), default: "Disabled", .live,
+                "Whether pods may send to the loopback addresses of their node (route_localnet of their interfaces). Enabled is refused: \(Schemas.routeLocalnetRefusal)."),
             FieldSpec("vxlanVNI", .integer(1...16_777_215), default: "4096", .live, "VXLAN network identifier."),
             FieldSpec("vxlanPort", .integer(1...65535), default: "4789", .live, "UDP port of VXLAN."),
             FieldSpec("vxlanMTU", mtu, default: "0: that of the host's interfaces, less 50", .live, "MTU of vxlan.calico."),

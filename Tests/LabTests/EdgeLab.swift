@@ -73,4 +73,52 @@ import Testing
         #expect(second.terminationStatus == 2 && lab.log("n.log").contains("no socket, and it is not removed"), "\(lab.log("n.log"))")
         #expect(try String(contentsOfFile: lab.folder + "/n.sock", encoding: .utf8) == "mine")
     }
+
+    /// Sends a datagram to 127.0.0.1 port 5353 as it is: a pod's own kernel would keep it.
+    private static let sender = """
+        import socket, struct, sys
+        interface, words = sys.argv[1], sys.argv[2].encode()
+        s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind((interface, 0))
+        udp = struct.pack('!HHHH', 4000, 5353, 8 + len(words), 0) + words
+        def head(check): return struct.pack('!BBHHHBBH4s4s', 0x45, 0, 20 + len(udp), 1, 0, 64, 17, check, socket.inet_aton('10.65.1.7'), socket.inet_aton('127.0.0.1'))
+        total = sum(struct.unpack('!10H', head(0))); total = (total & 0xffff) + (total >> 16); total = (total & 0xffff) + (total >> 16)
+        s.send(bytes.fromhex('eeeeeeeeeeee') + s.getsockname()[4] + bytes.fromhex('0800') + head(~total & 0xffff) + udp)
+        """
+    private static let receiver = """
+        import socket
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('127.0.0.1', 5353)); print('ready', flush=True)
+        while True: print(s.recv(100).decode(), flush=True)
+        """
+
+    @Test func `a pod does not reach a service on its node's loopback address, though an earlier version had opened it`() throws {
+        let lab = try Lab()
+        try lab.addNamespace("n")
+        try lab.addPod("p", of: "n", "cali0", ["10.65.1.7/32"])
+        try EdgeLab.sender.write(toFile: lab.folder + "/send.py", atomically: false, encoding: .utf8)
+        try EdgeLab.receiver.write(toFile: lab.folder + "/receive.py", atomically: false, encoding: .utf8)
+        try lab.start(["python3", lab.folder + "/receive.py"], in: "n", log: "received.log")
+        try lab.wait(10, "the service listens") { lab.log("received.log").contains("ready") }
+        func send(_ words: String) throws { try lab.must("python3 \(lab.folder)/send.py eth0 \(words)", in: "p") }
+        // Without anybody's care the packet arrives: this is what is to be prevented.
+        try lab.must("sysctl -qw net.ipv4.conf.cali0.route_localnet=1 net.ipv4.conf.cali0.rp_filter=0 net.ipv4.conf.all.rp_filter=0", in: "n")
+        try lab.wait(10, "the control arrives") {
+            try send("control")
+            return lab.log("received.log").contains("control")
+        }
+        try lab.write("r.yaml", EdgeLab.node + Lab.object("WorkloadEndpoint", "p", "node: n, interfaceName: cali0, ipNetworks: [10.65.1.7/32]"))
+        try lab.startAgent("n", in: "n")
+        try lab.wait(20, "the pod is up") { try lab.ctl("n", "endpoints").text.contains(" up ") }
+        #expect(try lab.must("sysctl -n net.ipv4.conf.cali0.route_localnet", in: "n") == "0\n")
+        for _ in 0..<5 { try send("attack") }
+        let local = "import socket; socket.socket(socket.AF_INET,socket.SOCK_DGRAM).sendto(b'own',('127.0.0.1',5353))"
+        #expect(try Lab.run(["ip", "netns", "exec", lab.name("n"), "python3", "-c", local]).status == 0)
+        try lab.wait(10, "the service still answers the node itself") { lab.log("received.log").contains("own") }
+        #expect(!lab.log("received.log").contains("attack"), "\(lab.log("received.log"))")
+        // Who opens it is told.
+        #expect(try !lab.ctl("n", "doctor").text.contains("route_localnet"))
+        try lab.must("sysctl -qw net.ipv4.conf.all.route_localnet=1", in: "n")
+        #expect(try lab.ctl("n", "doctor").text.contains("net.ipv4.conf.all.route_localnet is 1: pods reach services"))
+        try lab.write("felix.yaml", Lab.object("FelixConfiguration", "default", "routeLocalnet: Enabled"))
+        try lab.wait(10, "the field is refused") { try lab.ctl("n", "status").text.contains("spec.routeLocalnet: Enabled is not supported: every service") }
+    }
 }

@@ -150,7 +150,7 @@ import Testing
         try lab.wait(5, "the routes are there", until: isThere)
         #expect(try lab.ctl("n1", "endpoints").text.contains("its floating addresses (ipNATs) are not handled"))
         for (path, value) in [
-            ("ipv4/conf/calilate/proxy_arp", "1"), ("ipv4/conf/calilate/forwarding", "1"), ("ipv4/conf/calilate/route_localnet", "1"), ("ipv4/conf/calilate/rp_filter", "1"),
+            ("ipv4/conf/calilate/proxy_arp", "1"), ("ipv4/conf/calilate/forwarding", "1"), ("ipv4/conf/calilate/route_localnet", "0"), ("ipv4/conf/calilate/rp_filter", "1"),
             ("ipv4/neigh/calilate/proxy_delay", "0"), ("ipv6/conf/calilate/proxy_ndp", "1"), ("ipv6/conf/calilate/forwarding", "1"), ("ipv6/conf/calilate/accept_ra", "0"),
         ] { #expect(try lab.must("cat /proc/sys/net/\(path)", in: "n1") == value + "\n", "\(path)") }
         #expect(try lab.must("ip neigh show dev calilate", in: "n1").contains("10.65.1.20 lladdr 02:00:00:00:00:20 PERMANENT"))
