@@ -122,8 +122,10 @@ struct Daemon {
 
     /// Returns the file of the status socket.
     private func startEdges(_ mailbox: Mailbox<LoopMessage>, _ reload: Wakeup) throws(SystemError) -> SocketFile {
+        var opened: SocketFile?
         do throws(StartError) {
             let socketFile = try StatusServer.start(path: settings.socket, mailbox: mailbox)
+            opened = socketFile
             try MetricsServer.start(address: settings.metrics, flag: "--metrics", mailbox: mailbox)
             if settings.health != settings.metrics {
                 try MetricsServer.start(address: settings.health, flag: "--health", mailbox: mailbox)
@@ -131,6 +133,7 @@ struct Daemon {
             ResourceWatcher.start(loader, first: first, reload: reload, mailbox: mailbox, logger: logger)
             return socketFile
         } catch {
+            opened?.remove()
             edgeError.value = error
             throw SystemError(code: 0, operation: "start")
         }

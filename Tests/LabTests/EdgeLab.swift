@@ -72,6 +72,11 @@ import Testing
         try lab.wait(10, "it ends") { !second.isRunning }
         #expect(second.terminationStatus == 2 && lab.log("n.log").contains("no socket, and it is not removed"), "\(lab.log("n.log"))")
         #expect(try String(contentsOfFile: lab.folder + "/n.sock", encoding: .utf8) == "mine")
+        // Nor does a start that fails later leave one behind.
+        try FileManager.default.removeItem(atPath: lab.folder + "/n.sock")
+        let third = try lab.startAgent("n", in: "n", arguments: ["--lenient", "--health", "192.0.2.1:1"], mode: "reflector")
+        try lab.wait(10, "it ends") { !third.isRunning }
+        #expect(third.terminationStatus == 2 && !FileManager.default.fileExists(atPath: lab.folder + "/n.sock"), "\(lab.log("n.log"))")
     }
 
     /// Sends a datagram to 127.0.0.1 port 5353 as it is: a pod's own kernel would keep it.
