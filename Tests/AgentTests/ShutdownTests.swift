@@ -29,7 +29,7 @@ import Testing
             """, file: "x.yaml")
     }
 
-    @Test(arguments: [("", nil), (", shutdown: \"\"", "shutdown"), (", shutdown: maintenance", "shutdown: maintenance"), (", shutdown:", nil)] as [(String, String?)])
+    @Test(arguments: [("", nil), (", shutdown: \"\"", "shutdown"), (", shutdown: maintenance", "shutdown: maintenance"), (", shutdown: ~", nil)] as [(String, String?)])
     func `an empty text keeps the peer down as any text does, and no text at all does not`(fields: String, reason: String?) throws {
         let parsed = Self.resources(fields)
         #expect(parsed.problems.isEmpty)
