@@ -39,6 +39,8 @@ import Testing
         func hops() throws -> String { try BirdTests.bird(lab, "show route all") }
         try lab.wait(30, "the IPv6 block has a next hop of the second link") { try hops().contains("BGP.next_hop: 2001:db8:2::1") }
         #expect(try hops().contains("BGP.next_hop: 192.0.2.1") && !hops().contains("BGP.next_hop: fd00::1"))
+        // BIRD itself takes no next hop that is not on its link.
+        try lab.must("ip addr add 2001:db8:3::2/64 dev eth1 nodad", in: "peer")
         try lab.must("ip addr add 2001:db8:3::1/64 dev eth1 nodad", in: "node")
         try lab.must("ip addr del 2001:db8:2::1/64 dev eth1", in: "node")
         try lab.wait(10, "the next hop follows the link's address") { try hops().contains("BGP.next_hop: 2001:db8:3::1") }
@@ -65,8 +67,8 @@ import Testing
         try lab.must("ip route del 203.0.113.0/24 via 10.0.0.254", in: "node")
         try lab.wait(10, "the default route does not lead to it") { try why().contains("only the default route leads to") && !BirdTests.routes(lab).contains("10.70.0.0/24") }
         try write()
-        try lab.must("ip link add d0 type dummy", in: "node")
-        try lab.must("ip link set d0 up", in: "node")
+        try lab.must("ip link add d0 type veth peer name d1", in: "node")
+        for end in ["d0", "d1"] { try lab.must("ip link set \(end) up", in: "node") }
         try lab.must("ip addr add 203.0.113.1/24 dev d0", in: "node")
         try lab.wait(10, "on a link it is taken at once") { try BirdTests.routes(lab).contains("10.70.0.0/24 via 203.0.113.9 dev d0") }
         #expect(lab.log("n.log").matches(of: /session is up/).count == 1)
@@ -79,9 +81,19 @@ import Testing
         let node = Lab.object("Node", "n", "bgp: {ipv4Address: 10.0.0.1/24, routeReflectorClusterID: 9.9.9.9}")
         try lab.write("r.yaml", node + Lab.object("BGPPeer", "c", "peerIP: 10.0.0.2, asNumber: 64512, passive: true"))
         try lab.startAgent("n", in: "node", arguments: ["--metrics", "127.0.0.1:9091", "--health", "127.0.0.1:9091"], mode: "reflector")
-        // A filter on the way out: one route is ours to refuse, the other is as it should be.
-        try Self.startBird(
-            lab, "local 10.0.0.2 as 64512; neighbor \(end) as 64512;", channel: "next hop address \(end);", "route 10.70.0.0/24 blackhole;")
+        // BIRD would not send such a route.
+        try """
+        neighbor \(end) { router-id 10.0.0.2; local-address 10.0.0.2; local-as 64512; peer-as 64512; family { ipv4 unicast; }
+          announce { ipv4 { unicast 10.70.0.0/24 next-hop \(end); unicast 10.71.0.0/24 next-hop 10.0.0.2; } } }
+
+        """.write(toFile: lab.folder + "/exa.conf", atomically: true, encoding: .utf8)
+        try lab.start(
+            [
+                "env", "exabgp.daemon.user=root", "exabgp.daemon.daemonize=false", "exabgp.api.cli=false", "exabgp.log.destination=stdout", "exabgp",
+                lab.folder + "/exa.conf",
+            ], in: "peer", log: "exa.log")
         try lab.wait(30, "it is not used, and the reason is told") { try lab.ctl("n", "why", "10.70.0.0/24").text.contains("next hop is this node itself") }
+        try lab.wait(10, "the other one is used") { try lab.ctl("n", "routes", "10.71.0.0/24").text.contains("10.0.0.2") }
+        #expect(try !lab.ctl("n", "why", "10.71.0.0/24").text.contains("next hop is this node itself"))
     }
 }

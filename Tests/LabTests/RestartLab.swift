@@ -14,8 +14,8 @@ import Testing
         let later = Lab.object("BlockAffinity", "b3", "node: n2, cidr: 10.65.3.0/26, state: confirmed")
         let pod = Lab.object("WorkloadEndpoint", "goes", "node: n, interfaceName: cali0, ipNetworks: [10.65.1.7/32]")
         for name in ["cali0", "cali1"] {
-            try lab.must("ip link add \(name) type dummy", in: "node")
-            try lab.must("ip link set \(name) up", in: "node")
+            try lab.must("ip link add \(name) type veth peer name \(name)p", in: "node")
+            for end in [name, name + "p"] { try lab.must("ip link set \(end) up", in: "node") }
         }
         // Of an earlier process: by the node that is there, by the dead one, and a pod's whose interface is gone.
         try lab.must("ip route add 10.65.90.0/26 via 10.0.0.2 dev eth0 onlink proto 73 metric 1024", in: "node")
