@@ -53,42 +53,42 @@ let package = Package(
         .target(name: "FIB", dependencies: ["NetTypes"], swiftSettings: memorySafe),
 
         // Edges: text, JSON and disk to values.
-        core("Resources", ["NetTypes", "LinuxIO", "CLibYAML"]),
+        .target(name: "Resources", dependencies: ["NetTypes", "LinuxIO", "CLibYAML"], swiftSettings: memorySafe),
         .target(name: "StatusAPI", dependencies: ["NetTypes"], swiftSettings: memorySafe),
 
         // Shells: the only callers of the operating system.
-        core("LinuxIO", ["NetTypes", "CLinux"]),
-        core("KernelRoutes", ["FIB", "NetTypes", "LinuxIO", "CLibMNL", "CLinux"]),
-        core("Digests", ["CLibMD"]),
+        .target(name: "LinuxIO", dependencies: ["NetTypes", "CLinux"], swiftSettings: memorySafe),
+        .target(name: "KernelRoutes", dependencies: ["FIB", "NetTypes", "LinuxIO", "CLibMNL", "CLinux"], swiftSettings: memorySafe),
+        .target(name: "Digests", dependencies: ["CLibMD"], swiftSettings: memorySafe),
         .target(name: "LoadGenerator", dependencies: ["BGPSession", "BGPMessages", "NetTypes", "LinuxIO"], swiftSettings: memorySafe),
 
         // Composition.
-        core(
-            "Agent",
-            [
+        .target(
+            name: "Agent",
+            dependencies: [
                 "NetTypes", "BGPMessages", "BGPSession", "BGPRouting", "BGPSpeaker", "BFD", "FIB", "Resources", "StatusAPI",
                 "LinuxIO", "KernelRoutes", "Digests", .product(name: "Logging", package: "swift-log"),
-            ]),
+            ], swiftSettings: memorySafe),
         .executableTarget(
             name: "apusd",
             dependencies: ["Agent", "Resources", "LinuxIO", "NetTypes", .product(name: "ArgumentParser", package: "swift-argument-parser")],
-            swiftSettings: strict),
+            swiftSettings: memorySafe),
         .executableTarget(
             name: "apusctl",
             dependencies: [
                 "StatusAPI", "LinuxIO", "NetTypes", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            swiftSettings: strict),
+            swiftSettings: memorySafe),
 
         .executableTarget(
             name: "apus-load",
             dependencies: [
                 "LoadGenerator", "LinuxIO", "NetTypes", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            swiftSettings: strict),
+            swiftSettings: memorySafe),
 
         .executableTarget(
-            name: "MicroBenchmarks", dependencies: ["BGPRouting", "BGPMessages", "NetTypes"], path: "Benchmarks/Micro", swiftSettings: strict),
+            name: "MicroBenchmarks", dependencies: ["BGPRouting", "BGPMessages", "NetTypes"], path: "Benchmarks/Micro", swiftSettings: memorySafe),
 
         // A reader of BGP streams for tests, on purpose without a line of the speaker's own code.
         // Optimized: it reads every byte of full tables.

@@ -3,6 +3,8 @@ import BGPRouting
 import Glibc
 import NetTypes
 
+// `unsafe` here: a function of a preloaded library, found by name; its type is that of Benchmarks/malloc-count.c.
+
 /// What one step of the way of the data costs a route: nanoseconds and allocations, the median of eleven rounds.
 ///
 /// `make bench-micro` runs it with `malloc-count.so` preloaded; without, allocations are not told.
@@ -38,12 +40,12 @@ func measure<State: ~Copyable>(_ name: String, routes: Int, prepare: () -> State
 
 private func nanoseconds() -> Int64 {
     var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
+    unsafe clock_gettime(CLOCK_MONOTONIC, &time)
     return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
 }
 
-private let allocationCount: (@convention(c) () -> UInt)? = dlsym(UnsafeMutableRawPointer(bitPattern: 0), "apus_allocations").map {
-    unsafeBitCast($0, to: (@convention(c) () -> UInt).self)
+private let allocationCount: (@convention(c) () -> UInt)? = unsafe dlsym(UnsafeMutableRawPointer(bitPattern: 0), "apus_allocations").map {
+    unsafe unsafeBitCast($0, to: (@convention(c) () -> UInt).self)
 }
 
 /// 100,000 /24 in a random order, as a table's are.

@@ -37,7 +37,7 @@ final class KernelForwarding: ForwardingPlane {
     private var needsDifferences = false
     /// Larger batches than this go to the writer.
     private static let smallBatch = 64
-    private let monitor: KernelMonitor
+    private var monitor: KernelMonitor
     /// Nil where it could not be opened: `deafness` says why.
     var guests: GuestSocket?
     var hearsGuests = false

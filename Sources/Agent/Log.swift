@@ -3,6 +3,8 @@ import Glibc
 package import Logging
 import Synchronization
 
+// `unsafe` here: calls of the C library with the address of a variable or an array for the length of the call; `tm` is unsafe by its `tm_zone`, which is not read.
+
 /// Log lines to standard error, as text or JSON. The sink never blocks: what a full pipe does not take is dropped and counted.
 struct StandardErrorLogHandler: LogHandler {
     var metadata: Logger.Metadata = [:]
@@ -47,14 +49,14 @@ struct StandardErrorLogHandler: LogHandler {
 
     func log(event: LogEvent) {
         var now = timespec()
-        clock_gettime(CLOCK_REALTIME, &now)
-        var parts = tm()
+        unsafe clock_gettime(CLOCK_REALTIME, &now)
+        var parts = unsafe tm()
         var seconds = now.tv_sec
-        gmtime_r(&seconds, &parts)
+        unsafe gmtime_r(&seconds, &parts)
         func two(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }
         let millis = now.tv_nsec / 1_000_000
         let stamp =
-            "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))T\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec)).\(millis < 10 ? "00" : millis < 100 ? "0" : "")\(millis)Z"
+            unsafe "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))T\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec)).\(millis < 10 ? "00" : millis < 100 ? "0" : "")\(millis)Z"
         let fields = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
         var line: String
         if isJSON {
@@ -70,7 +72,7 @@ struct StandardErrorLogHandler: LogHandler {
         // A peer's text must not forge lines.
         let bytes = Array(line.utf8).map { $0 < 32 || $0 == 127 ? UInt8(ascii: " ") : $0 } + [10]
         var poller = pollfd(fd: 2, events: Int16(POLLOUT), revents: 0)
-        guard poll(&poller, 1, 0) > 0, write(2, bytes, bytes.count) == bytes.count else {
+        guard unsafe poll(&poller, 1, 0) > 0, unsafe write(2, bytes, bytes.count) == bytes.count else {
             StandardErrorLogHandler.dropped.add(1, ordering: .relaxed)
             return
         }

@@ -4,6 +4,8 @@ import LinuxIO
 package import NetTypes
 import Synchronization
 
+// `unsafe` here: libmnl writes requests where `NetlinkBuffer` lends it memory, within the size that its caller allows; no address outlives the closure.
+
 /// Forgets the tracked connections of addresses that moved (contract 2.7, 'cleanup'): entries made while an address was elsewhere would go on
 /// sending its packets there, or to the pod that had it before.
 ///
@@ -39,29 +41,30 @@ package final class ConntrackFlusher: Sendable {
     /// Removes every entry that one of the addresses is an end of, in either direction. A kernel without connection tracking has none.
     private static func flush(_ addresses: Set<IPAddress>) {
         guard let socket = try? NetlinkSocket(bus: Int32(APUS_NETFILTER), groups: 0, receiveBuffer: 8 << 20, isNonBlocking: false) else { return }
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 16)
-        defer { buffer.deallocate() }
-        guard let base = buffer.baseAddress else { return }
+        var buffer = [UInt8](repeating: 0, count: 1 << 17)
         for family in Set(addresses.map(\.family)) {
-            for request in matching(addresses, family == .ipv4 ? UInt8(AF_INET) : UInt8(AF_INET6), socket, buffer) {
-                base.copyMemory(from: request, byteCount: request.count)
+            for request in matching(addresses, family == .ipv4 ? UInt8(AF_INET) : UInt8(AF_INET6), socket, &buffer) {
                 // Whatever the answer is: one that is gone already is forgotten too.
-                if socket.send(base, request.count) == 0 { _ = socket.receive(buffer) }
+                if socket.send(request.rawSpan) == 0 { _ = socket.receive(&buffer) }
             }
         }
     }
 
     /// Requests that remove the entries of a family that an address is an end of.
-    private static func matching(_ addresses: Set<IPAddress>, _ family: UInt8, _ socket: borrowing NetlinkSocket, _ buffer: UnsafeMutableRawBufferPointer) -> [[UInt8]] {
-        guard let base = buffer.baseAddress, let header = apus_mnl_begin(base, UInt16(APUS_CT_GET), UInt16(APUS_NLM_DUMP), 1) else { return [] }
-        apus_mnl_nfgenmsg(header, family)
-        guard socket.send(base, Int(header.pointee.nlmsg_len)) == 0 else { return [] }
+    private static func matching(_ addresses: Set<IPAddress>, _ family: UInt8, _ socket: borrowing NetlinkSocket, _ buffer: inout [UInt8]) -> [[UInt8]] {
+        var list = NetlinkBuffer(byteCount: 64)
+        let length = unsafe list.encode { base in
+            guard let header = unsafe apus_mnl_begin(base, UInt16(APUS_CT_GET), UInt16(APUS_NLM_DUMP), 1) else { return 0 }
+            unsafe apus_mnl_nfgenmsg(header, family)
+            return unsafe Int(header.pointee.nlmsg_len)
+        }
+        guard length > 0, socket.send(list.bytes(length)) == 0 else { return [] }
         var requests: [[UInt8]] = []
         var isDone = false
         while !isDone {
-            guard case .messages(let size) = socket.receive(buffer) else { return requests }
-            forEachMessage(buffer, size) { header in
-                if [APUS_NLMSG_DONE, APUS_NLMSG_ERROR].contains(Int(header.pointee.nlmsg_type)) {
+            guard case .messages(let size) = socket.receive(&buffer) else { return requests }
+            NetlinkMessage.forEach(buffer.rawSpan.part(0, size)) { header in
+                if [APUS_NLMSG_DONE, APUS_NLMSG_ERROR].contains(Int(header.type)) {
                     isDone = true
                     return false
                 }
@@ -73,32 +76,33 @@ package final class ConntrackFlusher: Sendable {
     }
 
     /// Addresses of an entry, of both directions.
-    private static func ends(_ header: UnsafePointer<nlmsghdr>) -> [IPAddress] {
+    private static func ends(_ header: NetlinkMessage) -> [IPAddress] {
         var result: [IPAddress] = []
-        forEachAttribute(header, after: APUS_NFGENMSG_SIZE) { kind, tuple in
+        header.forEachAttribute(after: APUS_NFGENMSG_SIZE) { kind, tuple in
             guard kind == Int32(CTA_TUPLE_ORIG.rawValue) || kind == Int32(CTA_TUPLE_REPLY.rawValue) else { return }
-            forEachNested(tuple) { kind, part in
+            tuple.forEachNested { kind, part in
                 guard kind == Int32(CTA_TUPLE_IP.rawValue) else { return }
-                forEachNested(part) { _, address in if let address = IPAddress(bytes: address.bytes) { result.append(address) } }
+                part.forEachNested { _, address in if let address = address.address { result.append(address) } }
             }
         }
         return result
     }
 
     /// The request that removes an entry: its original tuple, zone and id, as the kernel told them.
-    private static func removal(_ entry: UnsafePointer<nlmsghdr>, _ family: UInt8) -> [UInt8]? {
-        var request = [UInt8](repeating: 0, count: 1024)
-        let length: Int = request.withUnsafeMutableBytes { bytes in
-            guard let base = bytes.baseAddress, let header = apus_mnl_begin(base, UInt16(APUS_CT_DELETE), UInt16(APUS_NLM_ACK), 2) else { return 0 }
-            apus_mnl_nfgenmsg(header, family)
-            forEachAttribute(entry, after: APUS_NFGENMSG_SIZE) { kind, attribute in
+    private static func removal(_ entry: NetlinkMessage, _ family: UInt8) -> [UInt8]? {
+        var request = NetlinkBuffer(byteCount: 1024)
+        let length = unsafe request.encode { base in
+            guard let header = unsafe apus_mnl_begin(base, UInt16(APUS_CT_DELETE), UInt16(APUS_NLM_ACK), 2) else { return 0 }
+            unsafe apus_mnl_nfgenmsg(header, family)
+            entry.forEachAttribute(after: APUS_NFGENMSG_SIZE) { kind, attribute in
                 guard [CTA_TUPLE_ORIG, CTA_ZONE, CTA_ID].contains(where: { Int32($0.rawValue) == kind }) else { return }
                 let value = attribute.bytes
-                guard Int(header.pointee.nlmsg_len) + value.count + 8 <= 1024 else { return }
-                mnl_attr_put(header, UInt16(kind) | (kind == Int32(CTA_TUPLE_ORIG.rawValue) ? UInt16(NLA_F_NESTED) : 0), value.count, value.baseAddress)
+                guard unsafe Int(header.pointee.nlmsg_len) + value.byteCount + 8 <= 1024 else { return }
+                let type = UInt16(kind) | (kind == Int32(CTA_TUPLE_ORIG.rawValue) ? UInt16(NLA_F_NESTED) : 0)
+                unsafe value.withUnsafeBytes { unsafe mnl_attr_put(header, type, $0.count, $0.baseAddress) }
             }
-            return Int(header.pointee.nlmsg_len)
+            return unsafe Int(header.pointee.nlmsg_len)
         }
-        return length == 0 ? nil : Array(request.prefix(length))
+        return length == 0 ? nil : [UInt8](request.bytes(length))
     }
 }

@@ -2,13 +2,14 @@ internal import CLibMNL
 internal import CLinux
 package import FIB
 package import LinuxIO
+import NetTypes
 
 /// Notifications of the kernel: links, addresses, permanent neighbour entries and routes of both families. What our own requests caused is dropped by a filter in the
 /// kernel, because a listener that reads its own 100,000 routes back costs a fifth of the time.
 package struct KernelMonitor: ~Copyable {
     private let socket: NetlinkSocket
     private let ownership: Ownership
-    private let buffer: UnsafeMutableRawBufferPointer
+    private var buffer = [UInt8](repeating: 0, count: 1 << 17)
 
     /// `ownPorts`: the ports of the two sockets that write our routes.
     package init(ownership: Ownership, ownPorts: (UInt32, UInt32)) throws(SystemError) {
@@ -18,19 +19,17 @@ package struct KernelMonitor: ~Copyable {
         guard apus_drop_own_notifications(opened.fd, ownPorts.0, ownPorts.1) == 0 else { throw .last("netlink filter") }
         socket = opened
         self.ownership = ownership
-        buffer = .allocate(byteCount: 1 << 17, alignment: 16)
     }
-
-    deinit { buffer.deallocate() }
 
     package var fd: Int32 { socket.fd }
 
     /// Appends what happened, from at most `budget` datagrams. True where more may be waiting.
-    package func read(budget: Int, into events: inout [KernelEvent]) -> Bool {
+    package mutating func read(budget: Int, into events: inout [KernelEvent]) -> Bool {
         for _ in 0..<budget {
-            switch socket.receive(buffer) {
+            let ownership = ownership
+            switch socket.receive(&buffer) {
             case .messages(let count):
-                forEachMessage(buffer, count) { header in
+                NetlinkMessage.forEach(buffer.rawSpan.part(0, count)) { header in
                     if let event = decodeEvent(header, ownership) { events.append(event) }
                     return true
                 }

@@ -3,6 +3,8 @@ internal import Glibc
 package import LinuxIO
 package import NetTypes
 
+// `unsafe` here: the kernel fills memory that lives as long as the loop's turn; offsets that it tells are checked before they are followed.
+
 /// iptables-legacy keeps tables of its own beside nf_tables, and tells of them by socket options only.
 package enum LegacyTables {
     /// Whether the policy of the filter table's FORWARD chain is DROP; nil where there is no such table. Needs CAP_NET_ADMIN and CAP_NET_RAW.
@@ -15,20 +17,20 @@ package enum LegacyTables {
         // A table that is changed between the two questions has another size: asked again.
         for _ in 0..<8 {
             var info = ipt_getinfo()
-            guard apus_legacy_info(socket.raw, is6, &info) == 0 else { throw .last("the filter table") }
+            guard unsafe apus_legacy_info(socket.raw, is6, &info) == 0 else { throw .last("the filter table") }
             let head = Int(apus_legacy_head)
             let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: head + Int(info.size), alignment: 16)
-            defer { buffer.deallocate() }
-            guard apus_legacy_entries(socket.raw, is6, info.size, buffer.baseAddress) == 0 else {
+            defer { unsafe buffer.deallocate() }
+            guard unsafe apus_legacy_entries(socket.raw, is6, info.size, buffer.baseAddress) == 0 else {
                 if errno == EAGAIN { continue }
                 throw .last("the filter table")
             }
             // The chain's policy is the verdict of its last entry.
-            let entry = head + Int(apus_legacy_forward(&info))
+            let entry = unsafe head + Int(apus_legacy_forward(&info))
             guard entry + Int(apus_legacy_entry_size(is6)) <= buffer.count, let base = buffer.baseAddress else { break }
-            let target = entry + Int(apus_legacy_target(base + entry, is6))
+            let target = unsafe entry + Int(apus_legacy_target(base + entry, is6))
             guard target + Int(apus_legacy_target_size()) <= buffer.count else { break }
-            return apus_legacy_verdict(base + target) == Int32(apus_legacy_drop)
+            return unsafe apus_legacy_verdict(base + target) == Int32(apus_legacy_drop)
         }
         throw SystemError(code: EAGAIN, operation: "the filter table")
     }

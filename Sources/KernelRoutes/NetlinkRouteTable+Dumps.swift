@@ -4,29 +4,32 @@ internal import Glibc
 package import LinuxIO
 package import NetTypes
 
+// `unsafe` here: libmnl writes requests where `NetlinkBuffer` lends it memory, within the size that its caller allows; no address outlives the closure.
+
 /// Lists of the kernel: links, addresses, routes, neighbours, next-hop objects.
 extension NetlinkRouteTable {
     // MARK: Dumps
 
     /// One interface as it is now; nil where there is none of the name.
     package mutating func link(named name: String) -> Interface? {
-        guard let base = buffer.baseAddress, let header = apus_mnl_begin(base, UInt16(APUS_RTM_GETLINK), 0, sequence),
-            let message = apus_mnl_ifinfomsg(header)
-        else { return nil }
-        message.pointee.ifi_family = UInt8(AF_UNSPEC)
-        mnl_attr_put_strz(header, UInt16(IFLA_IFNAME), name)
         let wanted = sequence
         sequence &+= 1
-        guard socket.send(base, Int(header.pointee.nlmsg_len)) == 0 else { return nil }
+        let length = unsafe buffer.encode { base in
+            guard let header = unsafe apus_mnl_begin(base, UInt16(APUS_RTM_GETLINK), 0, wanted), let message = unsafe apus_mnl_ifinfomsg(header) else { return 0 }
+            unsafe message.pointee.ifi_family = UInt8(AF_UNSPEC)
+            unsafe mnl_attr_put_strz(header, UInt16(IFLA_IFNAME), name)
+            return unsafe Int(header.pointee.nlmsg_len)
+        }
+        guard length > 0, socket.send(buffer.bytes(length)) == 0 else { return nil }
         var result: Interface?
         var isDone = false
         while !isDone {
-            switch socket.receive(answers) {
+            switch socket.receive(&answers) {
             case .messages(let count):
-                forEachMessage(answers, count) { header in
-                    guard header.pointee.nlmsg_seq == wanted else { return true }
+                NetlinkMessage.forEach(answers.rawSpan.part(0, count)) { header in
+                    guard header.sequence == wanted else { return true }
                     isDone = true
-                    if Int32(header.pointee.nlmsg_type) == Int32(APUS_RTM_NEWLINK) { result = LinkCodec.interface(header) }
+                    if Int32(header.type) == Int32(APUS_RTM_NEWLINK) { result = LinkCodec.interface(header) }
                     return true
                 }
             case .empty, .overflow, .failed: return nil
@@ -97,8 +100,7 @@ extension NetlinkRouteTable {
     }
 
     private mutating func removeObject(_ id: UInt32) {
-        guard let base = buffer.baseAddress else { return }
-        _ = request(base, NextHopObjects.encodeRemoval(id, sequence: sequence, into: base))
+        _ = unsafe request { unsafe NextHopObjects.encodeRemoval(id, sequence: $1, into: $0) }
     }
 
     private mutating func dumpOne(_ type: UInt16, restart: () -> Void, _ body: (KernelEvent) -> Void) throws(SystemError) {
@@ -110,28 +112,30 @@ extension NetlinkRouteTable {
         throw SystemError(code: EINTR, operation: "netlink dump kept changing")
     }
 
-    private mutating func readDump(_ type: UInt16, family: Int32 = AF_UNSPEC, _ body: (UnsafePointer<nlmsghdr>) -> Void) throws(SystemError) -> Bool {
-        guard let base = buffer.baseAddress, let header = apus_mnl_begin(base, type, UInt16(APUS_NLM_DUMP), sequence) else {
-            throw SystemError(code: ENOMEM, operation: "netlink dump")
-        }
-        switch Int(type) {
-        case APUS_RTM_GETNEXTHOP: _ = apus_mnl_nhmsg(header)
-        case APUS_RTM_GETNEIGH: apus_mnl_ndmsg(header)?.pointee.ndm_family = UInt8(family)
-        default: apus_mnl_rtgenmsg(header, UInt8(family))
-        }
+    private mutating func readDump(_ type: UInt16, family: Int32 = AF_UNSPEC, _ body: (NetlinkMessage) -> Void) throws(SystemError) -> Bool {
         let wanted = sequence
         sequence &+= 1
-        let error = socket.send(base, Int(header.pointee.nlmsg_len))
+        let length = unsafe buffer.encode { base in
+            guard let header = unsafe apus_mnl_begin(base, type, UInt16(APUS_NLM_DUMP), wanted) else { return 0 }
+            switch Int(type) {
+            case APUS_RTM_GETNEXTHOP: _ = unsafe apus_mnl_nhmsg(header)
+            case APUS_RTM_GETNEIGH: unsafe apus_mnl_ndmsg(header)?.pointee.ndm_family = UInt8(family)
+            default: unsafe apus_mnl_rtgenmsg(header, UInt8(family))
+            }
+            return unsafe Int(header.pointee.nlmsg_len)
+        }
+        guard length > 0 else { throw SystemError(code: ENOMEM, operation: "netlink dump") }
+        let error = socket.send(buffer.bytes(length))
         guard error == 0 else { throw SystemError(code: error, operation: "netlink dump") }
         var isDone = false
         var isConsistent = true
         while !isDone {
-            switch socket.receive(answers) {
+            switch socket.receive(&answers) {
             case .messages(let count):
-                forEachMessage(answers, count) { header in
-                    guard header.pointee.nlmsg_seq == wanted else { return true }
-                    if header.pointee.nlmsg_flags & UInt16(APUS_NLM_DUMP_INTR) != 0 { isConsistent = false }
-                    switch Int32(header.pointee.nlmsg_type) {
+                NetlinkMessage.forEach(answers.rawSpan.part(0, count)) { header in
+                    guard header.sequence == wanted else { return true }
+                    if header.flags & UInt16(APUS_NLM_DUMP_INTR) != 0 { isConsistent = false }
+                    switch Int32(header.type) {
                     case Int32(APUS_NLMSG_DONE), Int32(APUS_NLMSG_ERROR):
                         isDone = true
                         return false
@@ -150,8 +154,8 @@ extension NetlinkRouteTable {
 }
 
 /// A message of any kind that we follow.
-func decodeEvent(_ header: UnsafePointer<nlmsghdr>, _ ownership: Ownership) -> KernelEvent? {
-    switch Int32(header.pointee.nlmsg_type) {
+func decodeEvent(_ header: NetlinkMessage, _ ownership: Ownership) -> KernelEvent? {
+    switch Int32(header.type) {
     case Int32(APUS_RTM_NEWLINK): return LinkCodec.interface(header).map { .link($0) }
     case Int32(APUS_RTM_DELLINK): return LinkCodec.interface(header).map { .linkRemoved($0.index) }
     case Int32(APUS_RTM_NEWADDR): return LinkCodec.address(header).map { .address($0) }
@@ -161,7 +165,7 @@ func decodeEvent(_ header: UnsafePointer<nlmsghdr>, _ ownership: Ownership) -> K
     case Int32(APUS_RTM_NEWROUTE):
         switch RouteCodec.decode(header, ownership) {
         case .own(let route): return .ownRoute(route)
-        case .foreign(let route): return .foreignRoute(route, replaces: header.pointee.nlmsg_flags & UInt16(APUS_NLM_REPLACE) != 0)
+        case .foreign(let route): return .foreignRoute(route, replaces: header.flags & UInt16(APUS_NLM_REPLACE) != 0)
         case nil: return nil
         }
     case Int32(APUS_RTM_DELROUTE):

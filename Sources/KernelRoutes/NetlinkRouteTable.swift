@@ -4,6 +4,8 @@ internal import Glibc
 package import LinuxIO
 package import NetTypes
 
+// `unsafe` here: libmnl writes requests where `NetlinkBuffer` lends it memory, within the size that its caller allows; no address outlives the closure.
+
 /// What a dump or a notification says of the kernel.
 package enum KernelEvent: Sendable {
     indirect case link(Interface)
@@ -39,8 +41,8 @@ package struct GroupChange: Sendable, Hashable {
 package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
     let socket: NetlinkSocket
     let ownership: Ownership
-    let buffer: UnsafeMutableRawBufferPointer
-    let answers: UnsafeMutableRawBufferPointer
+    var buffer = NetlinkBuffer(byteCount: NetlinkRouteTable.batchBytes)
+    var answers = [UInt8](repeating: 0, count: 1 << 18)
     var sequence: UInt32 = 1
     /// Only one table of a process may make them: they have numbers.
     private let makesObjects: Bool
@@ -55,13 +57,6 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
         self.makesObjects = makesObjects
         socket = try NetlinkSocket(groups: 0, receiveBuffer: 8 << 20, isNonBlocking: false)
         self.ownership = ownership
-        buffer = .allocate(byteCount: NetlinkRouteTable.batchBytes, alignment: 16)
-        answers = .allocate(byteCount: 1 << 18, alignment: 16)
-    }
-
-    deinit {
-        buffer.deallocate()
-        answers.deallocate()
     }
 
     /// The port that our own notifications bear.
@@ -100,14 +95,13 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
     /// Takes dead next hops out of every group, so that no packet goes by them any more: one message a group, whatever the number of its routes.
     /// Answers which sets of next hops have become which.
     package mutating func dropHops(_ dead: Set<FIBNextHop>) -> [GroupChange] {
-        guard let base = buffer.baseAddress else { return [] }
         var changes: [GroupChange] = []
+        let ownership = ownership
         for (members, id) in objects.groups where members.contains(where: dead.contains) {
             let rest = members.filter { !dead.contains($0) }
             let ids = rest.compactMap { objects[$0] }
             guard !rest.isEmpty, ids.count == rest.count else { continue }
-            let length = NextHopObjects.encodeGroup(ids, id: id, replaces: true, ownership, sequence: sequence, into: base)
-            guard request(base, length) == 0 else { continue }
+            guard unsafe request({ unsafe NextHopObjects.encodeGroup(ids, id: id, replaces: true, ownership, sequence: $1, into: $0) }) == 0 else { continue }
             objects.change(members, to: rest)
             changes.append(GroupChange(before: members, after: rest))
         }
@@ -131,7 +125,8 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
     private mutating func object(_ hop: FIBNextHop) -> UInt32? {
         if let id = objects[hop] { return id }
         let id = objects.nextID()
-        guard let base = buffer.baseAddress, request(base, NextHopObjects.encode(hop, id: id, ownership, sequence: sequence, into: base)) == 0 else { return nil }
+        let ownership = ownership
+        guard unsafe request({ unsafe NextHopObjects.encode(hop, id: id, ownership, sequence: $1, into: $0) }) == 0 else { return nil }
         objects.insert(hop, id)
         return id
     }
@@ -139,43 +134,49 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
     private mutating func object(_ group: [FIBNextHop]) -> UInt32? {
         if let id = objects[group] { return id }
         let members = group.compactMap { object($0) }
-        guard members.count == group.count, let base = buffer.baseAddress else { return nil }
+        guard members.count == group.count else { return nil }
         let id = objects.nextID()
-        guard request(base, NextHopObjects.encodeGroup(members, id: id, replaces: false, ownership, sequence: sequence, into: base)) == 0 else { return nil }
+        let ownership = ownership
+        guard unsafe request({ unsafe NextHopObjects.encodeGroup(members, id: id, replaces: false, ownership, sequence: $1, into: $0) }) == 0 else { return nil }
         objects.insert(group, id)
         return id
     }
 
     /// `objectIDs`: by the batch's ways; empty for none.
     private mutating func write(_ batch: FIBBatch, _ objectIDs: [UInt32]) -> [FIBFailure] {
-        guard let base = buffer.baseAddress else { return [] }
         var failures: [FIBFailure] = []
+        let ownership = ownership
         var next = 0
         while next < batch.count {
             let first = next
             let firstSequence = sequence
-            var used = 0
-            var last = 0
-            while next < batch.count {
-                let entry = batch.entries[next]
-                let number = Int(entry.way)
-                let size = RouteCodec.maximumSize(nextHops: entry.action == .delete ? 0 : batch.ways[number].nextHops.count)
-                guard used + size <= NetlinkRouteTable.batchBytes else { break }
-                last = used
-                used += RouteCodec.encode(
-                    entry, batch.ways[number], ownership, sequence: sequence, objectID: objectIDs.isEmpty ? 0 : objectIDs[number], into: base + used)
-                // Wrapping: a sequence number only has to be different from its neighbours'.
-                sequence &+= 1
-                next += 1
+            var number = sequence
+            let used = unsafe buffer.encode { base in
+                var used = 0
+                var last = 0
+                while next < batch.count {
+                    let entry = batch.entries[next]
+                    let way = Int(entry.way)
+                    let size = RouteCodec.maximumSize(nextHops: entry.action == .delete ? 0 : batch.ways[way].nextHops.count)
+                    guard used + size <= NetlinkRouteTable.batchBytes else { break }
+                    last = used
+                    unsafe used += RouteCodec.encode(
+                        entry, batch.ways[way], ownership, sequence: number, objectID: objectIDs.isEmpty ? 0 : objectIDs[way], into: base + used)
+                    // Wrapping: a sequence number only has to be different from its neighbours'.
+                    number &+= 1
+                    next += 1
+                }
+                if used > 0 { unsafe (base + last).assumingMemoryBound(to: nlmsghdr.self).pointee.nlmsg_flags |= UInt16(APUS_NLM_ACK) }
+                return used
             }
+            sequence = number
             guard next > first else {
                 // A route with more next hops than a batch holds.
                 failures.append(FIBFailure(index: next, error: EMSGSIZE))
                 next += 1
                 continue
             }
-            (base + last).assumingMemoryBound(to: nlmsghdr.self).pointee.nlmsg_flags |= UInt16(APUS_NLM_ACK)
-            let error = socket.send(base, used)
+            let error = socket.send(buffer.bytes(used))
             if error != 0 {
                 failures += (first..<next).map { FIBFailure(index: $0, error: error) }
             } else {
@@ -186,16 +187,16 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
     }
 
     /// Reads answers until the one to the last request of the batch.
-    func collect(_ range: Range<Int>, _ firstSequence: UInt32, _ failures: inout [FIBFailure]) {
+    mutating func collect(_ range: Range<Int>, _ firstSequence: UInt32, _ failures: inout [FIBFailure]) {
         var isDone = false
         while !isDone {
-            switch socket.receive(answers) {
+            switch socket.receive(&answers) {
             case .messages(let count):
-                forEachMessage(answers, count) { header in
-                    guard Int32(header.pointee.nlmsg_type) == Int32(APUS_NLMSG_ERROR) else { return true }
-                    let offset = Int(header.pointee.nlmsg_seq &- firstSequence)
+                NetlinkMessage.forEach(answers.rawSpan.part(0, count)) { header in
+                    guard Int32(header.type) == Int32(APUS_NLMSG_ERROR) else { return true }
+                    let offset = Int(header.sequence &- firstSequence)
                     guard offset < range.count else { return true }
-                    let error = -apus_nlmsg_error(header)
+                    let error = 0 &- header.error
                     if error != 0 { failures.append(FIBFailure(index: range.lowerBound + offset, error: error)) }
                     if offset == range.count - 1 { isDone = true }
                     return true
@@ -213,9 +214,7 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
 
     /// Carries out one request about a tunnel device. 0, also where it was so already, or an errno.
     package mutating func apply(_ operation: TunnelOperation) -> Int32 {
-        guard let base = buffer.baseAddress else { return ENOMEM }
-        let length = TunnelCodec.encode(operation, sequence: sequence, into: base)
-        return length == 0 ? ENOMEM : request(base, length)
+        unsafe request { unsafe TunnelCodec.encode(operation, sequence: $1, into: $0) }
     }
 
     /// A permanent neighbour entry; errno, or 0.
@@ -226,9 +225,12 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
     /// A host address on an interface. 0, also where it is there already, or an errno.
     package mutating func addAddress(_ address: IPAddress, on interface: InterfaceIndex) -> Int32 { apply(.addAddress(address, interface)) }
 
-    /// Sends one message and waits for its answer: 0 or an errno.
-    mutating func request(_ base: UnsafeMutableRawPointer, _ length: Int) -> Int32 {
-        let error = socket.send(base, length)
+    /// Sends one message, which `encode` writes with a sequence number, and waits for its answer: 0 or an errno.
+    mutating func request(_ encode: (UnsafeMutableRawPointer, UInt32) -> Int) -> Int32 {
+        let number = sequence
+        let length = unsafe buffer.encode { unsafe encode($0, number) }
+        guard length > 0 else { return ENOMEM }
+        let error = socket.send(buffer.bytes(length))
         guard error == 0 else { return error }
         var failures: [FIBFailure] = []
         collect(0..<1, sequence, &failures)

@@ -1,5 +1,7 @@
 internal import Glibc
 
+// `unsafe` here: a reference goes through the C library to the new thread, retained once and released there, or here where there is no thread.
+
 /// Runs a closure on a thread of its own: for edges that block (files, status clients), never for routing.
 package func startEdgeThread(_ body: @escaping @Sendable () -> Void) {
     final class Box: Sendable {
@@ -7,15 +9,15 @@ package func startEdgeThread(_ body: @escaping @Sendable () -> Void) {
         init(_ body: @escaping @Sendable () -> Void) { self.body = body }
     }
     var thread = pthread_t()
-    let box = Unmanaged.passRetained(Box(body))
-    let failed = pthread_create(
+    let box = unsafe Unmanaged.passRetained(Box(body))
+    let failed = unsafe pthread_create(
         &thread, nil,
         { pointer in
-            guard let pointer else { return nil }
-            Unmanaged<Box>.fromOpaque(pointer).takeRetainedValue().body()
+            guard let pointer = unsafe pointer else { return nil }
+            unsafe Unmanaged<Box>.fromOpaque(pointer).takeRetainedValue().body()
             return nil
-        }, box.toOpaque())
-    if failed != 0 { box.release() } else { pthread_detach(thread) }
+        }, unsafe box.toOpaque())
+    if failed != 0 { unsafe box.release() } else { pthread_detach(thread) }
 }
 
 /// Lets an edge thread sleep.

@@ -1,6 +1,8 @@
 internal import CLinux
 internal import Glibc
 
+// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length of the call, and keep none.
+
 /// A system call that failed: errno and what was being done.
 package struct SystemError: Error, Sendable, Hashable, CustomStringConvertible {
     package let code: Int32
@@ -11,7 +13,7 @@ package struct SystemError: Error, Sendable, Hashable, CustomStringConvertible {
     }
     /// From errno, which must be read at once.
     package static func last(_ operation: String) -> SystemError { SystemError(code: errno, operation: operation) }
-    package var description: String { "\(operation): \(String(cString: strerror(code)))" }
+    package var description: String { unsafe "\(operation): \(String(cString: strerror(code)))" }
 
     package static let addressInUse = EADDRINUSE
     package static let notSocket = ENOTSOCK
@@ -20,7 +22,7 @@ package struct SystemError: Error, Sendable, Hashable, CustomStringConvertible {
 }
 
 /// The text of an errno value.
-package func errorText(_ code: Int32) -> String { String(cString: strerror(code)) }
+package func errorText(_ code: Int32) -> String { unsafe String(cString: strerror(code)) }
 
 /// Owns a descriptor and closes it.
 package struct FileDescriptor: ~Copyable {
@@ -38,13 +40,13 @@ package struct FileDescriptor: ~Copyable {
 /// Monotonic time in nanoseconds: the one clock of the shells.
 package func monotonicNanoseconds() -> Int64 {
     var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
+    unsafe clock_gettime(CLOCK_MONOTONIC, &time)
     return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
 }
 
 /// Wall-clock seconds since 1970, for people.
 package func wallClockSeconds() -> Double {
     var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
+    unsafe clock_gettime(CLOCK_REALTIME, &time)
     return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
 }

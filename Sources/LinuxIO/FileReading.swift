@@ -1,6 +1,8 @@
 internal import CLinux
 internal import Glibc
 
+// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length of the call, and keep none.
+
 /// Why a file was not read.
 package enum FileError: Error, Sendable, Hashable, CustomStringConvertible {
     case system(SystemError)
@@ -26,7 +28,7 @@ package func readRegularFile(_ path: String, limit: Int, followsLinks: Bool = tr
     if let there = FileStatus(path, followsLinks: followsLinks), !there.isRegular { throw .notRegular }
     let descriptor: FileDescriptor
     do throws(SystemError) {
-        descriptor = try FileDescriptor(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (followsLinks ? 0 : O_NOFOLLOW)), path)
+        descriptor = unsafe try FileDescriptor(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (followsLinks ? 0 : O_NOFOLLOW)), path)
     } catch {
         throw error.code == ELOOP && !followsLinks ? .notRegular : .system(error)
     }
@@ -36,7 +38,7 @@ package func readRegularFile(_ path: String, limit: Int, followsLinks: Bool = tr
     result.reserveCapacity(Int(status.size))
     var chunk = [UInt8](repeating: 0, count: 1 << 14)
     while true {
-        let count = read(descriptor.raw, &chunk, chunk.count)
+        let count = unsafe read(descriptor.raw, &chunk, chunk.count)
         if count == 0 { return (result, status) }
         if count < 0 {
             guard errno == EINTR else { throw .system(.last(path)) }
@@ -50,11 +52,11 @@ package func readRegularFile(_ path: String, limit: Int, followsLinks: Bool = tr
 
 /// All octets of a file of the kernel's, such as /proc's. Blocking: not for the routing thread, and not for files that others may have put there.
 package func readWholeFile(_ path: String) throws(SystemError) -> [UInt8] {
-    let descriptor = try FileDescriptor(open(path, O_RDONLY | O_CLOEXEC), path)
+    let descriptor = unsafe try FileDescriptor(open(path, O_RDONLY | O_CLOEXEC), path)
     var result: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 1 << 14)
     while true {
-        let count = read(descriptor.raw, &chunk, chunk.count)
+        let count = unsafe read(descriptor.raw, &chunk, chunk.count)
         if count == 0 { return result }
         if count < 0 {
             guard errno == EINTR else { throw .last(path) }
@@ -66,11 +68,11 @@ package func readWholeFile(_ path: String) throws(SystemError) -> [UInt8] {
 
 /// The names in a folder, without `.` and `..`, and no more than `limit` of them; nil where it cannot be read.
 package func directoryNames(_ path: String, limit: Int = 1_000_000) -> [String]? {
-    guard let folder = opendir(path) else { return nil }
-    defer { closedir(folder) }
+    guard let folder = unsafe opendir(path) else { return nil }
+    defer { unsafe closedir(folder) }
     var names: [String] = []
-    while names.count < limit, let entry = readdir(folder) {
-        let name = withUnsafePointer(to: &entry.pointee.d_name) { $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) } }
+    while names.count < limit, let entry = unsafe readdir(folder) {
+        let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) } }
         if name != "." && name != ".." { names.append(name) }
     }
     return names
@@ -79,7 +81,7 @@ package func directoryNames(_ path: String, limit: Int = 1_000_000) -> [String]?
 /// CPU time of all threads of this process.
 package func processCPUTime() -> Duration {
     var time = timespec()
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+    unsafe clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
     return .seconds(Int64(time.tv_sec)) + .nanoseconds(Int64(time.tv_nsec))
 }
 
@@ -89,5 +91,5 @@ package func isTerminal(_ fd: Int32) -> Bool { isatty(fd) == 1 }
 /// Writes text to standard error as it is, at once.
 package func printError(_ text: String) {
     let bytes = Array(text.utf8)
-    _ = write(2, bytes, bytes.count)
+    _ = unsafe write(2, bytes, bytes.count)
 }

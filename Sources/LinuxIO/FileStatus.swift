@@ -1,6 +1,8 @@
 internal import CLinux
 internal import Glibc
 
+// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length of the call, and keep none.
+
 /// What the file system says of a file.
 package struct FileStatus: Sendable, Hashable {
     package var isFolder: Bool
@@ -18,7 +20,7 @@ package struct FileStatus: Sendable, Hashable {
     /// Nil where there is no such file, or no way to it. `followsLinks: false`: of a symbolic link itself, which is neither folder nor regular file.
     package init?(_ path: String, followsLinks: Bool = true) {
         var status = stat()
-        guard (followsLinks ? stat(path, &status) : lstat(path, &status)) == 0 else { return nil }
+        guard unsafe (followsLinks ? stat(path, &status) : lstat(path, &status)) == 0 else { return nil }
         self.init(mode: status.st_mode, UInt64(status.st_dev), UInt64(status.st_ino), Int64(status.st_size))
         modified = .seconds(Int64(status.st_mtim.tv_sec)) + .nanoseconds(Int64(status.st_mtim.tv_nsec))
     }
@@ -26,7 +28,7 @@ package struct FileStatus: Sendable, Hashable {
     /// Of an open file: it can be replaced by no other.
     init?(_ descriptor: borrowing FileDescriptor) {
         var status = stat()
-        guard fstat(descriptor.raw, &status) == 0 else { return nil }
+        guard unsafe fstat(descriptor.raw, &status) == 0 else { return nil }
         self.init(mode: status.st_mode, UInt64(status.st_dev), UInt64(status.st_ino), Int64(status.st_size))
         modified = .seconds(Int64(status.st_mtim.tv_sec)) + .nanoseconds(Int64(status.st_mtim.tv_nsec))
     }
@@ -45,7 +47,7 @@ package struct FileStatus: Sendable, Hashable {
     /// How long ago it changed, by the wall clock that file systems go by.
     package var age: Duration {
         var now = timespec()
-        clock_gettime(CLOCK_REALTIME, &now)
+        unsafe clock_gettime(CLOCK_REALTIME, &now)
         return .seconds(Int64(now.tv_sec)) + .nanoseconds(Int64(now.tv_nsec)) - modified
     }
 }

@@ -1,6 +1,8 @@
 internal import CLinux
 internal import Glibc
 
+// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length of the call, and keep none.
+
 /// Frames by which guests show that they are here: ARP, RARP and neighbour advertisements, of all interfaces, sent by others than this host.
 ///
 /// It hears nothing until somebody waits for a guest: a packet socket that listens is asked about every packet of the host.
@@ -25,7 +27,7 @@ package struct GuestSocket: ~Copyable {
     package mutating func receive() -> (interface: Int32, frame: ArraySlice<UInt8>)? {
         for _ in 0..<64 {
             var interface: Int32 = 0
-            let count = apus_guest_receive(descriptor.raw, &buffer, buffer.count, &interface)
+            let count = unsafe apus_guest_receive(descriptor.raw, &buffer, buffer.count, &interface)
             if count < 0 { return nil }
             // Sent by this host itself.
             if count == 0 { continue }

@@ -1,6 +1,8 @@
 internal import CLinux
 internal import Glibc
 
+// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length of the call, and keep none.
+
 /// What this process may do.
 package enum Privileges {
     package static var hasNetAdmin: Bool { apus_has_net_admin() != 0 }
@@ -14,9 +16,9 @@ package enum Privileges {
 
     /// Gives up root for another user, groups included. Throws where the user does not exist or the process may not.
     package static func become(user: String) throws(SystemError) {
-        guard let entry = getpwnam(user) else { throw SystemError(code: ENOENT, operation: "user \(user)") }
-        let uid = entry.pointee.pw_uid
-        let gid = entry.pointee.pw_gid
+        guard let entry = unsafe getpwnam(user) else { throw SystemError(code: ENOENT, operation: "user \(user)") }
+        let uid = unsafe entry.pointee.pw_uid
+        let gid = unsafe entry.pointee.pw_gid
         guard setgroups(0, nil) == 0, setgid(gid) == 0, setuid(uid) == 0 else { throw .last("becoming user \(user)") }
     }
 

@@ -2,6 +2,8 @@ internal import CLinux
 internal import Glibc
 package import NetTypes
 
+// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length of the call, and keep none.
+
 /// What became of reading or writing.
 package enum IOOutcome: Sendable, Equatable {
     case done(Int)
@@ -73,7 +75,7 @@ package struct TCPSocket: ~Copyable {
     static func setAuthentication(_ fd: Int32, _ peer: sockaddr_storage, _ prefixLength: UInt8, _ key: AuthenticationKey) throws(SystemError) {
         var peer = peer
         let (name, length) = key.kernelName
-        guard apus_tcp_ao(fd, &peer, prefixLength, name, length, key.sendID, key.receiveID, key.secret, UInt8(clamping: key.secret.count)) == 0 else {
+        guard unsafe apus_tcp_ao(fd, &peer, prefixLength, name, length, key.sendID, key.receiveID, key.secret, UInt8(clamping: key.secret.count)) == 0 else {
             throw .last("TCP-AO key")
         }
     }
@@ -103,14 +105,14 @@ package struct TCPSocket: ~Copyable {
         try TCPSocket.secureTTL(owned.raw, family, options)
         if let source {
             var (value, length) = SocketAddress(source, port: 0).storage
-            let bound = withUnsafePointer(to: &value) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(owned.raw, $0, length) }
+            let bound = unsafe withUnsafePointer(to: &value) { pointer in
+                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe bind(owned.raw, $0, length) }
             }
             guard bound == 0 else { throw .last("bind to \(source)") }
         }
         var (value, length) = peer.storage
-        let answer = withUnsafePointer(to: &value) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(owned.raw, $0, length) }
+        let answer = unsafe withUnsafePointer(to: &value) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe connect(owned.raw, $0, length) }
         }
         guard answer == 0 || errno == EINPROGRESS else { throw .last("connect to \(peer)") }
         self.family = family
@@ -138,15 +140,15 @@ package struct TCPSocket: ~Copyable {
     fileprivate static func localAddress(_ fd: Int32) -> SocketAddress? {
         var value = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-        let answer = withUnsafeMutablePointer(to: &value) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(fd, $0, &length) }
+        let answer = unsafe withUnsafeMutablePointer(to: &value) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe getsockname(fd, $0, &length) }
         }
         return answer == 0 ? SocketAddress(value) : nil
     }
 
     /// Overwrites the first octets of `buffer` with what has come.
     package func read(into buffer: inout [UInt8]) -> IOOutcome {
-        let count = buffer.withUnsafeMutableBytes { recv(descriptor.raw, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT)) }
+        let count = unsafe buffer.withUnsafeMutableBytes { unsafe recv(descriptor.raw, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT)) }
         if count > 0 { return .done(count) }
         if count == 0 { return .closed }
         return errno == EAGAIN || errno == EINTR ? .wouldBlock : .failed(errno)
@@ -154,7 +156,7 @@ package struct TCPSocket: ~Copyable {
 
     /// Writes one piece.
     package func write(_ bytes: RawSpan) -> IOOutcome {
-        TCPSocket.outcome(bytes.withUnsafeBytes { send(descriptor.raw, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)) })
+        unsafe TCPSocket.outcome(bytes.withUnsafeBytes { unsafe send(descriptor.raw, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)) })
     }
 
     /// Buffers that one call of `write` takes at most.
@@ -165,16 +167,16 @@ package struct TCPSocket: ~Copyable {
         let buffers = buffers.prefix(TCPSocket.buffersInOneWrite)
         // Addresses leave the closure that lends them, but not this function: a buffer's bytes do not move, and the buffers live until it returns.
         return withExtendedLifetime(buffers) {
-            withUnsafeTemporaryAllocation(of: iovec.self, capacity: TCPSocket.buffersInOneWrite) { vectors in
+            unsafe withUnsafeTemporaryAllocation(of: iovec.self, capacity: TCPSocket.buffersInOneWrite) { vectors in
                 var skipped = offset
                 for (index, buffer) in buffers.enumerated() {
                     let piece = buffer.bytes.extracting(skipped..<buffer.count)
                     skipped = 0
-                    vectors.initializeElement(
+                    unsafe vectors.initializeElement(
                         at: index,
-                        to: piece.withUnsafeBytes { iovec(iov_base: UnsafeMutableRawPointer(mutating: $0.baseAddress), iov_len: $0.count) })
+                        to: piece.withUnsafeBytes { unsafe iovec(iov_base: UnsafeMutableRawPointer(mutating: $0.baseAddress), iov_len: $0.count) })
                 }
-                return TCPSocket.outcome(apus_writev(descriptor.raw, vectors.baseAddress, Int32(buffers.count)))
+                return unsafe TCPSocket.outcome(apus_writev(descriptor.raw, vectors.baseAddress, Int32(buffers.count)))
             }
         }
     }
@@ -197,7 +199,7 @@ package struct TCPSocket: ~Copyable {
 
     static func setKey(_ fd: Int32, _ peer: sockaddr_storage, _ prefixLength: UInt8, _ key: [UInt8]) throws(SystemError) {
         var peer = peer
-        guard apus_tcp_md5(fd, &peer, prefixLength, key, UInt16(clamping: key.count)) == 0 else {
+        guard unsafe apus_tcp_md5(fd, &peer, prefixLength, key, UInt16(clamping: key.count)) == 0 else {
             // The listening socket's keys live in option memory (net.core.optmem_max).
             throw .last(errno == ENOMEM ? "TCP MD5 key (raise net.core.optmem_max)" : "TCP MD5 key")
         }
@@ -225,8 +227,8 @@ package struct TCPListener: ClientListener, ~Copyable {
         _ = apus_reuseaddr(owned.raw)
         if address.address.family == .ipv6 { _ = apus_v6only(owned.raw) }
         var (value, length) = address.storage
-        let bound = withUnsafePointer(to: &value) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(owned.raw, $0, length) }
+        let bound = unsafe withUnsafePointer(to: &value) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe bind(owned.raw, $0, length) }
         }
         guard bound == 0 else { throw .last("bind to \(address)") }
         guard listen(owned.raw, 1024) == 0 else { throw .last("listen on \(address)") }
@@ -254,7 +256,7 @@ package struct TCPListener: ClientListener, ~Copyable {
     /// The TCP-AO key of a peer or a range; nil removes `old`.
     package func setAuthentication(_ key: TCPSocket.AuthenticationKey?, old: TCPSocket.AuthenticationKey?, for prefix: Prefix) throws(SystemError) {
         var address = SocketAddress(prefix.address, port: 0).storage.value
-        if let old { _ = apus_tcp_ao_delete(descriptor.raw, &address, prefix.length, old.sendID, old.receiveID) }
+        if let old { _ = unsafe apus_tcp_ao_delete(descriptor.raw, &address, prefix.length, old.sendID, old.receiveID) }
         if let key { try TCPSocket.setAuthentication(descriptor.raw, address, prefix.length, key) }
     }
 
@@ -268,7 +270,7 @@ package struct TCPListener: ClientListener, ~Copyable {
     package func accept() -> AcceptedConnection? {
         var from = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-        let raw = apus_accept(descriptor.raw, &from, &length)
+        let raw = unsafe apus_accept(descriptor.raw, &from, &length)
         guard raw >= 0, let owned = try? FileDescriptor(raw, "accept4"), let peer = SocketAddress(from) else { return nil }
         return AcceptedConnection(socket: TCPSocket(accepted: owned, family: address.address.family), peer: peer)
     }

@@ -2,6 +2,8 @@ internal import CLinux
 internal import Glibc
 import NetTypes
 
+// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length of the call, and keep none.
+
 /// A datagram with what its header said.
 package struct Datagram: Sendable {
     package var from: SocketAddress
@@ -25,8 +27,8 @@ package struct UDPSocket: ~Copyable {
         _ = apus_ttl(owned.raw, isIPv6 ? 1 : 0, 255)
         guard apus_receive_ttl(owned.raw, isIPv6 ? 1 : 0) == 0 else { throw .last("receive TTL") }
         var (value, length) = address.storage
-        let bound = withUnsafePointer(to: &value) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(owned.raw, $0, length) }
+        let bound = unsafe withUnsafePointer(to: &value) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe bind(owned.raw, $0, length) }
         }
         guard bound == 0 else { throw .last("bind to UDP \(address)") }
         descriptor = owned
@@ -43,8 +45,8 @@ package struct UDPSocket: ~Copyable {
 
 func sendDatagram(_ fd: Int32, _ bytes: [UInt8], to peer: SocketAddress) -> Bool {
     var (value, length) = peer.storage
-    let sent = withUnsafePointer(to: &value) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { sendto(fd, bytes, bytes.count, Int32(MSG_DONTWAIT), $0, length) }
+    let sent = unsafe withUnsafePointer(to: &value) { pointer in
+        unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe sendto(fd, bytes, bytes.count, Int32(MSG_DONTWAIT), $0, length) }
     }
     return sent == bytes.count
 }
@@ -55,7 +57,7 @@ func receiveDatagram(_ fd: Int32) -> Datagram? {
     var ttl: Int32 = -1
     var interface: UInt32 = 0
     var buffer = [UInt8](repeating: 0, count: 2048)
-    let count = apus_receive_with_ttl(fd, &buffer, buffer.count, &from, &ttl, &interface)
+    let count = unsafe apus_receive_with_ttl(fd, &buffer, buffer.count, &from, &ttl, &interface)
     guard count >= 0, let peer = SocketAddress(from) else { return nil }
     return Datagram(from: peer, timeToLive: ttl, interface: interface, bytes: Array(buffer.prefix(count)))
 }

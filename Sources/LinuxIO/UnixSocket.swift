@@ -1,10 +1,12 @@
 internal import CLinux
 internal import Glibc
 
+// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length of the call, and keep none.
+
 /// True where the descriptor became readable in time.
 package func waitReadable(_ fd: Int32, milliseconds: Int32) -> Bool {
     var poller = pollfd(fd: fd, events: Int16(POLLIN), revents: 0)
-    return poll(&poller, 1, milliseconds) > 0
+    return unsafe poll(&poller, 1, milliseconds) > 0
 }
 
 private func unixAddress(_ path: String) throws(SystemError) -> sockaddr_un {
@@ -12,15 +14,15 @@ private func unixAddress(_ path: String) throws(SystemError) -> sockaddr_un {
     address.sun_family = sa_family_t(AF_UNIX)
     let bytes = Array(path.utf8)
     guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else { throw SystemError(code: ENAMETOOLONG, operation: "socket \(path)") }
-    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+    unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: bytes) }
     return address
 }
 
 /// Connects; returns errno, 0 for success.
 private func connectUnix(_ raw: Int32, _ path: String) throws(SystemError) -> Int32 {
     var address = try unixAddress(path)
-    let answer = withUnsafePointer(to: &address) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(raw, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+    let answer = unsafe withUnsafePointer(to: &address) { pointer in
+        unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe connect(raw, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
     }
     return answer == 0 ? 0 : errno
 }
@@ -35,7 +37,7 @@ package struct LineStream: ~Copyable {
         let owned = try FileDescriptor(apus_unix_socket(), "socket")
         var limit = timeval(tv_sec: 10, tv_usec: 0)
         // unix(7): for connect(2), too.
-        setsockopt(owned.raw, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        unsafe setsockopt(owned.raw, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         let error = try connectUnix(owned.raw, path)
         guard error == 0 else { throw SystemError(code: error, operation: path) }
         descriptor = owned
@@ -53,7 +55,7 @@ package struct LineStream: ~Copyable {
             }
             searched = buffered.count
             guard buffered.count <= limit, waitReadable(descriptor.raw, milliseconds: milliseconds) else { return nil }
-            let count = read(descriptor.raw, &chunk, chunk.count)
+            let count = unsafe read(descriptor.raw, &chunk, chunk.count)
             guard count > 0 else { return nil }
             buffered.append(contentsOf: chunk[0..<count])
         }
@@ -66,7 +68,7 @@ package struct LineStream: ~Copyable {
     package func write(_ data: [UInt8]) -> Bool {
         var sent = 0
         while sent < data.count {
-            let count = data[sent...].withUnsafeBytes { send(descriptor.raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            let count = unsafe data[sent...].withUnsafeBytes { unsafe send(descriptor.raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
             if count > 0 {
                 sent += count
             } else if count < 0, errno == EINTR {
@@ -94,7 +96,7 @@ package struct SocketFile: Sendable, Hashable {
 
     /// Removes it, unless something else has its name by now.
     package func remove() {
-        if self == SocketFile(path) { unlink(path) }
+        if self == SocketFile(path) { unsafe unlink(path) }
     }
 }
 
@@ -114,14 +116,14 @@ package struct UnixListener: ClientListener, ~Copyable {
             _ = fcntl(probe.raw, F_SETFL, O_NONBLOCK)
             let answer = try connectUnix(probe.raw, path)
             guard [ECONNREFUSED, ENOENT].contains(answer) else { throw SystemError(code: [0, EAGAIN].contains(answer) ? EADDRINUSE : answer, operation: path) }
-            unlink(path)
+            unsafe unlink(path)
         }
         let owned = try FileDescriptor(apus_unix_socket(), "socket")
-        let bound = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(owned.raw, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+        let bound = unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe bind(owned.raw, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
         }
         guard bound == 0 else { throw .last(path) }
-        guard chmod(path, mode_t(mode)) == 0, listen(owned.raw, 1024) == 0 else { throw .last(path) }
+        guard unsafe chmod(path, mode_t(mode)) == 0, listen(owned.raw, 1024) == 0 else { throw .last(path) }
         guard let file = SocketFile(path) else { throw SystemError(code: ENOENT, operation: path) }
         self.file = file
         descriptor = owned

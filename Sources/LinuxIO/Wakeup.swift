@@ -1,6 +1,8 @@
 internal import CLinux
 internal import Glibc
 
+// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length of the call, and keep none.
+
 /// An eventfd: another thread tells the loop that its mailbox is not empty.
 package final class Wakeup: Sendable {
     package let fd: Int32
@@ -14,12 +16,12 @@ package final class Wakeup: Sendable {
 
     package func signal() {
         var one: UInt64 = 1
-        _ = write(fd, &one, 8)
+        _ = unsafe write(fd, &one, 8)
     }
 
     package func clear() {
         var value: UInt64 = 0
-        _ = read(fd, &value, 8)
+        _ = unsafe read(fd, &value, 8)
     }
 }
 

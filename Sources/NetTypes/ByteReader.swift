@@ -78,6 +78,13 @@ extension RawSpan {
         return unsafe unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt64.self)
     }
 
+    /// An integer in the machine's order, as the kernel writes them. Traps beyond the end.
+    package func integer<Value: FixedWidthInteger & BitwiseCopyable>(_ offset: Int, as type: Value.Type) -> Value {
+        precondition(offset >= 0 && byteCount - offset >= MemoryLayout<Value>.size, "an integer beyond the end of a span")
+        // Within bounds: checked the line above. Any bits are an integer.
+        return unsafe unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: Value.self)
+    }
+
     /// Bytes `start..<start+count` as a view. Traps beyond the end.
     @inlinable @inline(__always)
     @_lifetime(copy self)

@@ -1,7 +1,9 @@
 internal import CLibYAML
 
+// `unsafe` here: libyaml's parser lives at a fixed address that `YAMLReader` owns; its strings are copied while the event that owns them lives.
+
 /// Text to documents, by libyaml's events. What YAML allows and nobody's manifest needs is bounded: aliases that multiply ('billion laughs'), and nesting.
-struct YAMLReader: ~Copyable {
+@safe struct YAMLReader: ~Copyable {
     /// Why a text is no YAML.
     struct SyntaxError: Error {
         /// From 1; 0 where it is not known.
@@ -21,16 +23,16 @@ struct YAMLReader: ~Copyable {
     private var nesting = 0
 
     private init() throws(SyntaxError) {
-        parser = .allocate(capacity: 1)
-        guard yaml_parser_initialize(parser) == 1 else {
-            parser.deallocate()
+        unsafe parser = .allocate(capacity: 1)
+        guard unsafe yaml_parser_initialize(parser) == 1 else {
+            unsafe parser.deallocate()
             throw SyntaxError(line: 0, message: "no memory to read it")
         }
     }
 
     deinit {
-        yaml_parser_delete(parser)
-        parser.deallocate()
+        unsafe yaml_parser_delete(parser)
+        unsafe parser.deallocate()
     }
 
     /// The documents of a text, in its order. Errors are thrown for the text as a whole.
@@ -39,14 +41,14 @@ struct YAMLReader: ~Copyable {
         let read = text.withUTF8 { bytes in
             Result { () throws(SyntaxError) in
                 var reader = try YAMLReader()
-                yaml_parser_set_input_string(reader.parser, bytes.baseAddress, bytes.count)
+                unsafe yaml_parser_set_input_string(reader.parser, bytes.baseAddress, bytes.count)
                 do throws(SyntaxError) {
                     return try reader.stream()
                 } catch {
                     // libyaml says where in octets, not in lines, if an octet is none of YAML's.
-                    guard error.line == 0, reader.parser.pointee.error == YAML_READER_ERROR else { throw error }
-                    let before = bytes.prefix(reader.parser.pointee.problem_offset)
-                    throw SyntaxError(line: 1 + before.count { $0 == 0x0A }, message: error.message)
+                    guard error.line == 0, unsafe reader.parser.pointee.error == YAML_READER_ERROR else { throw error }
+                    let before = unsafe bytes.prefix(reader.parser.pointee.problem_offset)
+                    throw unsafe SyntaxError(line: 1 + before.count { $0 == 0x0A }, message: error.message)
                 }
             }
         }
@@ -56,23 +58,23 @@ struct YAMLReader: ~Copyable {
     private mutating func stream() throws(SyntaxError) -> [YAMLNode] {
         var documents: [YAMLNode] = []
         while true {
-            var event = try nextEvent()
-            defer { yaml_event_delete(&event) }
-            switch event.type {
+            var event = unsafe try nextEvent()
+            defer { unsafe yaml_event_delete(&event) }
+            switch unsafe event.type {
             case YAML_STREAM_END_EVENT: return documents
             // An anchor is known in its document only (YAML 1.2, 3.2.2.2).
             case YAML_DOCUMENT_START_EVENT: anchors = [:]
             case YAML_STREAM_START_EVENT, YAML_DOCUMENT_END_EVENT: continue
-            default: documents.append(try node(event))
+            default: unsafe documents.append(try node(event))
             }
         }
     }
 
     /// The node that an event begins.
     private mutating func node(_ event: yaml_event_t) throws(SyntaxError) -> YAMLNode {
-        let anchor = withUnsafePointer(to: event) { apus_yaml_anchor($0).map { String(cString: $0) } }
-        let line = Int(event.start_mark.line) + 1
-        if event.type == YAML_ALIAS_EVENT {
+        let anchor = unsafe withUnsafePointer(to: event) { unsafe apus_yaml_anchor($0).map { unsafe String(cString: $0) } }
+        let line = unsafe Int(event.start_mark.line) + 1
+        if unsafe event.type == YAML_ALIAS_EVENT {
             guard var node = anchors[anchor ?? ""] else { throw SyntaxError(line: line, message: "*\(FieldReader.shown(anchor ?? "")) names no anchor before it") }
             node.line = line
             try take(node.count, line)
@@ -83,14 +85,16 @@ struct YAMLReader: ~Copyable {
         defer { nesting -= 1 }
         if nesting > YAMLReader.mostNesting { throw SyntaxError(line: line, message: "more than \(YAMLReader.mostNesting) objects and lists within each other") }
         var node: YAMLNode
-        switch event.type {
+        switch unsafe event.type {
         case YAML_SEQUENCE_START_EVENT: node = try sequence(line)
         case YAML_MAPPING_START_EVENT: node = try mapping(line)
         default:
-            let text = withUnsafePointer(to: event) { event in
-                UnsafeRawBufferPointer(start: apus_yaml_value(event), count: apus_yaml_length(event)).withMemoryRebound(to: UInt8.self) { String(decoding: $0, as: UTF8.self) }
+            let text = unsafe withUnsafePointer(to: event) { event in
+                unsafe UnsafeRawBufferPointer(start: apus_yaml_value(event), count: apus_yaml_length(event)).withMemoryRebound(to: UInt8.self) {
+                    unsafe String(decoding: $0, as: UTF8.self)
+                }
             }
-            node = YAMLNode(content: .scalar(text, isPlain: withUnsafePointer(to: event) { apus_yaml_is_plain($0) } == 1), line: line)
+            node = unsafe YAMLNode(content: .scalar(text, isPlain: withUnsafePointer(to: event) { unsafe apus_yaml_is_plain($0) } == 1), line: line)
         }
         // Only now: a node within itself names no anchor.
         if let anchor { anchors[anchor] = node }
@@ -123,9 +127,9 @@ struct YAMLReader: ~Copyable {
     }
 
     private mutating func nextNode(until end: yaml_event_type_t) throws(SyntaxError) -> YAMLNode? {
-        var event = try nextEvent()
-        defer { yaml_event_delete(&event) }
-        return event.type == end ? nil : try node(event)
+        var event = unsafe try nextEvent()
+        defer { unsafe yaml_event_delete(&event) }
+        return unsafe event.type == end ? nil : try node(event)
     }
 
     private mutating func take(_ values: Int, _ line: Int) throws(SyntaxError) {
@@ -135,14 +139,14 @@ struct YAMLReader: ~Copyable {
 
     /// The caller deletes it.
     private func nextEvent() throws(SyntaxError) -> yaml_event_t {
-        var event = yaml_event_t()
-        guard yaml_parser_parse(parser, &event) == 1 else {
-            let state = parser.pointee
-            let problem = state.problem.map { String(cString: $0) } ?? "it cannot be read"
-            guard state.error != YAML_READER_ERROR else { throw SyntaxError(line: 0, message: problem) }
-            let context = state.context.map { "\(String(cString: $0)) at line \(state.context_mark.line + 1): " } ?? ""
-            throw SyntaxError(line: Int(state.problem_mark.line) + 1, message: context + problem)
+        var event = unsafe yaml_event_t()
+        guard unsafe yaml_parser_parse(parser, &event) == 1 else {
+            let state = unsafe parser.pointee
+            let problem = unsafe state.problem.map { unsafe String(cString: $0) } ?? "it cannot be read"
+            guard unsafe state.error != YAML_READER_ERROR else { throw SyntaxError(line: 0, message: problem) }
+            let context = unsafe state.context.map { unsafe "\(String(cString: $0)) at line \(state.context_mark.line + 1): " } ?? ""
+            throw unsafe SyntaxError(line: Int(state.problem_mark.line) + 1, message: context + problem)
         }
-        return event
+        return unsafe event
     }
 }

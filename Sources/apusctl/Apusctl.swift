@@ -4,6 +4,8 @@ import LinuxIO
 import NetTypes
 import StatusAPI
 
+// `unsafe` here: calls of the C library with the address of a variable for the length of the call; `tm` is unsafe by its `tm_zone`, which is not read.
+
 /// The operator's tool. Exit codes: 0 fine, 1 the answer is 'no' or unhealthy, 2 wrong use, 3 no daemon.
 @main
 struct Apusctl: ParsableCommand {
@@ -42,7 +44,7 @@ struct Failure: Error {
 
 struct CommonOptions: ParsableArguments {
     @Option(help: "Unix socket of the daemon (APUS_SOCKET).")
-    var socket: String = getenv("APUS_SOCKET").map { String(cString: $0) } ?? "/run/apus/apusd.sock"
+    var socket: String = environment("APUS_SOCKET") ?? "/run/apus/apusd.sock"
     @Option(name: [.short, .long], help: "table or json.")
     var output: OutputFormat = .table
 
@@ -109,3 +111,8 @@ struct Connection: ~Copyable {
 }
 
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable { case table, json }
+
+private func environment(_ name: String) -> String? {
+    // Copied at once: no thread of this program changes the environment.
+    unsafe getenv(name).map { unsafe String(cString: $0) }
+}

@@ -3,6 +3,8 @@ import Glibc
 import LinuxIO
 import StatusAPI
 
+// `unsafe` here: calls of the C library with the address of a variable for the length of the call; `tm` is unsafe by its `tm_zone`, which is not read.
+
 struct NodeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "node", abstract: "What calicoctl's scripts ask.", subcommands: [NodeStatus.self])
@@ -50,10 +52,10 @@ struct NodeStatus: ParsableCommand {
     /// `23:30:04` within a day, else the date, as BIRD does.
     private func clock(_ seconds: Double) -> String {
         var time = time_t(seconds)
-        var parts = tm()
-        localtime_r(&time, &parts)
+        var parts = unsafe tm()
+        unsafe localtime_r(&time, &parts)
         func two(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }
-        if wallClockSeconds() - seconds > 86400 { return "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))" }
-        return "\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec))"
+        if wallClockSeconds() - seconds > 86400 { return unsafe "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))" }
+        return unsafe "\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec))"
     }
 }

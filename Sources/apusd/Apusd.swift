@@ -5,6 +5,8 @@ import LinuxIO
 import NetTypes
 import Resources
 
+// `unsafe` here: calls of the C library with the address of a variable for the length of the call; what they return is copied at once.
+
 /// The daemon. Exit codes: 0 stopped by a signal, 2 a start that cannot succeed or a wrong use, with one line that says why.
 @main
 struct Apusd: ParsableCommand {
@@ -35,7 +37,7 @@ struct Apusd: ParsableCommand {
 /// A flag's default: its environment variable, else what the documentation says.
 private func fromEnvironment(_ flag: String, _ fallback: String) -> String {
     let name = "APUS_" + flag.uppercased().replacing("-", with: "_")
-    return getenv(name).map { String(cString: $0) } ?? fallback
+    return unsafe getenv(name).map { unsafe String(cString: $0) } ?? fallback
 }
 
 private func isSet(_ flag: String) -> Bool { ["1", "true", "yes"].contains(fromEnvironment(flag, "").lowercased()) }
@@ -44,7 +46,7 @@ struct ProcessOptions: ParsableArguments {
     @Option(help: "Name of this host's Node object.")
     var node: String = {
         var name = [CChar](repeating: 0, count: 256)
-        let host = gethostname(&name, 255) == 0 ? String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self) : ""
+        let host = unsafe gethostname(&name, 255) == 0 ? String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self) : ""
         return fromEnvironment("node", host)
     }()
     @Option(help: "File or folder with the resources.")

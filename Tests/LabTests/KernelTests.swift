@@ -164,7 +164,7 @@ import Testing
     @Test func `the monitor tells what others do and not what we do`() throws {
         try Self.inNamespace {
             var table = try NetlinkRouteTable(ownership: Ownership())
-            let monitor = try KernelMonitor(ownership: Ownership(), ownPorts: (table.port, table.port))
+            var monitor = try KernelMonitor(ownership: Ownership(), ownPorts: (table.port, table.port))
             var index = InterfaceIndex(rawValue: 0)
             try table.dump { if case .link(let link) = $0, link.name == "x0" { index = link.index } }
             let route = FIBRoute(
