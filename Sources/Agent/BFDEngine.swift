@@ -67,6 +67,7 @@ final class BFDEngine: @unchecked Sendable {
     private var senders: [Int: Sender] = [:]
     private var sessions: [IPAddress: Session] = [:]
     private var byDiscriminator: [UInt32: IPAddress] = [:]
+    private var timers = Timers<IPAddress>()
     private var random: SeededRandom
     private var nextPort = BFDEngine.sourcePorts.lowerBound
     private var nextSocket = 0
@@ -98,13 +99,11 @@ final class BFDEngine: @unchecked Sendable {
         var ready: [Readiness] = []
         while !isStopping {
             ready.removeAll(keepingCapacity: true)
-            poller.wait(timeout: sessions.values.compactMap(\.machine.nextDeadline).min().map { max(.zero, $0 - now) }, into: &ready)
+            poller.wait(timeout: timers.next.map { max(.zero, $0 - now) }, into: &ready)
             for event in ready where event.token != BFDEngine.wakeupToken { receive(Int(event.token) - 1) }
             if ready.contains(where: { $0.token == BFDEngine.wakeupToken }) { wakeup.clear() }
             for command in commands.takeAll() { carryOut(command, poller) }
-            for (peer, session) in sessions where session.machine.nextDeadline.map({ $0 <= now }) ?? false {
-                act(peer) { $0.handleTimeout(now: self.now, &$1) }
-            }
+            for peer in timers.takeAllDue(now: now) { act(peer) { $0.handleTimeout(now: self.now, &$1) } }
         }
     }
 
@@ -126,11 +125,13 @@ final class BFDEngine: @unchecked Sendable {
             if let target = targets[peer], target.isMultihop == session.target.isMultihop, target.source == session.target.source {
                 sessions[peer]?.target = target
                 sessions[peer]?.machine.reconfigure(target.configuration, now: now)
+                timers.set(peer, sessions[peer]?.machine.nextDeadline)
             } else {
                 act(peer) { $0.stop(now: self.now, &$1) }
                 senders[session.socket] = nil
                 byDiscriminator[session.machine.localDiscriminator] = nil
                 sessions[peer] = nil
+                timers.remove(peer)
             }
         }
         for (peer, target) in targets where sessions[peer] == nil { add(peer, target) }
@@ -164,6 +165,7 @@ final class BFDEngine: @unchecked Sendable {
             sessions[peer] = Session(
                 machine: BFDSession(target.configuration, discriminator: discriminator, seed: random.next(), now: now), target: target, socket: nextSocket)
             byDiscriminator[discriminator] = peer
+            timers.set(peer, sessions[peer]?.machine.nextDeadline)
             return
         }
         logger.error("BFD: no source port or address", metadata: ["peer": "\(peer)"])
@@ -197,6 +199,7 @@ final class BFDEngine: @unchecked Sendable {
         var actions: [BFDSession.Action] = []
         body(&session.machine, &actions)
         sessions[peer]?.machine = session.machine
+        timers.set(peer, session.machine.nextDeadline)
         for action in actions {
             switch action {
             case .send(let packet):

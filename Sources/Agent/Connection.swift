@@ -9,7 +9,6 @@ final class Connection {
     let token: UInt64
     let peer: PeerIndex
     let side: PeerFSM.Side
-    let localAddress: IPAddress?
     var isConnecting: Bool
     /// Set once the session is over: what is queued is still written, nothing is read any more, and at the deadline it goes.
     var closeDeadline: Instant?
@@ -23,7 +22,6 @@ final class Connection {
     var isSendBlocked = false
 
     init(_ socket: consuming TCPSocket, token: UInt64, peer: PeerIndex, side: PeerFSM.Side, isConnecting: Bool) {
-        localAddress = socket.localAddress()?.address
         self.socket = socket
         self.token = token
         self.peer = peer
@@ -79,6 +77,12 @@ final class Connection {
             queue.removeFirst(head)
             head = 0
         }
+    }
+
+    /// Begins to watch the socket.
+    func watch(_ poller: borrowing Poller) throws(SystemError) {
+        waitsForWritability = isConnecting || hasQueued
+        try poller.add(socket.fd, token: token, write: waitsForWritability)
     }
 
     /// Arms or disarms waiting for writability.

@@ -24,7 +24,7 @@ struct Daemon {
         loader = ResourceLoader(path: settings.resources, secretsPath: settings.secrets)
         first = try ResourceWatcher.loadFirst(loader, isLenient: settings.isLenient)
         for problem in first.resources.problems { logger.error("resource not applied", metadata: ["problem": "\(problem)"]) }
-        guard let node = first.resources.nodes[settings.node] else {
+        guard let node = first.resources.node(settings.node) else {
             let known = first.resources.nodes.keys.sorted().joined(separator: ", ")
             throw StartError("--node \(settings.node): no Node object has that name in \(settings.resources); there are \(known.isEmpty ? "none" : known)")
         }

@@ -14,7 +14,6 @@ final class LinkNeighbors {
 
     private struct Entry {
         var link: Link?
-        var nextAdvertisement: Instant
         var sent = 0
         var sentAt: Instant?
         var neighbor: IPAddress?
@@ -33,7 +32,10 @@ final class LinkNeighbors {
 
     private var socket: Box?
     private var entries: [String: Entry] = [:]
+    /// By interface: when to advertise, or to look at the link again.
+    private var advertisements = Timers<String>()
     private let logger: Logger
+    private var limiter = LogLimiter()
     /// Why no link can be watched; nil for no reason.
     private(set) var failure: String?
 
@@ -48,8 +50,14 @@ final class LinkNeighbors {
 
     /// Interfaces with an unnumbered peer. Answers a descriptor to watch, the first time.
     func configure(_ names: Set<String>, now: Instant) -> Int32? {
-        for name in entries.keys where !names.contains(name) { entries[name] = nil }
-        for name in names where entries[name] == nil { entries[name] = Entry(link: nil, nextAdvertisement: now) }
+        for name in entries.keys where !names.contains(name) {
+            entries[name] = nil
+            advertisements.remove(name)
+        }
+        for name in names where entries[name] == nil {
+            entries[name] = Entry()
+            advertisements.set(name, now)
+        }
         guard !names.isEmpty, socket == nil else { return nil }
         do throws(SystemError) {
             socket = try Box()
@@ -64,20 +72,26 @@ final class LinkNeighbors {
 
     func neighbor(_ name: String) -> IPAddress? { entries[name]?.neighbor }
 
-    var nextDeadline: Instant? { socket == nil ? nil : entries.values.map(\.nextAdvertisement).min() }
+    var nextDeadline: Instant? { socket == nil ? nil : advertisements.next }
 
-    /// Sends what is due. `link` answers what an interface is now. A link that went, or came back as another one, has no neighbour.
-    func handleTimeouts(now: Instant, link: (String) -> Link?) {
-        guard let socket else { return }
-        for (name, entry) in entries where entry.nextAdvertisement <= now {
+    /// Sends what is due. `link` returns what an interface is now. A link that went, or came back as another one, has no neighbor: true where
+    /// one was lost so.
+    func handleTimeouts(now: Instant, link: (String) -> Link?) -> Bool {
+        guard let socket else { return false }
+        var hasLost = false
+        for name in advertisements.takeAllDue(now: now) {
+            guard let entry = entries[name] else { continue }
             let current = link(name)
             if current != entry.link {
                 entries[name]?.link = current
                 entries[name]?.sent = 0
-                if current == nil || current?.index != entry.link?.index { entries[name]?.neighbor = nil }
+                if current == nil || current?.index != entry.link?.index {
+                    hasLost = hasLost || entry.neighbor != nil
+                    entries[name]?.neighbor = nil
+                }
             }
             guard let current, current.isReady else {
-                entries[name]?.nextAdvertisement = now + .milliseconds(250)
+                advertisements.set(name, now + .milliseconds(250))
                 continue
             }
             socket.socket.listen(on: current.index)
@@ -86,8 +100,9 @@ final class LinkNeighbors {
             if sent == 0 { socket.socket.solicit(on: current.index) }
             entries[name]?.sent = sent + 1
             entries[name]?.sentAt = now
-            entries[name]?.nextAdvertisement = now + (sent < LinkNeighbors.firstCount ? LinkNeighbors.firstInterval : LinkNeighbors.interval)
+            advertisements.set(name, now + (sent < LinkNeighbors.firstCount ? LinkNeighbors.firstInterval : LinkNeighbors.interval))
         }
+        return hasLost
     }
 
     /// Takes what came. Answers interfaces whose neighbour is new or another one.
@@ -101,7 +116,7 @@ final class LinkNeighbors {
                 for (name, entry) in entries where entry.link?.index == index {
                     // RFC 4861 6.2.6: not more often, however many ask.
                     let soonest = entry.sentAt.map { max(now, $0 + LinkNeighbors.leastInterval) } ?? now
-                    entries[name]?.nextAdvertisement = min(entry.nextAdvertisement, soonest)
+                    advertisements.set(name, min(advertisements.deadline(of: name) ?? soonest, soonest))
                 }
             case .advertisement(let index, let from):
                 for (name, entry) in entries where entry.link?.index == index {
@@ -121,9 +136,11 @@ final class LinkNeighbors {
                     entries[name]?.neighbor = from
                     entries[name]?.heardAt = now
                     // It may not have heard of us yet.
-                    entries[name]?.nextAdvertisement = now
+                    advertisements.set(name, now)
                     changed.append(name)
-                    logger.info("neighbour on a link", metadata: ["interface": "\(name)", "address": "\(from.unscoped)"])
+                    if limiter.admit(.range(name), .session, now: now) != nil {
+                        logger.info("neighbor on a link", metadata: ["interface": "\(name)", "address": "\(from.unscoped)"])
+                    }
                 }
             }
         }

@@ -80,8 +80,8 @@ struct NodeState: Hashable {
         ignoredInterfaces = configuration.ignoredInterfaces
         if programming.includesLearned { tunnels = TunnelSettings(resources, node: node, pools: pools.filter { programmed.includes($0) }) }
         placeRoutes(resources, node, pools)
-        families = resources.nodes[node]?.families ?? []
-        ownAddresses = AddressFamily.allCases.map { resources.nodes[node]?.address($0) }
+        families = resources.node(node)?.families ?? []
+        ownAddresses = AddressFamily.allCases.map { resources.node(node)?.address($0) }
         nodeAddresses = resources.nodeAddresses
         self.pools = pools.map(\.cidr)
         massWithdrawalPercent = configuration.massWithdrawalPercent
@@ -95,7 +95,7 @@ struct NodeState: Hashable {
         if resources.peers.contains(where: { $0.peer.localWorkloadSelector != nil }) {
             loopbackAddresses = configuration.localWorkloadPeering.compactMap { $0 }
         }
-        let labels = resources.nodes[node]?.labels ?? [:]
+        let labels = resources.node(node)?.labels ?? [:]
         for (_, peer) in resources.peers where peer.applies(to: node, labels) {
             if let gateway = peer.reachableBy, let address = peer.peer?.address { staticRoutes.append(StaticRoute(peer: address, gateway: gateway)) }
         }
@@ -115,7 +115,7 @@ struct NodeState: Hashable {
         for pool in pools where pool.routeTable != nil || pool.routeSource != nil {
             poolPlacements.append(PoolPlacement(cidr: pool.cidr, placement: Placement(table: pool.routeTable, source: pool.routeSource)))
         }
-        let labels = resources.nodes[node]?.labels ?? [:]
+        let labels = resources.node(node)?.labels ?? [:]
         for (_, peer) in resources.peers where peer.applies(to: node, labels) && (peer.routeTable != nil || peer.routeSource != nil) {
             let addresses: [Prefix]
             if let selector = peer.peerSelector {

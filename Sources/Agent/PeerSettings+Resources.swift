@@ -54,7 +54,7 @@ extension PeerSettings {
         maximumPrefixes.warnAt = options.maxPrefixesWarnAt
         maximumPrefixes.action = PeerSettings.PrefixLimit.Action(rawValue: options.maxPrefixesAction) ?? .restart
         maximumPrefixes.restartAfter = options.maxPrefixesRestart
-        let own = resources.nodes[node]
+        let own = resources.node(node)
         nextHops = AddressFamily.allCases.map { family in source?.family == family ? source : own?.address(family) }
         if isUnnumbered {
             // On the link itself nothing but its own address is sure to be reachable.

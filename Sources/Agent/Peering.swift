@@ -17,23 +17,30 @@ final class Peering {
     /// How long a peer that is to go waits for its successors.
     static let removalGrace: Duration = .seconds(30)
 
-    private struct Entry {
+    /// A class: what thousands of peers are asked for at every attempt must not cost a copy of it all.
+    private final class Entry {
         var planned: PlannedPeer
-        var index: PeerIndex
+        let index: PeerIndex
         var options: TCPSocket.Options
         var source: IPAddress?
         var removeAt: Instant?
-        var retryConnectAt: Instant?
         var lastConnectError: Int32?
-        var isDynamic = false
+        var isDynamic: Bool
         /// The link that it is the neighbour on, of an unnumbered peer.
         var link: String?
         /// What BFD says of it; nil where it was not asked, or has not answered yet.
         var bfd: BFDReport?
         /// What BFD is asked to be: as it is while it is up, by the kernel's routes else.
         var isBFDMultihop: Bool?
-        var isDown = false
         var since: Double?
+
+        init(planned: PlannedPeer, index: PeerIndex, options: TCPSocket.Options, source: IPAddress?, isDynamic: Bool) {
+            self.planned = planned
+            self.index = index
+            self.options = options
+            self.source = source
+            self.isDynamic = isDynamic
+        }
     }
 
     struct Target {
@@ -48,8 +55,20 @@ final class Peering {
     private let identity: AttributeTable.Identity
     private var entries: [IPAddress: Entry] = [:]
     private var addresses: [PeerIndex: IPAddress] = [:]
-    /// Names of peers that were just removed, for the reports that are still on their way.
-    private var formerNames: [PeerIndex: String] = [:]
+    /// Dynamic peers by the name of their range's object.
+    private var dynamicCounts: [String: Int] = [:]
+    /// Dynamic peers of which something ended: whether they go is looked at in `sweepDynamicPeers`.
+    private var ended: Set<IPAddress> = []
+    private static let sweepBudget = 256
+    /// Attempts that could not even begin.
+    private var retries = Timers<IPAddress>()
+    /// Peers that wait for their successors, and when to look whether they may go.
+    private var leaving: Set<IPAddress> = []
+    private var leavingCheck: Instant?
+    private static let leavingInterval: Duration = .milliseconds(250)
+    /// Peers that were just removed, for the reports that are still on their way.
+    private var former: [PeerIndex: (name: String, account: Account)] = [:]
+    private var refusals = LogLimiter()
     private var ranges: [Prefix: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
     /// Unnumbered peers by interface; the neighbour is an entry once it was found.
     private var links: [String: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
@@ -72,8 +91,20 @@ final class Peering {
     // MARK: Who is who
 
     func name(_ peer: PeerIndex) -> String {
-        guard let address = addresses[peer], let entry = entries[address] else { return formerNames[peer] ?? "peer \(peer)" }
+        guard let address = addresses[peer], let entry = entries[address] else { return former[peer]?.name ?? "peer \(peer)" }
         return "\(address) (\(entry.planned.name))"
+    }
+
+    /// On whose account log lines about a peer are written.
+    enum Account {
+        case configured(PeerIndex)
+        /// Of a range, by the name of its object.
+        case dynamic(IPAddress, range: String)
+    }
+
+    func account(_ peer: PeerIndex) -> Account {
+        guard let address = addresses[peer], let entry = entries[address] else { return former[peer]?.account ?? .configured(peer) }
+        return entry.isDynamic ? .dynamic(address, range: entry.planned.name) : .configured(peer)
     }
 
     /// Whether an operator means this peer: by its address, or by the object's name with or without the kind.
@@ -102,9 +133,11 @@ final class Peering {
     func peer(for address: IPAddress, _ speaker: inout Speaker, now: Instant) -> PeerIndex? {
         if let entry = entries[address] { return entry.index }
         guard let range = ranges.keys.filter({ $0.contains(address) }).max(by: { $0.length < $1.length }), let template = ranges[range] else { return nil }
-        let used = entries.values.count { $0.isDynamic && $0.planned.name == template.planned.name }
-        guard used < template.planned.options.maxDynamicPeers else {
-            logger.warning("too many dynamic peers", metadata: ["range": "\(range)", "limit": "\(template.planned.options.maxDynamicPeers)"])
+        let limit = template.planned.options.maxDynamicPeers
+        guard dynamicCounts[template.planned.name, default: 0] < limit, entries.count < RIB.maximumPeers else {
+            if let leftOut = refusals.admit(.range(template.planned.name), .refusal, now: now) {
+                logger.warning("too many dynamic peers", metadata: ["range": "\(range)", "limit": "\(limit)", "leftOut": "\(leftOut)"])
+            }
             return nil
         }
         var planned = template.planned
@@ -114,7 +147,7 @@ final class Peering {
 
     // MARK: BFD
 
-    /// Counts changes of the peers, so that what depends on them is worked out again only then.
+    /// Counts changes of the peers that BFD watches, so that what depends on them is worked out again only then.
     private(set) var revision = 0
 
     /// Whom BFD is to watch. Single hop where the kernel has the peer on a link (RFC 5881), multihop else (RFC 5883).
@@ -137,18 +170,17 @@ final class Peering {
     /// By the kernel's connected routes. A reflector does not know them: there the Node's own subnets decide, and `bfd.multihop` over them.
     private func isOnLink(_ peer: IPAddress, _ plane: any ForwardingPlane) -> Bool {
         if let link = plane.link(to: peer, from: nil) { return link.isOnLink }
-        let own = loaded.resources.nodes[node]
+        let own = loaded.resources.node(node)
         return peer.scope != 0 || [own?.ipv4?.subnet, own?.ipv6?.subnet].contains { $0?.contains(peer) ?? false }
     }
 
-    func take(_ report: BFDReport, _ speaker: inout Speaker, now: Instant) {
-        guard let entry = entries[report.peer] else { return }
-        entries[report.peer]?.bfd = report
+    /// Remembers what BFD says; returns whom it says it of.
+    func take(_ report: BFDReport) -> PeerIndex? {
+        guard let entry = entries[report.peer] else { return nil }
         // Whether the peer is on the link may have changed while it was up.
         if entry.bfd?.state == .up, report.state != .up { revision += 1 }
-        logger.notice(
-            "BFD", metadata: ["peer": "\(name(entry.index))", "state": "\(report.state.name)", "diagnostic": "\(report.diagnostic.text)"])
-        if report.isFailure { speaker.bfdDown(entry.index, isIndependent: report.isIndependent, now: now) }
+        entry.bfd = report
+        return entry.index
     }
 
     // MARK: Links
@@ -184,9 +216,10 @@ final class Peering {
             setKeys(nil, Prefix(host: address), entry.options, transport)
             remove(address, .peerDeconfigured, &speaker, now)
         }
+        var onLink: [String: [Entry]] = [:]
+        for entry in entries.values { if let link = entry.link { onLink[link, default: []].append(entry) } }
         for (name, template) in links {
-            guard let address = neighbors.neighbor(name), !entries.values.contains(where: { $0.link == name && $0.planned.target != .address(address) })
-            else { continue }
+            guard let address = neighbors.neighbor(name), !(onLink[name] ?? []).contains(where: { $0.planned.target != .address(address) }) else { continue }
             var planned = template.planned
             planned.target = .address(address)
             linkLocalAddresses[name] = plane.link(name)?.address
@@ -201,18 +234,24 @@ final class Peering {
     // MARK: Events
 
     func note(_ peer: PeerIndex, _ event: SpeakerEvent, now: Instant) {
-        guard let address = addresses[peer] else { return }
+        guard let address = addresses[peer], let entry = entries[address] else { return }
         switch event {
         case .established:
-            entries[address]?.isDown = false
-            entries[address]?.since = wallClockSeconds()
-            entries[address]?.lastConnectError = nil
+            entry.since = wallClockSeconds()
+            entry.lastConnectError = nil
         case .down:
-            entries[address]?.isDown = true
-            entries[address]?.since = wallClockSeconds()
-        case .attemptFailed: entries[address]?.isDown = true
+            entry.since = wallClockSeconds()
+            noteEnd(peer)
+        case .attemptFailed, .flushedStaleRoutes: noteEnd(peer)
         default: break
         }
+    }
+
+    /// Something of the peer is over: where nothing of it is left and nothing wants it, it goes.
+    func noteEnd(_ peer: PeerIndex) {
+        guard let address = addresses[peer], let entry = entries[address] else { return }
+        if entry.isDynamic { ended.insert(address) }
+        if entry.removeAt != nil { leavingCheck = .zero }
     }
 
     func noteConnectError(_ peer: PeerIndex, _ error: Int32) {
@@ -221,39 +260,45 @@ final class Peering {
 
     /// An attempt that could not even begin is reported to the state machine in the next turn, not inside its own action.
     func connectLater(_ peer: PeerIndex, _ now: Instant) {
-        if let address = addresses[peer] { entries[address]?.retryConnectAt = now + .milliseconds(50) }
+        if let address = addresses[peer] { retries.set(address, now + .milliseconds(50)) }
     }
 
-    var nextDeadline: Instant? { entries.values.flatMap { [$0.removeAt, $0.retryConnectAt] }.compactMap { $0 }.min() }
+    var nextDeadline: Instant? {
+        Instant.earliest(leavingCheck, retries.next)
+    }
 
     func handleTimeouts(_ speaker: inout Speaker, now: Instant) {
-        for (address, entry) in entries {
-            if let due = entry.retryConnectAt, due <= now {
-                entries[address]?.retryConnectAt = nil
-                speaker.connectionFailed(entry.index, .active, now: now)
-            }
+        for address in retries.takeAllDue(now: now) {
+            if let entry = entries[address] { speaker.connectionFailed(entry.index, .active, now: now) }
         }
-        let leaving = entries.filter { $0.value.removeAt != nil }
+        if let due = leavingCheck, due <= now { releaseLeaving(&speaker, now) }
+    }
+
+    /// Peers that are to go do so once those that take their place are up, or their own session is over, or they have waited long enough.
+    private func releaseLeaving(_ speaker: inout Speaker, _ now: Instant) {
+        leaving = leaving.filter { entries[$0]?.removeAt != nil }
+        leavingCheck = leaving.isEmpty ? nil : now + Peering.leavingInterval
         guard !leaving.isEmpty else { return }
         let successorsAreUp = entries.values.allSatisfy { entry in
             entry.removeAt != nil || entry.isDynamic
                 || AddressFamily.allCases.allSatisfy { speaker.isSynchronized(entry.index, $0, now: now) }
         }
-        for (address, entry) in leaving {
-            guard let due = entry.removeAt else { continue }
+        for address in leaving {
+            guard let entry = entries[address], let due = entry.removeAt else { continue }
             // A session that is over carries no route that could be missed.
-            let isOver = speaker.snapshot(entry.index).map { $0.session == nil && $0.staleFamilies.isEmpty } ?? true
-            if due <= now || successorsAreUp || isOver { remove(address, .peerDeconfigured, &speaker, now) }
+            if due <= now || successorsAreUp || speaker.isOver(entry.index) { remove(address, .peerDeconfigured, &speaker, now) }
         }
     }
 
-    /// Dynamic peers whose session is over, and whose routes nobody has to keep.
-    func sweepDynamicPeers(_ speaker: inout Speaker, now: Instant) {
-        for (address, entry) in entries where entry.isDynamic && entry.isDown {
-            guard let snapshot = speaker.snapshot(entry.index), snapshot.session == nil, snapshot.staleFamilies.isEmpty else { continue }
-            if snapshot.state == .openSent || snapshot.state == .openConfirm { continue }
+    /// Dynamic peers whose session is over, and whose routes nobody has to keep: at most `sweepBudget` are looked at. True where more are waiting.
+    func sweepDynamicPeers(_ speaker: inout Speaker, now: Instant) -> Bool {
+        for _ in 0..<Peering.sweepBudget {
+            guard let address = ended.popFirst() else { return false }
+            // Who still has a connection, or stale routes, is told of again when that is over.
+            guard let entry = entries[address], entry.isDynamic, speaker.isOver(entry.index), !speaker.hasConnection(entry.index) else { continue }
             remove(address, .peerDeconfigured, &speaker, now)
         }
+        return !ended.isEmpty
     }
 
     // MARK: Applying resources
@@ -262,11 +307,11 @@ final class Peering {
     func apply(_ new: LoadedConfiguration, _ speaker: inout Speaker, _ plane: any ForwardingPlane, _ transport: Transport, now: Instant) {
         loaded = new
         let resources = new.resources
-        guard resources.nodes[node] != nil else {
+        guard resources.node(node) != nil else {
             logger.error("the Node object of this node is gone; the last good state stays", metadata: ["node": "\(node)"])
             return
         }
-        if let node = resources.nodes[node] {
+        if let node = resources.node(node) {
             let identifier = node.routerID ?? identity.identifier
             let clusterID = node.routeReflectorClusterID ?? (identity.clusterID == identity.identifier ? identity.clusterID : identifier)
             if resources.asNumber(of: self.node) != identity.localAS || identifier != identity.identifier || clusterID != identity.clusterID {
@@ -284,7 +329,7 @@ final class Peering {
 
     /// Addresses that are this node's whatever the mode: those of its Node object, inside tunnels too, and those that it listens on.
     private func ownAddresses(_ transport: Transport) -> Set<IPAddress> {
-        let own = loaded.resources.nodes[node]
+        let own = loaded.resources.node(node)
         let declared = [own?.ipv4?.address, own?.ipv6?.address, own?.ipipTunnelAddress] + (own?.vxlanTunnelAddresses ?? [])
         return Set(declared.compactMap { $0 }).union(transport.listenAddresses.map(\.address).filter { $0 != .any($0.family) })
     }
@@ -293,7 +338,7 @@ final class Peering {
     func apply(
         _ new: LoadedConfiguration, endpoints keys: [ResourceKey], _ speaker: inout Speaker, _ plane: any ForwardingPlane, _ transport: Transport, now: Instant
     ) {
-        guard new.resources.nodes[node] != nil, !new.resources.peers.contains(where: { $0.peer.localWorkloadSelector != nil }) else {
+        guard new.resources.node(node) != nil, !new.resources.peers.contains(where: { $0.peer.localWorkloadSelector != nil }) else {
             return apply(new, &speaker, plane, transport, now: now)
         }
         loaded = new
@@ -305,10 +350,11 @@ final class Peering {
         var plan = PeeringPlan.peers(of: node, in: resources, allFamilies: isReflector)
         alarms = []
         let objects = Dictionary(resources.peers.map { ("BGPPeer/\($0.name)", $0.peer) }) { first, _ in first }
-        for name in Set(lastPlan.map(\.name)) where !plan.contains(where: { $0.name == name }) {
+        let names = Set(plan.map(\.name))
+        for name in Set(lastPlan.map(\.name)) where !names.contains(name) {
             guard let object = objects[name], object.peerSelector != nil else { continue }
             let kept = lastPlan.filter { peer in peer.name == name && peer.options == object && !plan.contains { $0.target == peer.target } }
-            guard !kept.isEmpty, object.applies(to: node, resources.nodes[node]?.labels ?? [:]) || kept[0].origin != .node else { continue }
+            guard !kept.isEmpty, object.applies(to: node, resources.node(node)?.labels ?? [:]) || kept[0].origin != .node else { continue }
             alarms.append("\(name): spec.peerSelector matches no node any more; its \(kept.count) last peers are kept")
             plan += kept
         }
@@ -355,6 +401,10 @@ final class Peering {
                     }
                     continue
                 }
+                guard entries[address] != nil || entries.count < RIB.maximumPeers else {
+                    held.append((planned, "no more than \(RIB.maximumPeers) peers"))
+                    continue
+                }
                 wanted.insert(address)
                 setKeys(options, Prefix(host: address), entries[address]?.options, transport)
                 applyPeer(planned, address, options, &speaker, transport, now)
@@ -385,8 +435,10 @@ final class Peering {
                 }
             }
             setKeys(nil, Prefix(host: address), entry.options, transport)
-            entries[address]?.removeAt = now + Peering.removalGrace
-            revision += 1
+            entry.removeAt = now + Peering.removalGrace
+            leaving.insert(address)
+            leavingCheck = now
+            noteBFD(entry)
         }
         secureHandshakes(transport)
         handleTimeouts(&speaker, now: now)
@@ -419,23 +471,27 @@ final class Peering {
             _ = add(planned, address, options, isDynamic: false, &speaker, now)
             return
         }
-        revision += 1
         let source = sourceAddress(planned, address)
-        entries[address]?.removeAt = nil
-        entries[address]?.planned = planned
-        entries[address]?.options = options
-        entries[address]?.source = source
-        entries[address]?.isDynamic = entry.isDynamic && planned.isPassive
+        let (oldOptions, oldSource, oldPort) = (entry.options, entry.source, entry.planned.port)
+        noteBFD(entry)
+        count(entry, -1)
+        entry.removeAt = nil
+        entry.planned = planned
+        entry.options = options
+        entry.source = source
+        entry.isDynamic = entry.isDynamic && planned.isPassive
+        noteBFD(entry)
+        count(entry, 1)
         speaker.updatePeer(entry.index, settings(planned, address), now: now)
         // RFC 2385 leaves it open: with the new password on both sides before the hold timer expires the session goes on. Without a session
         // there is nothing to keep, and an attempt with the old password is not waited for.
-        var old = entry.options
+        var old = oldOptions
         if let password = options.password, old.password != nil, old.password != password, speaker.isEstablished(entry.index) {
             transport.changePassword(entry.index, password, address, logger)
             old.password = password
         }
         // What the first segment depends on needs a new connection.
-        if old != options || entry.source != source || entry.planned.port != planned.port {
+        if old != options || oldSource != source || oldPort != planned.port {
             speaker.resetPeer(entry.index, .configurationChange, now: now)
         }
     }
@@ -444,28 +500,40 @@ final class Peering {
         _ planned: PlannedPeer, _ address: IPAddress, _ options: TCPSocket.Options, isDynamic: Bool, _ speaker: inout Speaker, _ now: Instant
     ) -> PeerIndex {
         let index = speaker.addPeer(settings(planned, address), now: now)
-        entries[address] = Entry(
-            planned: planned, index: index, options: options, source: sourceAddress(planned, address), isDynamic: isDynamic)
+        let entry = Entry(planned: planned, index: index, options: options, source: sourceAddress(planned, address), isDynamic: isDynamic)
+        entries[address] = entry
         addresses[index] = address
-        revision += 1
+        count(entry, 1)
+        noteBFD(entry)
         return index
     }
 
     private func remove(_ address: IPAddress, _ notification: NotificationMessage, _ speaker: inout Speaker, _ now: Instant) {
         guard let entry = entries[address] else { return }
-        formerNames[entry.index] = name(entry.index)
+        former[entry.index] = (name(entry.index), account(entry.index))
         entries[address] = nil
-        revision += 1
+        count(entry, -1)
+        noteBFD(entry)
+        retries.remove(address)
+        ended.remove(address)
         speaker.removePeer(entry.index, notification, now: now)
         addresses[entry.index] = nil
     }
+
+    private func count(_ entry: Entry, _ change: Int) {
+        guard entry.isDynamic else { return }
+        let count = dynamicCounts[entry.planned.name, default: 0] + change
+        dynamicCounts[entry.planned.name] = count > 0 ? count : nil
+    }
+
+    private func noteBFD(_ entry: Entry) { if entry.planned.options.bfd != nil { revision += 1 } }
 
     private func sourceAddress(_ planned: PlannedPeer, _ peer: IPAddress) -> IPAddress? {
         switch planned.options.source {
         case .none: nil
         case .address(let address): address
         case .useNodeIP where peer.scope != 0: nil
-        case .useNodeIP: loaded.resources.nodes[node]?.address(peer.family)
+        case .useNodeIP: loaded.resources.node(node)?.address(peer.family)
         }
     }
 

@@ -14,7 +14,7 @@ import StatusAPI
 /// kernel hears of it at `reconcile`; whatever comes back enters at the top of the next turn.
 final class RoutingLoop {
     enum Phase: Int, CaseIterable {
-        case read, timeouts, decide, export, write, reconcile, control
+        case read, timeouts, decide, export, write, reconcile, control, connect
     }
 
     /// Prefixes decided, and prefixes replayed, in one turn at most.
@@ -53,9 +53,14 @@ final class RoutingLoop {
     private var lastBreath: Int64 = 0
     private var isStopping = false
     private var hasMoreWork = false
-    /// Peers to connect to once the forwarding plane has started.
+    /// Peers to connect to: once the forwarding plane has started, and so many a turn.
     private var waitingConnects: [PeerIndex] = []
-    private var faultLog = LogLimiter()
+    /// The same as a set: who asks twice waits once.
+    private var isWaitingToConnect: Set<PeerIndex> = []
+    private static let connectBudget = 128
+    /// Peers whose timers fire in one turn at most.
+    private static let timerBudget = 256
+    var lineLimiter = LogLimiter()
     private var ready: [Readiness] = []
     private var buffer = [UInt8](repeating: 0, count: 1 << 17)
 
@@ -119,7 +124,7 @@ final class RoutingLoop {
         giveMemoryBack()
         timed(.reconcile) { if plane.reconcile(&speaker, now: now, breathe: { breathe(&$0) }) { hasMoreWork = true } }
         timed(.control) { control() }
-        if !waitingConnects.isEmpty, !plane.isStarting { beginWaitingConnects() }
+        timed(.connect) { beginWaitingConnects() }
         if speaker.rib.dirtyCount > 0 || speaker.rib.hasExportWork(now: now) || speaker.hasActions { hasMoreWork = true }
     }
 
@@ -196,10 +201,25 @@ final class RoutingLoop {
         lastBreath = now.nanoseconds
     }
 
+    // MARK: connect
+
+    /// Begins at most `connectBudget` of the connections that were asked for, the oldest first. Own routes come before: a peer that heard
+    /// End-of-RIB without them would drop what it kept for us.
     private func beginWaitingConnects() {
-        let waiting = waitingConnects
-        waitingConnects = []
-        for peer in waiting where !connect(peer) { peering.connectLater(peer, now) }
+        guard !waitingConnects.isEmpty, !plane.isStarting else { return }
+        var taken = 0
+        for peer in waitingConnects {
+            guard taken < RoutingLoop.connectBudget, transport.mayConnect else { break }
+            taken += 1
+            isWaitingToConnect.remove(peer)
+            if taken & 31 == 0 { breathe() }
+            // Given up meanwhile.
+            guard speaker.awaitsConnection(peer), transport.connection(peer, .active) == nil else { continue }
+            if !connect(peer) { peering.connectLater(peer, now) }
+        }
+        waitingConnects.removeFirst(taken)
+        // Where too many are under way, the end of one of them begins the next turn.
+        if !waitingConnects.isEmpty, transport.mayConnect { hasMoreWork = true }
     }
 
     // MARK: read
@@ -239,20 +259,21 @@ final class RoutingLoop {
                 continue
             }
             guard let peer = peering.peer(for: address, &speaker, now: now) else {
-                logger.debug("connection from an address that is no peer", metadata: ["address": "\(address)"])
+                logStranger(address)
                 continue
             }
             guard !plane.isStarting, speaker.admitsIncoming(peer, now: now) else {
                 // RFC 4271 6.8: a second connection beside a session that is up is told why it goes.
-                if speaker.snapshot(peer)?.session != nil {
+                if speaker.isEstablished(peer) {
                     _ = accepted.socket.write(NotificationMessage.connectionCollision.encoded().rawSpan)
                 }
                 carryOutActions()
+                peering.noteEnd(peer)
                 continue
             }
             // Whatever the old passive connection was, it is closed before the new one takes its place.
             carryOutActions()
-            transport.adopt(accepted.takeSocket(), peer, peering.socketOptions(peer), logger)
+            transport.adopt(accepted.takeSocket(), peer, peering.socketOptions(peer), logger, now: now)
             connected(peer, .passive)
             carryOutActions()
         }
@@ -264,8 +285,7 @@ final class RoutingLoop {
             guard event.canWrite || event.isBroken else { return }
             let error = connection.socket.connectError()
             if error == 0 {
-                connection.isConnecting = false
-                connection.updateInterest(transport.poller)
+                transport.finishConnecting(connection)
                 connected(connection.peer, connection.side)
             } else {
                 peering.noteConnectError(connection.peer, error)
@@ -313,14 +333,10 @@ final class RoutingLoop {
     // MARK: timeouts, decide
 
     private func handleTimeouts() {
-        speaker.handleTimeouts(now: now)
+        speaker.handleTimeouts(now: now, budget: RoutingLoop.timerBudget)
         transport.handleTimeouts(now: now)
         peering.handleTimeouts(&speaker, now: now)
-        if let due = neighbors.nextDeadline, due <= now {
-            let before = peering.linkNames.map { neighbors.neighbor($0) }
-            neighbors.handleTimeouts(now: now) { plane.link($0)?.link }
-            if before != peering.linkNames.map({ neighbors.neighbor($0) }) { applyLinks() }
-        }
+        if neighbors.handleTimeouts(now: now, link: { plane.link($0)?.link }) { applyLinks() }
         carryOutActions()
     }
 
@@ -402,13 +418,7 @@ final class RoutingLoop {
         for (position, action) in speaker.takeActions().enumerated() {
             if position & 1023 == 1023 { breathe() }
             switch action {
-            case .connect(let peer):
-                // Own routes first: a peer that heard End-of-RIB without them would drop what it kept for us.
-                if plane.isStarting {
-                    waitingConnects.append(peer)
-                } else if !connect(peer) {
-                    peering.connectLater(peer, now)
-                }
+            case .connect(let peer): if isWaitingToConnect.insert(peer).inserted { waitingConnects.append(peer) }
             case .send(let peer, let side, let buffer): transport.send(peer, side, buffer)
             case .close(let peer, let side): transport.close(peer, side, now: now)
             case .report(let peer, let event): report(peer, event)
@@ -424,67 +434,15 @@ final class RoutingLoop {
             return true
         } catch {
             peering.noteConnectError(peer, error.code)
-            logger.debug("cannot connect", metadata: ["peer": "\(peering.name(peer))", "reason": "\(error)"])
+            logLine(.debug, "cannot connect", peer, .attempt, ["reason": "\(error)"])
             return false
-        }
-    }
-
-    private func report(_ peer: PeerIndex, _ event: SpeakerEvent) {
-        peering.note(peer, event, now: now)
-        let name = peering.name(peer)
-        switch event {
-        case .established(let session):
-            // Of two connections that collided one is left.
-            peering.updateWay(peer, from: transport.localAddress(peer), plane, &speaker)
-            logger.notice("session is up", metadata: ["peer": "\(name)", "as": "\(session.remoteAS)", "routerID": "\(session.remoteIdentifier)"])
-        case .down(let reason): logger.notice("session is down", metadata: ["peer": "\(name)", "reason": "\(reason)"])
-        case .attemptFailed(let reason): logger.debug("session did not come up", metadata: ["peer": "\(name)", "reason": "\(reason)"])
-        case .endOfRIB(let family): logger.debug("End-of-RIB", metadata: ["peer": "\(name)", "family": "\(family.name)"])
-        case .attributeFaults(let faults, let withdrawn, let update):
-            // RFC 7606 6: with the whole message, so that the fault can be found at the other end.
-            guard let leftOut = faultLog.admit(peer, now: now) else { break }
-            logger.warning(
-                withdrawn ? "malformed UPDATE treated as withdraw (RFC 7606)" : "malformed attribute discarded (RFC 7606)",
-                metadata: [
-                    "peer": "\(name)", "faults": "\(faults.map(\.description).joined(separator: "; "))", "update": "\(hexadecimal(update))",
-                    "leftOut": "\(leftOut)",
-                ])
-        case .holdingStaleRoutes(let families):
-            logger.notice(
-                "keeping routes of a peer that restarts (RFC 4724)",
-                metadata: ["peer": "\(name)", "families": "\(families.families.map(\.name).joined(separator: ","))"])
-        case .flushedStaleRoutes: logger.info("stale routes removed", metadata: ["peer": "\(name)"])
-        case .longLivedStaleRoutes(let families):
-            logger.warning(
-                "the restart time is over; the peer's routes are kept as the last choice (RFC 9494)",
-                metadata: ["peer": "\(name)", "families": "\(families.families.map(\.name).joined(separator: ","))"])
-        case .refreshed(let family, let gone):
-            logger.info("peer told its table again", metadata: ["peer": "\(name)", "family": "\(family.name)", "gone": "\(gone)"])
-        case .refreshTooEarly(let family):
-            guard faultLog.admit(peer, now: now) != nil else { break }
-            logger.warning("BoRR before End-of-RIB is ignored (RFC 7313 4)", metadata: ["peer": "\(name)", "family": "\(family.name)"])
-        case .refreshTooOften(let family):
-            logger.debug("BoRR within a second of the last one is ignored", metadata: ["peer": "\(name)", "family": "\(family.name)"])
-        case .maximumPrefixesReached(let family, let limit, let action):
-            logger.error(
-                "peer announces too many prefixes",
-                metadata: ["peer": "\(name)", "family": "\(family.name)", "limit": "\(limit)", "action": "\(action.rawValue)"])
-        case .manyPrefixes(let family, let count):
-            logger.warning("peer announces many prefixes", metadata: ["peer": "\(name)", "family": "\(family.name)", "count": "\(count)"])
-        case .pathsRefused(let count):
-            guard faultLog.admit(peer, now: now) != nil else { break }
-            logger.warning(
-                "paths not kept: more than one peer may announce of a prefix",
-                metadata: ["peer": "\(name)", "paths": "\(count)", "limit": "\(AdjRIBIn.pathsPerPrefix)"])
-        case .tooSlow: logger.warning("peer does not read; it gets no routes until it does", metadata: ["peer": "\(name)"])
-        case .caughtUp: logger.notice("peer reads again", metadata: ["peer": "\(name)"])
         }
     }
 
     // MARK: control
 
     private func control() {
-        peering.sweepDynamicPeers(&speaker, now: now)
+        if peering.sweepDynamicPeers(&speaker, now: now) { hasMoreWork = true }
         configureBFD()
         for message in mailbox.takeAll() {
             switch message {
@@ -502,7 +460,7 @@ final class RoutingLoop {
                 peering.apply(loaded, endpoints: keys, &speaker, plane, transport, now: now)
                 hasMoreWork = true
             case .bfd(let report):
-                peering.take(report, &speaker, now: now)
+                take(report)
                 configureBFD()
                 carryOutActions()
             case .question(.order(let order), let promise): promise.fulfil(carryOut(order))
@@ -547,10 +505,4 @@ final class RoutingLoop {
         answer.error = "no peer has the address or name \(name)"
         return nil
     }
-}
-
-/// Octets as two digits each.
-private func hexadecimal(_ bytes: [UInt8]) -> String {
-    let digits = Array("0123456789abcdef".utf8)
-    return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
 }

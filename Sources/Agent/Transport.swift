@@ -16,10 +16,13 @@ final class Transport {
     private var connections: [UInt64: Connection] = [:]
     /// By peer index: the connections of its active and passive side.
     private var sides: [[Connection?]] = []
-    private var closing: Set<UInt64> = []
+    /// Connections whose session is over, by token, until they go.
+    private var closing = Timers<UInt64>()
+    private var listenerTokens: Set<UInt64> = []
     /// Connections that something was queued on in this turn.
     private var touched: [UInt64] = []
     private var nextToken: UInt64 = 1000
+    private var limiter = LogLimiter()
 
     private final class ListenerSlot {
         let listener: TCPListener
@@ -34,6 +37,9 @@ final class Transport {
     let maximumConnections: Int
     private static let reservedDescriptors = 64
     var isFull: Bool { connections.count >= maximumConnections }
+    /// Connections that we are opening: peers that do not answer hold half of the descriptors at most.
+    private var connectingCount = 0
+    var mayConnect: Bool { connectingCount < maximumConnections / 2 }
     /// Connections that were closed at once because there were so many.
     private(set) var refusals = 0
     private var refusedAt: Instant?
@@ -66,9 +72,10 @@ final class Transport {
         let token = takeToken()
         try poller.add(listener.fd, token: token)
         listeners.append(ListenerSlot(listener, token: token))
+        listenerTokens.insert(token)
     }
 
-    func isListener(_ token: UInt64) -> Bool { listeners.contains { $0.token == token } }
+    func isListener(_ token: UInt64) -> Bool { listenerTokens.contains(token) }
     var listenAddresses: [SocketAddress] { listeners.map { $0.listener.address } }
 
     func accept(_ token: UInt64) -> AcceptedConnection? { listeners.first { $0.token == token }?.listener.accept() }
@@ -134,16 +141,20 @@ final class Transport {
         try register(connection)
     }
 
-    func adopt(_ socket: consuming TCPSocket, _ peer: PeerIndex, _ options: TCPSocket.Options, _ logger: Logger) {
-        do throws(SystemError) { try socket.apply(options) } catch { logger.warning("cannot set a socket option", metadata: ["reason": "\(error)"]) }
+    func adopt(_ socket: consuming TCPSocket, _ peer: PeerIndex, _ options: TCPSocket.Options, _ logger: Logger, now: Instant) {
+        func warn(_ what: Logger.Message, _ error: SystemError) {
+            guard let leftOut = limiter.admit(.strangers, .refusal, now: now) else { return }
+            logger.warning(what, metadata: ["reason": "\(error)", "leftOut": "\(leftOut)"])
+        }
+        do throws(SystemError) { try socket.apply(options) } catch { warn("cannot set a socket option", error) }
         let connection = Connection(socket, token: takeToken(), peer: peer, side: .passive, isConnecting: false)
-        do throws(SystemError) { try register(connection) } catch { logger.warning("cannot watch a connection", metadata: ["reason": "\(error)"]) }
+        do throws(SystemError) { try register(connection) } catch { warn("cannot watch a connection", error) }
     }
 
     private func register(_ connection: Connection) throws(SystemError) {
-        try poller.add(connection.socket.fd, token: connection.token)
-        connection.updateInterest(poller)
+        try connection.watch(poller)
         connections[connection.token] = connection
+        if connection.isConnecting { connectingCount += 1 }
         while sides.count <= connection.peer.index { sides.append([nil, nil]) }
         sides[connection.peer.index][connection.side == .active ? 0 : 1] = connection
     }
@@ -152,6 +163,14 @@ final class Transport {
         guard let connection = connection(peer, side), connection.closeDeadline == nil else { return }
         if !connection.hasQueued { touched.append(connection.token) }
         connection.enqueue(buffer)
+    }
+
+    /// The connection that we opened is there.
+    func finishConnecting(_ connection: Connection) {
+        guard connection.isConnecting else { return }
+        connection.isConnecting = false
+        connectingCount -= 1
+        connection.updateInterest(poller)
     }
 
     /// The session on it is over: nothing more is reported, what is queued is written, then it goes.
@@ -163,7 +182,7 @@ final class Transport {
             return
         }
         connection.closeDeadline = now + Transport.lingerTime
-        closing.insert(connection.token)
+        closing.set(connection.token, now + Transport.lingerTime)
         touched.append(connection.token)
     }
 
@@ -172,9 +191,10 @@ final class Transport {
 
     /// Forgets a connection; the descriptor closes with it.
     func drop(_ connection: Connection) {
+        guard connections.removeValue(forKey: connection.token) != nil else { return }
         poller.remove(connection.socket.fd)
-        connections[connection.token] = nil
         closing.remove(connection.token)
+        if connection.isConnecting { connectingCount -= 1 }
         let slot = connection.side == .active ? 0 : 1
         if connection.peer.index < sides.count, sides[connection.peer.index][slot] === connection { sides[connection.peer.index][slot] = nil }
     }
@@ -190,16 +210,14 @@ final class Transport {
     }
 
     /// Connections whose session is over, and which have something to write or wait for the other end to close.
-    var closingConnections: [Connection] { closing.compactMap { connections[$0] } }
+    var closingConnections: [Connection] { connections.values.filter { $0.closeDeadline != nil } }
 
     // MARK: Time
 
-    var nextDeadline: Instant? { closing.compactMap { connections[$0]?.closeDeadline }.min() }
+    var nextDeadline: Instant? { closing.next }
 
     func handleTimeouts(now: Instant) {
-        for token in closing {
-            if let connection = connections[token], let deadline = connection.closeDeadline, deadline <= now { drop(connection) }
-        }
+        for token in closing.takeAllDue(now: now) { if let connection = connections[token] { drop(connection) } }
     }
 
     private func takeToken() -> UInt64 {

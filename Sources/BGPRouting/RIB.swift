@@ -127,15 +127,13 @@ package struct RIB: ~Copyable {
 
     /// A number for a peer; it keeps it until `removePeer`.
     package mutating func addPeer() -> PeerIndex {
-        if let free = peers.indices.dropFirst().first(where: { peers[$0] == nil && !reserved.contains($0) }) {
-            reserved.insert(free)
-            return PeerIndex(rawValue: UInt16(free))
-        }
+        if let free = freePeers.popLast() { return free }
         peers.append(nil)
-        reserved.insert(peers.count - 1)
         return PeerIndex(rawValue: UInt16(peers.count - 1))
     }
-    private var reserved: Set<Int> = []
+    private var freePeers: [PeerIndex] = []
+    /// Peers at most: a `PeerIndex` has two octets.
+    package static let maximumPeers = 65_000
     private var isUp: Set<Int> = []
 
     /// The session is up: the peer joins its update groups, and gets their tables.
@@ -172,7 +170,7 @@ package struct RIB: ~Copyable {
         leaveGroups(index)
         for family in AddressFamily.allCases { flush(index, family, onlyStale: false) }
         setPeer(index, nil)
-        reserved.remove(index.index)
+        freePeers.append(index)
     }
 
     /// Removes a peer's routes of a family, or its stale ones.

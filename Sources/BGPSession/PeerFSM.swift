@@ -95,6 +95,8 @@ package struct PeerFSM: Sendable {
     package var restart: RestartState
     /// Failures since the last Established session: the exponent of the idle hold time.
     package private(set) var consecutiveFailures = 0
+    /// By how much ConnectRetryTime is longer than configured, 1 or more: the speaker bounds so what thousands of peers cost that do not answer.
+    package var connectRetryFactor = 1
     /// Why the last session or attempt ended.
     package private(set) var lastDownReason: SessionDownReason?
 
@@ -150,6 +152,12 @@ package struct PeerFSM: Sendable {
         }
     }
 
+    /// True while some connection is there.
+    package var isSpeaking: Bool { isSpeaking(.active) || isSpeaking(.passive) }
+
+    /// True while a connection that was asked for is neither there nor given up.
+    package var isConnecting: Bool { if case .connecting? = connections[Side.active.index]?.phase { true } else { false } }
+
     /// True while the side has a connection, in whatever phase.
     package func hasConnection(_ side: Side) -> Bool { connections[side.index] != nil }
 
@@ -167,6 +175,12 @@ package struct PeerFSM: Sendable {
             consider(connection?.sendHoldDeadline)
         }
         return result
+    }
+
+    /// When the next keepalive is due on either connection.
+    package var nextKeepalive: Instant? {
+        guard let active = connections[0]?.keepaliveDeadline else { return connections[1]?.keepaliveDeadline }
+        return connections[1]?.keepaliveDeadline.map { min($0, active) } ?? active
     }
 
     /// The earliest moment at which a keepalive was due and has not been sent by `now`; nil where none is.
@@ -295,7 +309,7 @@ package struct PeerFSM: Sendable {
         guard isStarted else { return }
         if configuration.isPassive || connections[Side.active.index] != nil { return }
         connections[Side.active.index] = Connection(phase: .connecting)
-        connectRetryDeadline = now + jittered(max(configuration.connectRetryTime, .seconds(1)))
+        connectRetryDeadline = now + jittered(max(configuration.connectRetryTime, .seconds(1)) * connectRetryFactor)
         actions.append(.connect)
     }
 
@@ -326,7 +340,7 @@ package struct PeerFSM: Sendable {
             // RFC 4271 8.2.2: to Active, and again after ConnectRetryTime.
             connections[side.index] = nil
             note(.connectionLost, &actions)
-            if connections[side.other.index] == nil { connectRetryDeadline = now + jittered(configuration.connectRetryTime) }
+            if connections[side.other.index] == nil { connectRetryDeadline = now + jittered(configuration.connectRetryTime * connectRetryFactor) }
         case .openConfirm, .established:
             end(side, .connectionLost, now, &actions)
         }

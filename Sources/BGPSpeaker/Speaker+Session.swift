@@ -8,13 +8,23 @@ extension Speaker {
     /// Runs the state machine and carries out what it says.
     mutating func drive(_ index: PeerIndex, _ now: Instant, _ body: (inout PeerFSM, inout [PeerFSM.Action]) -> Void) {
         guard index.index < peers.count, peers[index.index] != nil else { return }
+        peers[index.index]?.setPace(failingCount / Speaker.failingAtFullPace)
         // Out of `self` while it is used, because carrying an action out may drive another machine.
         var pending: [PeerFSM.Action] = []
         swap(&pending, &fsmActions)
-        lower(peers[index.index]?.drive(&pending, body) ?? nil)
+        arm(index, peers[index.index]?.drive(&pending, body) ?? nil)
         for action in pending { carryOut(action, index, now) }
         pending.removeAll(keepingCapacity: true)
         swap(&pending, &fsmActions)
+    }
+
+    /// Beyond so many peers that do not answer, each is tried less often, in proportion: their attempts a second stay the same.
+    static let failingAtFullPace = 1000
+
+    mutating func setFailing(_ index: PeerIndex, _ isFailing: Bool) {
+        guard let peer = peers[index.index], peer.isFailing != isFailing, !isFailing || !peer.settings.session.isPassive else { return }
+        peer.isFailing = isFailing
+        failingCount += isFailing ? 1 : -1
     }
 
     private mutating func carryOut(_ action: PeerFSM.Action, _ index: PeerIndex, _ now: Instant) {
@@ -24,7 +34,10 @@ extension Speaker {
         case .close(let side): actions.append(.close(index, side))
         case .established(let side, let session): sessionUp(index, side, session, now)
         case .down(let session, let reason): sessionDown(index, session, reason, now)
-        case .attemptFailed(let reason): actions.append(.report(index, .attemptFailed(reason)))
+        case .attemptFailed(let reason):
+            setFailing(index, true)
+            peers[index.index]?.failuresSinceUp += 1
+            actions.append(.report(index, .attemptFailed(reason)))
         }
     }
 
@@ -154,7 +167,7 @@ extension Speaker {
             peers[index.index]?.isStoppedByLimit = true
             if limits.action == .restart {
                 peers[index.index]?.restartAt = now + limits.restartAfter
-                lower(peers[index.index]?.restartAt)
+                arm(index, peers[index.index]?.restartAt)
             }
             return
         }
@@ -204,6 +217,8 @@ extension Speaker {
     private mutating func sessionUp(_ index: PeerIndex, _ side: PeerFSM.Side, _ session: NegotiatedSession, _ now: Instant) {
         guard let peer = peers[index.index] else { return }
         setEnd(index, peer.ends[side == .active ? 0 : 1])
+        setFailing(index, false)
+        peer.failuresSinceUp = 0
         peers[index.index]?.counters.establishedCount += 1
         peers[index.index]?.upSide = side
         peers[index.index]?.upFamilies = session.families
@@ -224,7 +239,7 @@ extension Speaker {
         rib.peerUp(index, routing)
         let flushed = peers[index.index]?.helper.sessionUp(session, now: now) ?? []
         flushStale(index, flushed)
-        lower(peers[index.index]?.helper.nextDeadline)
+        arm(index, peers[index.index]?.helper.nextDeadline)
         checkDeferral(now)
     }
 
@@ -240,7 +255,7 @@ extension Speaker {
         }
         if !kept.isEmpty { actions.append(.report(index, .holdingStaleRoutes(kept))) }
         beginLongLived(index, longLived)
-        lower(peers[index.index]?.helper.nextDeadline)
+        arm(index, peers[index.index]?.helper.nextDeadline)
     }
 
     /// RFC 9494 4.2: the routes of these families are the least preferred from now on.

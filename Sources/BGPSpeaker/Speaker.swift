@@ -18,8 +18,18 @@ package struct Speaker: ~Copyable {
     var restart: RestartState
     /// Until then transit is not declared complete to peers (RFC 4724 4.1, Selection_Deferral_Timer).
     var deferralDeadline: Instant?
-    private var earliestDeadline: Instant?
     var ownAddresses = OwnAddresses()
+    /// By peer index: when `handleTimeouts` has to look at the peer. Early rather than late: a message that moves a hold timer does not move this.
+    private var timers = Timers<Int>()
+    /// By peer index: when a keepalive is due, which is also asked in the middle of other work.
+    private var keepalives = Timers<Int>()
+    private var exportDeadline: Instant?
+    /// Peers whose last attempt failed.
+    var failingCount = 0
+    /// Peers that were looked at because of a timer: a measure of work that needs no clock.
+    package private(set) var timeoutVisits = 0
+    /// Where the search for a peer that has not told its table goes on, by family index, and for the deferral.
+    private var searchStart = [0, 0, 0]
 
     package init(
         identity: AttributeTable.Identity, tracksNextHops: Bool, maximumPaths: Int, recordsChanges: Bool, restart: RestartState = RestartState(),
@@ -52,7 +62,10 @@ package struct Speaker: ~Copyable {
         drive(index, now) { $0.handle(.stop(notification), now: now, &$1) }
         rib.removePeer(index)
         setEnd(index, nil)
+        setFailing(index, false)
         peers[index.index] = nil
+        timers.remove(index.index)
+        keepalives.remove(index.index)
     }
 
     /// Applies new settings: on the running session where that is possible, else by a reset with Cease/6.
@@ -112,6 +125,18 @@ package struct Speaker: ~Copyable {
     }
     /// True while the peer's session is up.
     package func isEstablished(_ index: PeerIndex) -> Bool { index.index < peers.count && peers[index.index]?.upSide != nil }
+    /// True where the peer has no session, and no route of it is kept.
+    package func isOver(_ index: PeerIndex) -> Bool {
+        guard index.index < peers.count, let peer = peers[index.index] else { return true }
+        return peer.fsm.established == nil && peer.helper.staleFamilies.isEmpty
+    }
+    /// True while the peer has a connection, in whatever phase.
+    package func hasConnection(_ index: PeerIndex) -> Bool {
+        guard index.index < peers.count, let peer = peers[index.index] else { return false }
+        return peer.fsm.hasConnection(.active) || peer.fsm.hasConnection(.passive)
+    }
+    /// True while the peer waits for the connection that it asked for by `SpeakerAction.connect`.
+    package func awaitsConnection(_ index: PeerIndex) -> Bool { index.index < peers.count && peers[index.index]?.fsm.isConnecting ?? false }
     package func settings(_ index: PeerIndex) -> PeerSettings? { index.index < peers.count ? peers[index.index]?.settings : nil }
 
     // MARK: Transport events
@@ -210,54 +235,68 @@ package struct Speaker: ~Copyable {
     // MARK: Time
 
     /// When `handleTimeouts` has something to do; it may turn out to be early.
-    package var nextDeadline: Instant? { earliestDeadline }
+    package var nextDeadline: Instant? { Instant.earliest(timers.next, Instant.earliest(exportDeadline, deferralDeadline)) }
 
-    package mutating func handleTimeouts(now: Instant) {
-        guard let deadline = earliestDeadline, deadline <= now else { return }
-        for index in peerIndices {
-            if let due = peers[index.index]?.fsm.nextDeadline, due <= now {
-                if let keepalive = peers[index.index]?.fsm.dueKeepalive(now: now) { keepaliveDue = min(keepaliveDue ?? keepalive, keepalive) }
+    /// Fires what is due of at most `budget` peers, the earliest first; where there are more, `nextDeadline` stays in the past.
+    package mutating func handleTimeouts(now: Instant, budget: Int = .max) {
+        for slot in timers.takeAllDue(now: now, budget: budget) {
+            guard let peer = peers[slot] else { continue }
+            timeoutVisits += 1
+            peer.armed = nil
+            let index = PeerIndex(rawValue: UInt16(slot))
+            if let due = peer.fsm.nextDeadline, due <= now {
+                if let keepalive = peer.fsm.dueKeepalive(now: now) { keepaliveDue = min(keepaliveDue ?? keepalive, keepalive) }
                 drive(index, now) { $0.handleTimeout(now: now, &$1) }
             }
-            if let due = peers[index.index]?.helper.nextDeadline, due <= now {
-                if let outcome = peers[index.index]?.helper.handleTimeout(now: now) {
-                    flushStale(index, outcome.flushed)
-                    beginLongLived(index, outcome.longLived)
-                }
+            if let due = peer.helper.nextDeadline, due <= now {
+                let outcome = peer.helper.handleTimeout(now: now)
+                flushStale(index, outcome.flushed)
+                beginLongLived(index, outcome.longLived)
             }
-            if let due = peers[index.index]?.restartAt, due <= now {
-                startAfterLimit(index, now)
-            }
+            if let due = peer.restartAt, due <= now { startAfterLimit(index, now) }
+            // What was early, or moved meanwhile.
+            arm(index, peer.nextDeadline)
         }
         if let due = deferralDeadline, due <= now { endDeferral() }
-        // Recomputed here and only lowered elsewhere: a message that moves a hold timer need not search for the minimum.
-        earliestDeadline = nil
-        for peer in peers {
-            lower(peer?.fsm.nextDeadline)
-            lower(peer?.helper.nextDeadline)
-            lower(peer?.restartAt)
-        }
-        lower(deferralDeadline)
-        lower(rib.nextExport)
+        if let due = exportDeadline, due <= now { exportDeadline = rib.nextExport }
     }
 
     /// Connections whose keepalive is due, in the middle of other work; the caller sends it at once. No other timer fires: what would keep a hold timer
     /// from expiring may not be read yet. `due`: the earliest of them.
     package mutating func takeDueKeepalives(now: Instant) -> (connections: [(PeerIndex, PeerFSM.Side)], due: Instant)? {
-        guard let deadline = earliestDeadline, deadline <= now else { return nil }
+        guard let deadline = keepalives.next, deadline <= now else { return nil }
         var connections: [(PeerIndex, PeerFSM.Side)] = []
         var earliest = now
-        for index in peerIndices {
-            guard let due = peers[index.index]?.fsm.dueKeepalive(now: now) else { continue }
-            earliest = min(earliest, due)
-            for side in peers[index.index]?.fsm.takeDueKeepalives(now: now) ?? [] { connections.append((index, side)) }
+        for slot in keepalives.takeAllDue(now: now) {
+            guard let peer = peers[slot] else { continue }
+            peer.armedKeepalive = nil
+            if let due = peer.fsm.dueKeepalive(now: now) {
+                earliest = min(earliest, due)
+                for side in peer.fsm.takeDueKeepalives(now: now) { connections.append((PeerIndex(rawValue: UInt16(slot)), side)) }
+            }
+            armKeepalive(PeerIndex(rawValue: UInt16(slot)))
         }
         return connections.isEmpty ? nil : (connections, earliest)
     }
 
-    mutating func lower(_ deadline: Instant?) {
-        guard let deadline else { return }
-        earliestDeadline = min(earliestDeadline ?? deadline, deadline)
+    /// Sees to it that `handleTimeouts` looks at the peer at `deadline` at the latest.
+    mutating func arm(_ index: PeerIndex, _ deadline: Instant?) {
+        guard let deadline, let peer = peers[index.index] else { return }
+        if peer.armed.map({ $0 > deadline }) ?? true {
+            // Who only waits to connect does so on a common beat: one turn for many attempts costs less than a turn for each.
+            let moment = peer.fsm.isSpeaking ? deadline : deadline.roundedUp(to: Speaker.beat)
+            peer.armed = moment
+            timers.set(index.index, moment)
+        }
+        armKeepalive(index)
+    }
+
+    private static let beat: Duration = .milliseconds(100)
+
+    private mutating func armKeepalive(_ index: PeerIndex) {
+        guard let peer = peers[index.index], let deadline = peer.fsm.nextKeepalive, peer.armedKeepalive.map({ $0 > deadline }) ?? true else { return }
+        peer.armedKeepalive = deadline
+        keepalives.set(index.index, deadline)
     }
 
     // MARK: The turn
@@ -279,7 +318,7 @@ package struct Speaker: ~Copyable {
         distribute(deliveries)
         pendingEndOfRIB += done
         sendEndOfRIBs()
-        lower(rib.nextExport)
+        exportDeadline = rib.nextExport
         return rib.hasExportWork(now: now)
     }
     private var pendingEndOfRIB: [RIB.ReplayDone] = []
@@ -326,8 +365,19 @@ package struct Speaker: ~Copyable {
     // MARK: Own restart
 
     /// True where every peer has told everything it has of a family, or never will: nothing that it may still announce is missing.
-    package func isSynchronized(_ family: AddressFamily, now: Instant) -> Bool {
-        peerIndices.allSatisfy { isSynchronized($0, family, now: now) }
+    package mutating func isSynchronized(_ family: AddressFamily, now: Instant) -> Bool {
+        isTrueOfAll(family.index) { $0.isSynchronized($1, family, now: now) }
+    }
+
+    /// Asks one peer after another, and first the one that the last call ended at, so that waiting for the last of thousands costs a question a time.
+    private mutating func isTrueOfAll(_ search: Int, _ condition: (borrowing Speaker, PeerIndex) -> Bool) -> Bool {
+        for _ in peers.indices {
+            if searchStart[search] >= peers.count { searchStart[search] = 0 }
+            let slot = searchStart[search]
+            if peers[slot] != nil, !condition(self, PeerIndex(rawValue: UInt16(slot))) { return false }
+            searchStart[search] += 1
+        }
+        return true
     }
 
     /// Silence after which a table without End-of-RIB counts as whole.
@@ -346,11 +396,11 @@ package struct Speaker: ~Copyable {
     /// Transit is declared complete once every peer has told its table, but for those that restart themselves (RFC 4724 4.1), which wait for us.
     mutating func checkDeferral(_ now: Instant) {
         guard deferralDeadline != nil else { return }
-        let isWaiting = peerIndices.contains { index in
-            if peers[index.index]?.fsm.established?.session.remoteGracefulRestart?.restarting ?? false { return false }
-            return !AddressFamily.allCases.allSatisfy { isSynchronized(index, $0, now: now) }
+        let haveAllTold = isTrueOfAll(2) { speaker, index in
+            if speaker.peers[index.index]?.fsm.established?.session.remoteGracefulRestart?.restarting ?? false { return true }
+            return AddressFamily.allCases.allSatisfy { speaker.isSynchronized(index, $0, now: now) }
         }
-        if !isWaiting { endDeferral() }
+        if haveAllTold { endDeferral() }
     }
 
     /// Our own restart is over: later OPENs do not say R any more.

@@ -31,6 +31,13 @@ final class SpeakerPeer {
     /// After Cease/1: stopped because of too many prefixes, and when the session is started again, nil for not by itself.
     var isStoppedByLimit = false
     var restartAt: Instant?
+    /// The last attempt failed, and no session came up since.
+    var isFailing = false
+    /// Attempts that failed since the session was up last.
+    var failuresSinceUp = 0
+    /// What the speaker's timers have of this peer.
+    var armed: Instant?
+    var armedKeepalive: Instant?
     var establishedAt: Instant?
     var lastUpdateAt: Instant?
     var stateChangedAt: Instant?
@@ -51,6 +58,17 @@ final class SpeakerPeer {
         body(&fsm, &actions)
         return fsm.nextDeadline
     }
+
+    /// How much less often than configured a peer is tried that does not answer. One that was up a while ago, and probably just starts again, is
+    /// tried at full pace first, about a minute by default.
+    func setPace(_ factor: Int) {
+        let isExpectedBack = counters.establishedCount > 0 && failuresSinceUp < SpeakerPeer.attemptsAtFullPace
+        fsm.connectRetryFactor = isExpectedBack ? 1 : max(1, factor)
+    }
+    private static let attemptsAtFullPace = 12
+
+    /// The earliest of all its deadlines.
+    var nextDeadline: Instant? { Instant.earliest(fsm.nextDeadline, Instant.earliest(helper.nextDeadline, restartAt)) }
 
     /// Other peers' routes may leave to this one.
     func carriesTransit(_ session: NegotiatedSession) -> Bool {

@@ -18,6 +18,16 @@ package struct Instant: Sendable, Hashable, Comparable {
         let difference = a.nanoseconds.subtractingReportingOverflow(b.nanoseconds)
         return .nanoseconds(difference.overflow ? (a > b ? .max : .min) : difference.partialValue)
     }
+    /// The next multiple of `step`, on a beat that all share. Never before this.
+    package func roundedUp(to step: Duration) -> Instant {
+        let rest = nanoseconds % max(1, step.nanoseconds)
+        return rest == 0 ? self : self + .nanoseconds(step.nanoseconds - rest)
+    }
+    /// The earlier of two deadlines, of which each may be none.
+    package static func earliest(_ a: Instant?, _ b: Instant?) -> Instant? {
+        guard let a, let b else { return a ?? b }
+        return min(a, b)
+    }
 }
 
 extension Duration {

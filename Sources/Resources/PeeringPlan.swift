@@ -40,7 +40,9 @@ package enum PeeringPlan {
     package static func peers(of name: String, in set: ResourceSet, allFamilies: Bool) -> [PlannedPeer] {
         let nodes = set.nodes
         guard let own = nodes[name] else { return [] }
-        let builder = Builder(name: name, own: own, nodes: nodes, set: set, allFamilies: allFamilies)
+        var owners: [IPAddress: String] = [:]
+        for (name, node) in nodes { for family in AddressFamily.allCases { if let address = node.address(family) { owners[address] = name } } }
+        let builder = Builder(name: name, own: own, nodes: nodes, set: set, allFamilies: allFamilies, owners: owners)
         // Global peers come first and win; an explicit peer wins over a reverse one; the mesh comes last.
         var result: [PlannedPeer] = []
         var taken: Set<PlannedPeer.Target> = []
@@ -61,12 +63,14 @@ package enum PeeringPlan {
         let nodes: [String: NodeResource]
         let set: ResourceSet
         let allFamilies: Bool
+        /// Names of nodes by their addresses.
+        let owners: [IPAddress: String]
 
         func explicit(_ peerName: String, _ peer: BGPPeer, _ origin: PlannedPeer.Origin) -> [PlannedPeer] {
             if let endpoint = peer.peer {
                 // A node never peers with itself.
                 guard endpoint.address != own.ipv4?.address, endpoint.address != own.ipv6?.address else { return [] }
-                let other = nodes.first { $0.value.address(endpoint.address.family) == endpoint.address }
+                let other = owners[endpoint.address].flatMap { name in nodes[name].map { (key: name, value: $0) } }
                 return [
                     planned(
                         "BGPPeer/\(peerName)", origin, .address(endpoint.address), peer.asNumber, endpoint.port ?? other.map { set.listenPort(of: $0.key) } ?? 179,

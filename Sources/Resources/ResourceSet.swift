@@ -119,6 +119,11 @@ package struct ResourceSet: Sendable, Hashable {
         return result
     }
 
+    /// One node, without a look at the others.
+    package func node(_ name: String) -> NodeResource? {
+        if case .node(let node)? = resources[ResourceKey(kind: "Node", name: name)]?.value { node } else { nil }
+    }
+
     /// Peers in the order of their names.
     package var peers: [(name: String, peer: BGPPeer)] {
         sortedKeys.compactMap { key in
@@ -139,7 +144,7 @@ package struct ResourceSet: Sendable, Hashable {
         let affinities = resources.values.compactMap { resource -> BlockAffinity? in
             if case .blockAffinity(let affinity) = resource.value, affinity.node == node { affinity } else { nil }
         }
-        let blocks = affinities.isEmpty ? nodes[node]?.podCIDRs ?? [] : affinities.filter(\.isConfirmed).map(\.cidr)
+        let blocks = affinities.isEmpty ? self.node(node)?.podCIDRs ?? [] : affinities.filter(\.isConfirmed).map(\.cidr)
         return Array(Set(blocks)).sorted()
     }
 
@@ -179,7 +184,7 @@ package struct ResourceSet: Sendable, Hashable {
 
     package func listenPort(of node: String) -> UInt16 { configuration(of: node).listenPort ?? 179 }
     package func asNumber(of node: String) -> ASNumber {
-        nodes[node]?.asNumber ?? configuration(of: node).asNumber ?? BGPConfiguration.defaultASNumber
+        self.node(node)?.asNumber ?? configuration(of: node).asNumber ?? BGPConfiguration.defaultASNumber
     }
 
     /// Secrets that some peer of the node needs.

@@ -34,7 +34,9 @@ extension Schemas {
                 "Never open the connection. Between nodes the one whose address compares lower as text opens it."),
             FieldSpec("holdTime", .duration(.zero ... .seconds(65535)), default: "90s", .nextSession, "Hold time offered: 0s, or whole seconds from 3s (RFC 4271 4.2)."),
             FieldSpec("keepaliveTime", .duration(.zero ... .seconds(65535)), default: "a third of the hold time", .nextSession, "Time between keepalives at most."),
-            FieldSpec("connectRetryTime", .duration(.milliseconds(100) ... .seconds(3600)), default: "5s", .nextSession, "Time between attempts to connect, with jitter."),
+            FieldSpec(
+                "connectRetryTime", .duration(.milliseconds(100) ... .seconds(3600)), default: "5s", .nextSession,
+                "Time between attempts to connect, with jitter. While more than 1,000 peers do not answer it is longer in proportion for those that have not been up for a while."),
             FieldSpec(
                 "idleHoldTime", .duration(.milliseconds(100) ... .seconds(3600)), default: "1s", .nextSession,
                 "Wait after a session failed; doubled up to 60s while it goes on failing."),
