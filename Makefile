@@ -8,7 +8,7 @@ DEMO_PACKAGES := bird2 gobgpd iproute2 iputils-ping procps util-linux tcpdump jq
 LAB_PACKAGES := frr openbgpd exabgp python3 socat nftables iptables conntrack qemu-system-x86 linux-image-cloud-amd64 busybox-static cpio kmod binutils
 BENCH_PACKAGES := bird2 frr openbgpd gobgpd iproute2 python3 python3-matplotlib
 
-.PHONY: all build release demo test bench bench-quick bench-growth bench-setup bench-micro bench-fib bench-hostile conformance interop fuzz format lint man deps-build deps-demo deps-lab clean
+.PHONY: all build release demo test sanitize bench bench-quick bench-growth bench-setup bench-micro bench-fib bench-hostile conformance interop fuzz format lint man deps-build deps-demo deps-lab clean
 
 all: build
 
@@ -40,6 +40,11 @@ demo: deps-demo release
 test: deps-lab lint
 	swift build --build-tests $(STRICT)
 	scripts/run-tests.sh
+	scripts/sanitize.sh check address thread
+
+# Unit tests and fuzz targets under AddressSanitizer and ThreadSanitizer. `make test` runs all of it but the fuzzing.
+sanitize: deps-build
+	scripts/sanitize.sh
 
 # Side by side with BIRD, FRR, OpenBGPD and GoBGP: the tables and plots of docs/performance.md. Half an hour.
 bench: bench-setup release
@@ -97,4 +102,4 @@ format:
 	swift format --in-place --recursive Sources Tests Benchmarks Package.swift
 
 clean:
-	rm -rf .build
+	rm -rf .build .build-asan .build-tsan

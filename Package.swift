@@ -16,9 +16,9 @@ let strict: [SwiftSetting] = [
 /// SE-0458: what the compiler cannot prove safe is marked `unsafe`, with the reason beside it.
 let memorySafe: [SwiftSetting] = strict + [.strictMemorySafety()]
 
-/// The hot core also gets its arithmetic and ownership checked as everyone else's: no check is loosened here.
+/// The hot core gets its arithmetic, ownership and memory checked as everyone else: no check is loosened here.
 func core(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+    .target(name: name, dependencies: dependencies, swiftSettings: memorySafe)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -44,23 +44,23 @@ let package = Package(
         .systemLibrary(name: "CLibMD", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
 
         // Pure core: values only, no I/O, no clock, no Foundation.
-        .target(name: "NetTypes", swiftSettings: memorySafe),
-        .target(name: "BGPMessages", dependencies: ["NetTypes"], swiftSettings: memorySafe),
-        .target(name: "BGPSession", dependencies: ["BGPMessages", "NetTypes"], swiftSettings: memorySafe),
-        .target(name: "BGPRouting", dependencies: ["BGPMessages", "NetTypes"], swiftSettings: memorySafe),
-        .target(name: "BGPSpeaker", dependencies: ["BGPSession", "BGPRouting", "BGPMessages", "NetTypes"], swiftSettings: memorySafe),
-        .target(name: "BFD", dependencies: ["NetTypes"], swiftSettings: memorySafe),
-        .target(name: "FIB", dependencies: ["NetTypes"], swiftSettings: memorySafe),
+        core("NetTypes"),
+        core("BGPMessages", ["NetTypes"]),
+        core("BGPSession", ["BGPMessages", "NetTypes"]),
+        core("BGPRouting", ["BGPMessages", "NetTypes"]),
+        core("BGPSpeaker", ["BGPSession", "BGPRouting", "BGPMessages", "NetTypes"]),
+        core("BFD", ["NetTypes"]),
+        core("FIB", ["NetTypes"]),
 
         // Edges: text, JSON and disk to values.
-        .target(name: "Resources", dependencies: ["NetTypes", "LinuxIO", "CLibYAML"], swiftSettings: memorySafe),
-        .target(name: "StatusAPI", dependencies: ["NetTypes"], swiftSettings: memorySafe),
+        core("Resources", ["NetTypes", "LinuxIO", "CLibYAML"]),
+        core("StatusAPI", ["NetTypes"]),
 
         // Shells: the only callers of the operating system.
-        .target(name: "LinuxIO", dependencies: ["NetTypes", "CLinux"], swiftSettings: memorySafe),
-        .target(name: "KernelRoutes", dependencies: ["FIB", "NetTypes", "LinuxIO", "CLibMNL", "CLinux"], swiftSettings: memorySafe),
-        .target(name: "Digests", dependencies: ["CLibMD"], swiftSettings: memorySafe),
-        .target(name: "LoadGenerator", dependencies: ["BGPSession", "BGPMessages", "NetTypes", "LinuxIO"], swiftSettings: memorySafe),
+        core("LinuxIO", ["NetTypes", "CLinux"]),
+        core("KernelRoutes", ["FIB", "NetTypes", "LinuxIO", "CLibMNL", "CLinux"]),
+        core("Digests", ["CLibMD"]),
+        core("LoadGenerator", ["BGPSession", "BGPMessages", "NetTypes", "LinuxIO"]),
 
         // Composition.
         .target(

@@ -75,6 +75,27 @@ import Testing
         }
     }
 
+    @Test func `no pointer is a property that other code reads, and every target is checked for memory safety`() throws {
+        let manifest = try String(contentsOf: Self.root.appending(path: "Package.swift"), encoding: .utf8)
+        #expect(manifest.contains("let memorySafe: [SwiftSetting] = strict + [.strictMemorySafety()]"))
+        let folders = try FileManager.default.contentsOfDirectory(atPath: Self.root.appending(path: "Sources").path).filter { !$0.hasPrefix("C") }
+        #expect(folders.count > 10)
+        for target in folders {
+            for (name, text) in try Self.sources(target) {
+                // A member is indented by 4 at least; a local variable in a function by 8.
+                for line in text.split(separator: "\n")
+                where line.utf8.contains(UInt8(ascii: ":")) && line.contains("Pointer")
+                    && line.contains(/^ {4}( {4})?(?!private )(\w+(\(set\))? )*(let|var) \w+ *: *(\[)?(Unsafe\w*Pointer|OpaquePointer)/)
+                {
+                    Issue.record("\(target)/\(name): \(line)")
+                }
+            }
+        }
+        // Every target of Sources by `core` or with the same settings.
+        let block = manifest.components(separatedBy: "let package = Package(").last?.components(separatedBy: "// A reader of BGP streams").first ?? ""
+        #expect(!block.contains("swiftSettings: strict)"), "a target is built without strict memory safety")
+    }
+
     @Test func `apus_resources 5 has every field as it is declared`() throws {
         let page = try String(contentsOf: Self.root.appending(path: "man/apus.resources.5"), encoding: .utf8)
         let begin = try #require(page.range(of: ".\\\" BEGIN GENERATED\n"))
