@@ -24,6 +24,8 @@ protocol ForwardingPlane: AnyObject {
     func take(_ endpoints: [NodeState.NamedEndpoint], now: Instant)
     /// Lets routes go that were kept when nearly all were withdrawn at once. Answers how many.
     func releaseHeld(_ speaker: borrowing Speaker) -> Int
+    /// Gives back the memory of routes that are gone. False, and nothing is done, while anything is under way.
+    func trim(now: Instant) -> Bool
     /// What an interface is now, for unnumbered peers: nil where there is none, or no way to know. With our own link-local address on it.
     func link(_ name: String) -> (link: LinkNeighbors.Link, address: IPAddress?)?
     /// How a peer is reached, with our end of its session where there is one; nil where links are not known.

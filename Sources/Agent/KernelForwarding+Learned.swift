@@ -199,6 +199,11 @@ extension KernelForwarding {
         for prefix in breaker.release(where: { !$0.nextHops.allSatisfy(isAlive) }) { delta.setDesired(prefix, nil) }
     }
 
+    func trim(now: Instant) -> Bool {
+        breaker.expire(now: now)
+        return inFlight.isEmpty && delta.trim()
+    }
+
     func releaseHeld(_ speaker: borrowing Speaker) -> Int {
         let released = breaker.release()
         for prefix in released { choose(prefix, speaker) }

@@ -15,6 +15,7 @@ final class NoForwarding: ForwardingPlane {
 
     var programming: Programming { .all }
     func releaseHeld(_ speaker: borrowing Speaker) -> Int { 0 }
+    func trim(now: Instant) -> Bool { true }
     func examine() -> [Finding] { [] }
     func configure(_ state: NodeState, _ speaker: inout Speaker, now: Instant) {}
     func take(_ endpoints: [NodeState.NamedEndpoint], now: Instant) {}

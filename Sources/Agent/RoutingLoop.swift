@@ -136,16 +136,32 @@ final class RoutingLoop {
     }
     private var hasLeftStart = false
 
-    /// After a table shrank to less than half, once nothing waits any more.
+    /// After a table shrank to less than half and then stayed as it is for a while: tables are trimmed, and the memory goes back to the kernel.
     private func giveMemoryBack() {
         let count = speaker.rib.tables[0].pathCount + speaker.rib.tables[1].pathCount
         pathPeak = max(pathPeak, count)
-        guard count < pathPeak / 2, pathPeak > RoutingLoop.memoryThreshold, speaker.rib.dirtyCount == 0, !speaker.rib.hasExportWork(now: now) else { return }
+        guard count < pathPeak / 2, pathPeak > RoutingLoop.memoryThreshold else {
+            trimAt = nil
+            return
+        }
+        if trimAt == nil || count != countBeforeTrim {
+            countBeforeTrim = count
+            trimAt = now + RoutingLoop.trimDelay
+        }
+        guard let trimAt, trimAt <= now else { return }
+        guard !hasMoreWork, speaker.rib.trim(), plane.trim(now: now) else {
+            self.trimAt = now + RoutingLoop.trimDelay
+            return
+        }
+        self.trimAt = nil
         pathPeak = count
         ProcessMemory.giveBack()
     }
     private var pathPeak = 0
-    private static let memoryThreshold = 50_000
+    private var trimAt: Instant?
+    private var countBeforeTrim = 0
+    private static let memoryThreshold = 10_000
+    private static let trimDelay = Duration.seconds(1)
 
     private func noteKeepalives() {
         if let due = speaker.takeKeepaliveDue() { noteKeepalive(due) }
@@ -189,7 +205,7 @@ final class RoutingLoop {
     private func wait() {
         var timeout: Duration? = hasMoreWork ? .zero : nil
         if !hasMoreWork {
-            let deadlines = [speaker.nextDeadline, plane.nextDeadline, transport.nextDeadline, peering.nextDeadline, neighbors.nextDeadline]
+            let deadlines = [speaker.nextDeadline, plane.nextDeadline, transport.nextDeadline, peering.nextDeadline, neighbors.nextDeadline, trimAt]
             if let next = deadlines.compactMap({ $0 }).min() {
                 timeout = max(.zero, next - Instant(nanoseconds: monotonicNanoseconds()))
             }

@@ -392,6 +392,22 @@ package struct AdjRIBIn: ~Copyable {
         prefixes.memory + heads.capacity * 4 + isDirty.capacity + dirty.capacity * 4 + paths.capacity * MemoryLayout<Path>.stride + freePaths.capacity * 4
     }
 
+    /// Gives back what a table that shrank does not need, as `PrefixTable.trim` does. Prefix indices and path slots in use stay as they are. Only while
+    /// nothing is to be decided and no path is retired.
+    mutating func trim() {
+        guard dirtyCount == 0, retired.isEmpty else { return }
+        prefixes.trim()
+        heads = Array(heads.prefix(prefixes.capacity))
+        isDirty = Array(isDirty.prefix(prefixes.capacity))
+        dirty = []
+        dirtyCursor = 0
+        var isUsed = [Bool](repeating: true, count: paths.count)
+        for slot in freePaths { isUsed[Int(slot)] = false }
+        let end = isUsed.lastIndex(of: true).map { $0 + 1 } ?? 0
+        paths = Array(paths[..<end])
+        freePaths = freePaths.filter { Int($0) < end }.sorted(by: >)
+    }
+
     // MARK: Storage
 
     private mutating func allocate(_ path: Path) -> PathIndex {

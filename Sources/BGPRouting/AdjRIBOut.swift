@@ -93,6 +93,15 @@ struct AdjRIBOut {
         return old.handle
     }
 
+    /// Gives back unused entries at the end, and reserve. Only while nothing is pending.
+    mutating func trim() {
+        guard pending.isEmpty else { return }
+        let end = entries.lastIndex { $0.isAnnounced }.map { $0 + 1 } ?? 0
+        entries = Array(entries[..<end])
+        prefixes = Array(prefixes.prefix(end))
+        pending = []
+    }
+
     /// All handles that the group holds, when it is dissolved.
     mutating func drain() -> [AttributeHandle] {
         let held = entries.compactMap(\.handle) + pending.compactMap { $0.oldAttributes == 0 ? nil : $0.oldAttributes - 1 }

@@ -158,6 +158,20 @@ package struct AttributeTable: ~Copyable {
         }
     }
 
+    /// Gives back what a table that shrank does not need: unused handles at the end, slots, and reserve. Handles in use stay as they are, and the lowest
+    /// unused ones are given out first from now on. Cost: a walk over the table.
+    mutating func trim() {
+        let end = entries.lastIndex { $0.references > 0 }.map { $0 + 1 } ?? 0
+        entries = Array(entries[..<end])
+        free = free.filter { Int($0) < end }.sorted(by: >)
+        var size = 64
+        while (count + 1) * 4 > size * 3 { size *= 2 }
+        guard size < slots.count else { return }
+        slots = [UInt64](repeating: 0, count: size)
+        mask = size - 1
+        for handle in entries.indices where entries[handle].references > 0 { place(AttributeHandle(handle), entries[handle].hash) }
+    }
+
     // MARK: Reading
 
     package func key(_ handle: AttributeHandle) -> DecisionKey { entries[Int(handle)].key }

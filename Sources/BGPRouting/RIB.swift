@@ -120,6 +120,19 @@ package struct RIB: ~Copyable {
     }
 
     package var identity: AttributeTable.Identity { attributes.identity }
+
+    /// Gives back the memory of tables that shrank. False, and nothing is done, while anything waits to be decided or sent. Cost: a walk over all tables.
+    package mutating func trim() -> Bool {
+        guard dirtyCount == 0, emptied.allSatisfy(\.isEmpty), tables[0].retired.isEmpty, tables[1].retired.isEmpty,
+            groups.allSatisfy({ $0.map { !$0.hasPending && !$0.hasReplay } ?? true })
+        else { return false }
+        for family in AddressFamily.allCases { tables[family.index].trim() }
+        for group in groups { group?.trim() }
+        attributes.trim()
+        changes = []
+        emptied = [[], []]
+        return true
+    }
     /// Octets of the groups' Adj-RIBs-Out.
     package var groupMemory: Int { groups.reduce(0) { $0 + ($1?.memory ?? 0) } }
 

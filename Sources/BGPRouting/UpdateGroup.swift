@@ -125,6 +125,9 @@ package final class UpdateGroup {
     /// The entry of a prefix that could not be told (an UPDATE too large for the members) is none.
     func forget(_ slot: UInt32) -> AttributeHandle? { table.forget(slot) }
 
+    /// See `AdjRIBOut.trim`.
+    func trim() { table.trim() }
+
     /// All handles that the group holds, when it is dissolved.
     func drain() -> [AttributeHandle] { table.drain() }
 }

@@ -263,6 +263,26 @@ package struct DeltaTracker: ~Copyable {
 
     // MARK: Storage
 
+    /// Gives back the memory of routes that are gone. False, and nothing is done, while anything is dirty or under way, or a list of the kernel's is being
+    /// read. Cost: a walk over the tables.
+    package mutating func trim() -> Bool {
+        guard dirtyCursor >= dirty.count, urgent.isEmpty, deferred.isEmpty, plannedBatches.isEmpty,
+            AddressFamily.allCases.allSatisfy({ families[$0.index].before.isEmpty && families[$0.index].audit.isEmpty && families[$0.index].dirtyCount == 0 })
+        else { return false }
+        for family in AddressFamily.allCases {
+            families[family.index].prefixes.trim()
+            families[family.index].states = Array(families[family.index].states.prefix(families[family.index].prefixes.capacity))
+        }
+        foreign.trim()
+        dirty = []
+        dirtyCursor = 0
+        sweep = 0
+        urgent = []
+        deferred = []
+        plannedBatches = []
+        return true
+    }
+
     func index(_ prefix: Prefix) -> Int? { families[prefix.family.index].prefixes.find(prefix).map(Int.init) }
 
     mutating func insert(_ prefix: Prefix) -> Int {

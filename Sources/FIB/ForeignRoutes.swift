@@ -34,6 +34,14 @@ package struct ForeignRoutes: ~Copyable, Sendable {
         if routes[family][Int(index)].isEmpty { tables[family].remove(index) }
     }
 
+    /// Gives back the memory of routes that are gone.
+    package mutating func trim() {
+        for family in AddressFamily.allCases {
+            tables[family.index].trim()
+            routes[family.index] = Array(routes[family.index].prefix(tables[family.index].capacity))
+        }
+    }
+
     package mutating func removeAll() { self = ForeignRoutes(seed: seed) }
 
     package func find(_ prefix: Prefix, metric: UInt32) -> ForeignRoute? {

@@ -15,7 +15,8 @@ package struct WithdrawBreaker: Sendable {
     package var minimum = 20
     package static let window = Duration.seconds(10)
 
-    private var recent: [(prefix: Prefix, route: FIBRoute, at: Instant)] = []
+    /// Routes withdrawn within the last `window`.
+    private var recent = RecentWithdrawals()
     /// Routes that are kept though nobody announces them.
     package private(set) var held: [Prefix: FIBRoute] = [:]
     package private(set) var isTripped = false
@@ -31,19 +32,22 @@ package struct WithdrawBreaker: Sendable {
             for route in routes { held[route.prefix] = route }
             return routes
         }
-        recent.removeAll { $0.at + WithdrawBreaker.window <= now }
-        recent += routes.map { ($0.prefix, $0, now) }
+        recent.expire(before: now + (.zero - WithdrawBreaker.window))
+        for route in routes { recent.append(route, at: now) }
         guard recent.count >= minimum, recent.count * 100 > percent * (remaining() + recent.count) else { return [] }
         isTripped = true
         trippedAt = now
-        for entry in recent { held[entry.prefix] = entry.route }
-        recent = []
+        recent.visit { held[$0.prefix] = $0 }
+        recent = RecentWithdrawals()
         return held.values.sorted { $0.prefix < $1.prefix }
     }
 
+    /// Forgets what was withdrawn longer ago than `window`.
+    package mutating func expire(now: Instant) { recent.expire(before: now + (.zero - WithdrawBreaker.window)) }
+
     /// A prefix is announced again, or somebody else's by now: nothing of it is kept.
     package mutating func forget(_ prefix: Prefix) {
-        if !recent.isEmpty { recent.removeAll { $0.prefix == prefix } }
+        recent.remove(prefix)
         guard isTripped, held.removeValue(forKey: prefix) != nil else { return }
         rearm()
     }
@@ -60,6 +64,46 @@ package struct WithdrawBreaker: Sendable {
         guard held.isEmpty else { return }
         isTripped = false
         trippedAt = nil
-        recent = []
+        recent = RecentWithdrawals()
     }
+}
+
+/// Withdrawals in the order of time, each found by its prefix: a full table that goes and comes costs the same per route, whatever its size.
+private struct RecentWithdrawals: Sendable {
+    private var entries: [(route: FIBRoute, at: Instant, isIn: Bool)] = []
+    /// Entries before it have expired.
+    private var head = 0
+    /// Entries that were dropped from the front of `entries`: positions are counted from the first one ever.
+    private var dropped = 0
+    /// Position of the last entry of a prefix.
+    private var positions: [Prefix: Int] = [:]
+
+    var count: Int { positions.count }
+
+    mutating func append(_ route: FIBRoute, at now: Instant) {
+        remove(route.prefix)
+        positions[route.prefix] = dropped + entries.count
+        entries.append((route, now, true))
+    }
+
+    mutating func remove(_ prefix: Prefix) {
+        if let position = positions.removeValue(forKey: prefix) { entries[position - dropped].isIn = false }
+    }
+
+    /// Drops what was withdrawn at `limit` or before.
+    mutating func expire(before limit: Instant) {
+        while head < entries.count, entries[head].at <= limit {
+            if entries[head].isIn { positions[entries[head].route.prefix] = nil }
+            head += 1
+        }
+        if head == entries.count {
+            self = RecentWithdrawals()
+        } else if head > 1024, head > entries.count / 2 {
+            entries.removeFirst(head)
+            dropped += head
+            head = 0
+        }
+    }
+
+    func visit(_ body: (FIBRoute) -> Void) { for entry in entries[head...] where entry.isIn { body(entry.route) } }
 }

@@ -146,6 +146,27 @@ package struct PrefixTable: ~Copyable, Sendable {
         keys4.capacity * MemoryLayout<UInt64>.stride + keys6.capacity * MemoryLayout<Key6>.stride + slots.capacity * 4 + free.capacity * 4
     }
 
+    // MARK: Shrinking
+
+    /// Gives back what a table that shrank does not need: unused indices at the end, slots, and reserve for growth. Indices in use stay as they are, and
+    /// the lowest unused ones are given out first from now on, so that the end becomes free. Cost: a walk over the table.
+    package mutating func trim() {
+        var end = capacity
+        while end > 0, !isUsed(PrefixIndex(end - 1)) { end -= 1 }
+        if family == .ipv4 { keys4 = Array(keys4[..<end]) } else { keys6 = Array(keys6[..<end]) }
+        free = free.filter { Int($0) < end }.sorted(by: >)
+        var bits = PrefixTable.smallest
+        while (count + 1) * 4 > (1 << bits) * 3 { bits += 1 }
+        guard bits < slotBits else { return }
+        slotBits = bits
+        slots = [UInt32](repeating: 0, count: 1 << bits)
+        mask = slots.count - 1
+        for index in 0..<PrefixIndex(end) where isUsed(index) {
+            let hash = hash(unchecked: index)
+            place(index, tag(hash), home: home(hash))
+        }
+    }
+
     // MARK: Slots
 
     private static let smallest = 4

@@ -152,6 +152,7 @@ struct Seeded: RandomNumberGenerator {
     func `whatever the kernel answers and others do, the reconciler converges, and touches nothing foreign`(seed: Int) {
         let world = World(seed: UInt64(seed))
         world.errorRate = [0, 0.1, 0.5, 0.9][seed % 4]
+        var trims = 0
         for _ in 0..<200 {
             world.now += 0.01
             // What is heard is heard before anything is written.
@@ -165,8 +166,11 @@ struct Seeded: RandomNumberGenerator {
                 let operations = world.planned.removeFirst()
                 world.acknowledge(operations)
             }
+            // Memory may be given back at any time.
+            if Int.random(in: 0..<10, using: &world.random) == 0 { trims += world.tracker.trim() ? 1 : 0 }
             world.checkForeign()
         }
+        if world.errorRate == 0 { #expect(trims > 0, "seed \(seed): never trimmed") }
         // The kernel takes everything again.
         world.errorRate = 0
         for _ in 0..<200 {
