@@ -44,11 +44,14 @@ protocol ForwardingPlane: AnyObject {
     /// True until own routes that were wanted at the start are in the kernel: sessions wait for it, so that End-of-RIB is no lie.
     var isStarting: Bool { get }
 
-    /// What is wrong with this host's forwarding, beyond our own routes.
-    func examine() -> [Finding]
+    /// What is wrong with this host's forwarding, beyond our own routes: one slice of the work, until the round's `walk` is nil.
+    func examine(_ round: inout DoctorRound)
     func fill(_ status: inout DaemonStatus)
     func endpointStatus() -> [EndpointStatus]
-    func fibStatus(_ wanted: Prefix?, from start: PageCursor, limit: Int) -> (rows: [FIBStatus], next: Int?)
+    /// Own routes, or those that overlap a prefix, from a cursor on.
+    func fibPage(_ wanted: Prefix?, from start: PageCursor, _ limit: PageLimit) -> Page<FIBStatus>
+    /// One prefix; nil where nothing of it is wanted or in the kernel.
+    func fibRow(_ prefix: Prefix) -> FIBStatus?
 }
 
 /// Without the kernel's routes links are not known.

@@ -7,19 +7,38 @@ import StatusAPI
 
 /// `apusctl doctor`: what keeps packets from going though every route is in place, and what to do about it.
 extension KernelForwarding {
-    func examine() -> [Finding] {
-        var findings: [Finding] = []
-        examineForwarding(&findings)
-        examineFirewall(&findings)
-        examineRoutes(&findings)
-        examinePods(&findings)
-        examineTunnels(&findings)
-        examineOthers(&findings)
-        return findings
+    /// Places of a table that are looked at in one turn.
+    private static let placesOfTurn = 8192
+
+    func examine(_ round: inout DoctorRound) {
+        if round.walk == .start { examineAtOnce(&round) }
+        countForeign(&round)
+        if round.walk == nil { round.add(foreignFindings(round.foreign)) }
     }
 
-    private func examineForwarding(_ findings: inout [Finding]) {
-        for (family, path) in [(AddressFamily.ipv4, "net/ipv4/ip_forward"), (.ipv6, "net/ipv6/conf/all/forwarding")] where state.families.contains(family) {
+    /// All but the walk over foreign routes.
+    private func examineAtOnce(_ round: inout DoctorRound) {
+        let families = state.families
+        round.checks.append { KernelForwarding.examineForwarding(families) }
+        round.checks.append { KernelForwarding.examineFirewall() }
+        var findings: [Finding] = []
+        examineRoutes(&findings)
+        round.add(findings)
+        examinePods(&round)
+        findings = []
+        examineTunnels(&findings)
+        if !state.foreignPools.isEmpty {
+            findings.append(
+                Finding(
+                    settings.programming == .all ? .warning : .fine, "others",
+                    "routes of \(state.foreignPools.map { "\($0)" }.joined(separator: ", ")) are left to another programmer (programClusterRoutes)"))
+        }
+        round.add(findings)
+    }
+
+    private static func examineForwarding(_ families: AddressFamilySet) -> [Finding] {
+        var findings: [Finding] = []
+        for (family, path) in [(AddressFamily.ipv4, "net/ipv4/ip_forward"), (.ipv6, "net/ipv6/conf/all/forwarding")] where families.contains(family) {
             let name = path.replacing("/", with: ".")
             switch ProcSys.read(path) {
             case "1": findings.append(Finding(.fine, "forwarding", "\(name) is 1"))
@@ -27,9 +46,11 @@ extension KernelForwarding {
             case nil: findings.append(Finding(.warning, "forwarding", "\(name) cannot be read"))
             }
         }
+        return findings
     }
 
-    private func examineFirewall(_ findings: inout [Finding]) {
+    private static func examineFirewall() -> [Finding] {
+        var findings: [Finding] = []
         if let chains = ForwardChain.all() {
             let dropping = chains.filter(\.drops)
             for chain in dropping {
@@ -54,19 +75,24 @@ extension KernelForwarding {
                 findings.append(Finding(.warning, "firewall", "the tables of \(command) cannot be read: \(error); \(command) -S FORWARD shows its policy"))
             }
         }
+        return findings
     }
 
     private func examineRoutes(_ findings: inout [Finding]) {
-        var failed: [String] = []
-        delta.forEachOwn { prefix, wanted, present in
-            if wanted != nil, wanted != present { failed.append("\(prefix)") }
-        }
-        failed += unprogrammed.keys.map { "\($0)" }
-        if failed.isEmpty {
+        let missing = missingCount
+        if missing == 0 {
             findings.append(Finding(.fine, "routes", "\(delta.desiredCount) wanted, all of them in the kernel as wanted"))
         } else {
-            let some = failed.sorted().prefix(3).joined(separator: ", ") + (failed.count > 3 ? ", ..." : "")
-            findings.append(Finding(.fault, "routes", "\(failed.count) are not in the kernel as wanted (\(some)); apusctl fib says why"))
+            var budget = 64
+            var examples = delta.examplesOfMissing(most: 3)
+            for family in AddressFamily.allCases {
+                _ = unprogrammed.visit(family, overlapping: nil, from: 0, budget: &budget) { prefix, _ in
+                    if examples.count <= 3 { examples.append(prefix) }
+                    return examples.count <= 3
+                }
+            }
+            let shown = examples.sorted().prefix(3).map { "\($0)" }.joined(separator: ", ") + (missing > 3 ? ", ..." : "")
+            findings.append(Finding(.fault, "routes", "\(missing) are not in the kernel as wanted (\(shown)); apusctl fib says why"))
         }
         if breaker.isTripped {
             findings.append(
@@ -75,48 +101,47 @@ extension KernelForwarding {
         }
     }
 
-    private func examinePods(_ findings: inout [Finding]) {
+    private func examinePods(_ round: inout DoctorRound) {
         let endpoints = state.endpoints.map(\.endpoint)
         guard !endpoints.isEmpty, settings.programming.includesPods else { return }
-        var wrong: [String] = []
+        var expected: [(path: String, value: String)] = []
         for endpoint in endpoints {
-            guard let interface = interfaces.named(endpoint.interfaceName) else { continue }
-            let name = interface.name
-            var expected: [(path: String, value: String)] = []
+            guard let name = interfaces.named(endpoint.interfaceName)?.name else { continue }
             if endpoint.addresses.contains(where: { $0.family == .ipv4 }) {
                 expected += [("net/ipv4/conf/\(name)/proxy_arp", "1"), ("net/ipv4/conf/\(name)/forwarding", "1")]
             }
             if endpoint.addresses.contains(where: { $0.family == .ipv6 }) { expected.append(("net/ipv6/conf/\(name)/forwarding", "1")) }
-            for (path, value) in expected where ProcSys.read(path) != value { wrong.append(path.replacing("/", with: ".")) }
         }
-        if wrong.isEmpty {
-            findings.append(Finding(.fine, "pods", "the interfaces of \(endpoints.count) endpoints are set up"))
-        } else {
+        let names = ["all"] + endpoints.compactMap { interfaces.named($0.interfaceName)?.name }
+        round.checks.append { [expected, count = endpoints.count] in
+            let wrong = expected.filter { ProcSys.read($0.path) != $0.value }.map { $0.path.replacing("/", with: ".") }
+            guard !wrong.isEmpty else { return [Finding(.fine, "pods", "the interfaces of \(count) endpoints are set up")] }
             let some = wrong.prefix(3).joined(separator: ", ") + (wrong.count > 3 ? ", ..." : "")
-            findings.append(Finding(.fault, "pods", "\(wrong.count) settings of pods' interfaces were changed by somebody (\(some)); they must be 1"))
+            return [Finding(.fault, "pods", "\(wrong.count) settings of pods' interfaces were changed by somebody (\(some)); they must be 1")]
         }
-        examineLoopback(endpoints, &findings)
+        round.checks.append { KernelForwarding.examineLoopback(names) }
         if let gateway = IPAddress("169.254.1.1"), endpoints.contains(where: { $0.addresses.contains { $0.family == .ipv4 } }),
             !NextHopTable.resolve(gateway, interfaces, delta.foreign).isReachable
         {
-            findings.append(
+            round.add([
                 Finding(
                     .warning, "pods",
                     "this host has no route to 169.254.1.1 (no default route): the kernel answers no ARP request for the pods' gateway; add a default route, or a permanent neighbour entry in the pods"
-                ))
+                )
+            ])
         }
     }
 
     /// Whether pods reach what listens on 127.0.0.1: the kernel lets them where route_localnet is 1 for all interfaces or for theirs.
-    private func examineLoopback(_ endpoints: [WorkloadEndpoint], _ findings: inout [Finding]) {
-        let names = ["all"] + endpoints.compactMap { interfaces.named($0.interfaceName)?.name }
+    private static func examineLoopback(_ names: [String]) -> [Finding] {
         let open = names.map { "net/ipv4/conf/\($0)/route_localnet" }.filter { ProcSys.read($0) == "1" }.map { $0.replacing("/", with: ".") }
-        guard let first = open.first else { return }
-        findings.append(
+        guard let first = open.first else { return [] }
+        return [
             Finding(
                 .warning, "pods",
                 "\(first)\(open.count > 1 ? " and \(open.count - 1) more are" : " is") 1: pods reach services on this host's loopback addresses unless a firewall drops it; sysctl -w \(first)=0, or look at who set it (kube-proxy does for node ports on 127.0.0.1)"
-            ))
+            )
+        ]
     }
 
     private func examineTunnels(_ findings: inout [Finding]) {
@@ -145,29 +170,36 @@ extension KernelForwarding {
         }
     }
 
-    /// Other programmers of the same routes.
-    private func examineOthers(_ findings: inout [Finding]) {
-        if !state.foreignPools.isEmpty {
-            findings.append(
-                Finding(
-                    settings.programming == .all ? .warning : .fine, "others",
-                    "routes of \(state.foreignPools.map { "\($0)" }.joined(separator: ", ")) are left to another programmer (programClusterRoutes)"))
-        }
-        var foreign: [UInt8: Int] = [:]
-        delta.foreign.visit { route in
-            // BIRD and Felix
-            if [12, 80].contains(route.routeProtocol), state.pools.contains(where: { $0.contains(route.prefix) }),
-                !state.foreignPools.contains(where: { $0.contains(route.prefix) })
-            {
-                foreign[route.routeProtocol, default: 0] += 1
+    /// Other programmers of the same routes: a slice of the kernel's routes that are not ours.
+    private func countForeign(_ round: inout DoctorRound) {
+        guard let start = round.walk else { return }
+        var budget = KernelForwarding.placesOfTurn
+        var counts = round.foreign
+        round.walk = nil
+        for family in AddressFamily.allCases where family.index >= start.section {
+            let place = family.index == start.section ? start.place : 0
+            let next = delta.foreign.visit(family, from: place, budget: &budget) { route in
+                // BIRD and Felix
+                if [12, 80].contains(route.routeProtocol), state.pools.contains(where: { $0.contains(route.prefix) }),
+                    !state.foreignPools.contains(where: { $0.contains(route.prefix) })
+                {
+                    counts[route.routeProtocol, default: 0] += 1
+                }
+            }
+            if let next {
+                round.walk = PageCursor(section: family.index, place: next)
+                break
             }
         }
-        for (number, count) in foreign.sorted(by: { $0.key < $1.key }) {
-            findings.append(
-                Finding(
-                    .warning, "others",
-                    "\(count) routes inside our pools are of protocol \(number) (\(number == 12 ? "BIRD" : "Felix")): two programmers of one pool hide each other's routes; stop one, or use programClusterRoutes"
-                ))
+        round.foreign = counts
+    }
+
+    private func foreignFindings(_ foreign: [UInt8: Int]) -> [Finding] {
+        foreign.sorted { $0.key < $1.key }.map { number, count in
+            Finding(
+                .warning, "others",
+                "\(count) routes inside our pools are of protocol \(number) (\(number == 12 ? "BIRD" : "Felix")): two programmers of one pool hide each other's routes; stop one, or use programClusterRoutes"
+            )
         }
     }
 }

@@ -18,10 +18,13 @@ extension KernelForwarding {
         if breaker.isTripped {
             status.problems.append("\(breaker.held.count) routes of the cluster were withdrawn at once and are kept (massWithdrawal): apusctl fib release lets them go")
         }
-        status.routesMissing = delta.dirtyCount + delta.failureCount + unprogrammed.count + inFlight.reduce(0) { $0 + $1.count }
+        status.routesMissing = missingCount
         status.routesRepaired = delta.repairCount
         status.ownPrefixes = local.status(isInstalled: { delta.isInstalled($0) || local.isObserved($0) }, reason: { reason($0) })
     }
+
+    /// Routes that are not in the kernel as wanted, or whose acknowledgement is not there yet.
+    var missingCount: Int { delta.dirtyCount + delta.failureCount + unprogrammed.count + inFlight.reduce(0) { $0 + $1.count } }
 
     /// Why a route is not in the kernel, in the operator's words.
     private func reason(_ prefix: Prefix) -> String? {
@@ -36,41 +39,54 @@ extension KernelForwarding {
         local.endpointStatus(interfaces, deafness: deafness, isInstalled: { delta.isInstalled($0) || local.isObserved($0) }, reason: { reason($0) })
     }
 
-    func fibStatus(_ wantedPrefix: Prefix?, from start: PageCursor, limit: Int) -> (rows: [FIBStatus], next: Int?) {
-        var rows: [FIBStatus] = []
-        var position = 0
-        var next: Int?
-        delta.forEachOwn { prefix, wanted, present in
-            if let wantedPrefix, !prefix.overlaps(wantedPrefix) { return }
-            defer { position += 1 }
-            guard position >= start.position, next == nil else { return }
-            if rows.count == limit {
-                next = position
-                return
+    /// Sections 0 and 1 of the cursor: wanted routes and the kernel's, IPv4 and IPv6. 2 and 3: what BGP has and no next hop leads to.
+    func fibPage(_ wanted: Prefix?, from start: PageCursor, _ limit: PageLimit) -> Page<FIBStatus> {
+        var page = Page<FIBStatus>()
+        var budget = limit.places
+        for section in 0..<4 where section >= start.section {
+            let family = AddressFamily.allCases[section & 1]
+            guard (wanted?.family ?? family) == family else { continue }
+            let place = section == start.section ? start.place : 0
+            func add(_ row: @autoclosure () -> FIBStatus) -> Bool {
+                guard page.rows.count < limit.rows else { return false }
+                page.rows.append(row())
+                return true
             }
-            let reason = delta.skipReason(prefix) == nil ? "" : reason(prefix) ?? ""
-            let isHeld = breaker.held[prefix] != nil
-            let isWaiting = delta.isWaiting(prefix)
-            let state = isHeld ? "held" : isWaiting ? "waiting" : wanted == nil ? "to be removed" : wanted == present ? "installed" : reason.isEmpty ? "pending" : "failed"
-            rows.append(
-                FIBStatus(
-                    prefix: "\(prefix)", wanted: wanted.map(render), kernel: present.map(render), state: state,
-                    reason: isHeld
-                        ? "withdrawn with nearly all others; apusctl fib release lets it go"
-                        : isWaiting
-                            ? "found at the start; it goes unless it is announced before the peers have sent their tables, or \(Int(settings.restartTime.inSeconds)) s are over"
-                            : local.orphans[prefix] != nil ? "a pod of an earlier process without an endpoint: its interface is up" : reason))
-        }
-        if next == nil {
-            // What BGP has and no way leads to, behind the rest.
-            for (prefix, reason) in unprogrammed.sorted(by: { $0.key < $1.key }) where wantedPrefix.map({ prefix.overlaps($0) }) ?? true {
-                defer { position += 1 }
-                guard position >= start.position else { continue }
-                if rows.count == limit { return (rows, position) }
-                rows.append(FIBStatus(prefix: "\(prefix)", wanted: nil, kernel: nil, state: "failed", reason: reason))
+            let next =
+                section < 2
+                ? delta.visitOwn(family, overlapping: wanted, from: place, budget: &budget) { add(row($0, $1, $2)) }
+                : unprogrammed.visit(family, overlapping: wanted, from: place, budget: &budget) { add(unprogrammedRow($0, $1)) }
+            if let next {
+                page.next = PageCursor(section: section, place: next).position
+                break
             }
         }
-        return (rows, next)
+        page.looked = limit.places - budget
+        return page
+    }
+
+    func fibRow(_ prefix: Prefix) -> FIBStatus? {
+        let (wanted, present) = (delta.desired(prefix), delta.kernel(prefix))
+        if wanted != nil || present != nil { return row(prefix, wanted, present) }
+        return unprogrammed[prefix].map { unprogrammedRow(prefix, $0) }
+    }
+
+    private func unprogrammedRow(_ prefix: Prefix, _ reason: String) -> FIBStatus {
+        FIBStatus(prefix: "\(prefix)", wanted: nil, kernel: nil, state: "failed", reason: reason)
+    }
+
+    private func row(_ prefix: Prefix, _ wanted: FIBRoute?, _ present: FIBRoute?) -> FIBStatus {
+        let reason = delta.skipReason(prefix) == nil ? "" : reason(prefix) ?? ""
+        let isHeld = breaker.held[prefix] != nil
+        let isWaiting = delta.isWaiting(prefix)
+        let state = isHeld ? "held" : isWaiting ? "waiting" : wanted == nil ? "to be removed" : wanted == present ? "installed" : reason.isEmpty ? "pending" : "failed"
+        return FIBStatus(
+            prefix: "\(prefix)", wanted: wanted.map(render), kernel: present.map(render), state: state,
+            reason: isHeld
+                ? "withdrawn with nearly all others; apusctl fib release lets it go"
+                : isWaiting
+                    ? "found at the start; it goes unless it is announced before the peers have sent their tables, or \(Int(settings.restartTime.inSeconds)) s are over"
+                    : local.orphans[prefix] != nil ? "a pod of an earlier process without an endpoint: its interface is up" : reason)
     }
 
     /// An operation with names of interfaces in place of their numbers.

@@ -50,7 +50,7 @@ final class KernelForwarding: ForwardingPlane {
     var local: LocalRoutes
     var tunnels = Tunnels()
     /// Why learned routes are not programmed at all.
-    var unprogrammed: [Prefix: String] = [:]
+    var unprogrammed: PrefixMap<String>
     /// What the resources say of this node.
     var state = NodeState()
     var breaker = WithdrawBreaker()
@@ -111,6 +111,7 @@ final class KernelForwarding: ForwardingPlane {
         if !settings.isDryRun { try bulk.adoptObjects() }
         writer = try FIBWriter(bulk)
         delta = DeltaTracker(seed: UInt64(truncatingIfNeeded: now.nanoseconds))
+        unprogrammed = PrefixMap(seed: UInt64(truncatingIfNeeded: now.nanoseconds))
         audit = try RouteAudit(ownership: settings.ownership)
         if settings.programming.includesPods {
             do throws(SystemError) { guests = try GuestSocket() } catch { deafness = "no guest can be heard: \(error); it needs CAP_NET_RAW" }

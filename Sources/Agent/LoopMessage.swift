@@ -9,7 +9,7 @@ enum LoopMessage: Sendable {
     case endpoints(LoadedConfiguration, [ResourceKey])
     case question(StatusQuestion, Promise<StatusAnswer>)
     case bfd(BFDReport)
-    case metrics(Promise<MetricsSnapshot>)
+    case metrics(Promise<MetricsPage>)
     case readiness(Promise<ReadinessReport>)
     /// Answered by a loop that turns.
     case alive(Promise<Bool>)

@@ -1,9 +1,10 @@
 import LinuxIO
 import NetTypes
 
-/// What the metrics page is made of.
-struct MetricsSnapshot: Sendable {
-    var lines: [String]
+/// The metrics page; its text is made where it is served, not on the routing thread.
+struct MetricsPage: Sendable {
+    let lines: @Sendable () -> [String]
+    init(_ lines: @escaping @Sendable () -> [String]) { self.lines = lines }
 }
 
 /// What `/readiness` says: empty where all is well.
@@ -74,7 +75,7 @@ enum MetricsServer {
         private let mailbox: Mailbox<LoopMessage>
         private let alive = Shared<Bool>()
         private let readiness = Shared<ReadinessReport>()
-        private let metrics = Shared<MetricsSnapshot>()
+        private let metrics = Shared<MetricsPage>()
 
         init(_ mailbox: Mailbox<LoopMessage>) { self.mailbox = mailbox }
 
@@ -98,7 +99,7 @@ enum MetricsServer {
             case "/metrics":
                 return metrics.request(
                     isUrgent: false, post: { mailbox.post(.metrics($0)) },
-                    render: { response("200 OK", $0.lines.joined(separator: "\n") + "\n", type: "text/plain; version=0.0.4", isHead: isHead) })
+                    render: { response("200 OK", $0.lines().joined(separator: "\n") + "\n", type: "text/plain; version=0.0.4", isHead: isHead) })
             default: return .answered(response("404 Not Found", "there are /metrics, /liveness and /readiness\n", isHead: isHead))
             }
         }

@@ -480,12 +480,57 @@ final class RoutingLoop {
                 configureBFD()
                 carryOutActions()
             case .question(.order(let order), let promise): promise.fulfil(carryOut(order))
-            case .question(let question, let promise): promise.fulfil(StatusBuilder(loop: self).answer(question))
-            case .metrics(let promise): promise.fulfil(StatusBuilder(loop: self).metrics())
+            case .question(.doctor, let promise): asked.append(.doctor(nil, promise))
+            case .question(let question, let promise): asked.append(.question(question, promise))
+            case .metrics(let promise): asked.append(.metrics(promise))
             case .readiness(let promise): promise.fulfil(StatusBuilder(loop: self).readiness())
             case .alive(let promise): promise.fulfil(true)
             }
         }
+        answerQuestions()
+    }
+
+    // MARK: questions
+
+    private enum Asked {
+        case question(StatusQuestion, Promise<StatusAnswer>)
+        case metrics(Promise<MetricsPage>)
+        /// Nil: it has not begun.
+        case doctor(DoctorRound?, Promise<StatusAnswer>)
+    }
+    /// Questions in the order in which they came.
+    private var asked: [Asked] = []
+    /// Questions are answered for so long in one turn; others wait for the next. Each costs about half of it at most.
+    private static let questionTime: Int64 = 1_000_000
+
+    private func answerQuestions() {
+        guard !asked.isEmpty else { return }
+        let start = monotonicNanoseconds()
+        let builder = StatusBuilder(loop: self)
+        var answered = 0
+        while answered < asked.count, answered == 0 || monotonicNanoseconds() - start < RoutingLoop.questionTime {
+            switch asked[answered] {
+            case .question(let question, let promise): promise.fulfil(builder.answer(question))
+            case .metrics(let promise):
+                let snapshot = builder.metrics()
+                promise.fulfil(MetricsPage { snapshot.lines() })
+            case .doctor(let round, let promise):
+                var round = round ?? builder.beginDoctor()
+                plane.examine(&round)
+                if round.walk == nil {
+                    startEdgeThread { [round] in
+                        var answer = StatusAnswer()
+                        answer.findings = round.findings()
+                        promise.fulfil(answer)
+                    }
+                } else {
+                    asked.append(.doctor(round, promise))
+                }
+            }
+            answered += 1
+        }
+        asked.removeFirst(answered)
+        if !asked.isEmpty { hasMoreWork = true }
     }
 
     /// Carries out an operator's order.

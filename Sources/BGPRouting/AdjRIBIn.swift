@@ -127,6 +127,10 @@ package struct AdjRIBIn: ~Copyable {
     package var prefixCapacity: Int { prefixes.capacity }
     package func find(_ prefix: Prefix) -> PrefixIndex? { prefixes.find(prefix) }
     package func prefix(at index: PrefixIndex) -> Prefix? { prefixes.prefix(at: index) }
+    /// Visits prefixes in pieces: see `PrefixTable.visit`.
+    package func visit(overlapping wanted: Prefix?, from start: Int, budget: inout Int, _ body: (PrefixIndex, Prefix) -> Bool) -> Int? {
+        prefixes.visit(overlapping: wanted, from: start, budget: &budget, body)
+    }
     /// The longest prefix with a path that covers an address.
     package func longestMatch(_ address: IPAddress) -> PrefixIndex? { prefixes.longestMatch(address) }
     package var pathCount: Int { paths.count - freePaths.count }

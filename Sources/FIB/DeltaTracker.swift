@@ -261,6 +261,31 @@ package struct DeltaTracker: ~Copyable {
         }
     }
 
+    /// The same in pieces, for one family: see `PrefixTable.visit`.
+    package func visitOwn(
+        _ family: AddressFamily, overlapping wanted: Prefix?, from start: Int, budget: inout Int, _ body: (Prefix, FIBRoute?, FIBRoute?) -> Bool
+    ) -> Int? {
+        families[family.index].prefixes.visit(overlapping: wanted, from: start, budget: &budget) { index, prefix in
+            let desired = families[family.index].states[Int(index)].desired
+            let present = families[family.index].states[Int(index)].kernel
+            guard desired.isPresent || present.isPresent else { return true }
+            return body(prefix, route(prefix, desired), route(prefix, present))
+        }
+    }
+
+    /// Some of the routes that are not in the kernel as wanted; work: `most` entries of each kind of reason, however many there are.
+    package func examplesOfMissing(most: Int) -> [Prefix] {
+        var result = Array(failures.keys.prefix(most))
+        for entry in dirty[dirtyCursor...].prefix(most) {
+            let state = families[entry.family].states[entry.slot]
+            guard state.desired.isPresent, state.desired != state.kernel, let prefix = families[entry.family].prefixes.prefix(at: PrefixIndex(entry.slot)),
+                !result.contains(prefix)
+            else { continue }
+            result.append(prefix)
+        }
+        return result
+    }
+
     // MARK: Storage
 
     /// Gives back the memory of routes that are gone. False, and nothing is done, while anything is dirty or under way, or a list of the kernel's is being

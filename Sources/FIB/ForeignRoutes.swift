@@ -49,8 +49,12 @@ package struct ForeignRoutes: ~Copyable, Sendable {
         return routes[prefix.family.index][Int(index)].first { $0.metric == metric }
     }
 
-    package func visit(_ body: (ForeignRoute) -> Void) {
-        for family in routes { for slot in family { for route in slot { body(route) } } }
+    /// Visits the routes of a family in pieces, of at most `budget` prefixes together: see `PrefixTable.visit`.
+    package func visit(_ family: AddressFamily, from start: Int, budget: inout Int, _ body: (ForeignRoute) -> Void) -> Int? {
+        tables[family.index].visit(overlapping: nil, from: start, budget: &budget) { index, _ in
+            for route in routes[family.index][Int(index)] { body(route) }
+            return true
+        }
     }
 
     /// The route that the kernel would take for an address: longest prefix, then lowest metric.

@@ -31,7 +31,7 @@ package struct PrefixTable: ~Copyable, Sendable {
     private var free: [PrefixIndex] = []
     private let seed: UInt64
     /// How many prefixes of each length there are, for longest-prefix match.
-    private var lengthCounts: [Int]
+    private(set) var lengthCounts: [Int]
 
     private struct Key6: Sendable, Equatable {
         var high: UInt64

@@ -5,9 +5,10 @@ package import NetTypes
 /// Whoever may open the socket chooses what a request holds. A number from outside is never used as an index, and a text never
 /// reaches the routing loop, before it was turned into one of these; what cannot be is refused with a sentence.
 package enum StatusQuestion: Sendable, Hashable {
-    case status, peers, endpoints, doctor
+    case status, endpoints, doctor
+    case peers(PageCursor)
     /// By address or name.
-    case peer(String)
+    case peer(String, PageCursor)
     /// All routes, or those that overlap a prefix, from a place on.
     case routes(Prefix?, PageCursor)
     case fib(Prefix?, PageCursor)
@@ -32,7 +33,10 @@ package enum StatusOrder: Sendable, Hashable {
     }
 }
 
-/// Where a page of a long table begins: 0 or more. It may lie beyond the table's end; then nothing follows.
+/// Where a page of a long answer begins: 0 or more. It may lie beyond the end; then nothing follows.
+///
+/// An answer has up to four sections, one after the other: a table each. The cursor is a place in one of them, so that what comes or goes in one
+/// section moves nothing in another.
 package struct PageCursor: Sendable, Hashable {
     package let position: Int
     package static let start = PageCursor(clamping: 0)
@@ -42,6 +46,13 @@ package struct PageCursor: Sendable, Hashable {
         self.position = position
     }
     private init(clamping position: Int) { self.position = max(0, position) }
+
+    private static let sectionBits = 2
+    /// A place of a section: both from `PrefixTable.visit`, or from a cursor.
+    package init(section: Int, place: Int) { self.init(clamping: place << PageCursor.sectionBits | section) }
+    /// 0 to 3.
+    package var section: Int { position & (1 << PageCursor.sectionBits - 1) }
+    package var place: Int { position >> PageCursor.sectionBits }
 }
 
 /// Why a request is refused, as a sentence.
@@ -59,10 +70,10 @@ extension StatusQuestion {
         }
         switch request.command {
         case .status: self = .status
-        case .peers: self = .peers
+        case .peers: self = .peers(try StatusQuestion.cursor(request.cursor))
         case .endpoints: self = .endpoints
         case .doctor: self = .doctor
-        case .peer: self = .peer(request.argument ?? "")
+        case .peer: self = .peer(request.argument ?? "", try StatusQuestion.cursor(request.cursor))
         case .routes: self = .routes(try StatusQuestion.prefix(request.argument), try StatusQuestion.cursor(request.cursor))
         case .fib: self = .fib(try StatusQuestion.prefix(request.argument), try StatusQuestion.cursor(request.cursor))
         case .why:

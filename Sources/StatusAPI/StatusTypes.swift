@@ -12,7 +12,7 @@ package struct StatusRequest: Codable, Sendable {
     package var text: String?
     /// `peer`, `refresh` and `reset`: an address or a name. `routes`, `fib` and `why`: a prefix or an address; nil for all.
     package var argument: String?
-    /// `routes` and `fib`: where to go on, from `next` of the answer before.
+    /// `peers`, `peer`, `routes` and `fib`: where to go on, from `next` of the answer before.
     package var cursor: Int?
 
     package init(_ command: Command, argument: String? = nil, cursor: Int? = nil, text: String? = nil) {

@@ -56,11 +56,13 @@ struct CommonOptions: ParsableArguments {
         while let next = whole.next {
             request.cursor = next
             let answer = try connection.exchange(request)
+            whole.peers? += answer.peers ?? []
             whole.routes? += answer.routes ?? []
             whole.fib? += answer.fib ?? []
             whole.next = answer.next
             if let error = answer.error { throw Failure.no(error) }
         }
+        whole.peers?.sort { (IPAddress($0.address) ?? .any(.ipv4)) < (IPAddress($1.address) ?? .any(.ipv4)) }
         return whole
     }
 }

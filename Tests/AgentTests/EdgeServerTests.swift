@@ -32,7 +32,7 @@ import Testing
                             promise.fulfil(answer)
                         case .alive(let promise): promise.fulfil(true)
                         case .readiness(let promise): promise.fulfil(ReadinessReport(unreadyReason: ""))
-                        case .metrics(let promise): promise.fulfil(MetricsSnapshot(lines: [String(repeating: "x", count: 1 << 20)]))
+                        case .metrics(let promise): promise.fulfil(MetricsPage { [String(repeating: "x", count: 1 << 20)] })
                         default: break
                         }
                     }

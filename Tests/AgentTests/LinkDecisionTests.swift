@@ -33,7 +33,7 @@ import Testing
         var programming: Programming { .all }
         func releaseHeld(_ speaker: borrowing Speaker) -> Int { 0 }
         func trim(now: Instant) -> Bool { true }
-        func examine() -> [Finding] { [] }
+        func examine(_ round: inout DoctorRound) { round.walk = nil }
         func configure(_ state: NodeState, _ speaker: inout Speaker, now: Instant) {}
         func take(_ endpoints: [NodeState.NamedEndpoint], now: Instant) {}
         func link(_ name: String) -> (link: LinkNeighbors.Link, address: IPAddress?)? { nil }
@@ -43,7 +43,8 @@ import Testing
         func reconcile(_ speaker: inout Speaker, now: Instant, breathe: (inout Speaker) -> Void) -> Bool { false }
         func fill(_ status: inout DaemonStatus) {}
         func endpointStatus() -> [EndpointStatus] { [] }
-        func fibStatus(_ wanted: Prefix?, from start: PageCursor, limit: Int) -> (rows: [FIBStatus], next: Int?) { ([], nil) }
+        func fibPage(_ wanted: Prefix?, from start: PageCursor, _ limit: PageLimit) -> Page<FIBStatus> { Page() }
+        func fibRow(_ prefix: Prefix) -> FIBStatus? { nil }
     }
 
     private static let identity = AttributeTable.Identity(localAS: ASNumber(64512), identifier: BGPIdentifier(rawValue: 1), clusterID: BGPIdentifier(rawValue: 1))

@@ -1,0 +1,16 @@
+import BGPSession
+import BGPSpeaker
+import NetTypes
+import StatusAPI
+
+/// `/metrics`: the loop gives values, and their text is made on the server's thread.
+extension StatusBuilder {
+    func metrics() -> MetricsSnapshot {
+        let peers = loop.speaker.peerIndices.compactMap { loop.speaker.snapshot($0) }.filter { loop.peering.details($0.index) != nil }.map { snapshot in
+            MetricsSnapshot.Peer(
+                address: snapshot.settings.address, isEstablished: snapshot.state == .established, families: snapshot.settings.session.families,
+                received: snapshot.received, timesEstablished: snapshot.counters.establishedCount)
+        }
+        return MetricsSnapshot(status: status(), peers: peers, turns: loop.turns, phaseTime: loop.phaseTime, phaseLongest: loop.phaseLongest)
+    }
+}
