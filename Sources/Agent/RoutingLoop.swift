@@ -132,7 +132,7 @@ final class RoutingLoop {
     private func leaveStart() {
         guard !hasLeftStart, !plane.isStarting, !hasMoreWork else { return }
         hasLeftStart = true
-        ProcessMemory.leaveStart()
+        ProcessMemory.giveBack()
     }
     private var hasLeftStart = false
 

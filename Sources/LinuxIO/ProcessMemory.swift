@@ -5,12 +5,9 @@ package enum ProcessMemory {
     /// Once, before anything large is allocated.
     package static func configure() { apus_malloc_configure() }
 
-    /// Gives free memory between blocks in use back to the kernel. Costs milliseconds for a heap of a hundred megabytes.
-    package static func giveBack() { _ = apus_malloc_trim() }
-
-    /// Once a program has started: the code that only the start needs, reading files and arguments, is no part of its memory any more. What is needed again comes back
-    /// from the page cache, piece by piece.
-    package static func leaveStart() {
+    /// Gives free memory between blocks in use back to the kernel, and the pages of code that were last needed for something large, or for the start. What is
+    /// needed again comes back from the page cache, piece by piece. Costs milliseconds for a heap of a hundred megabytes.
+    package static func giveBack() {
         _ = apus_malloc_trim()
         _ = apus_unmap_code()
     }

@@ -5,10 +5,10 @@ import Testing
 @Suite(.serialized) struct ConformanceTests {
     static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
 
-    @Test(arguments: Conformance.items) func `what peers can see of a BGP speaker`(item: Conformance.Item) throws {
+    @Test(arguments: Conformance.items, Wire.Mode.allCases) func `what peers can see of a BGP speaker`(item: Conformance.Item, mode: Wire.Mode) throws {
         switch item.kind {
         case .check(let check):
-            try check()
+            try Wire.$mode.withValue(mode) { try check() }
             let violations = Wire.violations.withLock { all in
                 defer { all = [] }
                 return all
@@ -35,7 +35,7 @@ import Testing
             # Conformance
 
             What a BGP speaker does that its peers can see: \(Conformance.count) behaviours, each with the check that shows it. This page is written from what the checks
-            in `Tests/ConformanceTests` did (`make conformance`); a test fails where the two differ.
+            in `Tests/ConformanceTests` did (`make conformance`); a test fails where the two differ. Every check is made of an agent's speaker and of a reflector's.
 
             N(c,s) is a NOTIFICATION of code c and subcode s, after which the connection closes. *withdraw* and *discard* are the outcomes of RFC 7606.
 
@@ -47,12 +47,15 @@ import Testing
             let outcome: String
             switch item.kind {
             case .check(let check):
-                do {
-                    try check()
-                    outcome = "holds"
-                } catch {
-                    outcome = "FAILS: \(error)"
+                let failures = Wire.Mode.allCases.compactMap { mode -> String? in
+                    do {
+                        try Wire.$mode.withValue(mode) { try check() }
+                        return nil
+                    } catch {
+                        return "FAILS in an \(mode.rawValue): \(error)"
+                    }
                 }
+                outcome = failures.isEmpty ? "holds" : failures.joined(separator: "; ")
             case .lab(let name): outcome = "shown by the test ‘\(name)’"
             case .notApplicable(let reason): outcome = "does not apply: \(reason)"
             }

@@ -90,12 +90,28 @@ final class Wire {
     let localAS: UInt32
     let identifier: UInt32 = 0x0A00_0001
 
-    init(as number: UInt32 = 64512, cluster: UInt32? = nil, tracksNextHops: Bool = false, maximumPaths: Int = 1, restart: RestartState = RestartState()) {
+    /// The two programs that a speaker runs in. Every check is made in both.
+    enum Mode: String, Sendable, CaseIterable {
+        /// Next hops are resolved by the kernel's routes, and what changes in the Loc-RIB goes to the forwarding plane.
+        case agent
+        /// Every next hop counts as reachable, and nobody asks for changes.
+        case reflector
+    }
+    @TaskLocal static var mode = Mode.reflector
+    /// The kernel of an agent, where the check does not play it itself: every next hop is reachable.
+    private let resolvesNextHops: Bool
+    private let recordsChanges: Bool
+
+    /// `tracksNextHops`: the check resolves next hops itself; nil: as the mode has it.
+    init(as number: UInt32 = 64512, cluster: UInt32? = nil, tracksNextHops: Bool? = nil, maximumPaths: Int = 1, restart: RestartState = RestartState()) {
         localAS = number
+        resolvesNextHops = tracksNextHops == nil && Wire.mode == .agent
+        recordsChanges = Wire.mode == .agent
         let identity = AttributeTable.Identity(
             localAS: ASNumber(number), identifier: BGPIdentifier(rawValue: identifier), clusterID: BGPIdentifier(rawValue: cluster ?? identifier))
         speaker = Speaker(
-            identity: identity, tracksNextHops: tracksNextHops, maximumPaths: maximumPaths, recordsChanges: false, restart: restart, seed: 5, now: .zero)
+            identity: identity, tracksNextHops: tracksNextHops ?? (Wire.mode == .agent), maximumPaths: maximumPaths, recordsChanges: recordsChanges, restart: restart, seed: 5,
+            now: .zero)
     }
 
     /// A configured peer 10.0.0.`last`, which opens the connections unless the settings say otherwise.
@@ -175,11 +191,21 @@ final class Wire {
 
     func run() {
         for _ in 0..<1000 {
+            resolve()
             while speaker.decide(budget: 1000) {}
+            if recordsChanges { _ = speaker.takeChanges() }
             let goesOn = speaker.export(replayBudget: 1000, now: now)
             let actions = speaker.takeActions()
             for action in actions { carryOut(action) }
             if actions.isEmpty && !goesOn && speaker.rib.dirtyCount == 0 { return }
+        }
+    }
+
+    private func resolve() {
+        guard resolvesNextHops else { return }
+        _ = speaker.rib.takeReleasedNextHops()
+        for address in speaker.rib.takeUnresolvedNextHops() {
+            speaker.rib.setNewNextHop(RIB.NextHopState(address: address, isReachable: true, cost: 1))
         }
     }
 

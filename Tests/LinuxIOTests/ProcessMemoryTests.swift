@@ -18,7 +18,7 @@ import Testing
             return total
         }
         let before = try code()
-        ProcessMemory.leaveStart()
+        ProcessMemory.giveBack()
         let after = try code()
         #expect(before > 0 && after < before, "\(before) octets before, \(after) after")
     }
