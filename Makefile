@@ -3,7 +3,7 @@ SHELL := /bin/bash
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 STRICT := --explicit-target-dependency-import-check error
 
-BUILD_PACKAGES := libmnl-dev libmd-dev libyaml-dev pkg-config
+BUILD_PACKAGES := libmnl-dev libssl-dev libyaml-dev pkg-config
 DEMO_PACKAGES := bird2 gobgpd iproute2 iputils-ping procps util-linux tcpdump jq mandoc
 LAB_PACKAGES := frr openbgpd exabgp python3 socat nftables iptables conntrack qemu-system-x86 linux-image-cloud-amd64 busybox-static cpio kmod binutils
 BENCH_PACKAGES := bird2 frr openbgpd gobgpd iproute2 python3 python3-matplotlib

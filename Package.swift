@@ -41,7 +41,7 @@ let package = Package(
         .target(name: "CLinux"),
         .systemLibrary(name: "CLibMNL", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
         .systemLibrary(name: "CLibYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
-        .systemLibrary(name: "CLibMD", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 
         // Pure core: values only, no I/O, no clock, no Foundation.
         core("NetTypes"),
@@ -59,7 +59,7 @@ let package = Package(
         // Shells: the only callers of the operating system.
         core("LinuxIO", ["NetTypes", "CLinux"]),
         core("KernelRoutes", ["FIB", "NetTypes", "LinuxIO", "CLibMNL", "CLinux"]),
-        core("Digests", ["CLibMD"]),
+        core("Crypto", ["COpenSSL"]),
         core("LoadGenerator", ["BGPSession", "BGPMessages", "NetTypes", "LinuxIO"]),
 
         // Composition.
@@ -67,7 +67,7 @@ let package = Package(
             name: "Agent",
             dependencies: [
                 "NetTypes", "BGPMessages", "BGPSession", "BGPRouting", "BGPSpeaker", "BFD", "FIB", "Resources", "StatusAPI",
-                "LinuxIO", "KernelRoutes", "Digests", .product(name: "Logging", package: "swift-log"),
+                "LinuxIO", "KernelRoutes", "Crypto", .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: memorySafe),
         .executableTarget(
             name: "apusd",
@@ -107,7 +107,7 @@ let package = Package(
         tests("LinuxIOTests", ["LinuxIO", "NetTypes"]),
         tests("LoadGeneratorTests", ["LoadGenerator", "BGPMessages", "NetTypes"]),
         tests("FIBTests", ["FIB", "NetTypes"]),
-        tests("DigestsTests", ["Digests"]),
+        tests("CryptoTests", ["Crypto"]),
         tests("StatusAPITests", ["StatusAPI", "NetTypes"]),
         tests("ResourcesTests", ["Resources", "LinuxIO", "NetTypes"]),
         tests(

@@ -1,7 +1,7 @@
 import BGPRouting
 import BGPSession
 import BGPSpeaker
-import Digests
+import Crypto
 import LinuxIO
 import Logging
 import NetTypes

@@ -48,7 +48,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ["LinuxIO", "KernelRoutes", "Resources", "StatusAPI", "Digests", "Agent", "apusd", "apusctl"])
+    @Test(arguments: ["LinuxIO", "KernelRoutes", "Resources", "StatusAPI", "Crypto", "Agent", "apusd", "apusctl"])
     func `no more of Foundation than FoundationEssentials, which brings no ICU`(target: String) throws {
         for (name, text) in try Self.sources(target) {
             for line in text.split(separator: "\n") { #expect(!line.hasSuffix("import Foundation"), "\(target)/\(name): \(line)") }
@@ -66,7 +66,7 @@ import Testing
 
     @Test func `sources have no forced unwrapping, no fatalError, no TODO`() throws {
         for target in [
-            "NetTypes", "BGPMessages", "BGPSession", "BGPRouting", "BGPSpeaker", "FIB", "BFD", "LinuxIO", "KernelRoutes", "Resources", "StatusAPI", "Digests", "Agent", "apusd",
+            "NetTypes", "BGPMessages", "BGPSession", "BGPRouting", "BGPSpeaker", "FIB", "BFD", "LinuxIO", "KernelRoutes", "Resources", "StatusAPI", "Crypto", "Agent", "apusd",
             "apusctl",
         ] {
             for (name, text) in try Self.sources(target) {
