@@ -127,8 +127,6 @@ final class Peering {
     /// Interfaces with an unnumbered peer.
     var linkNames: Set<String> { Set(links.keys) }
 
-    var configuredCount: Int { entries.count }
-
     /// The peer that a connection from an address belongs to: a configured one, or a new dynamic one within its range's limit.
     func peer(for address: IPAddress, _ speaker: inout Speaker, now: Instant) -> PeerIndex? {
         if let entry = entries[address] { return entry.index }

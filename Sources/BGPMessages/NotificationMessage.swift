@@ -103,7 +103,6 @@ extension NotificationMessage {
     package static func invalidRouteRefreshLength(_ message: RawSpan) -> NotificationMessage {
         NotificationMessage(.routeRefresh, 1, data: [UInt8](message))
     }
-    package static let finiteStateMachineError = NotificationMessage(.finiteStateMachine, 0)
 
     // RFC 4486 section 3
     /// RFC 4486 section 4: AFI, SAFI and the limit.
@@ -117,10 +116,8 @@ extension NotificationMessage {
             ])
     }
     package static let peerDeconfigured = NotificationMessage(.cease, 3)
-    package static let connectionRejected = NotificationMessage(.cease, 5)
     package static let configurationChange = NotificationMessage(.cease, 6)
     package static let connectionCollision = NotificationMessage(.cease, 7)
-    package static let outOfResources = NotificationMessage(.cease, 8)
     /// RFC 9384 section 3.
     package static let bfdDown = NotificationMessage(.cease, 10)
     /// Hard Reset (RFC 8538 section 3.1): the peer is not to keep our routes. Data is the NOTIFICATION that it stands for.

@@ -9,7 +9,6 @@ package struct AdjRIBOutEntry: Sendable, Equatable {
 
     package var isAnnounced: Bool { attributes != 0 }
     package var handle: AttributeHandle? { attributes == 0 ? nil : attributes - 1 }
-    package var sourcePeer: PeerIndex { source }
 }
 
 /// What the members of an update group are to have, and what they are still to be told of it.

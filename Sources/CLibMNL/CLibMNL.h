@@ -17,15 +17,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-static inline void *apus_mnl_payload(const struct nlmsghdr *h) { return mnl_nlmsg_get_payload(h); }
-static inline struct nlattr *apus_mnl_first(const struct nlmsghdr *h, unsigned extra) {
-    return (struct nlattr *)mnl_nlmsg_get_payload_offset(h, extra);
-}
-static inline int apus_mnl_attr_ok(const struct nlattr *a, const struct nlmsghdr *h) {
-    return mnl_attr_ok(a, (int)((char *)mnl_nlmsg_get_payload_tail(h) - (char *)a));
-}
-static inline int apus_mnl_subattr_ok(const struct nlattr *a, const void *end) { return mnl_attr_ok(a, (int)((const char *)end - (const char *)a)); }
-
 static inline struct nlmsghdr *apus_mnl_begin(void *buffer, uint16_t type, uint16_t flags, uint32_t seq) {
     struct nlmsghdr *h = mnl_nlmsg_put_header(buffer);
     h->nlmsg_type = type;
@@ -57,17 +48,6 @@ static inline struct rtnexthop *apus_mnl_nexthop_begin(struct nlmsghdr *h) {
 static inline void apus_mnl_nexthop_end(struct nlmsghdr *h, struct rtnexthop *n) {
     n->rtnh_len = (unsigned short)((char *)mnl_nlmsg_get_payload_tail(h) - (char *)n);
 }
-static inline int apus_rtnexthop_ok(const struct rtnexthop *n, int remaining) {
-    return remaining >= (int)sizeof *n && n->rtnh_len >= sizeof *n && (int)n->rtnh_len <= remaining;
-}
-static inline const struct rtnexthop *apus_rtnexthop_next(const struct rtnexthop *n) {
-    return (const struct rtnexthop *)((const char *)n + RTNH_ALIGN(n->rtnh_len));
-}
-static inline const struct nlattr *apus_rtnexthop_attrs(const struct rtnexthop *n) {
-    return (const struct nlattr *)((const char *)n + RTNH_ALIGN(sizeof *n));
-}
-static inline int apus_nlmsg_error(const struct nlmsghdr *h) { return ((const struct nlmsgerr *)mnl_nlmsg_get_payload(h))->error; }
-static inline uint32_t apus_nlmsg_error_seq(const struct nlmsghdr *h) { return ((const struct nlmsgerr *)mnl_nlmsg_get_payload(h))->msg.nlmsg_seq; }
 
 enum {
     APUS_RTM_NEWROUTE = RTM_NEWROUTE, APUS_RTM_DELROUTE = RTM_DELROUTE, APUS_RTM_GETROUTE = RTM_GETROUTE,

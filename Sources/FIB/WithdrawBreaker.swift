@@ -20,7 +20,6 @@ package struct WithdrawBreaker: Sendable {
     /// Routes that are kept though nobody announces them.
     package private(set) var held: [Prefix: FIBRoute] = [:]
     package private(set) var isTripped = false
-    package private(set) var trippedAt: Instant?
 
     package init() {}
 
@@ -36,7 +35,6 @@ package struct WithdrawBreaker: Sendable {
         for route in routes { recent.append(route, at: now) }
         guard recent.count >= minimum, recent.count * 100 > percent * (remaining() + recent.count) else { return [] }
         isTripped = true
-        trippedAt = now
         recent.visit { held[$0.prefix] = $0 }
         recent = RecentWithdrawals()
         return held.values.sorted { $0.prefix < $1.prefix }
@@ -63,7 +61,6 @@ package struct WithdrawBreaker: Sendable {
     private mutating func rearm() {
         guard held.isEmpty else { return }
         isTripped = false
-        trippedAt = nil
         recent = RecentWithdrawals()
     }
 }

@@ -85,8 +85,6 @@ package struct TCPSocket: ~Copyable {
         try TCPSocket.setKey(descriptor.raw, SocketAddress(peer, port: 0).storage.value, UInt8(peer.family.bits), password)
     }
 
-    package static let maximumPasswordLength = Int(APUS_MD5_MAXKEYLEN)
-
     /// Starts a connection; writability tells the end of it, and `connectError` how it went.
     package init(
         connectingTo peer: SocketAddress, from source: IPAddress?, _ options: Options

@@ -35,6 +35,4 @@ package struct ByteWriter: Sendable {
         storage[offset] = UInt8(truncatingIfNeeded: value >> 8)
         storage[offset + 1] = UInt8(truncatingIfNeeded: value)
     }
-    /// Drops everything after the first `count` bytes.
-    package mutating func truncate(to count: Int) { storage.removeLast(storage.count - count) }
 }

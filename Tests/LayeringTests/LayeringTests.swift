@@ -64,13 +64,14 @@ import Testing
         #expect(users == ["AgentMode.swift"])
     }
 
-    @Test func `sources have no forced unwrapping, no fatalError, no TODO`() throws {
+    /// Forced unwrapping, casting and trying are refused by the formatter's rules (`.swift-format`, `make lint`).
+    @Test func `sources have no fatalError and no TODO`() throws {
         for target in [
             "NetTypes", "BGPMessages", "BGPSession", "BGPRouting", "BGPSpeaker", "FIB", "BFD", "LinuxIO", "KernelRoutes", "Resources", "StatusAPI", "Crypto", "Agent", "apusd",
             "apusctl",
         ] {
             for (name, text) in try Self.sources(target) {
-                for word in ["try!", "as!", "fatalError(", "TODO", "FIXME"] { #expect(!text.contains(word), "\(target)/\(name): \(word)") }
+                for word in ["fatalError(", "TODO", "FIXME"] { #expect(!text.contains(word), "\(target)/\(name): \(word)") }
             }
         }
     }

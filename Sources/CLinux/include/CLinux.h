@@ -97,7 +97,6 @@ static inline int apus_tcp_md5(int fd, const struct sockaddr_storage *peer, uint
     memcpy(md5.tcpm_key, key, length);
     return setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG_EXT, &md5, sizeof md5);
 }
-enum { APUS_MD5_MAXKEYLEN = TCP_MD5SIG_MAXKEYLEN };
 
 static inline int apus_setsockopt_int(int fd, int level, int name, int value) { return setsockopt(fd, level, name, &value, sizeof value); }
 static inline int apus_nodelay(int fd) { return apus_setsockopt_int(fd, IPPROTO_TCP, TCP_NODELAY, 1); }
@@ -123,10 +122,6 @@ static inline ssize_t apus_writev(int fd, const struct iovec *iov, int count) {
     m.msg_iov = (struct iovec *)iov;
     m.msg_iovlen = count;
     return sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-static inline mode_t apus_file_mode(const char *path) {
-    struct stat s;
-    return stat(path, &s) ? 0 : s.st_mode;
 }
 
 /* Own notifications are dropped in the kernel: messages whose nlmsg_pid is the port of one of our request sockets. */
