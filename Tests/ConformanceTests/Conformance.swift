@@ -1,6 +1,6 @@
 import Testing
 
-/// The list of `reference/conformance`: what a BGP speaker does that its peers can see, with the check of each line.
+/// What a BGP speaker does that its peers can see, with the check of each line.
 ///
 /// docs/conformance.md is written from what these checks do (`APUS_WRITE_DOCS=1 swift test --filter ConformanceTests`).
 enum Conformance {
@@ -31,6 +31,6 @@ enum Conformance {
         var testDescription: String { "\(number): \(text)" }
     }
 
-    static let items = framing + machine + updates + attributes + decisions + restarts + endings + links + flags
+    static let items = framing + machine + updates + attributes + decisions + refreshes + restarts + dissemination + endings + links + flags
     static var count: Int { items.count }
 }
