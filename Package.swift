@@ -52,8 +52,12 @@ let package = Package(
         core("BFD", ["NetTypes"]),
         core("FIB", ["NetTypes"]),
 
+        // What an operator declared, and what follows from it: values in, values out.
+        core("Planning", ["Resources", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "FIB", "Crypto", "NetTypes"]),
+
         // Edges: text, JSON and disk to values.
-        core("Resources", ["NetTypes", "LinuxIO", "CLibYAML"]),
+        core("Resources", ["NetTypes", "CLibYAML"]),
+        core("ResourceFiles", ["Resources", "LinuxIO"]),
         core("StatusAPI", ["NetTypes"]),
 
         // Shells: the only callers of the operating system.
@@ -66,12 +70,12 @@ let package = Package(
         .target(
             name: "Agent",
             dependencies: [
-                "NetTypes", "BGPMessages", "BGPSession", "BGPRouting", "BGPSpeaker", "BFD", "FIB", "Resources", "StatusAPI",
-                "LinuxIO", "KernelRoutes", "Crypto", .product(name: "Logging", package: "swift-log"),
+                "NetTypes", "BGPMessages", "BGPSession", "BGPRouting", "BGPSpeaker", "BFD", "FIB", "Resources", "ResourceFiles", "Planning", "StatusAPI",
+                "LinuxIO", "KernelRoutes", .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: memorySafe),
         .executableTarget(
             name: "apusd",
-            dependencies: ["Agent", "Resources", "LinuxIO", "NetTypes", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: ["Agent", "Planning", "Resources", "LinuxIO", "NetTypes", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: memorySafe),
         .executableTarget(
             name: "apusctl",
@@ -109,11 +113,12 @@ let package = Package(
         tests("FIBTests", ["FIB", "NetTypes"]),
         tests("CryptoTests", ["Crypto"]),
         tests("StatusAPITests", ["StatusAPI", "NetTypes"]),
-        tests("ResourcesTests", ["Resources", "LinuxIO", "NetTypes"]),
+        tests("ResourcesTests", ["Resources", "ResourceFiles", "LinuxIO", "NetTypes"]),
+        tests("PlanningTests", ["Planning", "Resources", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "FIB", "NetTypes"]),
         tests(
             "AgentTests",
             [
-                "Agent", "Resources", "BFD", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "StatusAPI", "KernelRoutes", "FIB", "LinuxIO", "NetTypes",
+                "Agent", "Planning", "Resources", "BFD", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "StatusAPI", "KernelRoutes", "FIB", "LinuxIO", "NetTypes",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         tests("LayeringTests", ["Resources"]),

@@ -3,6 +3,7 @@ import FIB
 import LinuxIO
 import Logging
 import NetTypes
+import Planning
 import Resources
 
 /// `apusd agent`: a speaker over the kernel's routes.

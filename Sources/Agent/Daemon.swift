@@ -1,10 +1,11 @@
 import BGPRouting
 import BGPSession
 import BGPSpeaker
-import Crypto
 import LinuxIO
 import Logging
 import NetTypes
+import Planning
+import ResourceFiles
 import Resources
 
 /// What both modes do alike: read the resources, find out who this node is, open the edges, run the loop.
@@ -24,23 +25,17 @@ struct Daemon {
         loader = ResourceLoader(path: settings.resources, secretsPath: settings.secrets)
         first = try ResourceWatcher.loadFirst(loader, isLenient: settings.isLenient)
         for problem in first.resources.problems { logger.error("resource not applied", metadata: ["problem": "\(problem)"]) }
-        guard let node = first.resources.node(settings.node) else {
+        guard let node = first.resources.node(settings.node),
+            let identity = AttributeTable.Identity(first.resources, node: settings.node)
+        else {
             let known = first.resources.nodes.keys.sorted().joined(separator: ", ")
             throw StartError("--node \(settings.node): no Node object has that name in \(settings.resources); there are \(known.isEmpty ? "none" : known)")
         }
         self.node = node
+        self.identity = identity
         guard !node.families.isEmpty else {
             throw StartError("Node/\(settings.node): spec.bgp.ipv4Address or spec.bgp.ipv6Address is needed")
         }
-        let identifier = node.routerID ?? node.ipv4.map { BGPIdentifier(rawValue: $0.address.v4) } ?? Daemon.derivedIdentifier(settings.node)
-        identity = AttributeTable.Identity(
-            localAS: first.resources.asNumber(of: settings.node), identifier: identifier, clusterID: node.routeReflectorClusterID ?? identifier)
-    }
-
-    /// An IPv6-only node's identifier: the first octets of its name's SHA-256, never 0, the same on every start.
-    private static func derivedIdentifier(_ name: String) -> BGPIdentifier {
-        let value = Digest.sha256(Array(name.utf8)).prefix(4).reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
-        return BGPIdentifier(rawValue: value == 0 ? 1 : value)
     }
 
     var configuration: BGPConfiguration { first.resources.configuration(of: settings.node) }

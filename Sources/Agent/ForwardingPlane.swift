@@ -3,6 +3,7 @@ import BGPSpeaker
 import FIB
 import LinuxIO
 import NetTypes
+import Planning
 import StatusAPI
 
 /// What stands below the speaker: the kernel's routes for an agent, nothing for a reflector (DESIGN, hard rule 4).
@@ -58,11 +59,4 @@ protocol ForwardingPlane: AnyObject {
 extension ForwardingPlane {
     func link(to peer: IPAddress, from local: IPAddress?) -> PeerLink? { nil }
     func takeLinkChanges() -> LinkChanges { LinkChanges() }
-}
-
-/// A block that this node owns, and whether it may be announced.
-struct OwnBlock: Hashable {
-    var prefix: Prefix
-    /// False inside a pool with disableBGPExport.
-    var isExported: Bool
 }

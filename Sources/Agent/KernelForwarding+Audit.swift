@@ -2,6 +2,7 @@ import FIB
 import KernelRoutes
 import Logging
 import NetTypes
+import Planning
 
 /// The audit of the kernel's routes, a slice a turn.
 extension KernelForwarding {

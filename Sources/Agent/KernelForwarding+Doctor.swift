@@ -2,6 +2,7 @@ import FIB
 import KernelRoutes
 import LinuxIO
 import NetTypes
+import Planning
 import Resources
 import StatusAPI
 

@@ -4,6 +4,7 @@ import BGPSpeaker
 import FIB
 import Logging
 import NetTypes
+import Planning
 
 /// Loc-RIB to desired routes: which of BGP's routes go into the kernel, by which way, table and source, and which stay though BGP has lost them.
 extension KernelForwarding {

@@ -3,6 +3,7 @@ import KernelRoutes
 import LinuxIO
 import Logging
 import NetTypes
+import Planning
 
 /// Pods whose routes need more than to be wanted: those that Felix writes, those of an earlier process, and those that moved.
 extension KernelForwarding {

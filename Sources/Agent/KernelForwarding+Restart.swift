@@ -3,6 +3,7 @@ import BGPSpeaker
 import FIB
 import Logging
 import NetTypes
+import Planning
 
 /// The end of a restart: routes that the kernel had before this process, and that nobody wants, go when no peer can want them any more.
 extension KernelForwarding {

@@ -1,5 +1,6 @@
 import FIB
 import NetTypes
+import Planning
 import Resources
 import StatusAPI
 

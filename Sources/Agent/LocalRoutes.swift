@@ -5,6 +5,7 @@ import KernelRoutes
 import LinuxIO
 import Logging
 import NetTypes
+import Planning
 import Resources
 import StatusAPI
 

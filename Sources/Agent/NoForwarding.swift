@@ -1,6 +1,7 @@
 import BGPRouting
 import BGPSpeaker
 import NetTypes
+import Planning
 import StatusAPI
 
 /// A reflector's forwarding plane: none. No netlink, no routes, nothing to originate.

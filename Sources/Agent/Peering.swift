@@ -7,6 +7,7 @@ import FIB
 import LinuxIO
 import Logging
 import NetTypes
+import Planning
 import Resources
 
 /// The peers that the resources want, and the speaker's peers that follow them.
@@ -77,7 +78,6 @@ final class Peering {
     /// Selectors that matched before and match nothing now (SPEC, promise 4).
     private(set) var alarms: [String] = []
     private var lastPlan: [PlannedPeer] = []
-    private var restartAlarm: String?
     private var nodeAddresses: [IPAddress: [IPAddress]] = [:]
 
     init(node: String, isReflector: Bool, identity: AttributeTable.Identity, first: LoadedConfiguration, logger: Logger) {
@@ -305,31 +305,22 @@ final class Peering {
     func apply(_ new: LoadedConfiguration, _ speaker: inout Speaker, _ plane: any ForwardingPlane, _ transport: Transport, now: Instant) {
         loaded = new
         let resources = new.resources
-        guard resources.node(node) != nil else {
+        let authenticationFailure = resources.peers.contains { $0.peer.tcpAO != nil } ? TCPSocket.authenticationSupport() : nil
+        let context = PeeringDecision.Context(node: node, isReflector: isReflector, identity: identity)
+        guard let decision = PeeringDecision(new, context, last: lastPlan, authenticationFailure: authenticationFailure) else {
             logger.error("the Node object of this node is gone; the last good state stays", metadata: ["node": "\(node)"])
             return
         }
-        if let node = resources.node(node) {
-            let identifier = node.routerID ?? identity.identifier
-            let clusterID = node.routeReflectorClusterID ?? (identity.clusterID == identity.identifier ? identity.clusterID : identifier)
-            if resources.asNumber(of: self.node) != identity.localAS || identifier != identity.identifier || clusterID != identity.clusterID {
-                restartAlarm = "Node/\(self.node): the AS, the router id or the cluster id changed; that takes effect when apusd is started again"
-            } else {
-                restartAlarm = nil
-            }
-        }
-        speaker.rib.maximumPaths = resources.configuration(of: node).maximumPaths ?? 16
+        speaker.rib.maximumPaths = decision.maximumPaths
         plane.configure(NodeState(resources, node: node, programming: plane.programming), &speaker, now: now)
         nodeAddresses = resources.nodeAddresses
-        speaker.setOwnAddresses(ownAddresses(transport), of: .configuration)
-        applyPeers(plan(resources), &speaker, transport, now)
-    }
-
-    /// Addresses that are this node's whatever the mode: those of its Node object, inside tunnels too, and those that it listens on.
-    private func ownAddresses(_ transport: Transport) -> Set<IPAddress> {
-        let own = loaded.resources.node(node)
-        let declared = [own?.ipv4?.address, own?.ipv6?.address, own?.ipipTunnelAddress] + (own?.vxlanTunnelAddresses ?? [])
-        return Set(declared.compactMap { $0 }).union(transport.listenAddresses.map(\.address).filter { $0 != .any($0.family) })
+        // Whatever the mode: what the Node object has, and what is listened on.
+        let listened = transport.listenAddresses.map(\.address).filter { $0 != .any($0.family) }
+        speaker.setOwnAddresses(decision.ownAddresses.union(listened), of: .configuration)
+        alarms = decision.alarms
+        for alarm in alarms { logger.error("not all of the resources is in force", metadata: ["alarm": "\(alarm)"]) }
+        lastPlan = decision.plan
+        applyPeers(decision, &speaker, transport, now)
     }
 
     /// The same where nothing but some endpoints came or changed: a pod's route waits for no plan of peers, unless pods are peers.
@@ -343,53 +334,15 @@ final class Peering {
         plane.take(new.resources.endpoints(keys, of: node).map { NodeState.NamedEndpoint(name: $0.name, endpoint: $0.endpoint) }, now: now)
     }
 
-    /// The plan, with the last peers of a selector that suddenly matches nothing.
-    private func plan(_ resources: ResourceSet) -> [PlannedPeer] {
-        var plan = PeeringPlan.peers(of: node, in: resources, allFamilies: isReflector)
-        alarms = []
-        let objects = Dictionary(resources.peers.map { ("BGPPeer/\($0.name)", $0.peer) }) { first, _ in first }
-        let names = Set(plan.map(\.name))
-        for name in Set(lastPlan.map(\.name)) where !names.contains(name) {
-            guard let object = objects[name], object.peerSelector != nil else { continue }
-            let kept = lastPlan.filter { peer in peer.name == name && peer.options == object && !plan.contains { $0.target == peer.target } }
-            guard !kept.isEmpty, object.applies(to: node, resources.node(node)?.labels ?? [:]) || kept[0].origin != .node else { continue }
-            alarms.append("\(name): spec.peerSelector matches no node any more; its \(kept.count) last peers are kept")
-            plan += kept
-        }
-        if let restartAlarm { alarms.append(restartAlarm) }
-        for alarm in alarms { logger.error("not all of the resources is in force", metadata: ["alarm": "\(alarm)"]) }
-        lastPlan = plan
-        return plan
-    }
-
-    private func applyPeers(_ plan: [PlannedPeer], _ speaker: inout Speaker, _ transport: Transport, _ now: Instant) {
+    private func applyPeers(_ decision: PeeringDecision, _ speaker: inout Speaker, _ transport: Transport, _ now: Instant) {
         held = []
         var wanted: Set<IPAddress> = []
         var newRanges: [Prefix: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
         var newLinks: [String: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
-        for planned in plan {
-            var options = TCPSocket.Options(ttlSecurityHops: planned.options.ttlSecurity)
-            var holdReason: String?
-            if let reference = planned.password {
-                options.password = loaded.secrets.values[reference]
-                // Fail closed: no session without the password that was asked for.
-                if options.password == nil { holdReason = loaded.secrets.failures[reference] ?? "secret \(reference) is missing" }
-            }
-            if let key = planned.options.tcpAO {
-                holdReason = holdReason ?? TCPSocket.authenticationSupport()
-                if let secret = loaded.secrets.values[key.secret] {
-                    options.authentication = TCPSocket.AuthenticationKey(
-                        secret: secret, sendID: key.sendID, receiveID: key.receiveID, algorithm: key.algorithm)
-                } else {
-                    holdReason = holdReason ?? loaded.secrets.failures[key.secret] ?? "secret \(key.secret) is missing"
-                }
-            }
-            // Fail closed: a filter that is not there is no filter that lets everything pass.
-            if let missing = planned.options.filters.first(where: { loaded.resources.filter($0) == nil }) {
-                holdReason = "spec.filters: there is no BGPFilter/\(missing)"
-            }
-            if isReflector, case .interface = planned.target { holdReason = "interface: an unnumbered peer needs an agent; a reflector has no way to the links" }
-            if let text = planned.options.shutdown { holdReason = text.isEmpty ? "shutdown" : "shutdown: \(text)" }
+        for peer in decision.peers {
+            let planned = peer.planned
+            let options = TCPSocket.Options(peer.keys)
+            let holdReason = peer.holdReason
             switch planned.target {
             case .address(let address):
                 if let holdReason {
@@ -469,7 +422,7 @@ final class Peering {
             _ = add(planned, address, options, isDynamic: false, &speaker, now)
             return
         }
-        let source = sourceAddress(planned, address)
+        let source = planned.sourceAddress(towards: address, loaded.resources, node: node)
         let (oldOptions, oldSource, oldPort) = (entry.options, entry.source, entry.planned.port)
         noteBFD(entry)
         count(entry, -1)
@@ -498,7 +451,8 @@ final class Peering {
         _ planned: PlannedPeer, _ address: IPAddress, _ options: TCPSocket.Options, isDynamic: Bool, _ speaker: inout Speaker, _ now: Instant
     ) -> PeerIndex {
         let index = speaker.addPeer(settings(planned, address), now: now)
-        let entry = Entry(planned: planned, index: index, options: options, source: sourceAddress(planned, address), isDynamic: isDynamic)
+        let source = planned.sourceAddress(towards: address, loaded.resources, node: node)
+        let entry = Entry(planned: planned, index: index, options: options, source: source, isDynamic: isDynamic)
         entries[address] = entry
         addresses[index] = address
         count(entry, 1)
@@ -526,23 +480,25 @@ final class Peering {
 
     private func noteBFD(_ entry: Entry) { if entry.planned.options.bfd != nil { revision += 1 } }
 
-    private func sourceAddress(_ planned: PlannedPeer, _ peer: IPAddress) -> IPAddress? {
-        switch planned.options.source {
-        case .none: nil
-        case .address(let address): address
-        case .useNodeIP where peer.scope != 0: nil
-        case .useNodeIP: loaded.resources.node(node)?.address(peer.family)
-        }
-    }
-
     private func settings(_ planned: PlannedPeer, _ address: IPAddress) -> PeerSettings {
         var linkLocal: IPAddress?
         if case .interface(let name)? = links.first(where: { $0.value.planned.name == planned.name })?.value.planned.target {
             linkLocal = linkLocalAddresses[name]
         }
+        let source = planned.sourceAddress(towards: address, loaded.resources, node: node)
         var result = PeerSettings(
-            planned, address, loaded.resources, node: node, identity: identity, source: sourceAddress(planned, address), linkLocal: linkLocal)
+            planned, address, loaded.resources, node: node, identity: identity, source: source, linkLocal: linkLocal)
         result.isNode = nodeAddresses[address] != nil
         return result
+    }
+}
+
+extension TCPSocket.Options {
+    /// As the socket wants them.
+    fileprivate init(_ keys: PeerKeys) {
+        self.init(password: keys.password, ttlSecurityHops: keys.ttlSecurityHops)
+        authentication = keys.authentication.map {
+            TCPSocket.AuthenticationKey(secret: $0.secret, sendID: $0.sendID, receiveID: $0.receiveID, algorithm: $0.algorithm)
+        }
     }
 }

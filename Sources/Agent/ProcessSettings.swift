@@ -1,3 +1,5 @@
+package import Planning
+
 /// The flags of the daemon (SPEC, 'Process settings are flags').
 package struct ProcessSettings: Sendable {
     package var node: String
@@ -37,18 +39,6 @@ package struct ProcessSettings: Sendable {
         self.programming = programming
         self.user = user
     }
-}
-
-/// What the agent programs (`--program`).
-package enum Programming: String, Sendable, CaseIterable {
-    case all
-    /// Pods and own blocks of this node; routes to other nodes are somebody else's.
-    case local
-    /// Own blocks and routes to other nodes: beside Felix, in BIRD's place. Pods' host routes are Felix's, and are learned.
-    case remote
-
-    var includesPods: Bool { self != .remote }
-    var includesLearned: Bool { self != .local }
 }
 
 /// A start that cannot succeed: one clear line, exit code 2.

@@ -1,12 +1,7 @@
 import LinuxIO
 import Logging
+import ResourceFiles
 import Resources
-
-/// What the edge thread read from disk: objects in force, their problems, and the secrets they name.
-struct LoadedConfiguration: Sendable {
-    var resources: ResourceSet
-    var secrets: Secrets
-}
 
 /// Watches the resources on disk and posts every change to the routing loop's mailbox (DESIGN, hard rule 3: the loop reads no files).
 enum ResourceWatcher {

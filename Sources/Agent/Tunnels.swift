@@ -3,6 +3,7 @@ import KernelRoutes
 import LinuxIO
 import Logging
 import NetTypes
+import Planning
 
 /// This node's tunnel devices in the kernel: brings them into step with what the pools want, and keeps them there.
 ///

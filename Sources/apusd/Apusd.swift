@@ -3,6 +3,7 @@ import ArgumentParser
 import Glibc
 import LinuxIO
 import NetTypes
+import Planning
 import Resources
 
 // `unsafe` here: calls of the C library with the address of a variable for the length of the call; what they return is copied at once.

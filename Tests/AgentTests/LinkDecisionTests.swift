@@ -7,6 +7,7 @@ import FIB
 import LinuxIO
 import Logging
 import NetTypes
+import Planning
 import Resources
 import StatusAPI
 import Testing

@@ -6,6 +6,7 @@ import BGPSpeaker
 import LinuxIO
 import Logging
 import NetTypes
+import Planning
 import Resources
 import Testing
 

@@ -3,6 +3,7 @@ import KernelRoutes
 import LinuxIO
 import Logging
 import NetTypes
+import Planning
 import Testing
 
 @testable import Agent

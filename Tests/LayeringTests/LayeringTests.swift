@@ -48,7 +48,14 @@ import Testing
         }
     }
 
-    @Test(arguments: ["LinuxIO", "KernelRoutes", "Resources", "StatusAPI", "Crypto", "Agent", "apusd", "apusctl"])
+    @Test(arguments: ["Planning", "Resources"])
+    func `what is declared and what follows from it is decided without the operating system`(target: String) throws {
+        for (name, text) in try Self.sources(target) {
+            for word in ["LinuxIO", "CLinux", "Glibc", "Foundation", "ContinuousClock", "SuspendingClock"] { #expect(!text.contains(word), "\(target)/\(name): \(word)") }
+        }
+    }
+
+    @Test(arguments: ["LinuxIO", "KernelRoutes", "Resources", "ResourceFiles", "Planning", "StatusAPI", "Crypto", "Agent", "apusd", "apusctl"])
     func `no more of Foundation than FoundationEssentials, which brings no ICU`(target: String) throws {
         for (name, text) in try Self.sources(target) {
             for line in text.split(separator: "\n") { #expect(!line.hasSuffix("import Foundation"), "\(target)/\(name): \(line)") }
@@ -67,7 +74,8 @@ import Testing
     /// Forced unwrapping, casting and trying are refused by the formatter's rules (`.swift-format`, `make lint`).
     @Test func `sources have no fatalError and no TODO`() throws {
         for target in [
-            "NetTypes", "BGPMessages", "BGPSession", "BGPRouting", "BGPSpeaker", "FIB", "BFD", "LinuxIO", "KernelRoutes", "Resources", "StatusAPI", "Crypto", "Agent", "apusd",
+            "NetTypes", "BGPMessages", "BGPSession", "BGPRouting", "BGPSpeaker", "FIB", "BFD", "LinuxIO", "KernelRoutes", "Resources", "ResourceFiles", "Planning",
+            "StatusAPI", "Crypto", "Agent", "apusd",
             "apusctl",
         ] {
             for (name, text) in try Self.sources(target) {

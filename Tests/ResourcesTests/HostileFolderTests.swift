@@ -1,5 +1,6 @@
 import Foundation
 import LinuxIO
+import ResourceFiles
 import Resources
 import Testing
 

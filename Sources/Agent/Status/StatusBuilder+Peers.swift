@@ -5,6 +5,7 @@ import BGPSession
 import BGPSpeaker
 import LinuxIO
 import NetTypes
+import Planning
 import Resources
 import StatusAPI
 

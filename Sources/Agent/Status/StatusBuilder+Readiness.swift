@@ -2,6 +2,7 @@ import BGPRouting
 import BGPSpeaker
 import LinuxIO
 import NetTypes
+import Planning
 import Resources
 import StatusAPI
 

@@ -1,14 +1,14 @@
 import BGPMessages
-import BGPRouting
+package import BGPRouting
 import BGPSession
-import BGPSpeaker
-import NetTypes
-import Resources
+package import BGPSpeaker
+package import NetTypes
+package import Resources
 
 /// A planned peer as the speaker wants it: every field of BGPPeer that a session or its routes depend on.
 extension PeerSettings {
     /// `source`: our address on the session, where it is bound. `linkLocal`: our address on the link of an unnumbered peer.
-    init(
+    package init(
         _ planned: PlannedPeer, _ address: IPAddress, _ resources: ResourceSet, node: String, identity: AttributeTable.Identity, source: IPAddress?,
         linkLocal: IPAddress?
     ) {

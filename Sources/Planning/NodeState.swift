@@ -1,71 +1,79 @@
 import FIB
-import NetTypes
-import Resources
+package import NetTypes
+package import Resources
 
 /// What the resources say of this node's own routes: everything that the forwarding plane has to know.
-struct NodeState: Hashable {
+package struct NodeState: Sendable, Hashable {
     /// A static route to a peer (contract 2.3, `reachableBy`).
-    struct StaticRoute: Hashable {
-        var peer: IPAddress
-        var gateway: IPAddress
+    package struct StaticRoute: Sendable, Hashable {
+        package var peer: IPAddress
+        package var gateway: IPAddress
     }
-    struct NamedEndpoint: Hashable {
-        var name: String
-        var endpoint: WorkloadEndpoint
+    package struct NamedEndpoint: Sendable, Hashable {
+        package var name: String
+        package var endpoint: WorkloadEndpoint
+        package init(name: String, endpoint: WorkloadEndpoint) {
+            self.name = name
+            self.endpoint = endpoint
+        }
     }
     /// Table and source address of learned routes, by what they go by.
-    struct Placement: Hashable {
-        var table: UInt32?
-        var source: IPAddress?
+    package struct Placement: Sendable, Hashable {
+        package var table: UInt32?
+        package var source: IPAddress?
+        package init(table: UInt32? = nil, source: IPAddress? = nil) {
+            self.table = table
+            self.source = source
+        }
     }
-    struct PeerPlacement: Hashable {
+    package struct PeerPlacement: Sendable, Hashable {
         /// The peer's address, or the range that it may lie in.
-        var peers: Prefix
-        var placement: Placement
+        package var peers: Prefix
+        package var placement: Placement
     }
-    struct PoolPlacement: Hashable {
-        var cidr: Prefix
-        var placement: Placement
+    package struct PoolPlacement: Sendable, Hashable {
+        package var cidr: Prefix
+        package var placement: Placement
     }
 
-    var blocks: [OwnBlock] = []
-    var endpoints: [NamedEndpoint] = []
+    package var blocks: [OwnBlock] = []
+    package var endpoints: [NamedEndpoint] = []
     /// Prefixes of services: announced, and never in the kernel, where they would hide what the service proxy does (contract 2.6).
-    var servicePrefixes: [Prefix] = []
-    var advertisements = BGPConfiguration()
-    var staticRoutes: [StaticRoute] = []
+    package var servicePrefixes: [Prefix] = []
+    package var advertisements = BGPConfiguration()
+    package var staticRoutes: [StaticRoute] = []
     /// Pools whose routes somebody else programs (contract 2.2, `programClusterRoutes`).
-    var foreignPools: [Prefix] = []
-    var ignoredInterfaces: [String] = []
+    package var foreignPools: [Prefix] = []
+    package var ignoredInterfaces: [String] = []
     /// Addresses that stand for this node towards pods that are BGP peers.
-    var loopbackAddresses: [IPAddress] = []
-    var tunnels = TunnelSettings()
-    var peerPlacements: [PeerPlacement] = []
-    var poolPlacements: [PoolPlacement] = []
+    package var loopbackAddresses: [IPAddress] = []
+    package var tunnels = TunnelSettings()
+    package var peerPlacements: [PeerPlacement] = []
+    package var poolPlacements: [PoolPlacement] = []
     /// By family index.
-    var sources: [IPAddress?] = [nil, nil]
-    var families: AddressFamilySet = []
+    package var sources: [IPAddress?] = [nil, nil]
+    package var families: AddressFamilySet = []
     /// This node's addresses, by family index.
-    var ownAddresses: [IPAddress?] = [nil, nil]
+    package var ownAddresses: [IPAddress?] = [nil, nil]
     /// Addresses of all Nodes, each with all that its Node has.
-    var nodeAddresses: [IPAddress: [IPAddress]] = [:]
+    package var nodeAddresses: [IPAddress: [IPAddress]] = [:]
     /// What is the cluster's: the pools.
-    var pools: [Prefix] = []
-    var massWithdrawalPercent = 0
-    var massWithdrawalMinimum = 0
+    package var pools: [Prefix] = []
+    package var massWithdrawalPercent = 0
+    package var massWithdrawalMinimum = 0
     /// Metric of a pod that is being moved here, by family index.
-    var elevatedMetrics = [FIBRoute.elevatedMetric, FIBRoute.elevatedMetric]
+    package var elevatedMetrics = [FIBRoute.elevatedMetric, FIBRoute.elevatedMetric]
     /// How long that metric stays after the move (contract 2.7, liveMigrationRouteConvergenceTime).
-    var migrationConvergence = Duration.seconds(30)
-    var allowsSpoofing = false
+    package var migrationConvergence = Duration.seconds(30)
+    package var allowsSpoofing = false
     /// Time between two audits of the kernel's routes.
-    var auditInterval = Duration.seconds(90)
+    package var auditInterval = Duration.seconds(90)
     /// How the names of pods' interfaces begin.
-    var interfacePrefixes = ["cali"]
+    package var interfacePrefixes = ["cali"]
 
-    init() {}
+    package init() {}
 
-    init(_ resources: ResourceSet, node: String, programming: Programming = .all) {
+    package init(_ resources: ResourceSet, node: String, programming: Programming = .all) {
         let configuration = resources.configuration(of: node)
         let felix = resources.felix(of: node)
         let pools = resources.pools
@@ -102,10 +110,10 @@ struct NodeState: Hashable {
     }
 
     /// The address and the others of its Node; itself alone where no Node has it.
-    func addresses(ofNodeWith address: IPAddress) -> [IPAddress] { nodeAddresses[address] ?? [address] }
+    package func addresses(ofNodeWith address: IPAddress) -> [IPAddress] { nodeAddresses[address] ?? [address] }
 
     /// Endpoints that came or changed, and nothing else.
-    mutating func take(_ changed: [NamedEndpoint]) {
+    package mutating func take(_ changed: [NamedEndpoint]) {
         for new in changed {
             if let place = endpoints.firstIndex(where: { $0.name == new.name }) { endpoints[place] = new } else { endpoints.append(new) }
         }

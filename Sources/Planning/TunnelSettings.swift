@@ -1,31 +1,38 @@
 import Crypto
-import FIB
-import NetTypes
-import Resources
+package import FIB
+package import NetTypes
+package import Resources
 
 /// What the resources say of tunnels: which pools are encapsulated, this node's devices, and the other nodes as ends of tunnels.
-struct TunnelSettings: Hashable {
+package struct TunnelSettings: Sendable, Hashable {
     /// A device of this node; its parent interface and MTU follow from the host's interfaces.
-    struct Device: Hashable {
-        var kind: TunnelKind
-        var local: IPAddress
-        var address: IPAddress?
-        var mac: MACAddress?
+    package struct Device: Sendable, Hashable {
+        package var kind: TunnelKind
+        package var local: IPAddress
+        package var address: IPAddress?
+        package var mac: MACAddress?
         /// 0: worked out.
-        var mtu: UInt32
+        package var mtu: UInt32
+        package init(kind: TunnelKind, local: IPAddress, address: IPAddress?, mac: MACAddress?, mtu: UInt32) {
+            self.kind = kind
+            self.local = local
+            self.address = address
+            self.mac = mac
+            self.mtu = mtu
+        }
     }
 
-    var encapsulation = Encapsulation()
-    var devices: [Device] = []
-    var identifier: UInt32 = 4096
-    var port: UInt16 = 4789
+    package var encapsulation = Encapsulation()
+    package var devices: [Device] = []
+    package var identifier: UInt32 = 4096
+    package var port: UInt16 = 4789
     /// Regular expression of the interfaces whose MTU counts; nil for the default.
-    var mtuInterfacePattern: String?
+    package var mtuInterfacePattern: String?
 
-    init() {}
+    package init() {}
 
     /// `pools`: those whose routes are ours to write.
-    init(_ resources: ResourceSet, node name: String, pools: [IPPool]) {
+    package init(_ resources: ResourceSet, node name: String, pools: [IPPool]) {
         let felix = resources.felix(of: name)
         identifier = felix.vxlanIdentifier ?? identifier
         port = felix.vxlanPort ?? port

@@ -1,4 +1,5 @@
 package import NetTypes
+package import Resources
 
 /// A session that a node is to have, as the resources say it (contract 2.3).
 package struct PlannedPeer: Sendable, Hashable {

@@ -9,6 +9,7 @@ package enum ResourceParser {
         package var badKeys: Set<ResourceKey> = []
         /// The file could not be read as YAML: everything that came from it stays as it was.
         package var isUnreadable = false
+        package init() {}
     }
 
     /// As Kubernetes has it.

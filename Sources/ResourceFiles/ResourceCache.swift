@@ -1,4 +1,5 @@
 import LinuxIO
+import Resources
 
 /// What files held when they were last read, so that a folder of a thousand files is not parsed whole because one was added.
 package struct ResourceCache: Sendable {

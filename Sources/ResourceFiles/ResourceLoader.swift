@@ -1,4 +1,5 @@
 package import LinuxIO
+package import Resources
 
 /// Reads resources and secrets from disk. Blocking: for an edge thread.
 package struct ResourceLoader: Sendable {
@@ -128,11 +129,4 @@ package struct ResourceLoader: Sendable {
         }
         return secrets
     }
-}
-
-/// Passwords by reference, and why some are not there.
-package struct Secrets: Sendable, Hashable {
-    package var values: [SecretReference: [UInt8]] = [:]
-    package var failures: [SecretReference: String] = [:]
-    package init() {}
 }

@@ -1,0 +1,38 @@
+import Resources
+
+/// What the first segment of a peer's connection depends on: keys and the TTL.
+package struct PeerKeys: Sendable, Hashable {
+    /// TCP MD5 (RFC 2385).
+    package var password: [UInt8]?
+    /// Number of hops to the peer (RFC 5082); nil: any TTL is accepted.
+    package var ttlSecurityHops: Int?
+    /// TCP-AO (RFC 5925).
+    package var authentication: AuthenticationKey?
+
+    /// A TCP-AO master key (RFC 5925 section 3.1).
+    package struct AuthenticationKey: Sendable, Hashable {
+        package var secret: [UInt8]
+        package var sendID: UInt8
+        package var receiveID: UInt8
+        /// As in the resource: `hmac-sha1-96` and so on.
+        package var algorithm: String
+    }
+
+    /// The keys of a planned peer. Where one that was asked for is missing, `missing` is set to the reason: there is no session without it.
+    init(_ planned: PlannedPeer, _ secrets: Secrets, authenticationFailure: String?, missing: inout String?) {
+        ttlSecurityHops = planned.options.ttlSecurity
+        if let reference = planned.password {
+            password = secrets.values[reference]
+            if password == nil { missing = secrets.failures[reference] ?? "secret \(reference) is missing" }
+        }
+        if let key = planned.options.tcpAO {
+            missing = missing ?? authenticationFailure
+            if let secret = secrets.values[key.secret] {
+                authentication = AuthenticationKey(
+                    secret: secret, sendID: key.sendID, receiveID: key.receiveID, algorithm: key.algorithm)
+            } else {
+                missing = missing ?? secrets.failures[key.secret] ?? "secret \(key.secret) is missing"
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+package import BGPRouting
+package import NetTypes
+package import Resources
+
+/// What the resources make of this node's peers, as a value: who they are, with which keys, who is kept down and why. It is made from nothing
+/// but what it is given; `Peering` brings speaker, listeners and sockets into step with it.
+package struct PeeringDecision: Sendable {
+    /// What the process is, and does not change while it runs.
+    package struct Context: Sendable {
+        /// Name of this node.
+        package var node: String
+        package var isReflector: Bool
+        package var identity: AttributeTable.Identity
+        package init(node: String, isReflector: Bool, identity: AttributeTable.Identity) {
+            self.node = node
+            self.isReflector = isReflector
+            self.identity = identity
+        }
+    }
+
+    /// A peer that is to be, or that would be if it were not held down.
+    package struct Peer: Sendable {
+        package var planned: PlannedPeer
+        package var keys: PeerKeys
+        /// Why there is no session with it; nil for no reason.
+        package var holdReason: String?
+    }
+
+    /// In order of precedence.
+    package var peers: [Peer] = []
+    /// What of the resources is not in force: selectors that matched before and match nothing now (their last peers are kept), and changes that
+    /// wait for a restart.
+    package var alarms: [String] = []
+    /// Addresses of this node's Node object, inside tunnels too.
+    package var ownAddresses: Set<IPAddress> = []
+    package var maximumPaths = 16
+
+    /// The peers, for the next decision.
+    package var plan: [PlannedPeer] { peers.map(\.planned) }
+
+    /// Nil where the resources have no Node of this node's name. `last`: the plan of the decision before. `authenticationFailure`: why the kernel has
+    /// no TCP-AO, where it has none.
+    package init?(_ loaded: LoadedConfiguration, _ context: Context, last: [PlannedPeer], authenticationFailure: String?) {
+        let resources = loaded.resources
+        guard let own = resources.node(context.node) else { return nil }
+        maximumPaths = resources.configuration(of: context.node).maximumPaths ?? 16
+        let declared = [own.ipv4?.address, own.ipv6?.address, own.ipipTunnelAddress] + own.vxlanTunnelAddresses
+        ownAddresses = Set(declared.compactMap { $0 })
+        let plan = planWithLast(resources, own, context, last)
+        if let alarm = PeeringDecision.restartAlarm(resources, own, context) { alarms.append(alarm) }
+        peers = plan.map { planned in
+            var reason: String?
+            let keys = PeerKeys(planned, loaded.secrets, authenticationFailure: authenticationFailure, missing: &reason)
+            return Peer(planned: planned, keys: keys, holdReason: PeeringDecision.holdReason(planned, resources, context) ?? reason)
+        }
+    }
+
+    /// The plan, with the last peers of a selector that suddenly matches nothing (SPEC, promise 4).
+    private mutating func planWithLast(
+        _ resources: ResourceSet, _ own: NodeResource, _ context: Context, _ last: [PlannedPeer]
+    ) -> [PlannedPeer] {
+        var plan = PeeringPlan.peers(of: context.node, in: resources, allFamilies: context.isReflector)
+        let objects = Dictionary(resources.peers.map { ("BGPPeer/\($0.name)", $0.peer) }) { first, _ in first }
+        let names = Set(plan.map(\.name))
+        for name in Set(last.map(\.name)) where !names.contains(name) {
+            guard let object = objects[name], object.peerSelector != nil else { continue }
+            let kept = last.filter { peer in
+                peer.name == name && peer.options == object && !plan.contains { $0.target == peer.target }
+            }
+            guard !kept.isEmpty, object.applies(to: context.node, own.labels) || kept[0].origin != .node else { continue }
+            alarms.append("\(name): spec.peerSelector matches no node any more; its \(kept.count) last peers are kept")
+            plan += kept
+        }
+        return plan
+    }
+
+    private static func restartAlarm(_ resources: ResourceSet, _ own: NodeResource, _ context: Context) -> String? {
+        let identity = context.identity
+        let identifier = own.routerID ?? identity.identifier
+        let clusterID =
+            own.routeReflectorClusterID ?? (identity.clusterID == identity.identifier ? identity.clusterID : identifier)
+        if resources.asNumber(of: context.node) == identity.localAS, identifier == identity.identifier, clusterID == identity.clusterID {
+            return nil
+        }
+        return "Node/\(context.node): the AS, the router id or the cluster id changed; that takes effect when apusd is started again"
+    }
+
+    /// The strongest reason beside a missing key.
+    private static func holdReason(_ planned: PlannedPeer, _ resources: ResourceSet, _ context: Context) -> String? {
+        if let text = planned.options.shutdown { return text.isEmpty ? "shutdown" : "shutdown: \(text)" }
+        if context.isReflector, case .interface = planned.target {
+            return "interface: an unnumbered peer needs an agent; a reflector has no way to the links"
+        }
+        // Fail closed: a filter that is not there is no filter that lets everything pass.
+        if let missing = planned.options.filters.first(where: { resources.filter($0) == nil }) {
+            return "spec.filters: there is no BGPFilter/\(missing)"
+        }
+        return nil
+    }
+}
+
+extension PlannedPeer {
+    /// Our address on the session with a peer, where it is bound.
+    package func sourceAddress(towards peer: IPAddress, _ resources: ResourceSet, node: String) -> IPAddress? {
+        switch options.source {
+        case .none: nil
+        case .address(let address): address
+        case .useNodeIP where peer.scope != 0: nil
+        case .useNodeIP: resources.node(node)?.address(peer.family)
+        }
+    }
+}
