@@ -93,6 +93,7 @@ final class Lab {
     /// Starts a process in a namespace; its output goes to a file of the lab's folder.
     @discardableResult
     func start(_ command: [String], in namespace: String, log: String) throws -> Process {
+        if command.contains(Lab.products + "/apusd") { try capture(namespace) }
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
         process.arguments = ["ip", "netns", "exec", name(namespace)] + command
@@ -166,7 +167,6 @@ final class Lab {
 
     @discardableResult
     func startAgent(_ node: String, in namespace: String, arguments: [String] = [], mode: String = "agent") throws -> Process {
-        try capture(namespace)
         let process = try start(
             [
                 Lab.products + "/apusd", mode, "--node", node, "--resources", folder + "/resources", "--secrets", folder + "/secrets", "--state-dir", folder + "/state-\(node)",

@@ -1,4 +1,5 @@
 import Foundation
+import StrictWire
 import Testing
 
 /// A virtual machine with Debian's kernel, for what the machine's own kernel lacks: an initramfs with our programs, a script, and its verdicts on
@@ -20,7 +21,7 @@ struct Machine {
             # Not BusyBox's shell: that one takes its own ip and ping in place of ours.
             ln -s dash bin/sh
             ln -s ../bin/busybox sbin/modprobe
-            for program in \(Lab.products)/apusd \(Lab.products)/apusctl "$(command -v ip)" "$(command -v ping)" "$(command -v bridge)" "$(command -v dash)"; do
+            for program in \(Lab.products)/apusd \(Lab.products)/apusctl "$(command -v ip)" "$(command -v ping)" "$(command -v bridge)" "$(command -v dash)" "$(command -v tcpdump)" "$(command -v base64)"; do
                 strip -o bin/${program##*/} "$program" 2>/dev/null || cp "$program" bin/
                 ldd "$program" | grep -o '/[^ ]*' | while read -r library; do mkdir -p ./${library%/*}; [ -e ./$library ] || cp -L $library ./$library; done
             done
@@ -40,10 +41,12 @@ struct Machine {
             ip link set lo up
             check() { name=$1; shift; if "$@" >/tmp/out 2>&1; then echo "CHECK pass: $name"; else echo "CHECK FAIL: $name: $* said: $(head -c 2000 /tmp/out)"; fi; }
             wait_for() { end=$(($(date +%s) + $1)); shift; until "$@" >/tmp/out 2>&1; do [ $(date +%s) -ge $end ] && { cat /tmp/out; return 1; }; sleep 0.2; done; }
+            capture() { [ -e /tmp/$1.pcap ] || { ip netns exec $1 tcpdump -i any -n -U -Z root -w /tmp/$1.pcap tcp port 179 2>/tmp/$1.dump & wait_for 20 grep -q 'listening on' /tmp/$1.dump; echo $! >> /tmp/dumps; }; }
             in_ns() { space=$1; shift; ip netns exec $space "$@"; }
 
             """
-        try (prologue + script + "\necho MACHINE END\necho o > /proc/sysrq-trigger\nsleep 60\n").write(toFile: lab.folder + "/init", atomically: true, encoding: .utf8)
+        try (prologue + script + "\n" + Self.captures + "\necho MACHINE END\necho o > /proc/sysrq-trigger\nsleep 60\n").write(
+            toFile: lab.folder + "/init", atomically: true, encoding: .utf8)
         let made = try Lab.run(["bash", "-c", setup])
         try #require(made.status == 0, "\(made.text)")
         let machine = Process()
@@ -60,7 +63,26 @@ struct Machine {
         machine.waitUntilExit()
         let text = lab.log("serial")
         try #require(text.contains("MACHINE END"), "the machine did not get to the end of its script:\n\(text.suffix(4000))")
+        try readCaptures(text)
         return text
+    }
+
+    /// Ends the captures and prints them.
+    private static let captures = """
+        if [ -e /tmp/dumps ]; then
+            kill $(cat /tmp/dumps); sleep 1
+            for file in /tmp/*.pcap; do echo "CAPTURE $(base64 -w 0 $file) $file"; done
+        fi
+        """
+
+    /// Every byte of every BGP stream that a daemon of the machine sent, read strictly.
+    private static func readCaptures(_ text: String) throws {
+        for line in text.split(separator: "\n") where line.hasPrefix("CAPTURE ") {
+            let words = line.trimmingCharacters(in: .whitespacesAndNewlines).split(separator: " ")
+            let file = try #require(words.count == 3 ? Data(base64Encoded: String(words[1])) : nil, "the capture did not arrive whole")
+            let result = try Capture.read([UInt8](file))
+            #expect(result.violations.isEmpty && result.messages > 0, "\(words[2])")
+        }
     }
 }
 
@@ -94,7 +116,7 @@ struct Machine {
             } > /tmp/.r.yaml
             mv /tmp/.r.yaml /tmp/resources/r.yaml
         }
-        start() { ip netns exec n$1 apusd agent --node n$1 --resources /tmp/resources --state-dir /tmp/state$1 --socket /tmp/n$1.sock --metrics "" --health "" > /tmp/n$1.log 2>&1 & eval pid$1=$!; }
+        start() { capture n$1; ip netns exec n$1 apusd agent --node n$1 --resources /tmp/resources --state-dir /tmp/state$1 --socket /tmp/n$1.sock --metrics "" --health "" > /tmp/n$1.log 2>&1 & eval pid$1=$!; }
         has() { ip -n $1 route show proto 73 | grep -q -F "$2"; }
 
         """
