@@ -149,7 +149,7 @@ extension KernelForwarding {
         for kind in TunnelKind.allCases {
             guard let device = tunnels.device(kind) else { continue }
             if let failure = tunnels.failure(kind) {
-                findings.append(Finding(.fault, "tunnels", failure))
+                findings.append(Finding(.fault, "tunnels", "\(kind.deviceName) carries nothing", reason: .tunnel(reason: failure)))
                 continue
             }
             findings.append(Finding(.fine, "tunnels", "\(kind.deviceName) is up, MTU \(device.mtu)"))

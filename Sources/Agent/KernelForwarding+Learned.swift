@@ -5,6 +5,7 @@ import FIB
 import Logging
 import NetTypes
 import Planning
+import StatusAPI
 
 /// Loc-RIB to desired routes: which of BGP's routes go into the kernel, by which way, table and source, and which stay though BGP has lost them.
 extension KernelForwarding {
@@ -112,12 +113,12 @@ extension KernelForwarding {
         case .plain: return resolution.nextHops
         case .tunnel(let kind, let endpoint):
             guard let device = tunnels.usable[kind] else {
-                unprogrammed[prefix] = tunnels.failure(kind) ?? "\(kind.deviceName) is not up yet"
+                unprogrammed[prefix] = .tunnel(reason: tunnels.failure(kind) ?? .notUp(device: kind.deviceName))
                 return []
             }
             return [FIBNextHop(gateway: endpoint.gateway, interface: device, isOnlink: true)]
         case .noEndpoint(let kind):
-            unprogrammed[prefix] = "the pool wants \(kind.name), and the next hop \(address) is the address of no Node, so that no tunnel leads to it"
+            unprogrammed[prefix] = .nextHopIsNoNode(tunnel: kind.name, nextHop: "\(address)")
             return []
         }
     }

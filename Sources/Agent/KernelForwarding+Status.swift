@@ -26,13 +26,9 @@ extension KernelForwarding {
     /// Routes that are not in the kernel as wanted, or whose acknowledgement is not there yet.
     var missingCount: Int { delta.dirtyCount + delta.failureCount + unprogrammed.count + inFlight.reduce(0) { $0 + $1.count } }
 
-    /// Why a route is not in the kernel, in the operator's words.
-    private func reason(_ prefix: Prefix) -> String? {
-        switch delta.skipReason(prefix) {
-        case .kernelError(let code)?: KernelError.meaning(code, of: delta.desired(prefix), interfaces) ?? errorText(code)
-        case let other?: other.text
-        case nil: unprogrammed[prefix]
-        }
+    /// Why a route is not in the kernel; nil where nothing is known that keeps it out.
+    private func reason(_ prefix: Prefix) -> FIBReason? {
+        delta.skipReason(prefix).map { FIBReason($0, of: delta.desired(prefix), interfaces) } ?? unprogrammed[prefix]
     }
 
     func endpointStatus() -> [EndpointStatus] {
@@ -71,22 +67,21 @@ extension KernelForwarding {
         return unprogrammed[prefix].map { unprogrammedRow(prefix, $0) }
     }
 
-    private func unprogrammedRow(_ prefix: Prefix, _ reason: String) -> FIBStatus {
-        FIBStatus(prefix: "\(prefix)", wanted: nil, kernel: nil, state: "failed", reason: reason)
+    private func unprogrammedRow(_ prefix: Prefix, _ reason: FIBReason) -> FIBStatus {
+        FIBStatus(prefix: "\(prefix)", wanted: nil, kernel: nil, state: .failed, reason: reason)
     }
 
     private func row(_ prefix: Prefix, _ wanted: FIBRoute?, _ present: FIBRoute?) -> FIBStatus {
-        let reason = delta.skipReason(prefix) == nil ? "" : reason(prefix) ?? ""
-        let isHeld = breaker.held[prefix] != nil
-        let isWaiting = delta.isWaiting(prefix)
-        let state = isHeld ? "held" : isWaiting ? "waiting" : wanted == nil ? "to be removed" : wanted == present ? "installed" : reason.isEmpty ? "pending" : "failed"
-        return FIBStatus(
-            prefix: "\(prefix)", wanted: wanted.map(render), kernel: present.map(render), state: state,
-            reason: isHeld
-                ? "withdrawn with nearly all others; apusctl fib release lets it go"
-                : isWaiting
-                    ? "found at the start; it goes unless it is announced before the peers have sent their tables, or \(Int(settings.restartTime.inSeconds)) s are over"
-                    : local.orphans[prefix] != nil ? "a pod of an earlier process without an endpoint: its interface is up" : reason)
+        let (state, reason) = state(prefix, wanted, present)
+        return FIBStatus(prefix: "\(prefix)", wanted: wanted.map(render), kernel: present.map(render), state: state, reason: reason)
+    }
+
+    private func state(_ prefix: Prefix, _ wanted: FIBRoute?, _ present: FIBRoute?) -> (FIBState, FIBReason?) {
+        if breaker.held[prefix] != nil { return (.held, .keptAfterMassWithdrawal) }
+        if delta.isWaiting(prefix) { return (.waiting, .foundAtStart(seconds: Int(settings.restartTime.inSeconds))) }
+        let failure = delta.skipReason(prefix) == nil ? nil : reason(prefix)
+        let state: FIBState = wanted == nil ? .toBeRemoved : wanted == present ? .installed : failure == nil ? .pending : .failed
+        return (state, local.orphans[prefix] != nil ? .podWithoutEndpoint : failure)
     }
 
     /// An operation with names of interfaces in place of their numbers.

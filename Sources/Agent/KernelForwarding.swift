@@ -51,7 +51,7 @@ final class KernelForwarding: ForwardingPlane {
     var local: LocalRoutes
     var tunnels = Tunnels()
     /// Why learned routes are not programmed at all.
-    var unprogrammed: PrefixMap<String>
+    var unprogrammed: PrefixMap<FIBReason>
     /// What the resources say of this node.
     var state = NodeState()
     var breaker = WithdrawBreaker()

@@ -5,61 +5,63 @@ import Resources
 import StatusAPI
 
 extension LocalRoutes {
-    func status(isInstalled: (Prefix) -> Bool, reason: (Prefix) -> String?) -> [OwnPrefixStatus] {
+    func status(isInstalled: (Prefix) -> Bool, reason: (Prefix) -> FIBReason?) -> [OwnPrefixStatus] {
         var rows: [OwnPrefixStatus] = []
         for block in blocks {
-            let why: String
+            let why: OwnPrefixReason?
             if announced[block.prefix] != nil {
-                why = ""
+                why = nil
             } else if !block.isExported {
-                why = "the pool has disableBGPExport"
+                why = .exportDisabled
             } else {
-                why = isInstalled(block.prefix) ? "about to be announced" : "its route is not in the kernel: " + (reason(block.prefix) ?? "pending")
+                why = isInstalled(block.prefix) ? .aboutToBeAnnounced : .notInKernel(reason: reason(block.prefix))
             }
-            rows.append(OwnPrefixStatus(prefix: "\(block.prefix)", kind: "block", isAnnounced: announced[block.prefix] != nil, reason: why))
+            rows.append(OwnPrefixStatus(prefix: "\(block.prefix)", kind: .block, isAnnounced: announced[block.prefix] != nil, reason: why))
         }
         for prefix in services {
-            rows.append(OwnPrefixStatus(prefix: "\(prefix)", kind: "service", isAnnounced: announced[prefix] != nil, reason: ""))
+            let isAnnounced = announced[prefix] != nil
+            rows.append(OwnPrefixStatus(prefix: "\(prefix)", kind: .service, isAnnounced: isAnnounced, reason: isAnnounced ? nil : .aboutToBeAnnounced))
         }
         for prefix in wantsAnnouncement.keys.sorted() where prefix.isHost && !services.contains(prefix) {
             let isAnnounced = announced[prefix] != nil
             rows.append(
                 OwnPrefixStatus(
-                    prefix: "\(prefix)", kind: "address", isAnnounced: isAnnounced,
-                    reason: isAnnounced ? "" : "its route is not in the kernel: " + (reason(prefix) ?? "pending")))
+                    prefix: "\(prefix)", kind: .address, isAnnounced: isAnnounced, reason: isAnnounced ? nil : .notInKernel(reason: reason(prefix))))
         }
         return rows
     }
 
     /// `deafness`: why no guest can be heard, if so.
-    func endpointStatus(_ interfaces: InterfaceTable, deafness: String?, isInstalled: (Prefix) -> Bool, reason: (Prefix) -> String?) -> [EndpointStatus] {
+    func endpointStatus(_ interfaces: InterfaceTable, deafness: String?, isInstalled: (Prefix) -> Bool, reason: (Prefix) -> FIBReason?) -> [EndpointStatus] {
         endpoints.values.sorted { $0.name < $1.name }.map { entry in
             let prefixes = entry.endpoint.addresses.map { Prefix(host: $0) }
-            var state = "up"
-            var why = entry.preparationError ?? ""
+            var state = EndpointState.up
+            var why = entry.preparationError.map { EndpointReason.setUpFailed(detail: $0) }
             if !programming.includesPods {
                 let missing = prefixes.first { observed[$0] == nil }
                 return EndpointStatus(
                     name: entry.name, interface: entry.endpoint.interfaceName, addresses: entry.endpoint.addresses.map(\.description),
-                    state: missing == nil ? "up" : "failed", reason: missing.map { "nobody has written a host route of \($0) (--program remote leaves it to Felix)" } ?? "")
+                    state: missing == nil ? .up : .failed, reason: missing.map { .noHostRoute(prefix: "\($0)") })
             }
             if let interface = interfaces.named(entry.endpoint.interfaceName) {
                 if !interface.isUp {
-                    state = "interface down"
+                    state = .interfaceDown
                 } else if entry.isWaiting {
-                    state = "waiting for guest"
-                    why = deafness ?? "it is to be moved here: no ARP, RARP or neighbour advertisement of it yet"
+                    state = .waitingForGuest
+                    why = deafness.map { .cannotHearGuests(detail: $0) } ?? .guestNotHeard
                 } else if let broken = prefixes.first(where: { !isInstalled($0) || desired[$0]?.nextHops.first?.interface != interface.index }) {
-                    state = "failed"
-                    why = reason(broken) ?? (isInstalled(broken) ? "\(broken) belongs to another endpoint" : "the route of \(broken) is pending")
-                } else if !why.isEmpty {
-                    state = "failed"
+                    state = .failed
+                    why =
+                        reason(broken).map { .notInKernel(prefix: "\(broken)", reason: $0) }
+                        ?? (isInstalled(broken) ? .addressOfAnotherEndpoint(prefix: "\(broken)") : .routePending(prefix: "\(broken)"))
+                } else if why != nil {
+                    state = .failed
                 }
             } else {
-                state = "waiting for interface"
+                state = .waitingForInterface
             }
-            if state == "up", entry.isElevated || elevatedUntil[entry.name] != nil { why = "elevated priority: it is being moved here" }
-            if state == "up", entry.endpoint.hasFloatingAddresses { why = "its floating addresses (ipNATs) are not handled" }
+            if state == .up, entry.isElevated || elevatedUntil[entry.name] != nil { why = .elevatedPriority }
+            if state == .up, entry.endpoint.hasFloatingAddresses { why = .floatingAddressesIgnored }
             return EndpointStatus(
                 name: entry.name, interface: entry.endpoint.interfaceName, addresses: entry.endpoint.addresses.map(\.description), state: state,
                 reason: why)

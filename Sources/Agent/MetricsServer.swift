@@ -1,5 +1,6 @@
 import LinuxIO
 import NetTypes
+import StatusAPI
 
 /// The metrics page; its text is made where it is served, not on the routing thread.
 struct MetricsPage: Sendable {
@@ -7,9 +8,20 @@ struct MetricsPage: Sendable {
     init(_ lines: @escaping @Sendable () -> [String]) { self.lines = lines }
 }
 
-/// What `/readiness` says: empty where all is well.
+/// What `/readiness` says: nil where all is well.
 struct ReadinessReport: Sendable {
-    var unreadyReason: String
+    var unreadiness: Unreadiness?
+
+    /// The page's one line.
+    var text: String {
+        switch unreadiness {
+        case nil: "ready"
+        case .starting?: "starting"
+        case .routesMissing(let count)?: "\(count) routes are not in the kernel"
+        case .notAnnounced(let prefix)?: "\(prefix) is not announced; apusctl status says why"
+        case .noPeerEstablished?: "no peer is established"
+        }
+    }
 }
 
 /// Prometheus metrics and health: three pages by HTTP/1.1 (RFC 9112), on addresses of their own, one request a connection.
@@ -93,8 +105,7 @@ enum MetricsServer {
                 return readiness.request(
                     isUrgent: true, post: { mailbox.post(.readiness($0)) },
                     render: { state in
-                        state.unreadyReason.isEmpty
-                            ? response("200 OK", "ready\n", isHead: isHead) : response("503 Service Unavailable", state.unreadyReason + "\n", isHead: isHead)
+                        response(state.unreadiness == nil ? "200 OK" : "503 Service Unavailable", state.text + "\n", isHead: isHead)
                     })
             case "/metrics":
                 return metrics.request(

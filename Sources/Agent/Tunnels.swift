@@ -4,6 +4,7 @@ import LinuxIO
 import Logging
 import NetTypes
 import Planning
+import StatusAPI
 
 /// This node's tunnel devices in the kernel: brings them into step with what the pools want, and keeps them there.
 ///
@@ -209,17 +210,19 @@ struct Tunnels {
     func device(_ kind: TunnelKind) -> TunnelDevice? { table.device(kind) }
 
     /// Why a kind's routes are not in the kernel; nil where its device is as it is to be.
-    func failure(_ kind: TunnelKind) -> String? {
+    func failure(_ kind: TunnelKind) -> TunnelReason? {
         if usable[kind] != nil { return nil }
         guard let device = table.device(kind) else {
             let local = settings.devices.first { $0.kind == kind }?.local
-            return local.map { "no interface has \($0), this node's address, so \(kind.deviceName) cannot be made" } ?? "this node has no \(kind.family.name) address"
+            return local.map { .noInterfaceWithAddress(device: kind.deviceName, address: "\($0)") } ?? .noNodeAddress(family: kind.family.name)
         }
         if let error = failures[.carryOut(.create(device))] {
-            if error == KernelError.notSupported { return "this kernel has no \(kind.name) (module \(kind.isVXLAN ? "vxlan" : "ipip")): \(errorText(error))" }
-            return "\(kind.deviceName) cannot be made: \(errorText(error))"
+            if error == KernelError.notSupported {
+                return .notSupported(tunnel: kind.name, module: kind.isVXLAN ? "vxlan" : "ipip", code: error)
+            }
+            return .cannotBeMade(device: kind.deviceName, code: error)
         }
-        return "\(kind.deviceName) is not up yet"
+        return .notUp(device: kind.deviceName)
     }
 
     var problems: [String] { failures.map { "tunnel: cannot \($0.key): \(errorText($0.value))" }.sorted() }

@@ -76,24 +76,6 @@ package enum IneligibleReason: UInt8, Sendable, Hashable, CaseIterable {
     case nextHopOffLink
     /// The next hop of an external peer is off the link, and only a default route leads there. Found at decision time, never stored.
     case nextHopByDefault
-
-    /// A sentence's part for people.
-    package var text: String {
-        switch self {
-        case .ownASInPath: "own AS in AS_PATH (RFC 4271 9.1.2)"
-        case .ownOriginatorID: "own ORIGINATOR_ID (RFC 4456 8)"
-        case .ownClusterID: "own cluster id in CLUSTER_LIST (RFC 4456 8)"
-        case .defaultRoute: "default route refused by import: safe"
-        case .insideOwnBlock: "inside a block of this node, refused by import: safe"
-        case .martian: "never to be routed, refused by import: safe"
-        case .nextHopIsOurselves: "next hop is this node itself (RFC 4271 6.3)"
-        case .rejectedByFilter: "rejected by a BGPFilter"
-        case .routeLeak: "route leak: OTC from this peer (RFC 9234 5)"
-        case .nextHopUnreachable: "next hop unreachable (RFC 4271 9.1.2.1)"
-        case .nextHopOffLink: "next hop is on no link of ours though the external peer is (RFC 4271 6.3); multihop: true takes it"
-        case .nextHopByDefault: "only the default route leads to the external peer's next hop"
-        }
-    }
 }
 
 /// All paths of one family, of every peer, in one table: the Adj-RIBs-In, and with the flags `best` and `multipath` the Loc-RIB.

@@ -6,6 +6,8 @@ package struct AdjRIBOutEntry: Sendable, Equatable {
     var attributes: UInt32 = 0
     var source = PeerIndex.local
     var isPending = false
+    /// It was to be announced, and is not: the UPDATE is larger than the members take (RFC 8654 section 4).
+    package internal(set) var isTooLarge = false
 
     package var isAnnounced: Bool { attributes != 0 }
     package var handle: AttributeHandle? { attributes == 0 ? nil : attributes - 1 }
@@ -55,6 +57,7 @@ struct AdjRIBOut {
         }
         let old = entries[Int(slot)]
         let new = attributes.map { $0 + 1 } ?? 0
+        if old.isTooLarge, new == 0 { entries[Int(slot)].isTooLarge = false }
         guard old.attributes != new || (new != 0 && old.source != source) else { return (false, nil) }
         entries[Int(slot)] = AdjRIBOutEntry(attributes: new, source: source, isPending: true)
         announcedCount += (new != 0 ? 1 : 0) - (old.attributes != 0 ? 1 : 0)
@@ -88,7 +91,7 @@ struct AdjRIBOut {
     mutating func forget(_ slot: UInt32) -> AttributeHandle? {
         let old = entries[Int(slot)]
         if old.isAnnounced { announcedCount -= 1 }
-        entries[Int(slot)] = AdjRIBOutEntry()
+        entries[Int(slot)] = AdjRIBOutEntry(isTooLarge: true)
         return old.handle
     }
 

@@ -29,23 +29,6 @@ package enum BestPathReason: Int, Sendable, Hashable, CaseIterable, Comparable {
     case peerAddress
 
     package static func < (a: BestPathReason, b: BestPathReason) -> Bool { a.rawValue < b.rawValue }
-
-    package var text: String {
-        switch self {
-        case .onlyPath: "only eligible path"
-        case .locallyOriginated: "locally originated"
-        case .notLongLivedStale: "not long-lived stale"
-        case .localPref: "highest LOCAL_PREF"
-        case .asPathLength: "shortest AS_PATH"
-        case .origin: "lowest ORIGIN"
-        case .multiExitDisc: "lowest MULTI_EXIT_DISC"
-        case .external: "external over internal"
-        case .interiorCost: "lowest interior cost"
-        case .identifier: "lowest router or originator id"
-        case .clusterListLength: "shortest CLUSTER_LIST"
-        case .peerAddress: "lowest peer address"
-        }
-    }
 }
 
 /// What the decision process compares: everything about a path that matters, in one value.

@@ -6,13 +6,6 @@ package enum FIBSkipReason: Sendable, Hashable {
     case foreignRoute(routeProtocol: UInt8)
     /// The kernel refused; tried again with back-off.
     case kernelError(Int32)
-
-    package var text: String {
-        switch self {
-        case .foreignRoute(let number): "a route of protocol \(number) is in the way"
-        case .kernelError(let code): "kernel error \(code)"
-        }
-    }
 }
 
 /// Desired state, the kernel's state, and the difference: pure memory.

@@ -45,8 +45,7 @@ package struct StatusAnswer: Codable, Sendable {
 
 package struct DaemonStatus: Codable, Sendable {
     package var version: String
-    /// `agent` or `reflector`.
-    package var mode: String
+    package var mode: DaemonMode
     package var node: String
     package var routerID: String
     package var asNumber: UInt32
@@ -90,7 +89,7 @@ package struct DaemonStatus: Codable, Sendable {
     package var load = LoadStatus()
 
     package init(
-        version: String, mode: String, node: String, routerID: String, asNumber: UInt32, clusterID: String?, uptime: Double, userID: UInt32,
+        version: String, mode: DaemonMode, node: String, routerID: String, asNumber: UInt32, clusterID: String?, uptime: Double, userID: UInt32,
         capabilities: [String], programsRoutes: Bool, dryRun: Bool, peersEstablished: Int, peersConfigured: Int, prefixesIPv4: Int,
         prefixesIPv6: Int, pathsIPv4: Int, pathsIPv6: Int, attributeSets: Int, updateGroups: Int, routesWanted: Int, routesInKernel: Int,
         routesMissing: Int, routesRepaired: Int, ownPrefixes: [OwnPrefixStatus], problems: [String], peersHeldDown: [HeldPeer], isHealthy: Bool
@@ -153,12 +152,11 @@ package struct LoadStatus: Codable, Sendable {
 
 package struct OwnPrefixStatus: Codable, Sendable {
     package var prefix: String
-    /// `block` or `address`.
-    package var kind: String
+    package var kind: OwnPrefixKind
     package var isAnnounced: Bool
-    /// Why it is not announced; empty where it is.
-    package var reason: String
-    package init(prefix: String, kind: String, isAnnounced: Bool, reason: String) {
+    /// Why it is not announced; nil where it is.
+    package var reason: OwnPrefixReason?
+    package init(prefix: String, kind: OwnPrefixKind, isAnnounced: Bool, reason: OwnPrefixReason?) {
         self.prefix = prefix
         self.kind = kind
         self.isAnnounced = isAnnounced
@@ -181,11 +179,10 @@ package struct PeerStatus: Codable, Sendable {
     package var name: String
     package var address: String
     package var port: UInt16
-    /// `node-to-node mesh`, `global` or `node specific`.
-    package var type: String
+    package var type: PeerOrigin
     package var isDynamic: Bool
     package var remoteAS: UInt32?
-    package var state: String
+    package var state: PeerState
     /// Seconds since 1970 when the state was entered; nil while it never was up.
     package var since: Double?
     package var lastError: String?
@@ -210,7 +207,7 @@ package struct PeerStatus: Codable, Sendable {
     package var interface: String?
 
     package init(
-        name: String, address: String, port: UInt16, type: String, isDynamic: Bool, remoteAS: UInt32?, state: String, since: Double?,
+        name: String, address: String, port: UInt16, type: PeerOrigin, isDynamic: Bool, remoteAS: UInt32?, state: PeerState, since: Double?,
         lastError: String?, isReflectorClient: Bool, routerID: String?, holdTime: Double?, families: [String], capabilities: [String],
         prefixesReceived: [String: Int], prefixesAnnounced: [String: Int], staleFamilies: [String], messagesReceived: UInt64,
         updatesReceived: UInt64, timesEstablished: UInt64, treatedAsWithdraw: UInt64, queuedBytes: Int, localAS: UInt32, bfd: String?,
@@ -254,9 +251,9 @@ package struct RouteStatus: Codable, Sendable {
     package var isMultipath: Bool
     package var isStale: Bool
     /// Why it is no candidate; nil for one that is.
-    package var ineligible: String?
+    package var ineligible: PathIneligibility?
     /// The step that decided, on the best path.
-    package var bestReason: String?
+    package var bestReason: BestPathStep?
     package var nextHop: String?
     package var localPref: UInt32?
     package var med: UInt32?
@@ -273,10 +270,10 @@ package struct RouteStatus: Codable, Sendable {
     package var importRule: String?
     /// `why` only: peers that have it announced, and for the others why not.
     package var announcedTo: [String]?
-    package var notAnnouncedTo: [String: String]?
+    package var notAnnouncedTo: [String: NotAnnouncedReason]?
 
     package init(
-        prefix: String, from: String, peer: String, isBest: Bool, isMultipath: Bool, isStale: Bool, ineligible: String?, bestReason: String?,
+        prefix: String, from: String, peer: String, isBest: Bool, isMultipath: Bool, isStale: Bool, ineligible: PathIneligibility?, bestReason: BestPathStep?,
         nextHop: String?, localPref: UInt32?, med: UInt32?, asPath: String, origin: String, communities: [String], originatorID: String?,
         clusterList: [String], pathID: UInt32?, onlyToCustomer: UInt32?, importRule: String?
     ) {
@@ -306,10 +303,10 @@ package struct EndpointStatus: Codable, Sendable {
     package var name: String
     package var interface: String
     package var addresses: [String]
-    /// `up`, `waiting for interface`, `interface down` or `failed`.
-    package var state: String
-    package var reason: String
-    package init(name: String, interface: String, addresses: [String], state: String, reason: String) {
+    package var state: EndpointState
+    /// What is to be said about the state; nil for nothing.
+    package var reason: EndpointReason?
+    package init(name: String, interface: String, addresses: [String], state: EndpointState, reason: EndpointReason?) {
         self.name = name
         self.interface = interface
         self.addresses = addresses
@@ -328,7 +325,10 @@ package struct Finding: Codable, Sendable {
     package var subject: String
     /// What was found, and of a warning or fault what to do.
     package var text: String
-    package init(_ verdict: Verdict, _ subject: String, _ text: String) {
+    /// The cause, where it is one that routes have too.
+    package var reason: FIBReason?
+    package init(_ verdict: Verdict, _ subject: String, _ text: String, reason: FIBReason? = nil) {
+        self.reason = reason
         self.verdict = verdict
         self.subject = subject
         self.text = text
@@ -341,10 +341,10 @@ package struct FIBStatus: Codable, Sendable {
     package var wanted: String?
     /// As the kernel has it; nil where it has not.
     package var kernel: String?
-    /// `installed`, `pending`, `failed`, `to be removed`, `held`.
-    package var state: String
-    package var reason: String
-    package init(prefix: String, wanted: String?, kernel: String?, state: String, reason: String) {
+    package var state: FIBState
+    /// Nil where the state says all.
+    package var reason: FIBReason?
+    package init(prefix: String, wanted: String?, kernel: String?, state: FIBState, reason: FIBReason?) {
         self.prefix = prefix
         self.wanted = wanted
         self.kernel = kernel

@@ -12,7 +12,7 @@ struct Status: ParsableCommand {
         if options.output == .json {
             print(StatusCodec.pretty(status))
         } else {
-            print("apusd \(status.version), \(status.mode) on node \(status.node), up \(durationText(status.uptime))")
+            print("apusd \(status.version), \(status.mode.rawValue) on node \(status.node), up \(durationText(status.uptime))")
             print("router id   \(status.routerID), AS \(status.asNumber)" + (status.clusterID.map { ", cluster id \($0)" } ?? ""))
             print("peers       \(status.peersEstablished) of \(status.peersConfigured) established")
             print("prefixes    \(status.prefixesIPv4) IPv4, \(status.prefixesIPv6) IPv6 (\(status.pathsIPv4 + status.pathsIPv6) paths, \(status.attributeSets) attribute sets)")
@@ -29,7 +29,7 @@ struct Status: ParsableCommand {
                 )
             }
             for own in status.ownPrefixes {
-                print("own         \(own.prefix) (\(own.kind)) " + (own.isAnnounced ? "announced" : "not announced: \(own.reason)"))
+                print("own         \(own.prefix) (\(own.kind.rawValue)) " + (own.isAnnounced ? "announced" : "not announced: \(own.reason?.text ?? "")"))
             }
             for peer in status.peersHeldDown { print("held down   \(peer.name) \(peer.address): \(peer.reason)") }
             for problem in status.problems { print("problem     \(problem)") }
@@ -65,8 +65,8 @@ struct Peers: ParsableCommand {
         let now = wallClockSeconds()
         for peer in peers {
             table.add(
-                peer.address, peer.remoteAS.map { "\($0)" } ?? "any", peer.state, peer.since.map { durationText(now - $0) } ?? "-",
-                sum(peer.prefixesReceived), sum(peer.prefixesAnnounced), peer.name, peer.state == "Established" ? "" : peer.lastError ?? "")
+                peer.address, peer.remoteAS.map { "\($0)" } ?? "any", peer.state.rawValue, peer.since.map { durationText(now - $0) } ?? "-",
+                sum(peer.prefixesReceived), sum(peer.prefixesAnnounced), peer.name, peer.state == .established ? "" : peer.lastError ?? "")
         }
         print(table.printed())
     }
@@ -88,13 +88,13 @@ struct Peer: ParsableCommand {
         } else {
             for peer in peers { show(peer) }
         }
-        if peers.contains(where: { $0.state != "Established" }) { throw ExitCode.failure }
+        if peers.contains(where: { $0.state != .established }) { throw ExitCode.failure }
     }
 
     private func show(_ peer: PeerStatus) {
-        print("peer          \(peer.address) port \(peer.port) (\(peer.name), \(peer.type)\(peer.isDynamic ? ", dynamic" : ""))")
+        print("peer          \(peer.address) port \(peer.port) (\(peer.name), \(peer.type.rawValue)\(peer.isDynamic ? ", dynamic" : ""))")
         print("remote AS     \(peer.remoteAS.map { "\($0)" } ?? "any")\(peer.isReflectorClient ? ", our route reflector client" : "")")
-        print("state         \(peer.state)" + (peer.since.map { " for \(durationText(wallClockSeconds() - $0))" } ?? ""))
+        print("state         \(peer.state.rawValue)" + (peer.since.map { " for \(durationText(wallClockSeconds() - $0))" } ?? ""))
         if let id = peer.routerID { print("router id     \(id)") }
         if let hold = peer.holdTime { print("hold time     \(wholeNumber(hold))s") }
         if let bfd = peer.bfd { print("BFD           \(bfd)") }
@@ -162,8 +162,8 @@ func routeTable(_ routes: [RouteStatus]) -> String {
     var table = Table("", "PREFIX", "NEXT HOP", "FROM", "LPREF", "MED", "AS PATH", "REMARK")
     for route in routes {
         let mark = route.isBest ? ">" : route.isMultipath ? "=" : route.ineligible != nil ? "x" : " "
-        var remarks = [route.ineligible, route.isStale ? "stale" : nil].compactMap { $0 }
-        if route.isBest, let reason = route.bestReason, reason != "only eligible path" { remarks.append(reason) }
+        var remarks = [route.ineligibleText, route.isStale ? "stale" : nil].compactMap { $0 }
+        if route.isBest, let reason = route.bestReason, reason != .onlyPath { remarks.append(reason.text) }
         table.add(
             mark, route.prefix, route.nextHop ?? "self", route.from, route.localPref.map { "\($0)" } ?? "-", route.med.map { "\($0)" } ?? "-",
             route.asPath.isEmpty ? "-" : route.asPath, remarks.joined(separator: ", "))
@@ -187,12 +187,12 @@ struct Why: ParsableCommand {
             return
         }
         guard let first = routes.first else {
-            for row in answer.fib ?? [] { print("kernel  \(row.prefix): \(row.state), \(row.kernel ?? row.wanted ?? "")\(row.reason.isEmpty ? "" : ": \(row.reason)")") }
+            for row in answer.fib ?? [] { print("kernel  \(row.prefix): \(row.state.rawValue), \(row.kernel ?? row.wanted ?? "")\(row.reason.map { ": \($0.text)" } ?? "")") }
             throw Failure.no(answer.error ?? "nothing is known of \(prefix)")
         }
         print("prefix  \(first.prefix)")
         for route in routes {
-            let verdict = route.isBest ? "best: \(route.bestReason ?? "")" : route.ineligible ?? (route.isMultipath ? "shares traffic with the best" : "not the best")
+            let verdict = route.isBest ? "best: \(route.bestReason?.text ?? "")" : route.ineligibleText ?? (route.isMultipath ? "shares traffic with the best" : "not the best")
             print("path    from \(route.from) (\(route.peer)), next hop \(route.nextHop ?? "this node"): \(verdict)")
             print(
                 "        LOCAL_PREF \(route.localPref.map { "\($0)" } ?? "100 (default)"), AS_PATH \(route.asPath.isEmpty ? "empty" : route.asPath), ORIGIN \(route.origin), MED \(route.med.map { "\($0)" } ?? "none")"
@@ -202,10 +202,10 @@ struct Why: ParsableCommand {
             if let customer = route.onlyToCustomer { print("        OTC \(customer)") }
             if !route.communities.isEmpty { print("        communities \(route.communities.joined(separator: " "))") }
         }
-        for row in answer.fib ?? [] { print("kernel  \(row.state): \(row.kernel ?? row.wanted ?? "")\(row.reason.isEmpty ? "" : " (\(row.reason))")") }
+        for row in answer.fib ?? [] { print("kernel  \(row.state.rawValue): \(row.kernel ?? row.wanted ?? "")\(row.reason.map { " (\($0.text))" } ?? "")") }
         if let best = routes.first(where: \.isBest) {
             if let told = best.announcedTo, !told.isEmpty { print("told    \(told.joined(separator: ", "))") }
-            for (peer, reason) in (best.notAnnouncedTo ?? [:]).sorted(by: { $0.key < $1.key }) { print("untold  \(peer): \(reason)") }
+            for (peer, reason) in (best.notAnnouncedTo ?? [:]).sorted(by: { $0.key < $1.key }) { print("untold  \(peer): \(reason.text)") }
         }
     }
 }
@@ -222,10 +222,12 @@ struct Endpoints: ParsableCommand {
             print("no endpoints on this node")
         } else {
             var table = Table("ENDPOINT", "INTERFACE", "ADDRESSES", "STATE", "REASON")
-            for endpoint in endpoints { table.add(endpoint.name, endpoint.interface, endpoint.addresses.joined(separator: ","), endpoint.state, endpoint.reason) }
+            for endpoint in endpoints {
+                table.add(endpoint.name, endpoint.interface, endpoint.addresses.joined(separator: ","), endpoint.state.rawValue, endpoint.reason?.text ?? "")
+            }
             print(table.printed())
         }
-        if endpoints.contains(where: { $0.state != "up" }) { throw ExitCode.failure }
+        if endpoints.contains(where: { $0.state != .up }) { throw ExitCode.failure }
     }
 }
 
@@ -251,10 +253,10 @@ struct FIBShow: ParsableCommand {
             print("no routes")
         } else {
             var table = Table("PREFIX", "STATE", "ROUTE", "REASON")
-            for row in rows { table.add(row.prefix, row.state, row.kernel ?? row.wanted ?? "", row.reason) }
+            for row in rows { table.add(row.prefix, row.state.rawValue, row.kernel ?? row.wanted ?? "", row.reason?.text ?? "") }
             print(table.printed())
         }
-        if rows.contains(where: { $0.state != "installed" }) { throw ExitCode.failure }
+        if rows.contains(where: { $0.state != .installed }) { throw ExitCode.failure }
     }
 }
 
@@ -278,7 +280,11 @@ struct Doctor: ParsableCommand {
             print(StatusCodec.pretty(findings))
         } else {
             var table = Table("", "WHAT", "FOUND")
-            for finding in findings { table.add(finding.verdict == .fine ? "ok" : finding.verdict == .warning ? "warning" : "FAULT", finding.subject, finding.text) }
+            for finding in findings {
+                table.add(
+                    finding.verdict == .fine ? "ok" : finding.verdict == .warning ? "warning" : "FAULT", finding.subject,
+                    finding.text + (finding.reason.map { ": \($0.text)" } ?? ""))
+            }
             print(table.printed())
         }
         if findings.contains(where: { $0.verdict == .fault }) { throw ExitCode.failure }

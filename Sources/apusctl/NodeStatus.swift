@@ -36,7 +36,7 @@ struct NodeStatus: ParsableCommand {
             }
             var table = Table("PEER ADDRESS", "PEER TYPE", "STATE", "SINCE", "INFO")
             for peer in members {
-                table.add(peer.address, peer.type, peer.state == "Established" ? "up" : "start", clock(peer.since ?? started), info(peer))
+                table.add(peer.address, peer.type.rawValue, peer.state == .established ? "up" : "start", clock(peer.since ?? started), info(peer))
             }
             print(table.boxed())
         }
@@ -45,8 +45,8 @@ struct NodeStatus: ParsableCommand {
 
     /// BIRD's words: the state, and the last error of a session that is not up.
     private func info(_ peer: PeerStatus) -> String {
-        guard peer.state != "Established", let error = peer.lastError, error != "connection lost" else { return peer.state }
-        return error.hasPrefix("received ") || error.hasPrefix("sent ") ? "\(peer.state) \(error)" : "\(peer.state) Socket: \(error)"
+        guard peer.state != .established, let error = peer.lastError, error != "connection lost" else { return peer.state.rawValue }
+        return error.hasPrefix("received ") || error.hasPrefix("sent ") ? "\(peer.state.rawValue) \(error)" : "\(peer.state.rawValue) Socket: \(error)"
     }
 
     /// `23:30:04` within a day, else the date, as BIRD does.

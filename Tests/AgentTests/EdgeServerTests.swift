@@ -31,7 +31,7 @@ import Testing
                             answer.done = "answered"
                             promise.fulfil(answer)
                         case .alive(let promise): promise.fulfil(true)
-                        case .readiness(let promise): promise.fulfil(ReadinessReport(unreadyReason: ""))
+                        case .readiness(let promise): promise.fulfil(ReadinessReport(unreadiness: nil))
                         case .metrics(let promise): promise.fulfil(MetricsPage { [String(repeating: "x", count: 1 << 20)] })
                         default: break
                         }

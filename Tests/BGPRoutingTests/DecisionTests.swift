@@ -30,7 +30,7 @@ func permutations<T>(_ items: [T]) -> [[T]] {
     struct Step: Sendable, CustomTestStringConvertible {
         var reason: BestPathReason
         var better: @Sendable (inout Candidate) -> Void
-        var testDescription: String { "\(reason.rawValue) \(reason.text)" }
+        var testDescription: String { "\(reason.rawValue) \(reason)" }
     }
 
     /// One row per numbered step of the process.

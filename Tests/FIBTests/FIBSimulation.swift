@@ -97,7 +97,7 @@ struct Seeded: RandomNumberGenerator {
         var differences: String {
             let places = Set(kernel.own.keys).union(expected.keys)
             return places.filter { kernel.own[$0] != expected[$0] }.map { place in
-                "\(place.prefix) metric \(place.metric) table \(place.table): wanted \(expected[place].map { "\($0)" } ?? "none"), is \(kernel.own[place].map { "\($0)" } ?? "none"), tracker has \(tracker.kernel(place.prefix).map { "\($0)" } ?? "none"), skips it because \(tracker.skipReason(place.prefix)?.text ?? "-")"
+                "\(place.prefix) metric \(place.metric) table \(place.table): wanted \(expected[place].map { "\($0)" } ?? "none"), is \(kernel.own[place].map { "\($0)" } ?? "none"), tracker has \(tracker.kernel(place.prefix).map { "\($0)" } ?? "none"), skips it because \(tracker.skipReason(place.prefix).map { "\($0)" } ?? "-")"
             }.joined(separator: "\n")
         }
 
@@ -312,15 +312,15 @@ struct Seeded: RandomNumberGenerator {
         interfaces.set(Interface(index: InterfaceIndex(rawValue: 2), name: "cali1", isUp: true, hasCarrier: true))
         interfaces.set(Interface(index: InterfaceIndex(rawValue: 3), name: "cali2", isUp: false, hasCarrier: false))
         interfaces.add(InterfaceAddress(interface: InterfaceIndex(rawValue: 2), address: address("10.0.0.1"), prefixLength: 24))
-        func meaning(_ code: Int32, _ route: FIBRoute) -> String { KernelError.meaning(code, of: route, interfaces) ?? "" }
-        #expect(meaning(100, route("10.0.0.0/26", hop("10.0.0.9", 3))) == "interface cali2 is down; the route goes in when it is up")
-        #expect(meaning(19, route("10.0.0.0/26", hop("10.0.0.9", 7))).contains("interface 7 is gone"))
-        #expect(meaning(22, route("10.0.0.0/26", hop("10.0.0.1"))) == "gateway 10.0.0.1 is this host itself")
+        func meaning(_ code: Int32, _ route: FIBRoute) -> KernelError.Meaning? { KernelError.meaning(code, of: route, interfaces) }
+        #expect(meaning(100, route("10.0.0.0/26", hop("10.0.0.9", 3))) == .interfaceDown("cali2"))
+        #expect(meaning(19, route("10.0.0.0/26", hop("10.0.0.9", 7))) == .interfaceGone(7))
+        #expect(meaning(22, route("10.0.0.0/26", hop("10.0.0.1"))) == .gatewayIsThisHost(address("10.0.0.1")))
         var sourced = route("10.0.0.0/26", hop("10.0.0.9"))
         sourced.source = address("198.51.100.1")
-        #expect(meaning(22, sourced) == "source address 198.51.100.1 is none of this host's")
-        #expect(meaning(1, route("10.0.0.0/26", hop("10.0.0.9"))).contains("CAP_NET_ADMIN"))
-        #expect(meaning(105, route("10.0.0.0/26", hop("10.0.0.9"))).contains("no memory"))
-        #expect(meaning(5, route("10.0.0.0/26", hop("10.0.0.9"))).isEmpty)
+        #expect(meaning(22, sourced) == .sourceNotOurs(address("198.51.100.1")))
+        #expect(meaning(1, route("10.0.0.0/26", hop("10.0.0.9"))) == .noPermission)
+        #expect(meaning(105, route("10.0.0.0/26", hop("10.0.0.9"))) == .outOfMemory)
+        #expect(meaning(5, route("10.0.0.0/26", hop("10.0.0.9"))) == nil)
     }
 }

@@ -28,7 +28,7 @@ struct MetricsSnapshot: Sendable {
             lines.append("# TYPE apus_\(name) \(type)")
             for value in values { lines.append("apus_\(name)\(value.labels) \(value.value)") }
         }
-        gauge("build_info", "Version and mode.", [("{version=\"\(status.version)\",mode=\"\(status.mode)\"}", "1")])
+        gauge("build_info", "Version and mode.", [("{version=\"\(status.version)\",mode=\"\(status.mode.rawValue)\"}", "1")])
         gauge("prefixes", "Prefixes in the Loc-RIB.", [("{family=\"ipv4\"}", "\(status.prefixesIPv4)"), ("{family=\"ipv6\"}", "\(status.prefixesIPv6)")])
         gauge("paths", "Paths in the Adj-RIBs-In.", [("{family=\"ipv4\"}", "\(status.pathsIPv4)"), ("{family=\"ipv6\"}", "\(status.pathsIPv6)")])
         gauge("attribute_sets", "Interned attribute sets.", [("", "\(status.attributeSets)")])

@@ -40,7 +40,7 @@ extension Speaker {
             return RouteStatus(
                 prefix: "\(prefix)", from: settings.map { "\($0.address)" } ?? "local", peer: settings?.name ?? "this node", isBest: isBest,
                 isMultipath: path.flags.contains(.multipath), isStale: path.flags.contains(.stale),
-                ineligible: ineligible(path, prefix), bestReason: isBest ? outcome?.reason.text : nil,
+                ineligible: rib.ineligibility(path).map { PathIneligibility($0) }, bestReason: isBest ? outcome.map { BestPathStep($0.reason) } : nil,
                 nextHop: attributes.nextHop.map { "\($0)" }, localPref: attributes.localPref, med: attributes.multiExitDisc,
                 asPath: attributes.asPath?.description ?? "", origin: attributes.origin?.description ?? "",
                 communities: attributes.communities.map(\.description) + attributes.largeCommunities.map(\.description),
@@ -48,12 +48,5 @@ extension Speaker {
                 pathID: path.pathID == 0 ? nil : path.pathID, onlyToCustomer: attributes.onlyToCustomer?.rawValue,
                 importRule: rib.importRule(prefix, path)?.label)
         }
-    }
-
-    /// A rule is told by its name.
-    private func ineligible(_ path: Path, _ prefix: Prefix) -> String? {
-        guard let reason = rib.ineligibility(path) else { return nil }
-        if reason == .rejectedByFilter, let rule = rib.importRule(prefix, path) { return "rejected by \(rule.label)" }
-        return reason.text
     }
 }

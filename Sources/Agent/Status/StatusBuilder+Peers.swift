@@ -42,9 +42,9 @@ extension StatusBuilder {
             return result
         }
         return PeerStatus(
-            name: details.planned.name, address: "\(snapshot.settings.address)", port: details.planned.port, type: details.planned.origin.rawValue,
+            name: details.planned.name, address: "\(snapshot.settings.address)", port: details.planned.port, type: PeerOrigin(details.planned.origin),
             isDynamic: details.isDynamic, remoteAS: (session?.remoteAS ?? snapshot.settings.session.remoteAS)?.rawValue,
-            state: snapshot.state.rawValue, since: details.since, lastError: lastError, isReflectorClient: snapshot.settings.isClient,
+            state: PeerState(snapshot.state), since: details.since, lastError: lastError, isReflectorClient: snapshot.settings.isClient,
             routerID: session.map { "\($0.remoteIdentifier)" }, holdTime: session?.holdTime.inSeconds,
             families: (session?.families ?? []).families.map { $0.name.lowercased() }, capabilities: session.map(capabilities) ?? [],
             prefixesReceived: counts(snapshot.received), prefixesAnnounced: counts(snapshot.announced),

@@ -14,7 +14,7 @@ extension StatusBuilder {
         let identity = loop.speaker.rib.identity
         let isReflector = loop.settings.isReflector
         var status = DaemonStatus(
-            version: apusVersion, mode: isReflector ? "reflector" : "agent", node: loop.peering.node, routerID: "\(identity.identifier)",
+            version: apusVersion, mode: isReflector ? .reflector : .agent, node: loop.peering.node, routerID: "\(identity.identifier)",
             asNumber: identity.localAS.rawValue, clusterID: isReflector || identity.clusterID != identity.identifier ? "\(identity.clusterID)" : nil,
             uptime: (loop.now - loop.started).inSeconds, userID: Privileges.userID, capabilities: Privileges.capabilityNames,
             programsRoutes: loop.plane.programsRoutes && !loop.settings.isDryRun, dryRun: loop.settings.isDryRun,
@@ -27,7 +27,7 @@ extension StatusBuilder {
             isHealthy: false)
         status.load = load(snapshots)
         loop.plane.fill(&status)
-        status.isHealthy = status.problems.isEmpty && unreadiness(status).isEmpty
+        status.isHealthy = status.problems.isEmpty && status.unreadiness(isStarting: loop.plane.isStarting) == nil
         return status
     }
 
@@ -69,16 +69,5 @@ extension StatusBuilder {
         )
     }
 
-    /// Readiness: my routes are in my kernel, and at one upstream at least (SPEC, promise 8). A dead remote node is no reason.
-    func unreadiness(_ status: DaemonStatus) -> String {
-        if loop.plane.isStarting { return "starting" }
-        if status.routesMissing > 0 { return "\(status.routesMissing) routes are not in the kernel" }
-        if let waiting = status.ownPrefixes.first(where: { !$0.isAnnounced && !$0.reason.contains("disableBGPExport") }) {
-            return "\(waiting.prefix) is not announced: \(waiting.reason)"
-        }
-        if status.peersConfigured > 0 && status.peersEstablished == 0 { return "no peer is established" }
-        return ""
-    }
-
-    func readiness() -> ReadinessReport { ReadinessReport(unreadyReason: unreadiness(status())) }
+    func readiness() -> ReadinessReport { ReadinessReport(unreadiness: status().unreadiness(isStarting: loop.plane.isStarting)) }
 }

@@ -19,29 +19,27 @@ extension StatusBuilder {
             return
         }
         var rows = loop.speaker.routeStatus(prefix, index)
-        if let best = loop.speaker.rib.tables[prefix.family.index].best(index), let position = rows.firstIndex(where: \.isBest) {
-            var told: [String] = []
-            var untold: [String: String] = [:]
+        if let position = rows.firstIndex(where: \.isBest) {
+            var announced: [String] = []
+            var others: [String: NotAnnouncedReason] = [:]
             for peer in loop.speaker.peerIndices {
-                guard let snapshot = loop.speaker.snapshot(peer) else { continue }
-                let name = "\(snapshot.settings.address)"
-                if loop.speaker.rib.isAnnounced(prefix, to: peer) { told.append(name) } else { untold[name] = reason(best, peer, snapshot, prefix) }
+                guard let address = loop.speaker.settings(peer)?.address else { continue }
+                if let reason = loop.speaker.whyNotAnnounced(index, prefix.family, to: peer) { others["\(address)"] = reason } else { announced.append("\(address)") }
             }
-            rows[position].announcedTo = told.sorted()
-            rows[position].notAnnouncedTo = untold
+            rows[position].announcedTo = announced.sorted()
+            rows[position].notAnnouncedTo = others
         }
         answer.routes = rows
         answer.fib = [loop.plane.fibRow(prefix)].compactMap { $0 }
     }
+}
 
-    private func reason(_ best: Path, _ peer: PeerIndex, _ snapshot: PeerSnapshot, _ prefix: Prefix) -> String {
-        guard snapshot.session != nil else { return "the session is not established" }
-        guard let profile = loop.speaker.rib.peers[peer.index]?.profiles[prefix.family.index] else { return "the session does not carry \(prefix.family.name)" }
-        if best.peer == peer { return "the best path came from this peer (split horizon)" }
-        guard let index = loop.speaker.rib.tables[prefix.family.index].find(prefix) else { return "no peer announces it any more" }
-        let verdict = loop.speaker.rib.exportVerdict(best, index, profile)
-        if case .rejectedByRule(let rule) = verdict { return "rejected by \(profile.filter.rule(rule, prefix.family).label)" }
-        if !verdict.isAnnounced { return verdict.text }
-        return snapshot.isBacklogged ? "the peer does not read" : "its address is the next hop (RFC 4271 5.1.3)"
+extension Speaker {
+    /// Nil where the peer has the best path of a prefix announced.
+    func whyNotAnnounced(_ index: PrefixIndex, _ family: AddressFamily, to peer: PeerIndex) -> NotAnnouncedReason? {
+        guard let snapshot = snapshot(peer), snapshot.session != nil else { return .sessionDown }
+        guard let reason = rib.whyNotAnnounced(index, family, to: peer) else { return nil }
+        if reason == .undecided, snapshot.isBacklogged { return .peerDoesNotRead }
+        return NotAnnouncedReason(reason, family)
     }
 }

@@ -49,23 +49,6 @@ package enum ExportReason: Sendable, Hashable {
         default: false
         }
     }
-
-    package var text: String {
-        switch self {
-        case .announced: "announced"
-        case .acceptedByRule(let rule): "accepted by export rule \(rule + 1)"
-        case .rejectedByRule(let rule): "rejected by export rule \(rule + 1)"
-        case .noAdvertise: "community no-advertise (RFC 1997)"
-        case .noExport: "community no-export (RFC 1997)"
-        case .blackhole: "community blackhole does not leave the AS (RFC 7999 3.2)"
-        case .longLivedStale: "long-lived stale, and the peer does not speak RFC 9494"
-        case .onlyToCustomer: "OTC: only to customers (RFC 9234 5)"
-        case .notReflected: "learned from an internal peer that is no client, towards another (RFC 4456 6)"
-        case .notOwn: "not our own route (export: own)"
-        case .noNextHop: "this node has no address of the family that could be the next hop"
-        case .noExtendedNextHop: "its next hop is of IPv6, and the peer does not take that for IPv4 (RFC 8950 4)"
-        }
-    }
 }
 
 /// Everything that makes two peers' outbound UPDATEs the same or different. Peers with an equal profile share one update group.

@@ -1,0 +1,131 @@
+import BGPRouting
+import BGPSession
+import FIB
+import NetTypes
+import Planning
+import StatusAPI
+
+// The core's reasons as those of the status API.
+
+extension PathIneligibility {
+    init(_ reason: IneligibleReason) {
+        self =
+            switch reason {
+            case .ownASInPath: .ownASInPath
+            case .ownOriginatorID: .ownOriginatorID
+            case .ownClusterID: .ownClusterID
+            case .defaultRoute: .defaultRoute
+            case .insideOwnBlock: .insideOwnBlock
+            case .martian: .martian
+            case .nextHopIsOurselves: .nextHopIsOurselves
+            case .rejectedByFilter: .rejectedByFilter
+            case .routeLeak: .routeLeak
+            case .nextHopUnreachable: .nextHopUnreachable
+            case .nextHopOffLink: .nextHopOffLink
+            case .nextHopByDefault: .nextHopByDefault
+            }
+    }
+}
+
+extension BestPathStep {
+    init(_ reason: BestPathReason) {
+        self =
+            switch reason {
+            case .onlyPath: .onlyPath
+            case .locallyOriginated: .locallyOriginated
+            case .notLongLivedStale: .notLongLivedStale
+            case .localPref: .localPref
+            case .asPathLength: .asPathLength
+            case .origin: .origin
+            case .multiExitDisc: .multiExitDisc
+            case .external: .external
+            case .interiorCost: .interiorCost
+            case .identifier: .identifier
+            case .clusterListLength: .clusterListLength
+            case .peerAddress: .peerAddress
+            }
+    }
+}
+
+extension NotAnnouncedReason {
+    init(_ state: RIB.NotAnnounced, _ family: AddressFamily) {
+        self =
+            switch state {
+            case .familyNotNegotiated: .familyNotNegotiated(family: family.name)
+            case .splitHorizon: .splitHorizon
+            case .peerIsNextHop: .peerIsNextHop
+            case .tooLarge: .tooLarge
+            case .undecided: .undecided
+            case .rejectedByRule(let rule): .rejectedByRule(rule: rule)
+            case .policy(let reason): NotAnnouncedReason(reason)
+            }
+    }
+
+    private init(_ reason: ExportReason) {
+        self =
+            switch reason {
+            // A rule is called by its name: `RIB.NotAnnounced.rejectedByRule`.
+            case .announced, .acceptedByRule: .undecided
+            case .rejectedByRule(let position): .rejectedByRule(rule: "rule \(position + 1)")
+            case .noAdvertise: .noAdvertise
+            case .noExport: .noExport
+            case .blackhole: .blackhole
+            case .longLivedStale: .longLivedStale
+            case .onlyToCustomer: .onlyToCustomer
+            case .notReflected: .notReflected
+            case .notOwn: .notOwn
+            case .noNextHop: .noNextHop
+            case .noExtendedNextHop: .noExtendedNextHop
+            }
+    }
+}
+
+extension FIBReason {
+    /// What kept a route out of the kernel, by what is known of the route's interfaces.
+    init(_ reason: FIBSkipReason, of route: FIBRoute?, _ interfaces: InterfaceTable) {
+        self =
+            switch reason {
+            case .foreignRoute(let number): .routeInTheWay(routeProtocol: number)
+            case .kernelError(let code):
+                switch KernelError.meaning(code, of: route, interfaces) {
+                case .interfaceGone(let index): .interfaceGone(index: index)
+                case .interfaceDown(let name): .interfaceDown(interface: name)
+                case .appearedMeanwhile: .appearedMeanwhile
+                case .noPermission: .noPermission
+                case .outOfMemory: .kernelOutOfMemory
+                case .familyDisabled(let family): .familyDisabled(family: family?.name ?? "such family")
+                case .formNotSupported: .formNotSupported
+                case .gatewayUnreachable: .gatewayUnreachable
+                case .sourceNotOurs(let source): .sourceNotOurs(source: "\(source)")
+                case .gatewayIsThisHost(let gateway): .gatewayIsThisHost(gateway: "\(gateway)")
+                case nil: .kernelError(code: code)
+                }
+            }
+    }
+}
+
+extension PeerState {
+    init(_ state: PeerFSM.State) {
+        self =
+            switch state {
+            case .idle: .idle
+            case .connect: .connect
+            case .active: .active
+            case .openSent: .openSent
+            case .openConfirm: .openConfirm
+            case .established: .established
+            }
+    }
+}
+
+extension PeerOrigin {
+    init(_ origin: PlannedPeer.Origin) {
+        self =
+            switch origin {
+            case .mesh: .mesh
+            case .global: .global
+            case .node: .node
+            case .localWorkload: .localWorkload
+            }
+    }
+}

@@ -1,0 +1,138 @@
+import LinuxIO
+import StatusAPI
+
+// What states and reasons are called for people.
+
+extension PathIneligibility {
+    var text: String {
+        switch self {
+        case .ownASInPath: "own AS in AS_PATH (RFC 4271 9.1.2)"
+        case .ownOriginatorID: "own ORIGINATOR_ID (RFC 4456 8)"
+        case .ownClusterID: "own cluster id in CLUSTER_LIST (RFC 4456 8)"
+        case .defaultRoute: "default route refused by import: safe"
+        case .insideOwnBlock: "inside a block of this node, refused by import: safe"
+        case .martian: "never to be routed, refused by import: safe"
+        case .nextHopIsOurselves: "next hop is this node itself (RFC 4271 6.3)"
+        case .rejectedByFilter: "rejected by a BGPFilter"
+        case .routeLeak: "route leak: OTC from this peer (RFC 9234 5)"
+        case .nextHopUnreachable: "next hop unreachable (RFC 4271 9.1.2.1)"
+        case .nextHopOffLink: "next hop is on no link of ours though the external peer is (RFC 4271 6.3); multihop: true takes it"
+        case .nextHopByDefault: "only the default route leads to the external peer's next hop"
+        }
+    }
+}
+
+extension RouteStatus {
+    /// A rule is called by its name.
+    var ineligibleText: String? {
+        if ineligible == .rejectedByFilter, let importRule { return "rejected by \(importRule)" }
+        return ineligible?.text
+    }
+}
+
+extension BestPathStep {
+    var text: String {
+        switch self {
+        case .onlyPath: "only eligible path"
+        case .locallyOriginated: "locally originated"
+        case .notLongLivedStale: "not long-lived stale"
+        case .localPref: "highest LOCAL_PREF"
+        case .asPathLength: "shortest AS_PATH"
+        case .origin: "lowest ORIGIN"
+        case .multiExitDisc: "lowest MULTI_EXIT_DISC"
+        case .external: "external over internal"
+        case .interiorCost: "lowest interior cost"
+        case .identifier: "lowest router or originator id"
+        case .clusterListLength: "shortest CLUSTER_LIST"
+        case .peerAddress: "lowest peer address"
+        }
+    }
+}
+
+extension NotAnnouncedReason {
+    var text: String {
+        switch self {
+        case .sessionDown: "the session is not established"
+        case .familyNotNegotiated(let family): "the session does not carry \(family)"
+        case .splitHorizon: "the best path came from this peer (split horizon)"
+        case .rejectedByRule(let rule): "rejected by \(rule)"
+        case .noAdvertise: "community no-advertise (RFC 1997)"
+        case .noExport: "community no-export (RFC 1997)"
+        case .blackhole: "community blackhole does not leave the AS (RFC 7999 3.2)"
+        case .longLivedStale: "long-lived stale, and the peer does not speak RFC 9494"
+        case .onlyToCustomer: "OTC: only to customers (RFC 9234 5)"
+        case .notReflected: "learned from an internal peer that is no client, towards another (RFC 4456 6)"
+        case .notOwn: "not our own route (export: own)"
+        case .noNextHop: "this node has no address of the family that could be the next hop"
+        case .noExtendedNextHop: "its next hop is of IPv6, and the peer does not take that for IPv4 (RFC 8950 4)"
+        case .peerIsNextHop: "its address is the next hop (RFC 4271 5.1.3)"
+        case .tooLarge: "the UPDATE would be larger than the peer takes (RFC 8654 4)"
+        case .peerDoesNotRead: "the peer does not read"
+        case .undecided: "not decided yet"
+        }
+    }
+}
+
+extension OwnPrefixReason {
+    var text: String {
+        switch self {
+        case .exportDisabled: "the pool has disableBGPExport"
+        case .aboutToBeAnnounced: "about to be announced"
+        case .notInKernel(let reason): "its route is not in the kernel: " + (reason?.text ?? "pending")
+        }
+    }
+}
+
+extension FIBReason {
+    var text: String {
+        switch self {
+        case .routeInTheWay(let number): "a route of protocol \(number) is in the way"
+        case .kernelError(let code): errorText(code)
+        case .interfaceGone(let index): "interface \(index) is gone; waiting for new next hops"
+        case .interfaceDown(let interface): "interface \(interface) is down; the route goes in when it is up"
+        case .appearedMeanwhile: "somebody else has just put a route there; the kernel's routes are read again"
+        case .noPermission: "the process may not write routes: it needs CAP_NET_ADMIN"
+        case .kernelOutOfMemory: "the kernel has no memory for more routes"
+        case .familyDisabled(let family): "the kernel has no \(family) (disable_ipv6?)"
+        case .formNotSupported: "the kernel does not know this form of route"
+        case .gatewayUnreachable: "the kernel finds no way to the gateway"
+        case .sourceNotOurs(let source): "source address \(source) is none of this host's"
+        case .gatewayIsThisHost(let gateway): "gateway \(gateway) is this host itself"
+        case .tunnel(let reason): reason.text
+        case .nextHopIsNoNode(let tunnel, let nextHop):
+            "the pool wants \(tunnel), and the next hop \(nextHop) is the address of no Node, so that no tunnel leads to it"
+        case .keptAfterMassWithdrawal: "withdrawn with nearly all others; apusctl fib release lets it go"
+        case .foundAtStart(let seconds):
+            "found at the start; it goes unless it is announced before the peers have sent their tables, or \(seconds) s are over"
+        case .podWithoutEndpoint: "a pod of an earlier process without an endpoint: its interface is up"
+        }
+    }
+}
+
+extension TunnelReason {
+    var text: String {
+        switch self {
+        case .noInterfaceWithAddress(let device, let address): "no interface has \(address), this node's address, so \(device) cannot be made"
+        case .noNodeAddress(let family): "this node has no \(family) address"
+        case .notSupported(let tunnel, let module, let code): "this kernel has no \(tunnel) (module \(module)): \(errorText(code))"
+        case .cannotBeMade(let device, let code): "\(device) cannot be made: \(errorText(code))"
+        case .notUp(let device): "\(device) is not up yet"
+        }
+    }
+}
+
+extension EndpointReason {
+    var text: String {
+        switch self {
+        case .setUpFailed(let detail): detail
+        case .noHostRoute(let prefix): "nobody has written a host route of \(prefix) (--program remote leaves it to Felix)"
+        case .guestNotHeard: "it is to be moved here: no ARP, RARP or neighbor advertisement of it yet"
+        case .cannotHearGuests(let detail): detail
+        case .notInKernel(_, let reason): reason.text
+        case .addressOfAnotherEndpoint(let prefix): "\(prefix) belongs to another endpoint"
+        case .routePending(let prefix): "the route of \(prefix) is pending"
+        case .elevatedPriority: "elevated priority: it is being moved here"
+        case .floatingAddressesIgnored: "its floating addresses (ipNATs) are not handled"
+        }
+    }
+}
