@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Glibc
 package import Logging
+import Resources
 import Synchronization
 
 // `unsafe` here: calls of the C library with the address of a variable or an array for the length of the call; `tm` is unsafe by its `tm_zone`, which is not read.
@@ -27,16 +28,16 @@ struct StandardErrorLogHandler: LogHandler {
     }
 
     /// A severity in Calico's words over the flag's level; nil for the flag's.
-    static func override(severity: String?) {
+    static func override(severity: BGPConfiguration.LogSeverity?) {
         let named: Logger.Level? =
             switch severity {
-            case "Trace": .trace
-            case "Debug": .debug
-            case "Info": .info
-            case "Warning": .warning
-            case "Error": .error
-            case "Fatal": .critical
-            default: nil
+            case .trace: .trace
+            case .debug: .debug
+            case .info: .info
+            case .warning: .warning
+            case .error: .error
+            case .fatal: .critical
+            case nil: nil
             }
         let position = named.flatMap { Logger.Level.allCases.firstIndex(of: $0) } ?? flagLevel.load(ordering: .relaxed)
         level.store(position, ordering: .relaxed)

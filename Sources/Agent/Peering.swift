@@ -498,7 +498,18 @@ extension TCPSocket.Options {
     fileprivate init(_ keys: PeerKeys) {
         self.init(password: keys.password, ttlSecurityHops: keys.ttlSecurityHops)
         authentication = keys.authentication.map {
-            TCPSocket.AuthenticationKey(secret: $0.secret, sendID: $0.sendID, receiveID: $0.receiveID, algorithm: $0.algorithm)
+            TCPSocket.AuthenticationKey(secret: $0.secret, sendID: $0.sendID, receiveID: $0.receiveID, algorithm: .init($0.algorithm))
         }
+    }
+}
+
+extension TCPSocket.AuthenticationKey.Algorithm {
+    fileprivate init(_ algorithm: BGPPeer.TCPAO.Algorithm) {
+        self =
+            switch algorithm {
+            case .hmacSHA1: .hmacSHA1
+            case .aes128CMAC: .aes128CMAC
+            case .hmacSHA256: .hmacSHA256
+            }
     }
 }

@@ -38,9 +38,10 @@ package struct TCPSocket: ~Copyable {
         package var secret: [UInt8]
         package var sendID: UInt8
         package var receiveID: UInt8
-        /// `hmac-sha1-96`, `aes-128-cmac-96` or `hmac-sha256-128`.
-        package var algorithm: String
-        package init(secret: [UInt8], sendID: UInt8, receiveID: UInt8, algorithm: String) {
+        package var algorithm: Algorithm
+        /// The message authentication code (RFC 5926).
+        package enum Algorithm: Sendable, Hashable { case hmacSHA1, aes128CMAC, hmacSHA256 }
+        package init(secret: [UInt8], sendID: UInt8, receiveID: UInt8, algorithm: Algorithm) {
             self.secret = secret
             self.sendID = sendID
             self.receiveID = receiveID
@@ -50,9 +51,9 @@ package struct TCPSocket: ~Copyable {
         /// The kernel's name of the algorithm and the octets of the code.
         var kernelName: (name: String, length: UInt8) {
             switch algorithm {
-            case "aes-128-cmac-96": ("cmac(aes128)", 12)
-            case "hmac-sha256-128": ("hmac(sha256)", 16)
-            default: ("hmac(sha1)", 12)
+            case .aes128CMAC: ("cmac(aes128)", 12)
+            case .hmacSHA256: ("hmac(sha256)", 16)
+            case .hmacSHA1: ("hmac(sha1)", 12)
             }
         }
     }
@@ -62,7 +63,7 @@ package struct TCPSocket: ~Copyable {
         let fd = apus_socket(AF_INET)
         guard fd >= 0 else { return errorText(errno) }
         defer { close(fd) }
-        let key = AuthenticationKey(secret: [1], sendID: 1, receiveID: 1, algorithm: "hmac-sha1-96")
+        let key = AuthenticationKey(secret: [1], sendID: 1, receiveID: 1, algorithm: .hmacSHA1)
         do throws(SystemError) {
             try setAuthentication(fd, SocketAddress(IPAddress(v4: 0x7F00_0001), port: 0).storage.value, 32, key)
             return nil

@@ -1,4 +1,4 @@
-import Resources
+package import Resources
 
 /// What the first segment of a peer's connection depends on: keys and the TTL.
 package struct PeerKeys: Sendable, Hashable {
@@ -14,8 +14,8 @@ package struct PeerKeys: Sendable, Hashable {
         package var secret: [UInt8]
         package var sendID: UInt8
         package var receiveID: UInt8
-        /// As in the resource: `hmac-sha1-96` and so on.
-        package var algorithm: String
+        /// As the resource says.
+        package var algorithm: BGPPeer.TCPAO.Algorithm
     }
 
     /// The keys of a planned peer. Where one that was asked for is missing, `missing` is set to the reason: there is no session without it.

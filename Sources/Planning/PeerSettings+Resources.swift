@@ -22,19 +22,19 @@ extension PeerSettings {
         session.isPassive = planned.isPassive
         session.connectRetryTime = options.connectRetryTime ?? session.connectRetryTime
         session.idleHoldTime = options.idleHoldTime ?? session.idleHoldTime
-        session.gracefulRestart = options.gracefulRestart.flatMap { GracefulRestartMode(rawValue: $0) } ?? .on
+        session.gracefulRestart = GracefulRestartMode(options.gracefulRestart)
         session.restartTime = UInt16(clamping: (options.maxRestartTime?.nanoseconds ?? 120_000_000_000) / 1_000_000_000)
         session.offersExtendedMessage = options.extendedMessages ?? true
         session.offersExtendedNextHop = options.extendedNextHop ?? isUnnumbered
         session.receivesAddPath = options.receivesAddPath
         session.sendsAddPath = options.addPathSend != nil
-        session.role = options.role.flatMap { BGPRole(name: $0) }
+        session.role = options.role.map { BGPRole($0) }
         session.isRoleStrict = options.isRoleStrict
         session.longLivedStaleTime = options.longLivedStaleTime.map { UInt32(clamping: $0.nanoseconds / 1_000_000_000) }
         self.init(name: planned.name, address: address, session: session)
         isClient = planned.isClient
-        importSettings.mode = options.importsAll ? .all : .safe
-        exportMode = options.exportsAll.map { $0 ? .all : .own }
+        importSettings.mode = options.importMode == .all ? .all : .safe
+        exportMode = options.exportMode.map { $0 == .all ? .all : .own }
         importSettings.allowedOwnAS = options.numAllowedLocalASNumbers
         importSettings.acceptsBlackhole = options.acceptsBlackhole
         let filters = options.filters.compactMap { name in resources.filter(name).map { (name, $0) } }
@@ -43,16 +43,20 @@ extension PeerSettings {
         minimumInterval = options.minRouteAdvertisementInterval ?? .zero
         addPathLimit = options.addPathSend ?? 0
         switch options.nextHopMode {
-        case "Self": nextHopMode = .itself
-        case "Keep": nextHopMode = .keep
-        default: nextHopMode = .auto
+        case .auto: nextHopMode = .auto
+        case .itself: nextHopMode = .itself
+        case .keep: nextHopMode = .keep
         }
         declaredNextHops = options.nextHopAddresses
         isMultihop = options.isMultihop
         announcesOnlyItself = planned.origin == .mesh
         maximumPrefixes.limit = options.maxPrefixes
         maximumPrefixes.warnAt = options.maxPrefixesWarnAt
-        maximumPrefixes.action = PeerSettings.PrefixLimit.Action(rawValue: options.maxPrefixesAction) ?? .restart
+        switch options.maxPrefixesAction {
+        case .restart: maximumPrefixes.action = .restart
+        case .idle: maximumPrefixes.action = .idle
+        case .warn: maximumPrefixes.action = .warn
+        }
         maximumPrefixes.restartAfter = options.maxPrefixesRestart
         let own = resources.node(node)
         nextHops = AddressFamily.allCases.map { family in source?.family == family ? source : own?.address(family) }
@@ -61,5 +65,29 @@ extension PeerSettings {
             nextHops[AddressFamily.ipv6.index] = nil
             linkLocalNextHop = linkLocal
         }
+    }
+}
+
+extension GracefulRestartMode {
+    fileprivate init(_ mode: BGPPeer.GracefulRestart) {
+        self =
+            switch mode {
+            case .on: .on
+            case .helper: .helper
+            case .off: .off
+            }
+    }
+}
+
+extension BGPRole {
+    fileprivate init(_ role: BGPPeer.Role) {
+        self =
+            switch role {
+            case .provider: .provider
+            case .customer: .customer
+            case .peer: .peer
+            case .rs: .rs
+            case .rsClient: .rsClient
+            }
     }
 }

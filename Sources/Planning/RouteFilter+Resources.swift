@@ -24,7 +24,12 @@ extension RouteFilter.Rule {
         self.init(label: label)
         action = rule.isAccept ? .accept : .reject
         cidr = rule.cidr
-        cidrOperator = RouteFilter.CIDROperator(rawValue: rule.matchOperator) ?? .isIn
+        switch rule.matchOperator {
+        case .equal: cidrOperator = .equal
+        case .notEqual: cidrOperator = .notEqual
+        case .isIn: cidrOperator = .isIn
+        case .notIn: cidrOperator = .notIn
+        }
         lengths = rule.lengths
         onlyFromPeers = rule.onlyFromPeers
         interface = rule.interface

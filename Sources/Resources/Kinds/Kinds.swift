@@ -32,12 +32,12 @@ package struct BGPConfiguration: Sendable, Hashable {
     package var massWithdrawalPercent = 50
     package var massWithdrawalMinimum = 20
     package var ignoredInterfaces: [String] = []
-    package var logSeverity: String?
+    package var logSeverity: LogSeverity?
     /// Kernel metric by family index.
     package var normalPriority: [UInt32] = [1024, 1024]
 
     /// Which learned routes inside our pools are ours to write (contract 2.7, 'Who writes remote routes').
-    package enum ClusterRoutes: String, Sendable, Hashable {
+    package enum ClusterRoutes: String, FieldChoice {
         case all = "Enabled"
         case none = "Disabled"
         case ipip = "EnabledIPIPOnly"
@@ -93,29 +93,29 @@ package struct BGPPeer: Sendable, Hashable {
     package var families: AddressFamilySet?
     /// Names of BGPFilter objects, in order.
     package var filters: [String] = []
-    package var importsAll = false
-    package var exportsAll: Bool?
+    package var importMode = ImportMode.safe
+    package var exportMode: ExportMode?
     package var password: SecretReference?
     package var ttlSecurity: Int?
     package var source = SourceAddress.useNodeIP
     package var maxRestartTime: Duration?
-    package var gracefulRestart: String?
+    package var gracefulRestart = GracefulRestart.on
     package var extendedMessages: Bool?
     package var numAllowedLocalASNumbers = 0
-    package var nextHopMode = "Auto"
+    package var nextHopMode = NextHopMode.auto
     /// By family index.
     package var nextHopAddresses: [IPAddress?] = [nil, nil]
     package var isMultihop = false
     package var maxPrefixes: UInt32 = 1_000_000
     package var maxPrefixesWarnAt: UInt32?
-    package var maxPrefixesAction = "restart"
+    package var maxPrefixesAction = PrefixLimitAction.restart
     package var maxPrefixesRestart: Duration = .seconds(300)
     package var longLivedStaleTime: Duration?
     package var extendedNextHop: Bool?
     /// Paths of a prefix to send; nil: without ADD-PATH.
     package var addPathSend: Int?
     package var receivesAddPath = false
-    package var role: String?
+    package var role: Role?
     package var isRoleStrict = false
     package var bfd: BFD?
     package var acceptsBlackhole = false
@@ -137,7 +137,7 @@ package struct BGPPeer: Sendable, Hashable {
         package var secret: SecretReference
         package var sendID: UInt8
         package var receiveID: UInt8
-        package var algorithm = "hmac-sha1-96"
+        package var algorithm = Algorithm.hmacSHA1
     }
     package var isReversePeeringManual = false
     package var shutdown: String?
@@ -165,7 +165,7 @@ package struct BGPFilter: Sendable, Hashable {
     package struct Rule: Sendable, Hashable {
         package var isAccept: Bool
         package var cidr: Prefix?
-        package var matchOperator = "In"
+        package var matchOperator = MatchOperator.isIn
         package var lengths: ClosedRange<UInt8>?
         package var onlyFromPeers = false
         package var interface: String?
@@ -293,7 +293,7 @@ package struct WorkloadEndpoint: Sendable, Hashable {
     package var routePriority = RoutePriority.normal
 
     /// Where a live migration stands.
-    package enum RoutePriority: String, Sendable, Hashable {
+    package enum RoutePriority: String, FieldChoice {
         case normal = "Normal"
         /// Other nodes prefer this one.
         case elevated = "Elevated"

@@ -13,6 +13,25 @@ struct FieldReader {
     func string(_ name: String) -> String? { value(name)?.scalar }
     func bool(_ name: String) -> Bool? { string(name).flatMap { Bool($0) } }
     func integer(_ name: String) -> Int64? { string(name).flatMap { Int64($0) } }
+    /// An integer as the type that the field becomes. Whatever the schema let pass and the type cannot hold is a problem, not a default.
+    func number<Number: FixedWidthInteger>(_ name: String, as type: Number.Type = Number.self) -> Number? {
+        guard let value = integer(name) else { return nil }
+        if let number = Number(exactly: value) { return number }
+        complainUnlessKnown(name, "\(value) is out of range")
+        return nil
+    }
+    /// A name as the type that the field becomes. Whatever the schema let pass and the type does not know is a problem, not a default.
+    func choice<Choice: FieldChoice>(_ name: String, of type: Choice.Type = Choice.self) -> Choice? {
+        guard let text = string(name) else { return nil }
+        if let choice = Choice(rawValue: text) { return choice }
+        complainUnlessKnown(name, "\"\(FieldReader.shown(text))\" is none of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
+        return nil
+    }
+    /// Nothing where the schema has complained of the field.
+    private func complainUnlessKnown(_ name: String, _ message: String) {
+        let field = join(name)
+        if !problems.problems.contains(where: { $0.field == field }) { complain(name, message) }
+    }
     func duration(_ name: String) -> Duration? { string(name).flatMap { GoDuration.parse($0) } }
     func address(_ name: String) -> IPAddress? { string(name).flatMap { IPAddress($0) } }
     func prefix(_ name: String) -> Prefix? { string(name).flatMap { Prefix($0) } }

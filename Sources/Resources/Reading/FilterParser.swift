@@ -19,14 +19,14 @@ enum FilterParser {
     }
 
     private static func rule(_ reader: FieldReader, _ family: AddressFamily) -> BGPFilter.Rule? {
-        guard let action = reader.string("action") else { return nil }
-        var rule = BGPFilter.Rule(isAccept: action == "Accept")
+        guard let action = reader.choice("action", of: BGPFilter.Rule.Action.self) else { return nil }
+        var rule = BGPFilter.Rule(isAccept: action == .accept)
         rule.cidr = reader.prefix("cidr")
         if let cidr = rule.cidr, cidr.family != family { reader.complain("cidr", "\(cidr) is not of \(family.name)") }
         if reader.has("cidr") != reader.has("matchOperator") {
             reader.complain(reader.has("cidr") ? "matchOperator" : "cidr", "is missing: cidr and matchOperator go together")
         }
-        rule.matchOperator = reader.string("matchOperator") ?? "In"
+        rule.matchOperator = reader.choice("matchOperator") ?? .isIn
         if let lengths = reader.object("prefixLength") {
             let least = lengths.integer("min") ?? Int64(rule.cidr?.length ?? 0)
             let most = lengths.integer("max") ?? Int64(family.bits)
@@ -39,13 +39,13 @@ enum FilterParser {
         }
         rule.onlyFromPeers = reader.has("source")
         rule.interface = reader.string("interface")
-        rule.isInternalPeer = reader.string("peerType").map { $0 == "iBGP" }
+        rule.isInternalPeer = reader.choice("peerType", of: BGPFilter.Rule.PeerType.self).map { $0 == .internal }
         if let values = reader.object("communities")?.strings("values") {
             if values.count != 1 { reader.complain("communities", "must have exactly one value") }
             rule.community = values.first
         }
         rule.asPathPrefix = numbers(reader, "asPathPrefix")
-        rule.priority = reader.integer("priority").flatMap { UInt32(exactly: $0) }
+        rule.priority = reader.number("priority")
         rule.operations = operations(reader, rule.isAccept)
         return rule
     }
@@ -66,7 +66,7 @@ enum FilterParser {
                 if list.isEmpty || list.count > 10 { prepend.complain("prefix", "must have 1 to 10 numbers") }
                 return .prependASPath(list)
             }
-            return entry.object("setPriority")?.integer("value").flatMap { UInt32(exactly: $0) }.map { .setPriority($0) }
+            return entry.object("setPriority")?.number("value", as: UInt32.self).map { .setPriority($0) }
         }
     }
 }

@@ -113,19 +113,19 @@ package enum ResourceParser {
     }
 
     private static func asNumber(_ reader: FieldReader, _ name: String) -> ASNumber? {
-        reader.integer(name).flatMap { UInt32(exactly: $0) }.map { ASNumber($0) }
+        reader.number(name, as: UInt32.self).map { ASNumber($0) }
     }
 
     private static func bgpConfiguration(_ spec: FieldReader) -> BGPConfiguration {
         var result = BGPConfiguration()
         result.asNumber = asNumber(spec, "asNumber")
         result.nodeToNodeMeshEnabled = spec.bool("nodeToNodeMeshEnabled")
-        result.listenPort = spec.integer("listenPort").flatMap { UInt16(exactly: $0) }
-        result.bindsToNodeIP = spec.string("bindMode").map { $0 == "NodeIP" }
+        result.listenPort = spec.number("listenPort")
+        result.bindsToNodeIP = spec.choice("bindMode", of: BGPConfiguration.BindMode.self).map { $0 == .nodeIP }
         result.nodeMeshPassword = secret(spec.object("nodeMeshPassword"))
         result.nodeMeshMaxRestartTime = spec.duration("nodeMeshMaxRestartTime")
-        result.maximumPaths = spec.integer("maximumPaths").map { Int($0) }
-        result.tracksNextHops = spec.string("nextHopTracking").map { $0 == "kernel" }
+        result.maximumPaths = spec.number("maximumPaths")
+        result.tracksNextHops = spec.choice("nextHopTracking", of: BGPConfiguration.NextHopTracking.self).map { $0 == .kernel }
         advertisements(spec, &result)
         for name in ["serviceClusterIPs", "serviceExternalIPs", "serviceLoadBalancerIPs"] {
             result.servicePrefixes += spec.objects(name).compactMap { $0.prefix("cidr") }
@@ -133,14 +133,14 @@ package enum ResourceParser {
         result.localWorkloadPeering = [
             address(spec, "localWorkloadPeeringIPV4", .ipv4), address(spec, "localWorkloadPeeringIPV6", .ipv6),
         ]
-        result.programClusterRoutes = spec.string("programClusterRoutes").flatMap { BGPConfiguration.ClusterRoutes(rawValue: $0) }
+        result.programClusterRoutes = spec.choice("programClusterRoutes")
         if let limit = spec.object("massWithdrawal") {
-            result.massWithdrawalPercent = limit.integer("percent").map { Int($0) } ?? result.massWithdrawalPercent
-            result.massWithdrawalMinimum = limit.integer("minimum").map { Int($0) } ?? result.massWithdrawalMinimum
+            result.massWithdrawalPercent = limit.number("percent") ?? result.massWithdrawalPercent
+            result.massWithdrawalMinimum = limit.number("minimum") ?? result.massWithdrawalMinimum
         }
         result.ignoredInterfaces = spec.strings("ignoredInterfaces") ?? []
-        result.logSeverity = spec.string("logSeverityScreen")
-        result.normalPriority = ["ipv4NormalRoutePriority", "ipv6NormalRoutePriority"].map { spec.integer($0).flatMap { UInt32(exactly: $0) } ?? 1024 }
+        result.logSeverity = spec.choice("logSeverityScreen")
+        result.normalPriority = ["ipv4NormalRoutePriority", "ipv6NormalRoutePriority"].map { spec.number($0) ?? 1024 }
         return result
     }
 
@@ -178,7 +178,7 @@ package enum ResourceParser {
         result.localASNumber = asNumber(spec, "localASNumber")
         result.minRouteAdvertisementInterval = spec.duration("minRouteAdvertisementInterval")
         result.filters = spec.strings("filters") ?? []
-        result.maxDynamicPeers = spec.integer("maxDynamicPeers").map { Int($0) } ?? 1000
+        result.maxDynamicPeers = spec.number("maxDynamicPeers") ?? 1000
         result.asNumber = asNumber(spec, "asNumber")
         result.routeReflectorClient = spec.bool("routeReflectorClient")
         result.passive = spec.bool("passive")
@@ -188,15 +188,20 @@ package enum ResourceParser {
         result.idleHoldTime = spec.duration("idleHoldTime")
         if let names = spec.strings("families") {
             var families: AddressFamilySet = []
-            if names.contains("ipv4") { families.insert(.ipv4) }
-            if names.contains("ipv6") { families.insert(.ipv6) }
+            for name in names {
+                switch BGPPeer.FamilyName(rawValue: name) {
+                case .ipv4: families.insert(.ipv4)
+                case .ipv6: families.insert(.ipv6)
+                case nil: spec.complain("families", "\"\(FieldReader.shown(name))\" is neither ipv4 nor ipv6")
+                }
+            }
             if families.isEmpty { spec.complain("families", "must name ipv4, ipv6 or both") }
             result.families = families
         }
-        result.importsAll = spec.string("import") == "all"
-        result.exportsAll = spec.string("export").map { $0 == "all" }
+        result.importMode = spec.choice("import") ?? .safe
+        result.exportMode = spec.choice("export")
         result.password = secret(spec.object("password"))
-        result.ttlSecurity = spec.integer("ttlSecurity").map { Int($0) }
+        result.ttlSecurity = spec.number("ttlSecurity")
         switch spec.string("sourceAddress") {
         case nil, "UseNodeIP": result.source = .useNodeIP
         case "None": result.source = .none
@@ -208,10 +213,10 @@ package enum ResourceParser {
             }
         }
         result.maxRestartTime = spec.duration("maxRestartTime")
-        result.gracefulRestart = spec.string("gracefulRestart")
+        result.gracefulRestart = spec.choice("gracefulRestart") ?? .on
         result.extendedMessages = spec.bool("extendedMessages")
-        result.numAllowedLocalASNumbers = spec.integer("numAllowedLocalASNumbers").map { Int($0) } ?? 0
-        result.nextHopMode = spec.string("nextHopMode") ?? (spec.bool("keepOriginalNextHop") ?? false ? "Keep" : "Auto")
+        result.numAllowedLocalASNumbers = spec.number("numAllowedLocalASNumbers") ?? 0
+        result.nextHopMode = spec.choice("nextHopMode") ?? (spec.bool("keepOriginalNextHop") ?? false ? .keep : .auto)
         result.nextHopAddresses = [nextHop(spec, "nextHopAddressIPv4", .ipv4), nextHop(spec, "nextHopAddressIPv6", .ipv6)]
         result.isMultihop = spec.bool("multihop") ?? false
         result.longLivedStaleTime = spec.duration("longLivedStaleTime")
@@ -220,26 +225,26 @@ package enum ResourceParser {
             result.addPathSend = addPath.string("send").flatMap { $0 == "all" ? Int.max : Int($0) }
             result.receivesAddPath = addPath.bool("receive") ?? false
         }
-        result.role = spec.string("role")
+        result.role = spec.choice("role")
         result.isRoleStrict = spec.bool("strictRole") ?? false
         result.acceptsBlackhole = spec.bool("acceptBlackhole") ?? false
         result.reachableBy = spec.address("reachableBy")
-        result.routeTable = spec.integer("routeTable").flatMap { UInt32(exactly: $0) }
+        result.routeTable = spec.number("routeTable")
         result.routeSource = spec.address("routeSourceAddress")
         result.bfd = spec.object("bfd").map(bfd)
         if let ao = spec.object("tcpAO"), let secret = secretKey(ao.object("secretKeyRef")) {
             result.tcpAO = BGPPeer.TCPAO(
-                secret: secret, sendID: UInt8(clamping: ao.integer("sendID") ?? 0), receiveID: UInt8(clamping: ao.integer("receiveID") ?? 0),
-                algorithm: ao.string("algorithm") ?? "hmac-sha1-96")
+                secret: secret, sendID: ao.number("sendID") ?? 0, receiveID: ao.number("receiveID") ?? 0,
+                algorithm: ao.choice("algorithm") ?? .hmacSHA1)
         }
         if let limits = spec.object("maxPrefixes") {
-            result.maxPrefixes = limits.integer("limit").flatMap { UInt32(exactly: $0) } ?? result.maxPrefixes
-            result.maxPrefixesWarnAt = limits.integer("warnAt").flatMap { UInt32(exactly: $0) }
-            result.maxPrefixesAction = limits.string("action") ?? "restart"
+            result.maxPrefixes = limits.number("limit") ?? result.maxPrefixes
+            result.maxPrefixesWarnAt = limits.number("warnAt")
+            result.maxPrefixesAction = limits.choice("action") ?? .restart
             if let warnAt = result.maxPrefixesWarnAt, warnAt > result.maxPrefixes { limits.complain("warnAt", "is beyond limit, \(result.maxPrefixes)") }
             result.maxPrefixesRestart = limits.duration("restartAfter") ?? result.maxPrefixesRestart
         }
-        result.isReversePeeringManual = spec.string("reversePeering") == "Manual"
+        result.isReversePeeringManual = spec.choice("reversePeering") == BGPPeer.ReversePeering.manual
         result.shutdown = spec.string("shutdown")
         checkPeer(result, spec)
         return result
@@ -249,7 +254,7 @@ package enum ResourceParser {
         var result = BGPPeer.BFD()
         result.minTransmitInterval = reader.duration("minTransmitInterval") ?? result.minTransmitInterval
         result.minReceiveInterval = reader.duration("minReceiveInterval") ?? result.minReceiveInterval
-        result.detectMultiplier = UInt8(clamping: reader.integer("detectMultiplier") ?? 3)
+        result.detectMultiplier = reader.number("detectMultiplier") ?? 3
         result.isMultihop = reader.bool("multihop")
         return result
     }
@@ -318,12 +323,12 @@ package enum ResourceParser {
     private static func pool(_ cidr: Prefix, _ spec: FieldReader) -> IPPool {
         var result = IPPool(cidr: cidr, disableBGPExport: spec.bool("disableBGPExport") ?? false)
         for (name, isVXLAN) in [("ipipMode", false), ("vxlanMode", true)] {
-            guard let mode = spec.string(name), mode != "Never" else { continue }
+            guard let mode = spec.choice(name, of: IPPool.EncapsulationMode.self), mode != .never else { continue }
             if result.encapsulation != nil { spec.complain(name, "excludes ipipMode; set one of them to Never") }
             if !isVXLAN, cidr.family == .ipv6 { spec.complain(name, "IPIP carries IPv4 only; for an IPv6 pool use vxlanMode") }
-            result.encapsulation = IPPool.Encapsulation(isVXLAN: isVXLAN, isCrossSubnet: mode == "CrossSubnet")
+            result.encapsulation = IPPool.Encapsulation(isVXLAN: isVXLAN, isCrossSubnet: mode == .crossSubnet)
         }
-        result.routeTable = spec.integer("routeTable").flatMap { UInt32(exactly: $0) }
+        result.routeTable = spec.number("routeTable")
         result.routeSource = address(spec, "routeSourceAddress", cidr.family)
         return result
     }
@@ -346,9 +351,9 @@ package enum ResourceParser {
 
     private static func felixConfiguration(_ spec: FieldReader) -> FelixConfiguration {
         var result = FelixConfiguration()
-        func number(_ name: String) -> UInt32? { spec.integer(name).flatMap { UInt32(exactly: $0) } }
+        func number(_ name: String) -> UInt32? { spec.number(name) }
         result.vxlanIdentifier = number("vxlanVNI")
-        result.vxlanPort = number("vxlanPort").flatMap { UInt16(exactly: $0) }
+        result.vxlanPort = spec.number("vxlanPort")
         result.ipipMTU = number("ipipMTU")
         result.vxlanMTU = [number("vxlanMTU"), number("vxlanMTUV6")]
         if let text = spec.string("interfacePrefix") {
@@ -356,10 +361,10 @@ package enum ResourceParser {
             if prefixes.isEmpty { spec.complain("interfacePrefix", "names no prefix; the default is cali") }
             result.interfacePrefixes = prefixes
         }
-        result.deviceRouteProtocol = number("deviceRouteProtocol").flatMap { UInt8(exactly: $0) }
+        result.deviceRouteProtocol = spec.number("deviceRouteProtocol")
         result.deviceRouteSource = [address(spec, "deviceRouteSourceAddress", .ipv4), address(spec, "deviceRouteSourceAddressIPv6", .ipv6)]
         result.elevatedPriority = [number("ipv4ElevatedRoutePriority"), number("ipv6ElevatedRoutePriority")]
-        result.forwardsPackets = spec.string("ipForwarding").map { $0 == "Enabled" }
+        result.forwardsPackets = spec.choice("ipForwarding", of: FelixConfiguration.Switch.self).map { $0 == .enabled }
         if let pattern = spec.string("mtuIfacePattern") {
             // One that is too long was refused already.
             if pattern.utf8.count <= FieldType.longestString, (try? Regex(pattern)) == nil {
@@ -369,15 +374,17 @@ package enum ResourceParser {
         }
         result.migrationConvergence = spec.duration("liveMigrationRouteConvergenceTime")
         result.routeRefreshInterval = spec.duration("routeRefreshInterval")
-        if spec.string("routeLocalnet") == "Enabled" { spec.complain("routeLocalnet", "Enabled is not supported: \(Schemas.routeLocalnetRefusal); it must be Disabled") }
-        result.allowsSpoofing = spec.string("workloadSourceSpoofing").map { $0 == "Any" }
+        if spec.choice("routeLocalnet") == FelixConfiguration.Switch.enabled {
+            spec.complain("routeLocalnet", "Enabled is not supported: \(Schemas.routeLocalnetRefusal); it must be Disabled")
+        }
+        result.allowsSpoofing = spec.choice("workloadSourceSpoofing", of: FelixConfiguration.SourceSpoofing.self).map { $0 == .any }
         return result
     }
 
     private static func blockAffinity(_ spec: FieldReader) -> ResourceValue? {
         guard let node = spec.string("node"), let cidr = spec.prefix("cidr") else { return nil }
         return .blockAffinity(
-            BlockAffinity(node: node, cidr: cidr, isConfirmed: spec.string("state") == "confirmed" && spec.string("deleted") != "true"))
+            BlockAffinity(node: node, cidr: cidr, isConfirmed: spec.choice("state") == BlockAffinity.State.confirmed && spec.string("deleted") != "true"))
     }
 
     private static func workloadEndpoint(_ spec: FieldReader, _ labels: [String: String]) -> ResourceValue? {
@@ -397,7 +404,7 @@ package enum ResourceParser {
         return .workloadEndpoint(
             WorkloadEndpoint(
                 node: node, interfaceName: interface, addresses: addresses, mac: spec.string("mac").flatMap { MACAddress($0) },
-                labels: labels, routePriority: spec.string("routePriority").flatMap { WorkloadEndpoint.RoutePriority(rawValue: $0) } ?? .normal,
+                labels: labels, routePriority: spec.choice("routePriority") ?? .normal,
                 hasFloatingAddresses: spec.has("ipNATs")))
     }
 }

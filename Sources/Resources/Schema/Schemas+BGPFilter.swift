@@ -1,10 +1,10 @@
 // MARK: BGPFilter (contract 2.4)
 extension Schemas {
     private static let ruleFields: [FieldSpec] = [
-        FieldSpec("action", .choice(["Accept", "Reject"]), required: true, .softRefresh, "What becomes of a route that matches everything below."),
+        FieldSpec("action", .choice(of: BGPFilter.Rule.Action.self), required: true, .softRefresh, "What becomes of a route that matches everything below."),
         FieldSpec("cidr", .cidr, .softRefresh, "A prefix to compare with, by matchOperator."),
         FieldSpec(
-            "matchOperator", .choice(["Equal", "NotEqual", "In", "NotIn"]), .softRefresh, "Needed with cidr. In: the same prefix or one inside it."),
+            "matchOperator", .choice(of: BGPFilter.Rule.MatchOperator.self), .softRefresh, "Needed with cidr. In: the same prefix or one inside it."),
         FieldSpec(
             "prefixLength",
             .object([
@@ -13,7 +13,7 @@ extension Schemas {
             ]), .softRefresh, "Lengths of the route's prefix. Needs cidr."),
         FieldSpec("source", .choice(["RemotePeers"]), .softRefresh, "Only routes that a peer announced, not our own."),
         FieldSpec("interface", .string, .softRefresh, "Only routes that leave by this interface; * at the end stands for anything."),
-        FieldSpec("peerType", .choice(["eBGP", "iBGP"]), .softRefresh, "Only on sessions of this kind."),
+        FieldSpec("peerType", .choice(of: BGPFilter.Rule.PeerType.self), .softRefresh, "Only on sessions of this kind."),
         FieldSpec(
             "communities",
             .object([FieldSpec("values", .list(.community), required: true, .softRefresh, "One community or large community, which the route must have.")]),

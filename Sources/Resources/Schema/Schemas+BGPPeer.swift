@@ -44,14 +44,14 @@ extension Schemas {
                 "minRouteAdvertisementInterval", .duration(.zero ... .seconds(600)), default: "0s", .softRefresh,
                 "Least time between two announcements of a prefix (RFC 4271 9.2.1.1). Withdrawals do not wait."),
             FieldSpec(
-                "families", .list(.choice(["ipv4", "ipv6"])), default: "those that the node has", .sessionReset,
+                "families", .list(.choice(of: BGPPeer.FamilyName.self)), default: "those that the node has", .sessionReset,
                 "Address families on the session."),
             FieldSpec(
-                "import", .choice(["safe", "all"]), default: "safe", .softRefresh,
+                "import", .choice(of: BGPPeer.ImportMode.self), default: "safe", .softRefresh,
                 "safe refuses a default route, prefixes inside our own blocks and prefixes that are never routed. An internal peer may announce host routes inside our blocks, because pods move."
             ),
             FieldSpec(
-                "export", .choice(["own", "all"]), default: "own to external peers, all to internal ones", .softRefresh,
+                "export", .choice(of: BGPPeer.ExportMode.self), default: "own to external peers, all to internal ones", .softRefresh,
                 "own announces what this node originates; all is transit."),
             FieldSpec(
                 "filters", .list(.string), .softRefresh,
@@ -70,7 +70,7 @@ extension Schemas {
                     FieldSpec("sendID", .integer(0...255), required: true, .sessionReset, "KeyID of what we send; the peer's receiveID."),
                     FieldSpec("receiveID", .integer(0...255), required: true, .sessionReset, "KeyID of what the peer sends."),
                     FieldSpec(
-                        "algorithm", .choice(["hmac-sha1-96", "aes-128-cmac-96", "hmac-sha256-128"]), default: "hmac-sha1-96", .sessionReset,
+                        "algorithm", .choice(of: BGPPeer.TCPAO.Algorithm.self), default: "hmac-sha1-96", .sessionReset,
                         "The message authentication code (RFC 5926)."),
                 ]), .sessionReset,
                 "TCP-AO (RFC 5925) in place of a password, with Linux 6.7 or later; on another kernel the peer is kept down and status says so."),
@@ -84,7 +84,7 @@ extension Schemas {
                 "longLivedStaleTime", .duration(.seconds(1) ... .seconds(16_777_215)), default: "not at all", .nextSession,
                 "How long beyond that routes are kept as the last choice, ours by the peer and the peer's by us as long as it asks (RFC 9494)."),
             FieldSpec(
-                "gracefulRestart", .choice(["on", "helper", "off"]), default: "on", .nextSession,
+                "gracefulRestart", .choice(of: BGPPeer.GracefulRestart.self), default: "on", .nextSession,
                 "RFC 4724: both roles, only for the peer's restart, or not at all."),
             FieldSpec("extendedMessages", .bool, default: "true", .nextSession, "Offer messages of up to 65,535 octets (RFC 8654)."),
             FieldSpec(
@@ -96,7 +96,7 @@ extension Schemas {
                     FieldSpec("receive", .bool, default: "false", .sessionReset, "Take several paths of a prefix from the peer."),
                 ]), .sessionReset, "Several paths of a prefix (RFC 7911)."),
             FieldSpec(
-                "role", .choice(["provider", "customer", "peer", "rs", "rs-client"]), .sessionReset,
+                "role", .choice(of: BGPPeer.Role.self), .sessionReset,
                 "What this node is to an external peer (RFC 9234): its provider, its customer and so on. Route leaks are refused."),
             FieldSpec("strictRole", .bool, default: "false", .sessionReset, "Refuse a peer that announces no role."),
             FieldSpec(
@@ -116,7 +116,7 @@ extension Schemas {
             FieldSpec(
                 "numAllowedLocalASNumbers", .integer(0...255), default: "0", .softRefresh, "How often our own AS may occur in a path."),
             FieldSpec(
-                "nextHopMode", .choice(["Auto", "Self", "Keep"]), default: "Auto", .softRefresh,
+                "nextHopMode", .choice(of: BGPPeer.NextHopMode.self), default: "Auto", .softRefresh,
                 "Self: external routes go to internal peers with our address as next hop. Keep: routes that are not our own keep their next hop towards external peers too."
             ),
             FieldSpec(
@@ -141,12 +141,12 @@ extension Schemas {
                         "Prefixes of a family that the peer may announce, or paths with addPath."),
                     FieldSpec("warnAt", .integer(1...100_000_000), .live, "A warning in the log at so many."),
                     FieldSpec(
-                        "action", .choice(["restart", "idle", "warn"]), default: "restart", .live,
+                        "action", .choice(of: BGPPeer.PrefixLimitAction.self), default: "restart", .live,
                         "Beyond the limit the session ends with Cease/1, and is tried again after restartAfter, or stays down until the peer is changed; or it only warns."),
                     FieldSpec("restartAfter", .duration(.seconds(1) ... .seconds(86400)), default: "5m", .live, "How long the session stays down with restart."),
                 ]), .live, "A limit on what the peer may make us remember."),
             FieldSpec(
-                "reversePeering", .choice(["Auto", "Manual"]), default: "Auto", .live,
+                "reversePeering", .choice(of: BGPPeer.ReversePeering.self), default: "Auto", .live,
                 "With peerSelector: whether the selected nodes peer back by themselves."),
             FieldSpec("shutdown", .text(255), .live, "Keep the session down, and send the peer this text, which may be empty (RFC 9003)."),
         ])

@@ -21,15 +21,15 @@ extension Schemas {
             FieldSpec(
                 "liveMigrationRouteConvergenceTime", .duration(.zero ... .seconds(86400)), default: "30s", .live,
                 "How long that metric stays after the endpoint is declared Normal again, so that all nodes have followed."),
-            FieldSpec("ipForwarding", .choice(["Enabled", "Disabled"]), default: "Enabled", .restart, "Whether the agent switches forwarding on."),
+            FieldSpec("ipForwarding", .choice(of: FelixConfiguration.Switch.self), default: "Enabled", .restart, "Whether the agent switches forwarding on."),
             FieldSpec(
                 "routeRefreshInterval", .duration(.seconds(1) ... .seconds(86400)), default: "90s", .live,
                 "Time between two audits: the kernel's routes are read in slices, and what no notification told of is put right."),
             FieldSpec(
-                "workloadSourceSpoofing", .choice(["Disabled", "Any"]), default: "Disabled", .live,
+                "workloadSourceSpoofing", .choice(of: FelixConfiguration.SourceSpoofing.self), default: "Disabled", .live,
                 "Any: pods may send with any source address (rp_filter 0 on their interfaces)."),
             FieldSpec(
-                "routeLocalnet", .choice(["Disabled", "Enabled"]), default: "Disabled", .live,
+                "routeLocalnet", .choice(of: FelixConfiguration.Switch.self), default: "Disabled", .live,
                 "Whether pods may send to the loopback addresses of their node (route_localnet of their interfaces). Enabled is refused: \(Schemas.routeLocalnetRefusal)."),
             FieldSpec("vxlanVNI", .integer(1...16_777_215), default: "4096", .live, "VXLAN network identifier."),
             FieldSpec("vxlanPort", .integer(1...65535), default: "4789", .live, "UDP port of VXLAN."),

@@ -25,20 +25,20 @@ package enum Schemas {
             FieldSpec(
                 "listenPort", .integer(1...65535), default: "179", .restart, "TCP port to listen on, and the port of other nodes."),
             FieldSpec(
-                "bindMode", .choice(["None", "NodeIP"]), default: "None", .restart, "Listen on every address, or on the node's addresses only."),
+                "bindMode", .choice(of: BGPConfiguration.BindMode.self), default: "None", .restart, "Listen on every address, or on the node's addresses only."),
             FieldSpec("nodeMeshPassword", secretReference, .sessionReset, "TCP MD5 password (RFC 2385) of the mesh."),
             FieldSpec(
                 "nodeMeshMaxRestartTime", .duration(.zero ... .seconds(4095)), default: "120s", .nextSession,
                 "How long peers of the mesh are asked to keep our routes while we restart (RFC 4724)."),
             FieldSpec("maximumPaths", .integer(1...128), default: "16", .softRefresh, "Next hops of a route at most (ECMP)."),
             FieldSpec(
-                "nextHopTracking", .choice(["kernel", "none"]), default: "kernel for an agent, none for a reflector", .restart,
+                "nextHopTracking", .choice(of: BGPConfiguration.NextHopTracking.self), default: "kernel for an agent, none for a reflector", .restart,
                 "Whether next hops are resolved through the kernel's routes; none: every next hop counts as reachable at equal cost."),
             FieldSpec(
-                "logSeverityScreen", .choice(["Trace", "Debug", "Info", "Warning", "Error", "Fatal"]), default: "--log-level", .live,
+                "logSeverityScreen", .choice(of: BGPConfiguration.LogSeverity.self), default: "--log-level", .live,
                 "Level of the log, in default or in node.NAME."),
             FieldSpec(
-                "programClusterRoutes", .choice(["Enabled", "Disabled", "EnabledIPIPOnly", "EnabledNoEncapOnly"]),
+                "programClusterRoutes", .choice(of: BGPConfiguration.ClusterRoutes.self),
                 default: "Enabled; with --program remote EnabledNoEncapOnly, because Felix does the tunnels", .live,
                 "Which learned routes inside our IPPools go into the kernel: those of all pools, of none, of IPIP pools, of pools without encapsulation. The others are left to another programmer; what lies outside the pools is written in either case."
             ),
@@ -83,7 +83,7 @@ package enum Schemas {
             FieldSpec("ipv6NormalRoutePriority", .integer(1...65535), default: "1024", .restart, "Metric of IPv6 routes in the kernel."),
         ])
 
-    private static let encapsulation = FieldType.choice(["Never", "Always", "CrossSubnet"])
+    private static let encapsulation = FieldType.choice(of: IPPool.EncapsulationMode.self)
 
     static let node = KindSpec(
         kind: "Node",
@@ -139,7 +139,7 @@ package enum Schemas {
         fields: [
             FieldSpec("node", .string, required: true, .live, "The node."),
             FieldSpec("cidr", .cidr, required: true, .live, "The block."),
-            FieldSpec("state", .choice(["confirmed", "pending", "pendingDeletion"]), required: true, .live, "Only confirmed counts."),
+            FieldSpec("state", .choice(of: BlockAffinity.State.self), required: true, .live, "Only confirmed counts."),
             FieldSpec("deleted", .choice(["true", "false"]), default: "false", .live, "true: the block is gone."),
             .ignored("type"),
         ])
@@ -156,7 +156,7 @@ package enum Schemas {
             .ignored("ipv6Gateway"), .ignored("profiles"), .ignored("ports"), .ignored("serviceAccountName"), .ignored("qosControls"),
             FieldSpec("ipNATs", .any, .none, "Floating addresses are not handled: the endpoint's status says so."), .ignored("allowSpoofedSourcePrefixes"),
             FieldSpec(
-                "routePriority", .choice(["Normal", "Elevated", "Target"]), default: "Normal", .live,
+                "routePriority", .choice(of: WorkloadEndpoint.RoutePriority.self), default: "Normal", .live,
                 "Elevated while the pod is being moved to this node (live migration): the metric of FelixConfiguration's elevated priority, and a host route that all other nodes prefer. Target: so it will be as soon as the guest speaks here (ARP, RARP or a neighbour advertisement of its own); until then it has no route. Back at Normal the priority stays for 30s more."
             ),
         ])
