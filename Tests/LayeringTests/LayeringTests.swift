@@ -105,6 +105,18 @@ import Testing
         #expect(!block.contains("swiftSettings: strict)"), "a target is built without strict memory safety")
     }
 
+    @Test func `each page of docs_decisions has a number of its own, a date and a status`() throws {
+        let folder = Self.root.appending(path: "docs/decisions")
+        let pages = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".md") }.sorted()
+        #expect(pages.map { String($0.prefix(4)) } == pages.indices.map { String(10_001 + $0).dropFirst().description })
+        for page in pages {
+            let lines = try String(contentsOf: folder.appending(path: page), encoding: .utf8).split(separator: "\n")
+            #expect(lines[0].hasPrefix("# ") && !lines[0].contains(page.prefix(4)), "\(page): \(lines[0])")
+            let status = /Date: \d{4}-\d\d-\d\d\. Status: (accepted|superseded by \d{4})\./
+            #expect(lines[1].wholeMatch(of: status) != nil, "\(page): \(lines[1])")
+        }
+    }
+
     @Test func `apus_resources 5 has every field as it is declared`() throws {
         let page = try String(contentsOf: Self.root.appending(path: "man/apus.resources.5"), encoding: .utf8)
         let begin = try #require(page.range(of: ".\\\" BEGIN GENERATED\n"))
