@@ -1,7 +1,5 @@
 import Foundation
-import LinuxIO
 import NetTypes
-import ResourceFiles
 import Resources
 import Testing
 
@@ -261,39 +259,6 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
     }
 }
 
-@Suite struct SelectorTests {
-    static let labels = ["role": "rr", "rack": "a-7", "x/y": ""]
-
-    @Test(arguments: [
-        ("", true), ("all()", true), ("role == 'rr'", true), ("role == \"rr\"", true), ("role != 'rr'", false), ("nolabel != 'x'", true),
-        ("has(role)", true), ("!has(role)", false), ("has(x/y)", true), ("role in {'a', 'rr'}", true), ("role not in {'a'}", true), ("nolabel in {'a'}", false),
-        ("nolabel not in {'a'}", true), ("rack contains '-'", true), ("rack starts with 'a'", true), ("rack ends with '7'", true), ("rack ends with '8'", false),
-        ("has(no) || has(role) && has(rack)", true), ("(has(no) || has(role)) && has(no)", false), ("!(role == 'rr' && has(no))", true), ("global()", false),
-        ("!!has(role)", true),
-    ])
-    func `a selector matches as Calico's does`(text: String, expected: Bool) throws { #expect(try Selector(text).matches(Self.labels) == expected) }
-
-    @Test(arguments: [
-        "role", "role ==", "role == rr", "role = 'rr'", "has(", "has()", "in {'a'}", "role in 'a'", "&& has(a)", "has(a) has(b)", "'x' == 'y'", "role == 'x", "foo()",
-        "a == 'b' ||", "role starts 'x'", "§",
-    ])
-    func `what is no selector is refused`(text: String) { #expect((try? Selector(text)) == nil) }
-
-    @Test func `nesting is bounded`() {
-        #expect((try? Selector(String(repeating: "(", count: 50) + "all()" + String(repeating: ")", count: 50))) != nil)
-        #expect((try? Selector(String(repeating: "!", count: 100_000) + "all()")) == nil)
-    }
-
-    @Test(arguments: [("90s", 90.0), ("1m30s", 90), ("1h", 3600), ("500ms", 0.5), ("0", 0), ("1.5s", 1.5)])
-    func `durations are Go's`(text: String, seconds: Double) { #expect(GoDuration.parse(text)?.inSeconds == seconds) }
-    @Test(arguments: ["", "90", "s", "-5s", "5 s", "1x", "NaN", "infs", "1e400"]) func `other durations are refused`(text: String) { #expect(GoDuration.parse(text) == nil) }
-    @Test(arguments: ["9999999999h", "153722868m", "2562048h", "9223372036854775808ns", "1000000000000000000000000000000s"])
-    func `durations beyond all bounds count as very long`(text: String) { #expect(GoDuration.parse(text).map { $0 >= .seconds(1_000_000_000) } == true) }
-    @Test(arguments: ["100ms", "65535s", "24h", "0s", "1us", "7ns"]) func `durations are written as they are read`(text: String) {
-        #expect(GoDuration.parse(text).map { GoDuration.text($0) } == text)
-    }
-}
-
 @Suite struct PoolTests {
     @Test func `pools' encapsulation is read, and what cannot be is refused`() throws {
         #expect(problems(object("IPPool", "p", "cidr: 10.65.0.0/16, ipipMode: Always, vxlanMode: Always"))[0].contains("excludes ipipMode"))
@@ -321,64 +286,6 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
         #expect(problems(object("FelixConfiguration", "default", "routeSyncDisabled: true"))[0].contains("--dry-run"))
     }
 
-    @Test func `files that did not change are not read again, and those that did are`() throws {
-        let folder = FileManager.default.temporaryDirectory.path + "/apus-cache-\(UInt32.random(in: 0...UInt32.max))"
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(atPath: folder) }
-        func write(_ name: String, _ text: String, age: Double) throws {
-            try text.write(toFile: "\(folder)/\(name)", atomically: false, encoding: .utf8)
-            try FileManager.default.setAttributes([.modificationDate: Date().addingTimeInterval(-age)], ofItemAtPath: "\(folder)/\(name)")
-        }
-        let loader = ResourceLoader(path: folder, secretsPath: folder)
-        var cache = ResourceCache()
-        func blocks() -> [String] { loader.load(previous: ResourceSet(), cache: &cache).resources?.blocks(of: "n").map(\.description) ?? [] }
-        func block(_ cidr: String) -> String { object("BlockAffinity", "b", "node: n, cidr: \(cidr), state: confirmed") }
-        try write("a.yaml", block("10.65.1.0/26"), age: 100)
-        #expect(blocks() == ["10.65.1.0/26"])
-        // The same inode, size and time: it is taken for unchanged.
-        try write("a.yaml", block("10.65.2.0/26"), age: 100)
-        let time = try FileManager.default.attributesOfItem(atPath: folder + "/a.yaml")[.modificationDate] as? Date
-        try write("a.yaml", block("10.65.3.0/26"), age: 50)
-        #expect(blocks() == ["10.65.3.0/26"], "another time")
-        try FileManager.default.setAttributes([.modificationDate: try #require(time)], ofItemAtPath: folder + "/a.yaml")
-        #expect(blocks() == ["10.65.3.0/26"])
-        // Two writes within one tick of the clock, of one size: a young file is read every time.
-        try write("a.yaml", block("10.65.4.0/26"), age: 0)
-        #expect(blocks() == ["10.65.4.0/26"])
-        try write("a.yaml", block("10.65.5.0/26"), age: 0)
-        #expect(blocks() == ["10.65.5.0/26"])
-        try FileManager.default.removeItem(atPath: folder + "/a.yaml")
-        #expect(blocks().isEmpty)
-    }
-
-    @Test func `nesting without end is refused before it costs a stack`() {
-        for text in [String(repeating: "[", count: 20_000), String(repeating: "- ", count: 20_000)] {
-            #expect(problems(text) == ["r.yaml:1: not YAML: more than 100 objects and lists within each other"])
-        }
-    }
-
-    @Test func `aliases that multiply are refused before they cost anything`() throws {
-        let tower = (1...9).map { level in "a\(level): &a\(level) [" + Array(repeating: level == 1 ? "x" : "*a\(level - 1)", count: 10).joined(separator: ",") + "]" }
-        let found = problems(tower.joined(separator: "\n"))
-        #expect(found.count == 1 && found[0].hasPrefix("r.yaml:6: not YAML: more than 1000000 values"), "\(found)")
-    }
-
-    @Test func `an anchor stands for its value, JSON is YAML, and what is quoted is text`() throws {
-        let yaml = """
-            kind: WorkloadEndpoint
-            apiVersion: projectcalico.org/v3
-            metadata: {name: &name "a"}
-            spec: {node: *name, interfaceName: "cali1", ipNetworks: &nets [10.65.1.1/32], mac: null, ipNATs: ~}
-            """
-        let json =
-            "\u{FEFF}"
-            + #"{"kind": "WorkloadEndpoint", "apiVersion": "projectcalico.org/v3", "metadata": {"name": "a"}, "spec": {"node": "a", "interfaceName": "cali1", "ipNetworks": ["10.65.1.1/32"]}}"#
-        let parsed = [yaml, json].map { ResourceParser.parse($0, file: "r.yaml") }
-        #expect(parsed.allSatisfy { $0.problems.isEmpty && $0.resources.count == 1 }, "\(parsed.map(\.problems))")
-        #expect(parsed[0].resources[0].value == parsed[1].resources[0].value)
-        #expect(problems(object("WorkloadEndpoint", "b", "node: n, interfaceName: cali1, ipNetworks: [10.65.1.2/32], mac: \"null\"")).count == 1)
-    }
-
     @Test func `only endpoints that come or change do not wait for other changes`() {
         func parsed(_ text: String, _ file: String = "r.yaml") -> ResourceParser.Parsed { ResourceParser.parse(text, file: file) }
         func pod(_ name: String, _ address: String) -> String { object("WorkloadEndpoint", name, "node: n, interfaceName: cali0, ipNetworks: [\(address)/32]") }
@@ -403,67 +310,5 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
         #expect(change(pool + pod("c", "10.65.1.1") + pod("b", "10.65.1.2") + pod("b", "10.65.1.2")) == nil, "it stands twice")
         let bad = ResourceSet([parsed(pool + pod("b", "nonsense"))], files: ["r.yaml"], previous: base)
         #expect(change(pool + pod("b", "10.65.1.2"), of: bad) == nil, "a problem went")
-    }
-
-    @Test func `a file that became whole is read alone, hidden and foreign ones not at all`() throws {
-        let folder = FileManager.default.temporaryDirectory.path + "/apus-whole-\(UInt32.random(in: 0...UInt32.max))"
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(atPath: folder) }
-        let loader = ResourceLoader(path: folder, secretsPath: folder)
-        for name in [".a.yaml", "a.yaml", "a.txt"] {
-            try object("WorkloadEndpoint", "a", "node: n, interfaceName: cali0, ipNetworks: [10.65.1.1/32]").write(toFile: "\(folder)/\(name)", atomically: false, encoding: .utf8)
-        }
-        func keys(_ name: String, in folder: String) -> [String]? {
-            switch loader.load(DirectoryWatcher.WholeFile(folder: folder, name: name), into: ResourceSet()) {
-            case .none: []
-            case .endpoints(_, let keys): keys.map(\.name)
-            case .other: nil
-            }
-        }
-        #expect(keys("a.yaml", in: folder) == ["a"])
-        #expect(keys(".a.yaml", in: folder) == [] && keys("a.txt", in: folder) == [] && keys("a.yaml", in: "/elsewhere") == [])
-        #expect(keys("gone.yaml", in: folder) == nil, "it is for the look at all of them")
-        // One file for all.
-        let single = ResourceLoader(path: folder + "/a.yaml", secretsPath: folder)
-        #expect(single.watchedFolders.first == folder)
-        if case .endpoints(_, let keys) = single.load(DirectoryWatcher.WholeFile(folder: folder, name: "a.yaml"), into: ResourceSet()) {
-            #expect(keys.map(\.name) == ["a"])
-        } else {
-            Issue.record("the file itself is not read")
-        }
-        if case .none = single.load(DirectoryWatcher.WholeFile(folder: folder, name: "b.yaml"), into: ResourceSet()) {} else { Issue.record("another file is read") }
-    }
-
-    @Test func `files are told by name when they are whole, and a folder that takes the place of another is watched`() throws {
-        let folder = FileManager.default.temporaryDirectory.path + "/apus-watch-\(UInt32.random(in: 0...UInt32.max))"
-        let old = folder + "-old"
-        let manager = FileManager.default
-        try manager.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        defer { for path in [folder, old] { try? manager.removeItem(atPath: path) } }
-        var watcher = try DirectoryWatcher()
-        watcher.watch([folder, folder + "/absent"])
-        func names(_ change: DirectoryWatcher.Change) -> [String]? { if case .folders(let whole) = change { whole.map(\.name) } else { nil } }
-        /// All that comes until nothing does for a while.
-        func told() -> [String]? {
-            var all: [String]?
-            while let some = names(watcher.waitForChange(milliseconds: 200)) { all = (all ?? []) + some }
-            return all
-        }
-        #expect(told() == nil, "nothing has happened")
-        try "x".write(toFile: folder + "/a.yaml", atomically: false, encoding: .utf8)
-        #expect(told() == ["a.yaml"])
-        try manager.moveItem(atPath: folder + "/a.yaml", toPath: folder + "/b.yaml")
-        #expect(told() == ["b.yaml"])
-        try manager.removeItem(atPath: folder + "/b.yaml")
-        #expect(told() == [], "something has happened, and no file is there to be read")
-        // As a link to a folder is turned, or a ConfigMap is written.
-        try manager.moveItem(atPath: folder, toPath: old)
-        try manager.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        #expect(told() == [])
-        watcher.watch([folder])
-        _ = told()
-        try "x".write(toFile: old + "/c.yaml", atomically: false, encoding: .utf8)
-        try "x".write(toFile: folder + "/d.yaml", atomically: false, encoding: .utf8)
-        #expect(told() == ["d.yaml"])
     }
 }
