@@ -203,6 +203,7 @@ extension KernelForwarding {
 
     func trim(now: Instant) -> Bool {
         breaker.expire(now: now)
+        nextHops.trim()
         return inFlight.isEmpty && delta.trim()
     }
 

@@ -411,14 +411,23 @@ final class KernelForwarding: ForwardingPlane {
     /// Refusals of one batch that are logged one by one.
     private static let loggedFailures = 3
 
+    private var refusalLog = LogLimiter()
+
     private func acknowledge(_ batch: FIBBatch, _ failed: [FIBFailure], _ now: Instant) {
         // Something of ours is there that we did not know of.
         if failed.contains(where: { $0.error == KernelError.exists }) { needsDump = true }
+        // What a peer announces can make the kernel refuse, again and again.
+        var leftOut: Int?
         for failure in failed.prefix(KernelForwarding.loggedFailures) {
+            leftOut = refusalLog.admit(.others, .refusal, now: now)
+            guard let leftOut else { break }
             logger.warning(
-                "the kernel refused a route", metadata: ["operation": "\(describe(batch[failure.index]))", "reason": "\(errorText(failure.error))"])
+                "the kernel refused a route",
+                metadata: [
+                    "operation": "\(describe(batch[failure.index]))", "reason": "\(errorText(failure.error))", "leftOut": "\(leftOut)",
+                ])
         }
-        if failed.count > KernelForwarding.loggedFailures {
+        if failed.count > KernelForwarding.loggedFailures, leftOut != nil {
             logger.warning("the kernel refused more routes; apusctl fib lists them", metadata: ["more": "\(failed.count - KernelForwarding.loggedFailures)"])
         }
         delta.acknowledge(batch, failed, now: now)

@@ -138,14 +138,15 @@ final class RoutingLoop {
 
     /// After a table shrank to less than half and then stayed as it is for a while: tables are trimmed, and the memory goes back to the kernel.
     private func giveMemoryBack() {
-        let count = speaker.rib.tables[0].pathCount + speaker.rib.tables[1].pathCount
-        pathPeak = max(pathPeak, count)
-        guard count < pathPeak / 2, pathPeak > RoutingLoop.memoryThreshold else {
+        let used = speaker.rib.usedBytes
+        usedPeak = max(usedPeak, used)
+        guard used < usedPeak / 2, usedPeak > RoutingLoop.memoryThreshold else {
             trimAt = nil
             return
         }
-        if trimAt == nil || count != countBeforeTrim {
-            countBeforeTrim = count
+        // Still shrinking: later.
+        if trimAt == nil || used < usedBeforeTrim / 10 * 9 {
+            usedBeforeTrim = used
             trimAt = now + RoutingLoop.trimDelay
         }
         guard let trimAt, trimAt <= now else { return }
@@ -154,13 +155,13 @@ final class RoutingLoop {
             return
         }
         self.trimAt = nil
-        pathPeak = count
+        usedPeak = used
         ProcessMemory.giveBack()
     }
-    private var pathPeak = 0
+    private var usedPeak = 0
     private var trimAt: Instant?
-    private var countBeforeTrim = 0
-    private static let memoryThreshold = 10_000
+    private var usedBeforeTrim = 0
+    private static let memoryThreshold = 1 << 20
     private static let trimDelay = Duration.seconds(1)
 
     private func noteKeepalives() {
@@ -213,6 +214,9 @@ final class RoutingLoop {
         hasMoreWork = false
         ready.removeAll(keepingCapacity: true)
         transport.poller.wait(timeout: timeout, into: &ready)
+        // Stopped and continued, or a deadline: what waits in the sockets is read before any timer fires (RFC 4271 6.5: a hold timer expires where
+        // nothing was received).
+        if ready.isEmpty { transport.poller.wait(timeout: .zero, into: &ready) }
         now = Instant(nanoseconds: monotonicNanoseconds())
         lastBreath = now.nanoseconds
     }
@@ -280,9 +284,7 @@ final class RoutingLoop {
             }
             guard !plane.isStarting, speaker.admitsIncoming(peer, now: now) else {
                 // RFC 4271 6.8: a second connection beside a session that is up is told why it goes.
-                if speaker.isEstablished(peer) {
-                    _ = accepted.socket.write(NotificationMessage.connectionCollision.encoded().rawSpan)
-                }
+                if speaker.isEstablished(peer) { transport.refuse(accepted.takeSocket(), peer, .connectionCollision, now: now) }
                 carryOutActions()
                 peering.noteEnd(peer)
                 continue

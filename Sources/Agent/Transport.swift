@@ -1,3 +1,4 @@
+import BGPMessages
 import BGPRouting
 import BGPSession
 import LinuxIO
@@ -181,10 +182,35 @@ final class Transport {
             drop(connection)
             return
         }
+        linger(connection, now)
+    }
+
+    /// A connection that is not wanted: the other end is told why, and what it has sent meanwhile is read, because unread bytes would turn the end into a
+    /// reset that takes the NOTIFICATION with it.
+    func refuse(_ socket: consuming TCPSocket, _ peer: PeerIndex, _ reason: NotificationMessage, now: Instant) {
+        let connection = Connection(socket, token: takeToken(), peer: peer, side: .passive, isConnecting: false)
+        guard (try? connection.watch(poller)) != nil else { return }
+        connections[connection.token] = connection
+        connection.enqueue(MessageBuffer(reason.encoded()))
+        linger(connection, now)
+    }
+
+    /// Until the other end closes, or the deadline. One address does not hold more than a few descriptors in this way: beyond that they close at once.
+    private func linger(_ connection: Connection, _ now: Instant) {
+        guard lingering[connection.peer, default: 0] < Transport.lingeringPerPeer else {
+            // What is queued goes if the socket takes it.
+            _ = connection.write(budget: Transport.lastWrite)
+            drop(connection)
+            return
+        }
+        lingering[connection.peer, default: 0] += 1
         connection.closeDeadline = now + Transport.lingerTime
         closing.set(connection.token, now + Transport.lingerTime)
         touched.append(connection.token)
     }
+    private var lingering: [PeerIndex: Int] = [:]
+    private static let lingeringPerPeer = 8
+    private static let lastWrite = 1 << 16
 
     /// Everything is written: the other end is told so, and gets until the deadline to close.
     func finish(_ connection: Connection) { connection.socket.finishWriting() }
@@ -194,6 +220,7 @@ final class Transport {
         guard connections.removeValue(forKey: connection.token) != nil else { return }
         poller.remove(connection.socket.fd)
         closing.remove(connection.token)
+        if connection.closeDeadline != nil, let count = lingering[connection.peer] { lingering[connection.peer] = count > 1 ? count - 1 : nil }
         if connection.isConnecting { connectingCount -= 1 }
         let slot = connection.side == .active ? 0 : 1
         if connection.peer.index < sides.count, sides[connection.peer.index][slot] === connection { sides[connection.peer.index][slot] = nil }

@@ -161,6 +161,7 @@ package struct AttributeTable: ~Copyable {
     /// Gives back what a table that shrank does not need: unused handles at the end, slots, and reserve. Handles in use stay as they are, and the lowest
     /// unused ones are given out first from now on. Cost: a walk over the table.
     mutating func trim() {
+        nextHops.trim()
         let end = entries.lastIndex { $0.references > 0 }.map { $0 + 1 } ?? 0
         entries = Array(entries[..<end])
         free = free.filter { Int($0) < end }.sorted(by: >)

@@ -65,6 +65,20 @@ package struct NextHopRegistry: Sendable {
         if !assumesReachable { released.append(address) }
     }
 
+    /// Next hops in use.
+    package var count: Int { indices.count }
+
+    /// Gives back what a table that shrank does not need. Indices in use stay as they are.
+    mutating func trim() {
+        let end = (entries.lastIndex { $0.references > 0 } ?? 0) + 1
+        entries = Array(entries[..<end])
+        free = free.filter { Int($0) < end }.sorted(by: >)
+        // A copy with room for what is there.
+        indices = indices.filter { _ in true }
+        if unresolved.isEmpty { unresolved = [] }
+        if released.isEmpty { released = [] }
+    }
+
     package func index(of address: IPAddress) -> NextHopIndex? { indices[address] }
 
     /// Next hops to resolve, each once.

@@ -121,6 +121,16 @@ package struct RIB: ~Copyable {
 
     package var identity: AttributeTable.Identity { attributes.identity }
 
+    /// About how many bytes the routes that are there need: what falls when they go, unlike what is reserved.
+    package var usedBytes: Int {
+        (tables[0].pathCount + tables[1].pathCount) * RIB.bytesPerPath + attributes.byteCount + attributes.count * RIB.bytesPerSet
+            + attributes.nextHops.count * RIB.bytesPerNextHop
+    }
+    /// Entries in the tables of prefixes, paths and groups, of sets, and of next hops with their tracking.
+    private static let bytesPerPath = 64
+    private static let bytesPerSet = 100
+    private static let bytesPerNextHop = 200
+
     /// Gives back the memory of tables that shrank. False, and nothing is done, while anything waits to be decided or sent. Cost: a walk over all tables.
     package mutating func trim() -> Bool {
         guard dirtyCount == 0, emptied.allSatisfy(\.isEmpty), tables[0].retired.isEmpty, tables[1].retired.isEmpty,

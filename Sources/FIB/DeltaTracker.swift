@@ -292,6 +292,7 @@ package struct DeltaTracker: ~Copyable {
             families[family.index].states = Array(families[family.index].states.prefix(families[family.index].prefixes.capacity))
         }
         foreign.trim()
+        compactWays()
         dirty = []
         dirtyCursor = 0
         sweep = 0

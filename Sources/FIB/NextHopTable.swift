@@ -54,6 +54,9 @@ package struct NextHopTable: Sendable {
         return resolution
     }
 
+    /// Gives back the memory of next hops that are gone.
+    package mutating func trim() { tracked = tracked.filter { _ in true } }
+
     package mutating func untrack(_ address: IPAddress) { tracked[address] = nil }
 
     /// Resolves everything again and answers what changed.
@@ -99,6 +102,8 @@ package struct NextHopTable: Sendable {
             return NextHopResolution(nextHops: [FIBNextHop(gateway: address.unscoped, interface: index, isOnlink: true)], cost: 0, place: .onLink)
         }
         guard let route = routes.longestMatch(address) else { return .unreachable }
+        // RFC 4271 6.3: a host's address. The kernel refuses the subnet's own and its broadcast address.
+        if route.isConnected, !route.prefix.isHostAddress(address) { return .unreachable }
         var nextHops: [FIBNextHop] = []
         for hop in route.nextHops {
             guard let interface = interfaces[hop.interface], interface.isUsable, !interfaces.isIgnored(interface.name) else { continue }

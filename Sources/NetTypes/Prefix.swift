@@ -26,6 +26,14 @@ package struct Prefix: Sendable, Hashable {
     package var isHost: Bool { Int(length) == family.bits }
     package var isDefault: Bool { length == 0 }
 
+    /// False for the address of an IPv4 subnet itself and for its broadcast address; a subnet of 31 bits has neither (RFC 3021).
+    package func isHostAddress(_ address: IPAddress) -> Bool {
+        guard family == .ipv4, length < 31, contains(address) else { return true }
+        let hostBits = UInt32.max >> UInt32(length)
+        let host = address.v4 & hostBits
+        return host != 0 && host != hostBits
+    }
+
     package func contains(_ address: IPAddress) -> Bool {
         guard address.family == family else { return false }
         let mask = Prefix.mask(Int(length))

@@ -85,6 +85,36 @@ import Testing
         #expect(left == (100, 13))
     }
 
+    @Test func `what routes use falls with their attributes and next hops, not with their number alone`() throws {
+        var rib = RIB(identity: Self.identity, assumesReachableNextHops: true, maximumPaths: 1, recordsChanges: false, seed: 1)
+        let source = rib.addPeer()
+        rib.peerUp(source, Self.peer(2))
+        Self.settle(&rib)
+        func announce(_ bytes: Int) throws {
+            for number in 0..<500 {
+                var set = Self.set(number)
+                set.nextHop = IPAddress(v4: 0x0A00_0002 + UInt32(bytes == 0 ? 0 : number))
+                if bytes > 0 { set.unknown = [UnknownAttribute(type: AttributeType(rawValue: 255), flags: [.optional, .transitive], value: Array(repeating: 7, count: bytes))] }
+                var builder = UpdateBuilder(family: .ipv4, maximumLength: 4096)
+                builder.announce([OutboundNLRI(Self.prefix(number))], block: set.encoded(), nextHop: [])
+                _ = try rib.receive(builder.take().bytes, from: source, families: .all)
+            }
+            Self.settle(&rib)
+        }
+        try announce(0)
+        let small = rib.usedBytes
+        try announce(3000)
+        let large = rib.usedBytes
+        #expect(large > 1_500_000 && large > small * 10)
+        // The same prefixes with small attributes again.
+        try announce(0)
+        let again = rib.usedBytes
+        #expect(again == small)
+        Self.trim(&rib, true, "afterwards")
+        let left = rib.attributes.nextHops.entries.count
+        #expect(left == 2, "next hops that nobody uses are gone")
+    }
+
     @Test func `nothing is trimmed while something waits`() {
         var rib = RIB(identity: Self.identity, assumesReachableNextHops: true, maximumPaths: 1, recordsChanges: false, seed: 1)
         let source = rib.addPeer()

@@ -34,6 +34,7 @@ import Testing
         #expect(!resolve("10.8.0.1").isReachable)
         #expect(!resolve("10.0.1.1").isReachable, "our own address")
         #expect(!resolve("2001:db8::1").isReachable)
+        #expect(!resolve("10.0.1.0").isReachable && !resolve("10.0.1.255").isReachable, "no hosts of the subnet (RFC 4271 6.3)")
     }
 
     @Test func `a change of the kernel's routes is told for the next hops that it concerns`() {

@@ -2,6 +2,17 @@ import NetTypes
 import Testing
 
 @Suite struct AddressTests {
+    @Test func `the address of a subnet and its broadcast address are no hosts, but for 31 and 32 bits and IPv6`() throws {
+        let subnet = try #require(Prefix("10.0.0.0/24"))
+        for (text, isHost) in [("10.0.0.0", false), ("10.0.0.1", true), ("10.0.0.254", true), ("10.0.0.255", false), ("10.0.1.255", true)] {
+            #expect(subnet.isHostAddress(try #require(IPAddress(text))) == isHost, "\(text)")
+        }
+        for text in ["10.0.0.0/31", "10.0.0.0/32", "fd00::/64"] {
+            let prefix = try #require(Prefix(text))
+            #expect(prefix.isHostAddress(prefix.address), "\(text)")
+        }
+    }
+
     @Test(arguments: [
         ("10.0.0.1", "10.0.0.1"), ("255.255.255.255", "255.255.255.255"), ("::", "::"), ("::1", "::1"), ("2001:db8::1", "2001:db8::1"),
         ("2001:0DB8:0:0:1:0:0:1", "2001:db8::1:0:0:1"), ("1:0:0:2:0:0:0:3", "1:0:0:2::3"), ("::ffff:10.0.0.1", "::ffff:a00:1"),
