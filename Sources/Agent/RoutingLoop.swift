@@ -502,8 +502,8 @@ final class RoutingLoop {
     }
     /// Questions in the order in which they came.
     private var asked: [Asked] = []
-    /// Questions are answered for so long in one turn; others wait for the next. Each costs about half of it at most.
-    private static let questionTime: Int64 = 1_000_000
+    /// After so long no further question is begun in a turn; the others wait for the next. A page costs about as much.
+    private static let questionTime: Int64 = 500_000
 
     private func answerQuestions() {
         guard !asked.isEmpty else { return }
