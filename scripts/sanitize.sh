@@ -6,13 +6,14 @@
 #   fuzz      libFuzzer on each target under AddressSanitizer, FUZZ_SECONDS each (10)
 # A finding ends it with a report and a status that is not 0.
 #
-# AddressSanitizer's builds are optimized: without, a read through a pointer happens inside of Swift's library, which is not instrumented, and a use
+# The builds are optimized: without, a read through a pointer happens inside of Swift's library, which is not instrumented, and a use
 # after free goes unseen.
 set -eu
 cd "$(dirname "$0")/.."
 # Leaks are not looked for: Swift's runtime and the C library keep memory until the end. Swift's own allocator is malloc, which the sanitizer replaces.
 export ASAN_OPTIONS=detect_leaks=0:halt_on_error=1:abort_on_error=0:detect_stack_use_after_return=1
 export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+export APUS_SANITIZE=1
 STRICT="--explicit-target-dependency-import-check error"
 
 check() {
@@ -44,7 +45,7 @@ address() {
 }
 
 thread() {
-    swift build --build-tests --sanitize=thread --scratch-path .build-tsan $STRICT
+    swift build --build-tests --sanitize=thread --scratch-path .build-tsan -Xswiftc -O -Xswiftc -use-ld=lld $STRICT
     swift test --skip-build --sanitize=thread --scratch-path .build-tsan --filter 'LinuxIOTests|AgentTests|LoadGeneratorTests' --skip MemoryTests
 }
 
