@@ -40,9 +40,9 @@ demo: deps-demo release
 test: deps-lab lint
 	swift build --build-tests $(STRICT)
 	scripts/run-tests.sh
-	scripts/sanitize.sh check address thread
+	scripts/sanitize.sh check address
 
-# Unit tests and fuzz targets under AddressSanitizer and ThreadSanitizer. `make test` runs all of it but the fuzzing.
+# Unit tests and fuzz targets under AddressSanitizer and ThreadSanitizer. `make test` runs the part of AddressSanitizer, without the fuzzing.
 sanitize: deps-build
 	scripts/sanitize.sh
 
