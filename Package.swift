@@ -74,16 +74,36 @@ let package = Package(
         core("Crypto", ["COpenSSL"]),
         core("LoadGenerator", ["BGPSession", "BGPMessages", "NetTypes", "LinuxIO"]),
 
-        // Composition.
-        .target(
-            name: "Agent",
-            dependencies: [
-                "NetTypes", "BGPMessages", "BGPSession", "BGPRouting", "BGPSpeaker", "BFD", "FIB", "Resources", "ResourceFiles", "Planning", "StatusAPI",
-                "LinuxIO", "KernelRoutes", .product(name: "Logging", package: "swift-log"),
-            ], swiftSettings: memorySafe),
+        // What stands below the speaker, as a protocol, and the one that does nothing.
+        core("ForwardingPlane", ["Planning", "BGPSpeaker", "BGPRouting", "FIB", "StatusAPI", "NetTypes"]),
+        // The only code that changes the host.
+        core(
+            "Dataplane",
+            [
+                "ForwardingPlane", "Planning", "Resources", "StatusAPI", "BGPSpeaker", "BGPRouting", "BGPMessages", "FIB", "KernelRoutes", "LinuxIO", "NetTypes",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        // The routing thread, and the threads around it.
+        core(
+            "Node",
+            [
+                "ForwardingPlane", "Planning", "Resources", "ResourceFiles", "StatusAPI", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "BFD", "FIB",
+                "LinuxIO", "NetTypes", .product(name: "Logging", package: "swift-log"),
+            ]),
+
+        // Two compositions: the reflector's has no way to the kernel's routes (Tests/LayeringTests).
+        core(
+            "AgentDaemon",
+            [
+                "Node", "Dataplane", "Planning", "Resources", "BGPSession", "FIB", "LinuxIO", "NetTypes", .product(name: "Logging", package: "swift-log"),
+            ]),
+        core("ReflectorDaemon", ["Node", "ForwardingPlane", "BGPSession", "LinuxIO", "NetTypes"]),
+
         .executableTarget(
             name: "apusd",
-            dependencies: ["Agent", "Planning", "Resources", "LinuxIO", "NetTypes", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: [
+                "AgentDaemon", "ReflectorDaemon", "Node", "Planning", "Resources", "LinuxIO", "NetTypes", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
             swiftSettings: memorySafe),
         .executableTarget(
             name: "apusctl",
@@ -126,7 +146,8 @@ let package = Package(
         tests(
             "AgentTests",
             [
-                "Agent", "Planning", "Resources", "BFD", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "StatusAPI", "KernelRoutes", "FIB", "LinuxIO", "NetTypes",
+                "Node", "Dataplane", "ForwardingPlane", "Planning", "Resources", "BFD", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "StatusAPI", "KernelRoutes", "FIB",
+                "LinuxIO", "NetTypes",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         tests("LayeringTests", ["Resources"]),

@@ -1,9 +1,11 @@
-import Agent
+import AgentDaemon
 import ArgumentParser
 import Glibc
 import LinuxIO
 import NetTypes
+import Node
 import Planning
+import ReflectorDaemon
 import Resources
 
 // `unsafe` here: calls of the C library with the address of a variable for the length of the call; what they return is copied at once.

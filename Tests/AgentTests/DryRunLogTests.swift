@@ -1,7 +1,7 @@
 import NetTypes
 import Testing
 
-@testable import Agent
+@testable import Dataplane
 
 @Suite struct DryRunLogTests {
     @Test func `of a full table the first ten are written one by one, and the rest is counted`() throws {

@@ -5,7 +5,7 @@ import StatusAPI
 import Synchronization
 import Testing
 
-@testable import Agent
+@testable import Node
 
 /// Clients that mean harm, and those that must be served in spite of them.
 @Suite(.serialized) struct EdgeServerTests {

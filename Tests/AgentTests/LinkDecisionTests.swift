@@ -4,6 +4,7 @@ import BGPRouting
 import BGPSession
 import BGPSpeaker
 import FIB
+import ForwardingPlane
 import LinuxIO
 import Logging
 import NetTypes
@@ -12,7 +13,7 @@ import Resources
 import StatusAPI
 import Testing
 
-@testable import Agent
+@testable import Node
 
 /// What peering makes of the links that the forwarding plane knows, and of not knowing any.
 @Suite struct LinkDecisionTests {
@@ -37,7 +38,7 @@ import Testing
         func examine(_ round: inout DoctorRound) { round.walk = nil }
         func configure(_ state: NodeState, _ speaker: inout Speaker, now: Instant) {}
         func take(_ endpoints: [NodeState.NamedEndpoint], now: Instant) {}
-        func link(_ name: String) -> (link: LinkNeighbors.Link, address: IPAddress?)? { nil }
+        func link(_ name: String) -> (link: LinkState, address: IPAddress?)? { nil }
         func read(_ speaker: inout Speaker) {}
         func resolve(_ speaker: inout Speaker) {}
         func take(_ changes: [LocRIBChange], _ speaker: inout Speaker, now: Instant) {}

@@ -1,5 +1,5 @@
-import Agent
 import BGPRouting
+import ForwardingPlane
 import NetTypes
 import Testing
 

@@ -2,11 +2,12 @@ import BGPMessages
 import BGPRouting
 import BGPSpeaker
 import FIB
+import ForwardingPlane
 import NetTypes
 import StatusAPI
 import Testing
 
-@testable import Agent
+@testable import Node
 
 /// What a question costs the routing thread, counted in places that were looked at, and that its pages together are whole.
 @Suite struct QuestionWorkTests {

@@ -3,6 +3,7 @@ import BGPMessages
 import BGPRouting
 import BGPSession
 import BGPSpeaker
+import ForwardingPlane
 import LinuxIO
 import Logging
 import NetTypes
@@ -10,7 +11,8 @@ import Planning
 import Resources
 import Testing
 
-@testable import Agent
+@testable import Dataplane
+@testable import Node
 
 /// Every field of every kind with values that nobody means. What is out of bounds is refused with file, line, field and what would be right; what is
 /// accepted goes through everything that is planned from it, because a number that fits its field may not fit what is computed from it.

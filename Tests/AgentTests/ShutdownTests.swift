@@ -2,13 +2,14 @@ import BGPMessages
 import BGPRouting
 import BGPSession
 import BGPSpeaker
+import ForwardingPlane
 import LinuxIO
 import Logging
 import NetTypes
 import Resources
 import Testing
 
-@testable import Agent
+@testable import Node
 
 /// `shutdown` of a BGPPeer (RFC 9003).
 @Suite struct ShutdownTests {

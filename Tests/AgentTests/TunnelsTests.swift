@@ -6,7 +6,7 @@ import NetTypes
 import Planning
 import Testing
 
-@testable import Agent
+@testable import Dataplane
 
 /// A kernel with one VXLAN device, which carries out everything and answers the reading of entries as a test says.
 private struct OneDevice: TunnelKernel {

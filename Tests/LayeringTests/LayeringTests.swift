@@ -6,6 +6,12 @@ import Testing
 @Suite struct LayeringTests {
     static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
+    /// All but the core.
+    static let outerTargets = [
+        "LinuxIO", "KernelRoutes", "Resources", "ResourceFiles", "Planning", "StatusAPI", "Crypto", "ForwardingPlane", "Dataplane", "Node", "AgentDaemon",
+        "ReflectorDaemon", "apusd", "apusctl",
+    ]
+
     static func sources(_ target: String) throws -> [(name: String, text: String)] {
         let folder = root.appending(path: "Sources/\(target)")
         let files = FileManager.default.enumerator(atPath: folder.path)?.compactMap { $0 as? String }.filter { $0.hasSuffix(".swift") } ?? []
@@ -55,29 +61,70 @@ import Testing
         }
     }
 
-    @Test(arguments: ["LinuxIO", "KernelRoutes", "Resources", "ResourceFiles", "Planning", "StatusAPI", "Crypto", "Agent", "apusd", "apusctl"])
+    @Test(arguments: Self.outerTargets)
     func `no more of Foundation than FoundationEssentials, which brings no ICU`(target: String) throws {
         for (name, text) in try Self.sources(target) {
             for line in text.split(separator: "\n") { #expect(!line.hasSuffix("import Foundation"), "\(target)/\(name): \(line)") }
         }
     }
 
-    @Test func `reflector mode names nothing that could write a kernel route`() throws {
-        for (name, text) in try Self.sources("Agent") where ["ReflectorMode.swift", "NoForwarding.swift"].contains(name) {
-            #expect(!text.contains("import KernelRoutes") && !text.contains("import FIB"), "\(name)")
-            #expect(!text.contains("KernelForwarding") && !text.contains("NetlinkRouteTable"), "\(name)")
+    /// What a target depends on, itself and through others.
+    private static func everything(below target: String, _ graph: [String: [String]]) -> Set<String> {
+        var (found, next) = (Set<String>(), [target])
+        while let name = next.popLast() { next += (graph[name] ?? []).filter { found.insert($0).inserted } }
+        return found
+    }
+
+    private struct Description: Decodable {
+        struct Target: Decodable {
+            var name: String
+            var dependencies: [String]?
+            enum CodingKeys: String, CodingKey {
+                case name
+                case dependencies = "target_dependencies"
+            }
         }
-        let users = try Self.sources("Agent").filter { $0.text.contains("KernelForwarding(") }.map(\.name)
-        #expect(users == ["AgentMode.swift"])
+        var targets: [Target]
+    }
+
+    /// The targets of the package with those that each depends on. A target can import no other: `--explicit-target-dependency-import-check error`.
+    private static func dependencies() throws -> [String: [String]] {
+        let scratch = NSTemporaryDirectory() + "apus-describe-\(ProcessInfo.processInfo.processIdentifier)"
+        defer { try? FileManager.default.removeItem(atPath: scratch) }
+        let text = try run(["swift", "package", "--scratch-path", scratch, "describe", "--type", "json"])
+        let description = try JSONDecoder().decode(Description.self, from: Data(text.utf8))
+        return Dictionary(uniqueKeysWithValues: description.targets.map { ($0.name, $0.dependencies ?? []) })
+    }
+
+    @Test func `a reflector reaches nothing that could write a kernel route, what decides reaches no operating system, and arrows only point down`() throws {
+        let graph = try Self.dependencies()
+        let kernel: Set = ["Dataplane", "KernelRoutes", "CLibMNL"]
+        #expect(Self.everything(below: "AgentDaemon", graph).isSuperset(of: kernel))
+        for target in ["ReflectorDaemon", "Node", "ForwardingPlane"] {
+            #expect(!graph[target, default: []].isEmpty)
+            #expect(Self.everything(below: target, graph).isDisjoint(with: kernel), "\(target)")
+        }
+        #expect(Self.everything(below: "Dataplane", graph).isDisjoint(with: ["Node", "ResourceFiles"]))
+        let system: Set = ["LinuxIO", "CLinux", "KernelRoutes", "CLibMNL"]
+        for target in ["Planning", "ForwardingPlane", "Resources", "StatusAPI", "FIB", "BFD", "BGPSpeaker"] {
+            #expect(Self.everything(below: target, graph).isDisjoint(with: system), "\(target)")
+        }
+        #expect(!graph["BGPSession", default: []].contains("BGPRouting") && !graph["BGPRouting", default: []].contains("BGPSession"))
+        #expect(Self.everything(below: "FIB", graph) == ["NetTypes"])
+    }
+
+    @Test func `no folder of sources has more than twelve files, but the list of path attributes`() throws {
+        let sources = Self.root.appending(path: "Sources")
+        let names = FileManager.default.enumerator(atPath: sources.path)?.compactMap { $0 as? String }.filter { $0.hasSuffix(".swift") } ?? []
+        let folders = Dictionary(grouping: names) { String($0[..<($0.lastIndex(of: "/") ?? $0.startIndex)]) }
+        // Those that have more: a folder that is added here has to be a plain list of like things, or waits to be divided.
+        let known: Set = ["BGPMessages/Attributes", "BGPRouting", "FIB", "KernelRoutes", "LinuxIO", "LoadGenerator", "NetTypes"]
+        for (folder, files) in folders where !known.contains(folder) { #expect(files.count <= 12, "\(folder)") }
     }
 
     /// Forced unwrapping, casting and trying are refused by the formatter's rules (`.swift-format`, `make lint`).
     @Test func `sources have no fatalError and no TODO`() throws {
-        for target in [
-            "NetTypes", "BGPMessages", "BGPSession", "BGPRouting", "BGPSpeaker", "FIB", "BFD", "LinuxIO", "KernelRoutes", "Resources", "ResourceFiles", "Planning",
-            "StatusAPI", "Crypto", "Agent", "apusd",
-            "apusctl",
-        ] {
+        for target in ["NetTypes", "BGPMessages", "BGPSession", "BGPRouting", "BGPSpeaker", "FIB", "BFD"] + Self.outerTargets {
             for (name, text) in try Self.sources(target) {
                 for word in ["fatalError(", "TODO", "FIXME"] { #expect(!text.contains(word), "\(target)/\(name): \(word)") }
             }

@@ -1,24 +1,25 @@
 import BGPRouting
-import BGPSession
+package import BGPSession
 import BGPSpeaker
-import LinuxIO
-import Logging
+package import ForwardingPlane
+package import LinuxIO
+package import Logging
 import NetTypes
 import Planning
 import ResourceFiles
-import Resources
+package import Resources
 
 /// What both modes do alike: read the resources, find out who this node is, open the edges, run the loop.
-struct Daemon {
+package struct Daemon {
     let settings: ProcessSettings
-    let logger: Logger
+    package let logger: Logger
     let isReflector: Bool
-    let first: LoadedConfiguration
+    package let first: LoadedConfiguration
     let loader: ResourceLoader
     let node: NodeResource
     let identity: AttributeTable.Identity
 
-    init(_ settings: ProcessSettings, isReflector: Bool) throws(StartError) {
+    package init(_ settings: ProcessSettings, isReflector: Bool) throws(StartError) {
         self.settings = settings
         self.isReflector = isReflector
         logger = try makeLogger(level: settings.logLevel, isJSON: settings.isJSONLog)
@@ -38,10 +39,10 @@ struct Daemon {
         }
     }
 
-    var configuration: BGPConfiguration { first.resources.configuration(of: settings.node) }
+    package var configuration: BGPConfiguration { first.resources.configuration(of: settings.node) }
 
     /// True where this node ran before: peers may be keeping its routes. Leaves the mark for the next start.
-    func markStarted() throws(StartError) -> Bool {
+    package func markStarted() throws(StartError) -> Bool {
         let mark = settings.stateDirectory + "/started"
         let ranBefore = FileStatus(mark, followsLinks: false)?.isRegular ?? false
         do throws(SystemError) {
@@ -54,7 +55,7 @@ struct Daemon {
     }
 
     /// Listens, before privileges are given up.
-    func openTransport() throws(StartError) -> Transport {
+    package func openTransport() throws(StartError) -> Transport {
         let port = first.resources.listenPort(of: settings.node)
         var addresses = [IPAddress.any(.ipv4), IPAddress.any(.ipv6)]
         if configuration.bindsToNodeIP ?? false {
@@ -86,7 +87,7 @@ struct Daemon {
     }
 
     /// Opens the edges, and runs until a signal.
-    func run(_ plane: any ForwardingPlane, _ transport: Transport, restart: RestartState, signals: consuming SignalReader) throws(StartError) {
+    package func run(_ plane: any ForwardingPlane, _ transport: Transport, restart: RestartState, signals: consuming SignalReader) throws(StartError) {
         ProcessMemory.configure()
         do throws(SystemError) {
             let wakeup = try Wakeup()

@@ -1,11 +1,12 @@
 import FIB
+package import ForwardingPlane
 import LinuxIO
-import NetTypes
-import StatusAPI
+package import NetTypes
+package import StatusAPI
 
 /// What the forwarding plane tells of itself.
 extension KernelForwarding {
-    func fill(_ status: inout DaemonStatus) {
+    package func fill(_ status: inout DaemonStatus) {
         status.routesWanted = delta.desiredCount
         status.routesInKernel = delta.kernelCount
         status.problems += tunnels.problems
@@ -31,12 +32,12 @@ extension KernelForwarding {
         delta.skipReason(prefix).map { FIBReason($0, of: delta.desired(prefix), interfaces) } ?? unprogrammed[prefix]
     }
 
-    func endpointStatus() -> [EndpointStatus] {
+    package func endpointStatus() -> [EndpointStatus] {
         local.endpointStatus(interfaces, deafness: deafness, isInstalled: { delta.isInstalled($0) || local.isObserved($0) }, reason: { reason($0) })
     }
 
     /// Sections 0 and 1 of the cursor: wanted routes and the kernel's, IPv4 and IPv6. 2 and 3: what BGP has and no next hop leads to.
-    func fibPage(_ wanted: Prefix?, from start: PageCursor, _ limit: PageLimit) -> Page<FIBStatus> {
+    package func fibPage(_ wanted: Prefix?, from start: PageCursor, _ limit: PageLimit) -> Page<FIBStatus> {
         var page = Page<FIBStatus>()
         var budget = limit.places
         for section in 0..<4 where section >= start.section {
@@ -61,7 +62,7 @@ extension KernelForwarding {
         return page
     }
 
-    func fibRow(_ prefix: Prefix) -> FIBStatus? {
+    package func fibRow(_ prefix: Prefix) -> FIBStatus? {
         let (wanted, present) = (delta.desired(prefix), delta.kernel(prefix))
         if wanted != nil || present != nil { return row(prefix, wanted, present) }
         return unprogrammed[prefix].map { unprogrammedRow(prefix, $0) }

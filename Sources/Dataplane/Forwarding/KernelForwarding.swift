@@ -1,12 +1,13 @@
 import BGPMessages
 import BGPRouting
-import BGPSpeaker
-import FIB
+package import BGPSpeaker
+package import FIB
+package import ForwardingPlane
 import KernelRoutes
-import LinuxIO
-import Logging
-import NetTypes
-import Planning
+package import LinuxIO
+package import Logging
+package import NetTypes
+package import Planning
 import Resources
 import StatusAPI
 
@@ -14,7 +15,7 @@ import StatusAPI
 ///
 /// The way: Loc-RIB changes and local routes become desired routes, the delta tracker compares them with what the kernel has, and the
 /// difference goes out in batches. Back come acknowledgements, which let own prefixes be announced, and notifications.
-final class KernelForwarding: ForwardingPlane {
+package final class KernelForwarding: ForwardingPlane {
     let logger: Logger
     let settings: KernelSettings
     /// For dumps, neighbours and small batches, on this thread.
@@ -74,32 +75,39 @@ final class KernelForwarding: ForwardingPlane {
     private var needsDump = false
     var needsNextHopRefresh = false
     var linkChanges = LinkChanges()
-    private(set) var preservedFamilies: AddressFamilySet = []
+    package private(set) var preservedFamilies: AddressFamilySet = []
     /// When routes that were found at the start and that nobody wants go at the latest; nil once they are gone.
     var sweepDeadline: Instant?
     /// When it is looked at again whom they wait for; nil once the restart is over.
     var sweepCheck: Instant?
     /// Whom they waited for at the last look.
     var restartWait = RestartWait()
-    private(set) var isStarting = true
+    package private(set) var isStarting = true
     private let startDeadline: Instant
     private var isConfigured = false
 
-    struct KernelSettings {
-        var ownership = Ownership()
+    /// What the kernel side is told at its start, and does not change.
+    package struct KernelSettings {
+        package var ownership = Ownership()
         /// Protocol number of the host routes that Felix writes beside us.
-        var felixProtocol: UInt8 = 3
-        var programming = Programming.all
-        var isDryRun: Bool
-        var maximumPaths: Int
+        package var felixProtocol: UInt8 = 3
+        package var programming = Programming.all
+        package var isDryRun: Bool
+        package var maximumPaths: Int
         /// Metric of routes that carry none, by family index.
-        var normalMetrics = [FIBRoute.normalMetric, FIBRoute.normalMetric]
+        package var normalMetrics = [FIBRoute.normalMetric, FIBRoute.normalMetric]
         /// How long peers keep our routes: until then what we adopted stays.
-        var restartTime: Duration
+        package var restartTime: Duration
+
+        package init(isDryRun: Bool, maximumPaths: Int, restartTime: Duration) {
+            self.isDryRun = isDryRun
+            self.maximumPaths = maximumPaths
+            self.restartTime = restartTime
+        }
     }
 
     /// Opens netlink, and reads links, addresses and routes whole.
-    init(_ settings: KernelSettings, logger: Logger, now: Instant) throws(SystemError) {
+    package init(_ settings: KernelSettings, logger: Logger, now: Instant) throws(SystemError) {
         self.settings = settings
         self.logger = logger
         local = LocalRoutes(metrics: settings.normalMetrics, programming: settings.programming)
@@ -128,10 +136,10 @@ final class KernelForwarding: ForwardingPlane {
         }
     }
 
-    var descriptors: [Int32] { [monitor.fd, writer.done.fd] + [guests?.fd].compactMap { $0 } }
-    var programsRoutes: Bool { true }
-    var programming: Programming { settings.programming }
-    var tracksNextHops: Bool { true }
+    package var descriptors: [Int32] { [monitor.fd, writer.done.fd] + [guests?.fd].compactMap { $0 } }
+    package var programsRoutes: Bool { true }
+    package var programming: Programming { settings.programming }
+    package var tracksNextHops: Bool { true }
 
     // MARK: The kernel speaks
 
@@ -158,7 +166,7 @@ final class KernelForwarding: ForwardingPlane {
         needsNextHopRefresh = true
     }
 
-    func read(_ speaker: inout Speaker) {
+    package func read(_ speaker: inout Speaker) {
         writer.done.clear()
         events.removeAll(keepingCapacity: true)
         _ = monitor.read(budget: 256, into: &events)
@@ -239,7 +247,7 @@ final class KernelForwarding: ForwardingPlane {
 
     // MARK: Next hops (edge A of the design)
 
-    func resolve(_ speaker: inout Speaker) {
+    package func resolve(_ speaker: inout Speaker) {
         if needsNextHopRefresh {
             needsNextHopRefresh = false
             let changed = nextHops.refresh(interfaces, delta.foreign)
@@ -287,18 +295,18 @@ final class KernelForwarding: ForwardingPlane {
             place: NextHopPlace(way, isNode: state.nodeAddresses[address] != nil))
     }
 
-    func link(to peer: IPAddress, from local: IPAddress?) -> PeerLink? {
+    package func link(to peer: IPAddress, from local: IPAddress?) -> PeerLink? {
         nextHops.link(to: peer, local: local, preferred: state.ownAddresses, interfaces, delta.foreign)
     }
 
-    func takeLinkChanges() -> LinkChanges {
+    package func takeLinkChanges() -> LinkChanges {
         defer { linkChanges = LinkChanges() }
         return linkChanges
     }
 
     // MARK: This node's routes
 
-    func configure(_ new: NodeState, _ speaker: inout Speaker, now: Instant) {
+    package func configure(_ new: NodeState, _ speaker: inout Speaker, now: Instant) {
         isConfigured = true
         let old = state
         state = new
@@ -327,18 +335,18 @@ final class KernelForwarding: ForwardingPlane {
         speaker.setOwnBlocks(local.blocks.map(\.prefix))
     }
 
-    func take(_ endpoints: [NodeState.NamedEndpoint], now: Instant) {
+    package func take(_ endpoints: [NodeState.NamedEndpoint], now: Instant) {
         state.take(endpoints)
         for endpoint in endpoints { local.take(endpoint, now: now) }
     }
 
-    func link(_ name: String) -> (link: LinkNeighbors.Link, address: IPAddress?)? {
+    package func link(_ name: String) -> (link: LinkState, address: IPAddress?)? {
         guard let interface = interfaces.named(name) else { return nil }
         let address = interfaces.linkLocalAddress(interface.index)
-        return (LinkNeighbors.Link(index: UInt32(bitPattern: interface.index.rawValue), isReady: interface.isUsable && address != nil), address)
+        return (LinkState(index: UInt32(bitPattern: interface.index.rawValue), isReady: interface.isUsable && address != nil), address)
     }
 
-    func reconcile(_ speaker: inout Speaker, now: Instant, breathe: (inout Speaker) -> Void) -> Bool {
+    package func reconcile(_ speaker: inout Speaker, now: Instant, breathe: (inout Speaker) -> Void) -> Bool {
         while !inFlight.isEmpty, let result = writer.takeResult() {
             let batch = inFlight.removeFirst()
             switch result {
@@ -457,7 +465,7 @@ final class KernelForwarding: ForwardingPlane {
         local.desired[prefix]?.nextHops.first.flatMap { interfaces[$0.interface]?.name } ?? ""
     }
 
-    var nextDeadline: Instant? {
+    package var nextDeadline: Instant? {
         [delta.nextRetry, auditAt, tunnels.retryAt, local.nextDeadline, sweepCheck, dryRunLog.nextDeadline, isStarting ? startDeadline : nil].compactMap { $0 }.min()
     }
 }

@@ -1,5 +1,6 @@
 import BGPRouting
 import BGPSpeaker
+import ForwardingPlane
 import LinuxIO
 import NetTypes
 import Planning

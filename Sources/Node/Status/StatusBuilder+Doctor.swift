@@ -1,23 +1,8 @@
+import ForwardingPlane
 import LinuxIO
 import NetTypes
 import Resources
 import StatusAPI
-
-/// `apusctl doctor` while it goes on. What walks a table does so in slices, a turn each; what reads files or asks the kernel waits in `checks` for a
-/// thread of its own.
-struct DoctorRound: Sendable {
-    /// In the order in which they are shown.
-    var checks: [@Sendable () -> [Finding]] = []
-    /// Where the walk over other programmers' routes goes on; nil when the round is complete.
-    var walk: PageCursor? = .start
-    /// Their routes inside our pools, by protocol number.
-    var foreign: [UInt8: Int] = [:]
-
-    mutating func add(_ findings: [Finding]) { checks.append { findings } }
-
-    /// Runs the checks, in order.
-    func findings() -> [Finding] { checks.flatMap { $0() } }
-}
 
 extension StatusBuilder {
     /// The round's beginning: what the daemon knows of itself.

@@ -1,12 +1,13 @@
 import BGPMessages
 import BGPRouting
 import BGPSession
+import ForwardingPlane
 import LinuxIO
 import Logging
 import NetTypes
 
 /// Sockets: listeners, connections, and which of them carries which side of which peer.
-final class Transport {
+package final class Transport {
     /// More than this queued to a peer, and it gets no routes until it has read what is there.
     static let backlogLimit = 32 << 20
     /// How long the end of a session may take to be written.

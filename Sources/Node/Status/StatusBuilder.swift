@@ -1,3 +1,4 @@
+import ForwardingPlane
 import StatusAPI
 
 /// Answers questions from the loop's state, on the loop's thread: a file each for peers, routes, why, readiness, metrics and doctor.

@@ -2,6 +2,7 @@ import BGPMessages
 import BGPRouting
 import BGPSession
 import BGPSpeaker
+import ForwardingPlane
 import LinuxIO
 import Logging
 import NetTypes

@@ -4,6 +4,7 @@ import BGPRouting
 import BGPSession
 import BGPSpeaker
 import FIB
+import ForwardingPlane
 import LinuxIO
 import Logging
 import NetTypes

@@ -1,6 +1,8 @@
 import BGPSession
+import ForwardingPlane
 import LinuxIO
 import NetTypes
+package import Node
 
 /// `apusd reflector`: a speaker over nothing. This file names no type that could write a kernel route, and gives up the privilege to.
 package enum ReflectorMode {

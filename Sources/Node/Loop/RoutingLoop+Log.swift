@@ -3,6 +3,7 @@ import BGPMessages
 import BGPRouting
 import BGPSession
 import BGPSpeaker
+import ForwardingPlane
 import Logging
 import NetTypes
 

@@ -1,3 +1,4 @@
+import ForwardingPlane
 import LinuxIO
 import Logging
 import NetTypes
@@ -5,15 +6,8 @@ import NetTypes
 /// Finds the neighbours of unnumbered peers: both ends of a link advertise themselves as routers, and each takes the other's link-local address
 /// from it (SPEC, `interface`).
 final class LinkNeighbors {
-    /// A link as the kernel shows it now.
-    struct Link: Hashable {
-        var index: UInt32
-        /// Up, with a carrier and a link-local address: without one nothing can be sent.
-        var isReady: Bool
-    }
-
     private struct Entry {
-        var link: Link?
+        var link: LinkState?
         var sent = 0
         var sentAt: Instant?
         var neighbor: IPAddress?
@@ -76,7 +70,7 @@ final class LinkNeighbors {
 
     /// Sends what is due. `link` returns what an interface is now. A link that went, or came back as another one, has no neighbor: true where
     /// one was lost so.
-    func handleTimeouts(now: Instant, link: (String) -> Link?) -> Bool {
+    func handleTimeouts(now: Instant, link: (String) -> LinkState?) -> Bool {
         guard let socket else { return false }
         var hasLost = false
         for name in advertisements.takeAllDue(now: now) {

@@ -1,8 +1,10 @@
 import BGPSession
+import Dataplane
 import FIB
 import LinuxIO
 import Logging
 import NetTypes
+package import Node
 import Planning
 import Resources
 
@@ -31,13 +33,16 @@ package enum AgentMode {
             }
         }
         let now = Instant(nanoseconds: monotonicNanoseconds())
+        var kernel = KernelForwarding.KernelSettings(
+            isDryRun: settings.isDryRun, maximumPaths: daemon.configuration.maximumPaths ?? 16,
+            restartTime: daemon.configuration.nodeMeshMaxRestartTime ?? .seconds(120))
+        kernel.ownership = ownership
+        kernel.felixProtocol = felix.deviceRouteProtocol ?? kernel.felixProtocol
+        kernel.programming = settings.programming
+        kernel.normalMetrics = daemon.configuration.normalPriority
         let plane: KernelForwarding
         do throws(SystemError) {
-            plane = try KernelForwarding(
-                KernelForwarding.KernelSettings(
-                    ownership: ownership, felixProtocol: felix.deviceRouteProtocol ?? 3, programming: settings.programming, isDryRun: settings.isDryRun,
-                    maximumPaths: daemon.configuration.maximumPaths ?? 16, normalMetrics: daemon.configuration.normalPriority,
-                    restartTime: daemon.configuration.nodeMeshMaxRestartTime ?? .seconds(120)), logger: daemon.logger, now: now)
+            plane = try KernelForwarding(kernel, logger: daemon.logger, now: now)
         } catch {
             throw StartError("netlink: \(error)")
         }

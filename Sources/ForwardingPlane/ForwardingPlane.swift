@@ -1,13 +1,12 @@
-import BGPRouting
-import BGPSpeaker
-import FIB
-import LinuxIO
-import NetTypes
-import Planning
-import StatusAPI
+package import BGPRouting
+package import BGPSpeaker
+package import FIB
+package import NetTypes
+package import Planning
+package import StatusAPI
 
 /// What stands below the speaker: the kernel's routes for an agent, nothing for a reflector (DESIGN, hard rule 4).
-protocol ForwardingPlane: AnyObject {
+package protocol ForwardingPlane: AnyObject {
     /// Readable when the kernel has something to say; empty for none.
     var descriptors: [Int32] { get }
     /// Whether there is any way to the kernel's routes.
@@ -28,7 +27,7 @@ protocol ForwardingPlane: AnyObject {
     /// Gives back the memory of routes that are gone. False, and nothing is done, while anything is under way.
     func trim(now: Instant) -> Bool
     /// What an interface is now, for unnumbered peers: nil where there is none, or no way to know. With our own link-local address on it.
-    func link(_ name: String) -> (link: LinkNeighbors.Link, address: IPAddress?)?
+    func link(_ name: String) -> (link: LinkState, address: IPAddress?)?
     /// How a peer is reached, with our end of its session where there is one; nil where links are not known.
     func link(to peer: IPAddress, from local: IPAddress?) -> PeerLink?
     /// What changed of that since the last call.
@@ -57,6 +56,17 @@ protocol ForwardingPlane: AnyObject {
 
 /// Without the kernel's routes links are not known.
 extension ForwardingPlane {
-    func link(to peer: IPAddress, from local: IPAddress?) -> PeerLink? { nil }
-    func takeLinkChanges() -> LinkChanges { LinkChanges() }
+    package func link(to peer: IPAddress, from local: IPAddress?) -> PeerLink? { nil }
+    package func takeLinkChanges() -> LinkChanges { LinkChanges() }
+}
+
+/// A link as the kernel shows it now.
+package struct LinkState: Sendable, Hashable {
+    package var index: UInt32
+    /// Up, with a carrier and a link-local address: without one nothing can be sent.
+    package var isReady: Bool
+    package init(index: UInt32, isReady: Bool) {
+        self.index = index
+        self.isReady = isReady
+    }
 }

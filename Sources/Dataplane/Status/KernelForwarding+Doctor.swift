@@ -1,4 +1,5 @@
 import FIB
+package import ForwardingPlane
 import KernelRoutes
 import LinuxIO
 import NetTypes
@@ -11,7 +12,7 @@ extension KernelForwarding {
     /// Places of a table that are looked at in one turn.
     private static let placesOfTurn = 8192
 
-    func examine(_ round: inout DoctorRound) {
+    package func examine(_ round: inout DoctorRound) {
         if round.walk == .start { examineAtOnce(&round) }
         countForeign(&round)
         if round.walk == nil { round.add(foreignFindings(round.foreign)) }

@@ -1,15 +1,15 @@
 import BGPMessages
-import BGPRouting
-import BGPSpeaker
+package import BGPRouting
+package import BGPSpeaker
 import FIB
 import Logging
-import NetTypes
+package import NetTypes
 import Planning
 import StatusAPI
 
 /// Loc-RIB to desired routes: which of BGP's routes go into the kernel, by which way, table and source, and which stay though BGP has lost them.
 extension KernelForwarding {
-    func take(_ changes: [LocRIBChange], _ speaker: inout Speaker, now: Instant) {
+    package func take(_ changes: [LocRIBChange], _ speaker: inout Speaker, now: Instant) {
         var cache = HopCache()
         var withdrawn: [FIBRoute] = []
         for change in changes {
@@ -201,13 +201,13 @@ extension KernelForwarding {
         for prefix in breaker.release(where: { !$0.nextHops.allSatisfy(isAlive) }) { delta.setDesired(prefix, nil) }
     }
 
-    func trim(now: Instant) -> Bool {
+    package func trim(now: Instant) -> Bool {
         breaker.expire(now: now)
         nextHops.trim()
         return inFlight.isEmpty && delta.trim()
     }
 
-    func releaseHeld(_ speaker: borrowing Speaker) -> Int {
+    package func releaseHeld(_ speaker: borrowing Speaker) -> Int {
         let released = breaker.release()
         for prefix in released { choose(prefix, speaker) }
         if !released.isEmpty { logger.notice("operator's order: routes that were kept are let go", metadata: ["routes": "\(released.count)"]) }

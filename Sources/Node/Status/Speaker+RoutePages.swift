@@ -1,6 +1,7 @@
 import BGPMessages
 import BGPRouting
 import BGPSpeaker
+import ForwardingPlane
 import NetTypes
 import StatusAPI
 

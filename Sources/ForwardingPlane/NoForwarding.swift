@@ -1,0 +1,33 @@
+package import BGPRouting
+package import BGPSpeaker
+package import NetTypes
+package import Planning
+package import StatusAPI
+
+/// A reflector's forwarding plane: none. No netlink, no routes, nothing to originate.
+package final class NoForwarding: ForwardingPlane {
+    package init() {}
+    package var descriptors: [Int32] { [] }
+    package var programsRoutes: Bool { false }
+    package var tracksNextHops: Bool { false }
+    /// RFC 4724 3: a speaker that is not in the forwarding path preserves by doing nothing.
+    package var preservedFamilies: AddressFamilySet { .all }
+    package var nextDeadline: Instant? { nil }
+    package var isStarting: Bool { false }
+
+    package var programming: Programming { .all }
+    package func releaseHeld(_ speaker: borrowing Speaker) -> Int { 0 }
+    package func trim(now: Instant) -> Bool { true }
+    package func examine(_ round: inout DoctorRound) { round.walk = nil }
+    package func configure(_ state: NodeState, _ speaker: inout Speaker, now: Instant) {}
+    package func take(_ endpoints: [NodeState.NamedEndpoint], now: Instant) {}
+    package func link(_ name: String) -> (link: LinkState, address: IPAddress?)? { nil }
+    package func read(_ speaker: inout Speaker) {}
+    package func resolve(_ speaker: inout Speaker) {}
+    package func take(_ changes: [LocRIBChange], _ speaker: inout Speaker, now: Instant) {}
+    package func reconcile(_ speaker: inout Speaker, now: Instant, breathe: (inout Speaker) -> Void) -> Bool { false }
+    package func fill(_ status: inout DaemonStatus) {}
+    package func endpointStatus() -> [EndpointStatus] { [] }
+    package func fibPage(_ wanted: Prefix?, from start: PageCursor, _ limit: PageLimit) -> Page<FIBStatus> { Page() }
+    package func fibRow(_ prefix: Prefix) -> FIBStatus? { nil }
+}
