@@ -40,9 +40,10 @@ demo: deps-demo release
 test: deps-lab lint
 	swift build --build-tests $(STRICT)
 	scripts/run-tests.sh
-	scripts/sanitize.sh check address
+	scripts/sanitize.sh check core
 
-# Unit tests and fuzz targets under AddressSanitizer and ThreadSanitizer. `make test` runs the part of AddressSanitizer, without the fuzzing.
+# Unit tests and fuzz targets under AddressSanitizer and ThreadSanitizer. `make test` runs the core's units and
+# the fuzz corpus under AddressSanitizer.
 sanitize: deps-build
 	scripts/sanitize.sh
 

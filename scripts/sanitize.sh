@@ -1,6 +1,7 @@
 #!/bin/bash
 # sanitize.sh [PART...]: unit tests and fuzz targets under AddressSanitizer and ThreadSanitizer. Parts, all of them unless some are named:
 #   check     a program that uses memory after it was freed must be caught: the set-up works
+#   core      the units of what reads and writes bytes, and the fuzz corpus, under AddressSanitizer: the part of `make test`
 #   address   every unit test and the fuzz corpus under AddressSanitizer
 #   thread    what runs on several threads under ThreadSanitizer
 #   fuzz      libFuzzer on each target under AddressSanitizer, FUZZ_SECONDS each (10)
@@ -38,8 +39,16 @@ SWIFT
     echo "check: $(grep -o 'ERROR: AddressSanitizer: heap-use-after-free' "$folder/report" | head -1), as it must be"
 }
 
+build_address() { swift build --build-tests --sanitize=address --scratch-path .build-asan -Xswiftc -O -Xswiftc -use-ld=lld $STRICT; }
+
+core() {
+    build_address
+    swift test --skip-build --sanitize=address --scratch-path .build-asan --skip MemoryTests \
+        --filter 'NetTypesTests|BGP.*Tests|BFDTests|ConformanceTests|FuzzTests|FIBTests|StatusAPITests|ResourcesTests'
+}
+
 address() {
-    swift build --build-tests --sanitize=address --scratch-path .build-asan -Xswiftc -O -Xswiftc -use-ld=lld $STRICT
+    build_address
     # What memory costs under a sanitizer says nothing.
     swift test --skip-build --sanitize=address --scratch-path .build-asan --skip 'LabTests|MemoryTests'
 }

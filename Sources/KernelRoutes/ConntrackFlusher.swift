@@ -2,7 +2,6 @@ internal import CLibMNL
 internal import Glibc
 import LinuxIO
 package import NetTypes
-import Synchronization
 
 // `unsafe` here: libmnl writes requests where `NetlinkBuffer` lends it memory, within the size that its caller allows; no address outlives the closure.
 
@@ -11,7 +10,7 @@ import Synchronization
 ///
 /// A thread of its own, because a busy host's table has hundreds of thousands of entries and is read whole.
 package final class ConntrackFlusher: Sendable {
-    private let waiting = Mutex<Set<IPAddress>>([])
+    private let waiting = Locked<Set<IPAddress>>([])
     private let work: Wakeup
 
     private init() throws(SystemError) { work = try Wakeup() }

@@ -1,6 +1,5 @@
 package import FIB
 package import LinuxIO
-import Synchronization
 
 /// Writes batches to the kernel on a thread of its own, because the kernel works on them inside the system call: the routing thread goes on with
 /// BGP meanwhile. The thread holds no routing state.
@@ -28,7 +27,7 @@ package final class FIBWriter: Sendable {
         init(_ table: consuming NetlinkRouteTable) { self.table = table }
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
     private let work: Wakeup
     /// Becomes readable when a result is there.
     package let done: Wakeup

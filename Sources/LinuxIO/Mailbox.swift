@@ -1,8 +1,6 @@
-import Synchronization
-
 /// Values from edge threads to the routing thread: taken all at once, and the loop is woken (DESIGN, hard rule 3).
 package final class Mailbox<Value: Sendable>: Sendable {
-    private let values = Mutex<[Value]>([])
+    private let values = Locked<[Value]>([])
     private let wakeup: Wakeup
 
     package init(_ wakeup: Wakeup) { self.wakeup = wakeup }
@@ -23,7 +21,7 @@ package final class Mailbox<Value: Sendable>: Sendable {
 
 /// A value that one thread waits for and another one gives, once.
 package final class Promise<Value: Sendable>: Sendable {
-    private let state = Mutex<Value?>(nil)
+    private let state = Locked<Value?>(nil)
     private let wakeup: Wakeup?
 
     /// For one who waits for nothing else. It cannot wait where the system has no descriptors left.
