@@ -97,7 +97,7 @@ let package = Package(
             [
                 "Node", "Dataplane", "Planning", "Resources", "BGPSession", "FIB", "LinuxIO", "NetTypes", .product(name: "Logging", package: "swift-log"),
             ]),
-        core("ReflectorDaemon", ["Node", "ForwardingPlane", "BGPSession", "LinuxIO", "NetTypes"]),
+        core("ReflectorDaemon", ["Node", "ForwardingPlane", "BGPSession", "FIB", "LinuxIO", "NetTypes"]),
 
         .executableTarget(
             name: "apusd",
@@ -132,7 +132,7 @@ let package = Package(
         tests("BGPRoutingTests", ["BGPRouting", "BGPMessages", "NetTypes"]),
         tests("BGPSpeakerTests", ["StrictWire", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "NetTypes"]),
         tests("BFDTests", ["BFD", "NetTypes"]),
-        tests("ConformanceTests", ["StrictWire", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "NetTypes"]),
+        tests("ConformanceTests", ["StrictWire", "FIB", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "NetTypes"]),
         .testTarget(
             name: "FuzzTests", dependencies: ["BFD", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "NetTypes"], exclude: ["Corpus"],
             swiftSettings: strict),

@@ -25,7 +25,7 @@ package struct PeerSettings: Sendable, Hashable {
     package var announcesOnlyItself = false
     /// Next hops off the link are taken from an external peer on the link (RFC 4271 6.3).
     package var isMultihop = false
-    /// Our address on the link that we share with the peer, for IPv6 next hops.
+    /// Our address on the link of an unnumbered peer, for IPv6 next hops. Of other peers' links it is known by `PeerWay`.
     package var linkLocalNextHop: IPAddress?
     /// Paths of a prefix that are sent where ADD-PATH was agreed on.
     package var addPathLimit = Int.max

@@ -3,20 +3,23 @@ package import NetTypes
 
 /// What the outside knows of the way to a peer, beside what the operator declared.
 package struct PeerWay: Sendable, Hashable {
-    /// The peer is on a link of ours; nil where links are not known, as in a reflector.
+    /// The peer is on a link of ours; nil where that is not known.
     package var isOnLink: Bool?
     /// By family index: our address on the link by which the session runs; nil where it has none, or is not known.
     package var addresses: [IPAddress?]
+    /// All our addresses on the link that we share with the peer, link-local ones too; empty where we share none, or it is not known.
+    package var shared: Set<IPAddress>
 
-    package init(isOnLink: Bool? = nil, addresses: [IPAddress?] = [nil, nil]) {
+    package init(isOnLink: Bool? = nil, addresses: [IPAddress?] = [nil, nil], shared: Set<IPAddress> = []) {
         self.isOnLink = isOnLink
         self.addresses = addresses
+        self.shared = shared
     }
 }
 
 /// Where addresses of our own are known from, beside our ends of the sessions.
 package enum OwnAddressSource: Int, Sendable, Hashable, CaseIterable {
-    /// Interfaces of this host: an agent's alone.
+    /// Interfaces of this host.
     case kernel
     /// The Node object, and the listeners: known in every mode.
     case configuration
@@ -91,6 +94,14 @@ extension Speaker {
         if settings.address.scope != 0 || settings.isNode { return settings.nextHops[family.index] }
         if let end = peer.end, end.family == family, end.scope == 0, !end.isLoopback { return end }
         return peer.way.addresses[family.index] ?? settings.nextHops[family.index]
+    }
+
+    /// Our link-local address that goes beside an IPv6 next hop. RFC 2545 3: it does if and only if we share a subnet with the peer and with whom the
+    /// next hop means, so not beside a declared next hop that is no address of ours on that link.
+    func linkLocalNextHop(beside nextHop: IPAddress?, _ peer: SpeakerPeer) -> IPAddress? {
+        if peer.settings.address.scope != 0 { return peer.settings.linkLocalNextHop }
+        guard let nextHop, peer.way.shared.contains(nextHop) else { return nil }
+        return peer.way.shared.filter { $0.family == .ipv6 && $0.isLinkLocal }.min()
     }
 
     /// RFC 4271 6.3: what next hops are taken from a peer.

@@ -188,11 +188,11 @@ extension Speaker {
             profile.hasExtendedNextHop = session.hasExtendedNextHop
             profile.nextHopSelf = ownNextHop(family, peer)
             if family == .ipv4, session.hasExtendedNextHop, settings.address.family == .ipv6 {
-                // RFC 8950: over an IPv6 session IPv4 goes the way of the session.
+                // RFC 8950: over an IPv6 session IPv4 goes the way of the session. Its section 3 allows 16 and 32 bytes; not every peer reads 32 here.
                 profile.nextHopSelf = ownNextHop(.ipv6, peer)
                 profile.linkLocalNextHop = settings.linkLocalNextHop
             }
-            if family == .ipv6 { profile.linkLocalNextHop = settings.linkLocalNextHop }
+            if family == .ipv6 { profile.linkLocalNextHop = linkLocalNextHop(beside: profile.nextHopSelf, peer) }
             profile.addPathLimit = session.addPathSend.contains(family) ? settings.addPathLimit : 0
             profile.minimumInterval = settings.minimumInterval
             profile.role = session.role

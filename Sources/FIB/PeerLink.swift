@@ -7,6 +7,8 @@ package struct PeerLink: Sendable, Hashable {
     package var interface: InterfaceIndex?
     /// By family index: our address on the interface by which the session runs; nil where it has none, or is not known.
     package var addresses: [IPAddress?] = [nil, nil]
+    /// All our addresses on the interface whose link the peer is on, link-local ones too; empty where it is on none.
+    package var shared: Set<IPAddress> = []
 
     package init() {}
     package var isOnLink: Bool { interface != nil }
@@ -28,12 +30,40 @@ extension NextHopTable {
         // A peer behind a router: the interface that bears our end of the session. Where that is a preferred address, the other family's goes with it,
         // wherever it is: the Node's addresses belong together.
         let interface = result.interface ?? local.flatMap { preferred.contains($0) ? nil : interfaces.holder($0)?.index }
-        guard let interface else { return result }
-        for family in AddressFamily.allCases {
-            let there = interfaces.addresses(on: interface).filter { $0.family == family && !$0.isLinkLocal }
-            result.addresses[family.index] = [preferred[family.index], local].compactMap { $0 }.first { there.contains($0) } ?? there.min()
-        }
+        if let interface { result.takeAddresses(of: interface, local, preferred, interfaces) }
         return result
+    }
+}
+
+extension InterfaceTable {
+    /// The same where routes are not known: by the subnets of the interfaces, the longest that has the peer, or among equals that of our end.
+    /// Without an interface in the result the peer may still be on a link, by a route that no address shows.
+    package func link(to peer: IPAddress, local: IPAddress?, preferred: [IPAddress?]) -> PeerLink {
+        var result = PeerLink()
+        if peer.scope != 0 {
+            result.interface = InterfaceIndex(rawValue: Int32(bitPattern: peer.scope))
+        } else if !peer.isLoopback {
+            func rank(_ own: InterfaceAddress) -> (UInt8, Int, Int32) { (own.prefixLength, own.address == local ? 1 : 0, -own.interface.rawValue) }
+            let subnets = addresses.filter { own in
+                own.address.family == peer.family && !own.address.isLinkLocal && own.prefixLength < peer.family.bits
+                    && Prefix(own.address, length: Int(own.prefixLength)).contains(peer)
+            }
+            result.interface = subnets.max { rank($0) < rank($1) }?.interface
+        }
+        let interface = result.interface ?? local.flatMap { preferred.contains($0) ? nil : holder($0)?.index }
+        if let interface { result.takeAddresses(of: interface, local, preferred, self) }
+        return result
+    }
+}
+
+extension PeerLink {
+    fileprivate mutating func takeAddresses(of index: InterfaceIndex, _ local: IPAddress?, _ preferred: [IPAddress?], _ interfaces: InterfaceTable) {
+        let all = interfaces.addresses(on: index)
+        if interface != nil { shared = all }
+        for family in AddressFamily.allCases {
+            let there = all.filter { $0.family == family && !$0.isLinkLocal && !$0.isLoopback }
+            addresses[family.index] = [preferred[family.index], local].compactMap { $0 }.first { there.contains($0) } ?? there.min()
+        }
     }
 }
 

@@ -54,7 +54,7 @@ package protocol ForwardingPlane: AnyObject {
     func fibRow(_ prefix: Prefix) -> FIBStatus?
 }
 
-/// Without the kernel's routes links are not known.
+/// For a plane that knows no links.
 extension ForwardingPlane {
     package func link(to peer: IPAddress, from local: IPAddress?) -> PeerLink? { nil }
     package func takeLinkChanges() -> LinkChanges { LinkChanges() }

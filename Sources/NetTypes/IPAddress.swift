@@ -56,6 +56,9 @@ package struct IPAddress: Sendable, Hashable {
     /// 169.254/16 or fe80::/10.
     package var isLinkLocal: Bool { family == .ipv4 ? v4 >> 16 == 0xA9FE : high >> 54 == 0x3FA }
 
+    /// An IPv6 address that stands for an IPv4 one: ::a.b.c.d or ::ffff:a.b.c.d (RFC 4291 2.5.5). :: and ::1 have the form of the first.
+    package var embedsIPv4: Bool { family == .ipv6 && high == 0 && (low >> 32 == 0 || low >> 32 == 0xFFFF) }
+
     /// The octets in network order: 4 or 16 of them.
     package var bytes: [UInt8] {
         var out: [UInt8] = []

@@ -1,4 +1,5 @@
 import BGPSession
+import FIB
 import ForwardingPlane
 import LinuxIO
 import NetTypes
@@ -16,8 +17,15 @@ package enum ReflectorMode {
         }
         do throws(SystemError) { try Privileges.dropAllButBindService() } catch { throw StartError("\(error)") }
         let ranBefore = try daemon.markStarted()
+        func addresses() -> [InterfaceAddress] {
+            HostAddresses.read().map { own in
+                let index = InterfaceIndex(rawValue: Int32(truncatingIfNeeded: own.index))
+                return InterfaceAddress(interface: index, address: own.address, prefixLength: own.prefixLength)
+            }
+        }
+        let plane = NoForwarding(clock: { Instant(nanoseconds: monotonicNanoseconds()) }, addresses: addresses)
         // A reflector is not in the forwarding path: what it reflected goes on being forwarded while it is away (RFC 4724 3).
         try daemon.run(
-            NoForwarding(), transport, restart: RestartState(isRestarting: ranBefore, preservedFamilies: ranBefore ? .all : []), signals: signals)
+            plane, transport, restart: RestartState(isRestarting: ranBefore, preservedFamilies: ranBefore ? .all : []), signals: signals)
     }
 }

@@ -20,10 +20,14 @@ import Testing
     /// A plane that knows one link.
     private final class Links: ForwardingPlane {
         var onLink: Set<IPAddress>
+        var shared: Set<IPAddress> = []
         init(_ onLink: Set<IPAddress>) { self.onLink = onLink }
         func link(to peer: IPAddress, from local: IPAddress?) -> PeerLink? {
             var result = PeerLink()
-            if onLink.contains(peer) { result.interface = InterfaceIndex(rawValue: 3) }
+            if onLink.contains(peer) {
+                result.interface = InterfaceIndex(rawValue: 3)
+                result.shared = shared
+            }
             return result
         }
         var descriptors: [Int32] { [] }
@@ -84,9 +88,14 @@ import Testing
         }
     }
 
-    @Test func `a reflector, which does not know links, goes by its Node's subnets`() throws {
-        try Self.targets(NoForwarding(), isReflector: true) { peering, _ in
-            #expect(peering.bfdTargets(NoForwarding()).mapValues(\.isMultihop) == [Self.second: true, Self.far: true, Self.own: false])
+    @Test func `a reflector, which does not know routes, goes by the subnets of its host's addresses and of its Node`() throws {
+        let blind = NoForwarding()
+        try Self.targets(blind, isReflector: true) { peering, _ in
+            #expect(peering.bfdTargets(blind).mapValues(\.isMultihop) == [Self.second: true, Self.far: true, Self.own: false])
+        }
+        let plane = NoForwarding(addresses: { [InterfaceAddress(interface: InterfaceIndex(rawValue: 3), address: IPAddress(v4: 0xC000_0201), prefixLength: 24)] })
+        try Self.targets(plane, isReflector: true) { peering, _ in
+            #expect(peering.bfdTargets(plane).mapValues(\.isMultihop) == [Self.second: false, Self.far: true, Self.own: false])
         }
     }
 

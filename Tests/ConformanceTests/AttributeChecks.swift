@@ -51,9 +51,26 @@ extension Conformance {
             wire.announce(remote, ["10.9.0.0/24"])
             try require(wire.best("10.9.0.0/24")?.asPath == ASPath(), "the empty path")
         },
-        Item(66, "NEXT_HOP of another length, 0.0.0.0, 127/8, 224/4 → withdraw; our own address → not used, the session stays", "RFC 4271 6.3, 7606 7.3") {
+        Item(
+            66, "NEXT_HOP of another length, 0.0.0.0, 127/8, 224/4, IPv6 ::a.b.c.d, ::ffff:a.b.c.d → withdraw; our own address → not used, the session stays",
+            "RFC 4271 6.3, 7606 7.3"
+        ) {
             for value in [[10, 0, 0], [0, 0, 0, 0], [127, 0, 0, 1], [224, 0, 0, 1]] as [[UInt8]] {
                 try withdraws(Octets.update(without(3, Octets.attribute(0x40, 3, value)), nlri: target), "\(value)")
+            }
+            // IPv4 inside IPv6 (RFC 4291 2.5.5), whose address of ours would go unseen; beside a good link-local one too.
+            for text in ["::ffff:10.0.0.2", "::10.0.0.2", "::", "::1", "ff02::1"] {
+                for more in [[], IPAddress("fe80::2")?.bytes ?? []] {
+                    let wire = Wire()
+                    let remote = wire.add(2)
+                    try wire.establish(remote)
+                    let kept = Octets.reach6(Octets.hop6, Octets.nlri(prefix("2001:db8:9::/48")))
+                    wire.send(remote, Octets.update(kept + Octets.origin + Octets.asPath([]) + Octets.localPref(100)))
+                    try require(wire.best("2001:db8:9::/48") != nil, "the next hop 2001:db8::9 is not used")
+                    let bad = Octets.reach6((IPAddress(text)?.bytes ?? []) + more, Octets.nlri(prefix("2001:db8:9::/48")))
+                    wire.send(remote, Octets.update(bad + Octets.origin + Octets.asPath([]) + Octets.localPref(100)))
+                    try require(wire.isUp(remote) && wire.paths("2001:db8:9::/48").isEmpty, "\(text): not treated as withdraw")
+                }
             }
             // Known from the kernel in an agent; from the Node, the listeners and the sessions in every mode.
             for source in OwnAddressSource.allCases.map(Optional.some) + [nil] {
@@ -209,10 +226,7 @@ extension Conformance {
             let (wire, remote) = try pair { _ in }
             wire.originate("fd00:65::/122")
             try require(try wire.last(remote, "fd00:65::/122")?.nextHop.count == 16, "without a link")
-            let (linked, neighbor) = try pair { $0.linkLocalNextHop = IPAddress("fe80::1") }
-            linked.originate("fd00:65::/122")
-            let hop = try require(try linked.last(neighbor, "fd00:65::/122")?.nextHop, "not told")
-            try require(hop.count == 32 && hop[16] == 0xFE, "on a link \(hop.count)")
+            try linkLocalNextHops()
         },
         Item(85, "IPv4 routes with an IPv6 next hop only with capability 5; a reflected next hop is unchanged", "RFC 8950 4, 5") {
             let wire = Wire(cluster: 9)

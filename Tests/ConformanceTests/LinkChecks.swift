@@ -2,6 +2,7 @@ import BGPMessages
 import BGPRouting
 import BGPSession
 import BGPSpeaker
+import FIB
 import NetTypes
 
 /// Lines about the link that a peer is on: what we are there as a next hop, and what next hops are taken from there.
@@ -114,5 +115,83 @@ extension Conformance {
         try wire.establish(remote)
         wire.send(remote, Octets.update(Octets.origin + Octets.asPath([]) + Octets.nextHop(last) + Octets.localPref(100), nlri: Octets.nlri(prefix("10.9.0.0/24"))))
         return (wire, remote)
+    }
+}
+
+// MARK: RFC 2545 3
+extension Conformance {
+    /// The way to a peer as the mode learns it: from the kernel's routes in an agent, from the addresses of the interfaces in a reflector. eth0 has
+    /// 10.0.0.1/24 and 2001:db8::1/64.
+    private static func way(to peer: IPAddress, linkLocal: [String]) -> PeerWay {
+        let eth0 = InterfaceIndex(rawValue: 2)
+        var interfaces = InterfaceTable()
+        interfaces.set(Interface(index: eth0, name: "eth0", isUp: true, hasCarrier: true))
+        for (text, length) in [("10.0.0.1", 24), ("2001:db8::1", 64)] + linkLocal.map({ ($0, 64) }) as [(String, UInt8)] {
+            interfaces.add(InterfaceAddress(interface: eth0, address: address(text), prefixLength: length))
+        }
+        var routes = ForeignRoutes(seed: 1)
+        for text in ["10.0.0.0/24", "2001:db8::/64"] {
+            let hop = FIBNextHop(gateway: nil, interface: eth0, isOnlink: false)
+            routes.insert(ForeignRoute(prefix: prefix(text), metric: 0, routeProtocol: 2, nextHops: [hop]))
+        }
+        let preferred = [address("10.0.0.1"), address("2001:db8::1")]
+        let link =
+            Wire.mode == .agent
+            ? NextHopTable().link(to: peer, local: nil, preferred: preferred, interfaces, routes) : interfaces.link(to: peer, local: nil, preferred: preferred)
+        return PeerWay(isOnLink: link.isOnLink, addresses: link.addresses, shared: link.shared)
+    }
+
+    /// The link-local next hop is there if and only if the peer and whom the next hop means are on our link, and follows what is known of it.
+    static func linkLocalNextHops() throws {
+        let global = address("2001:db8::1").bytes
+        let both = global + address("fe80::1").bytes
+        let extended: [Capability] = Wire.usual + [.extendedNextHop([AFISAFI(.ipv4)])]
+        for number in [64512, 65000] as [UInt32] {
+            for peer in ["10.0.0.2", "2001:db8::2"] {
+                let wire = Wire()
+                wire.originate("fd00:65::/122")
+                wire.originate("10.65.0.0/26")
+                var settings: PeerSettings?
+                let remote = wire.add(2, as: number) {
+                    $0.address = address(peer)
+                    $0.session.offersExtendedNextHop = true
+                    settings = $0
+                }
+                func hops(_ prefix: String, _ change: () -> Void) throws -> [UInt8]? {
+                    remote.inbox = []
+                    change()
+                    wire.run()
+                    return try wire.last(remote, prefix)?.nextHop
+                }
+                func setWay(_ to: String, _ linkLocal: [String]) { wire.speaker.setWay(remote.index, way(to: address(to), linkLocal: linkLocal)) }
+                setWay(peer, ["fe80::1"])
+                try require(wire.connect(remote), "refused")
+                wire.send(remote, wire.openOctets(remote, extended))
+                try require(try hops("fd00:65::/122") { wire.send(remote, Octets.keepalive) } == both, "AS \(number), \(peer): on the link")
+                try require(wire.isUp(remote), "no session")
+                // IPv4 over an IPv6 session (RFC 8950 3 allows both lengths): the global one alone.
+                if peer != "10.0.0.2" { try require(try hops("10.66.0.0/26") { wire.originate("10.66.0.0/26") } == global, "IPv4 routes") }
+                try require(try hops("fd00:65::/122") { setWay(peer, []) } == global, "AS \(number), \(peer): without a link-local address")
+                try require(try hops("fd00:65::/122") { setWay(peer, ["fe80::1"]) } == both, "AS \(number), \(peer): with one again")
+                try require(try hops("fd00:65::/122") { setWay("198.51.100.7", ["fe80::1"]) } == global, "AS \(number), \(peer): behind a router")
+                // Another's address as the next hop: our link-local one means somebody else.
+                guard var declared = settings else { throw Deviation("no settings") }
+                declared.declaredNextHops[1] = address("2001:db8::77")
+                setWay(peer, ["fe80::1"])
+                let other = try hops("fd00:65::/122") { wire.speaker.updatePeer(remote.index, declared, now: wire.now) }
+                try require(other == address("2001:db8::77").bytes, "AS \(number), \(peer): declared")
+            }
+        }
+        // A reflected next hop is unchanged.
+        let wire = Wire(cluster: 9)
+        let (source, client) = (wire.add(2) { $0.isClient = true }, wire.add(3) { $0.isClient = true })
+        for remote in [source, client] {
+            wire.speaker.setWay(remote.index, way(to: remote.address, linkLocal: ["fe80::1"]))
+            try wire.establish(remote)
+        }
+        client.inbox = []
+        let reach = Octets.reach6(Octets.hop6, Octets.nlri(prefix("2001:db8:9::/48")))
+        wire.send(source, Octets.update(reach + Octets.origin + Octets.asPath([]) + Octets.localPref(100)))
+        try require(try wire.last(client, "2001:db8:9::/48")?.nextHop == Octets.hop6, "reflected")
     }
 }

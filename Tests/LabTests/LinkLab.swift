@@ -39,6 +39,13 @@ import Testing
         func hops() throws -> String { try BirdTests.bird(lab, "show route all") }
         try lab.wait(30, "the IPv6 block has a next hop of the second link") { try hops().contains("BGP.next_hop: 2001:db8:2::1") }
         #expect(try hops().contains("BGP.next_hop: 192.0.2.1") && !hops().contains("BGP.next_hop: fd00::1"))
+        // RFC 2545 3: we share the link, so our link-local address goes too, as long as there is one.
+        let linkLocal = try Self.linkLocal(lab, "eth1")
+        try lab.wait(10, "the link-local next hop is beside it") { try hops().contains("BGP.next_hop: 2001:db8:2::1 \(linkLocal)") }
+        try lab.must("ip addr del \(linkLocal)/64 dev eth1", in: "node")
+        try lab.wait(10, "it is gone with the address") { try hops().contains("BGP.next_hop: 2001:db8:2::1") && !hops().contains(linkLocal) }
+        try lab.must("ip addr add fe80::77/64 dev eth1 nodad", in: "node")
+        try lab.wait(10, "another one is sent") { try hops().contains("BGP.next_hop: 2001:db8:2::1 fe80::77") }
         // BIRD itself takes no next hop that is not on its link.
         try lab.must("ip addr add 2001:db8:3::2/64 dev eth1 nodad", in: "peer")
         try lab.must("ip addr add 2001:db8:3::1/64 dev eth1 nodad", in: "node")
@@ -47,6 +54,50 @@ import Testing
         try write(", nextHopAddressIPv4: 192.0.2.77, nextHopAddressIPv6: '2001:db8:2::77'")
         try lab.wait(10, "what is declared stands over it") { try hops().contains("BGP.next_hop: 2001:db8:2::77") && hops().contains("BGP.next_hop: 192.0.2.77") }
         #expect(lab.log("n.log").matches(of: /session is up/).count == 1)
+    }
+
+    /// Our link-local address on an interface of the node.
+    private static func linkLocal(_ lab: Lab, _ interface: String) throws -> String {
+        let text = try lab.must("ip -6 -o addr show dev \(interface) scope link", in: "node")
+        let found = try #require(text.firstMatch(of: /inet6 (fe80::[0-9a-f:]+)\/64/), "\(text)")
+        return String(found.1)
+    }
+
+    @Test func `a reflector sends a peer on a second link its addresses there, and uses no next hop that is any address of its host`() throws {
+        let lab = try BirdTests.pair()
+        try lab.must("ip link add eth1 type veth peer name eth1 netns \(lab.name("peer"))", in: "node")
+        for (namespace, last) in [("node", 1), ("peer", 2)] {
+            try lab.must("ip link set eth1 up", in: namespace)
+            try lab.must("ip addr add 192.0.2.\(last)/24 dev eth1", in: namespace)
+            try lab.must("ip addr add 2001:db8:2::\(last)/64 dev eth1 nodad", in: namespace)
+        }
+        for address in ["10.0.0.100/24", "fd00::100/64"] { try lab.must("ip addr add \(address) dev eth0", in: "node") }
+        try lab.must("ip link set lo up", in: "node")
+        try lab.must("ip addr add 198.51.100.9/32 dev lo", in: "node")
+        let node = Lab.object("Node", "n", "bgp: {ipv4Address: 10.0.0.1/24, ipv6Address: 'fd00::1/64', routeReflectorClusterID: 9.9.9.9}")
+        let source = Lab.object("BGPPeer", "source", "peerIP: 10.0.0.2, asNumber: 65001, passive: true")
+        try lab.write("r.yaml", node + source + Lab.object("BGPPeer", "far", "peerIP: 192.0.2.2, asNumber: 65002, export: all"))
+        try lab.startAgent("n", in: "node", arguments: ["--metrics", "127.0.0.1:9091", "--health", "127.0.0.1:9091"], mode: "reflector")
+        try Self.startBird(lab, "local 192.0.2.2 as 65002; neighbor 192.0.2.1 as 64512;", channel: "")
+        try """
+        neighbor 10.0.0.1 { router-id 10.0.0.2; local-address 10.0.0.2; local-as 65001; peer-as 64512; family { ipv4 unicast; ipv6 unicast; }
+          announce { ipv4 { unicast 10.70.0.0/24 next-hop 10.0.0.100; unicast 10.71.0.0/24 next-hop 198.51.100.9; unicast 10.72.0.0/24 next-hop 10.0.0.2; }
+            ipv6 { unicast fd00:70::/64 next-hop fd00::100; unicast fd00:71::/64 next-hop 2001:db8:2::1; unicast fd00:72::/64 next-hop fd00::2; } } }
+
+        """.write(toFile: lab.folder + "/exa.conf", atomically: true, encoding: .utf8)
+        try lab.start(
+            [
+                "env", "exabgp.daemon.user=root", "exabgp.daemon.daemonize=false", "exabgp.api.cli=false", "exabgp.log.destination=stdout", "exabgp",
+                lab.folder + "/exa.conf",
+            ], in: "peer", log: "exa.log")
+        func hops() throws -> String { try BirdTests.bird(lab, "show route all") }
+        let linkLocal = try Self.linkLocal(lab, "eth1")
+        try lab.wait(30, "both families are there") { try hops().contains("fd00:72::/64") && hops().contains("10.72.0.0/24") }
+        #expect(try hops().contains("BGP.next_hop: 2001:db8:2::1 \(linkLocal)") && hops().contains("BGP.next_hop: 192.0.2.1") && !hops().contains("next_hop: fd00::1"))
+        for prefix in ["10.70.0.0/24", "10.71.0.0/24", "fd00:70::/64", "fd00:71::/64"] {
+            try lab.wait(10, "\(prefix) is not used") { try lab.ctl("n", "why", prefix).text.contains("next hop is this node itself") }
+            #expect(try !hops().contains(prefix))
+        }
     }
 
     @Test func `an external next hop off the link is ignored and told, taken with multihop, and never by the default route`() throws {

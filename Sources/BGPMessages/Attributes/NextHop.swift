@@ -19,9 +19,9 @@ extension PathAttributes {
         writer.u32(nextHop.v4)
     }
 
-    /// RFC 4271 6.3: a valid unicast host address.
+    /// RFC 4271 6.3: a valid unicast host address. An IPv4 address inside an IPv6 one (RFC 4291 2.5.5) is none on any link.
     package static func isValidNextHop(_ address: IPAddress) -> Bool {
-        !address.isUnspecified && !address.isLoopback && !address.isMulticast && !address.isReserved
+        !address.isUnspecified && !address.isLoopback && !address.isMulticast && !address.isReserved && !address.embedsIPv4
             && !(address.family == .ipv4 && address.v4 >> 24 == 0)
     }
 }

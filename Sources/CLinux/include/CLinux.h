@@ -8,16 +8,19 @@
 #include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <arpa/inet.h>
 #include <net/if.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -52,6 +55,29 @@ static inline uint64_t apus_epoll_data(const struct epoll_event *e) { return e->
 
 /* A network namespace of its own for the calling thread: for tests against the real kernel. */
 static inline int apus_unshare_network(void) { return (int)syscall(SYS_unshare, 0x40000000 /* CLONE_NEWNET */); }
+
+/* Addresses of this host without netlink (netdevice(7)). SIOCGIFCONF fills an array of struct ifreq and returns its size in bytes; the other two take
+ * one element of it. */
+enum { APUS_IFREQ_SIZE = sizeof(struct ifreq), APUS_IFREQ_ADDRESS = offsetof(struct ifreq, ifr_addr) };
+static inline int apus_interface_addresses(int fd, void *buffer, int size) {
+    struct ifconf conf = {.ifc_len = size, .ifc_buf = (char *)buffer};
+    return ioctl(fd, SIOCGIFCONF, &conf) < 0 ? -1 : conf.ifc_len;
+}
+/* The netmask of exactly this address, in host order. */
+static inline int apus_interface_netmask(int fd, const void *request, uint32_t *mask) {
+    struct ifreq r;
+    struct sockaddr_in a;
+    memcpy(&r, request, sizeof r);
+    if (ioctl(fd, SIOCGIFNETMASK, &r) < 0) return -1;
+    memcpy(&a, &r.ifr_netmask, sizeof a);
+    *mask = ntohl(a.sin_addr.s_addr);
+    return 0;
+}
+static inline int apus_interface_index(int fd, const void *request) {
+    struct ifreq r;
+    memcpy(&r, request, sizeof r);
+    return ioctl(fd, SIOCGIFINDEX, &r) < 0 ? -1 : r.ifr_ifindex;
+}
 
 static inline int apus_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
 

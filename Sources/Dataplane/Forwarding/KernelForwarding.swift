@@ -194,13 +194,13 @@ package final class KernelForwarding: ForwardingPlane {
             needsNextHopRefresh = true
         case .address(let address):
             interfaces.add(address)
-            if !address.address.isLinkLocal { linkChanges.noteAll() }
+            noteLinkChange(address)
             needsNextHopRefresh = true
             local.addressesChanged()
             tunnels.addressesChanged()
         case .addressRemoved(let address):
             interfaces.remove(address)
-            if !address.address.isLinkLocal { linkChanges.noteAll() }
+            noteLinkChange(address)
             needsNextHopRefresh = true
             local.addressesChanged()
             tunnels.addressesChanged()
@@ -231,6 +231,12 @@ package final class KernelForwarding: ForwardingPlane {
             if !needsDump { resyncs += 1 }
             needsDump = true
         }
+    }
+
+    /// A link-local address is a next hop only beside a global one of its interface (RFC 2545 3): those of pods' interfaces concern no peer.
+    private func noteLinkChange(_ address: InterfaceAddress) {
+        let isBesideGlobal = interfaces.addresses(on: address.interface).contains { $0.family == .ipv6 && !$0.isLinkLocal }
+        if !address.address.isLinkLocal || isBesideGlobal { linkChanges.noteAll() }
     }
 
     /// An interface was set down or went away: the kernel removed the routes that left by it, for IPv4 without a word.

@@ -28,6 +28,8 @@ final class Peering {
         var removeAt: Instant?
         var lastConnectError: Int32?
         var isDynamic: Bool
+        /// Counts up: who came later has the greater one.
+        let arrival: UInt64
         /// The link that it is the neighbour on, of an unnumbered peer.
         var link: String?
         /// What BFD says of it; nil where it was not asked, or has not answered yet.
@@ -36,12 +38,13 @@ final class Peering {
         var isBFDMultihop: Bool?
         var since: Double?
 
-        init(planned: PlannedPeer, index: PeerIndex, options: TCPSocket.Options, source: IPAddress?, isDynamic: Bool) {
+        init(planned: PlannedPeer, index: PeerIndex, options: TCPSocket.Options, source: IPAddress?, isDynamic: Bool, arrival: UInt64) {
             self.planned = planned
             self.index = index
             self.options = options
             self.source = source
             self.isDynamic = isDynamic
+            self.arrival = arrival
         }
     }
 
@@ -59,6 +62,7 @@ final class Peering {
     private var addresses: [PeerIndex: IPAddress] = [:]
     /// Dynamic peers by the name of their range's object.
     private var dynamicCounts: [String: Int] = [:]
+    private var arrivals: UInt64 = 0
     /// Dynamic peers of which something ended: whether they go is looked at in `sweepDynamicPeers`.
     private var ended: Set<IPAddress> = []
     private static let sweepBudget = 256
@@ -166,7 +170,8 @@ final class Peering {
         return result
     }
 
-    /// By the kernel's connected routes. A reflector does not know them: there the Node's own subnets decide, and `bfd.multihop` over them.
+    /// By the kernel's connected routes; in a reflector, which does not know them, by the subnets of the host's addresses and of the Node, and
+    /// `bfd.multihop` stands over them.
     private func isOnLink(_ peer: IPAddress, _ plane: any ForwardingPlane) -> Bool {
         if let link = plane.link(to: peer, from: nil) { return link.isOnLink }
         let own = loaded.resources.node(node)
@@ -188,7 +193,7 @@ final class Peering {
     func updateWay(_ peer: PeerIndex, from local: IPAddress?, _ plane: any ForwardingPlane, _ speaker: inout Speaker) {
         guard let address = addresses[peer] else { return }
         let link = plane.link(to: address, from: local)
-        speaker.setWay(peer, PeerWay(isOnLink: link?.isOnLink, addresses: link?.addresses ?? [nil, nil]))
+        speaker.setWay(peer, PeerWay(isOnLink: link?.isOnLink, addresses: link?.addresses ?? [nil, nil], shared: link?.shared ?? []))
     }
 
     /// Links have changed: the ways to the peers that they concern follow.
@@ -392,8 +397,27 @@ final class Peering {
             leavingCheck = now
             noteBFD(entry)
         }
+        enforceDynamicLimits(&speaker, now)
         secureHandshakes(transport)
         handleTimeouts(&speaker, now: now)
+    }
+
+    /// A lowered `maxDynamicPeers` holds at once: those without a session go first, then the newest, with Out of Resources (RFC 4486 3).
+    private func enforceDynamicLimits(_ speaker: inout Speaker, _ now: Instant) {
+        for (range, template) in ranges {
+            let limit = template.planned.options.maxDynamicPeers
+            guard dynamicCounts[template.planned.name, default: 0] > limit else { continue }
+            var members = entries.filter { $0.value.isDynamic && $0.value.removeAt == nil && $0.value.planned.name == template.planned.name }.map { address, entry in
+                (address: address, isUp: speaker.isEstablished(entry.index), arrival: entry.arrival)
+            }
+            guard members.count > limit else { continue }
+            members.sort { $0.isUp != $1.isUp ? $0.isUp : $0.arrival < $1.arrival }
+            let excess = members.dropFirst(limit)
+            for member in excess { remove(member.address, NotificationMessage(.cease, 8), &speaker, now) }
+            logger.warning(
+                "maxDynamicPeers was lowered: dynamic peers are closed, those without a session and the newest first",
+                metadata: ["range": "\(range)", "limit": "\(limit)", "closed": "\(excess.count)"])
+        }
     }
 
     /// GTSM holds for the handshake too: the listeners' TTL follows the peers and ranges that ask for it.
@@ -453,7 +477,8 @@ final class Peering {
     ) -> PeerIndex {
         let index = speaker.addPeer(settings(planned, address), now: now)
         let source = planned.sourceAddress(towards: address, loaded.resources, node: node)
-        let entry = Entry(planned: planned, index: index, options: options, source: source, isDynamic: isDynamic)
+        arrivals += 1
+        let entry = Entry(planned: planned, index: index, options: options, source: source, isDynamic: isDynamic, arrival: arrivals)
         entries[address] = entry
         addresses[index] = address
         count(entry, 1)

@@ -21,7 +21,9 @@ extension Schemas {
             FieldSpec(
                 "localWorkloadSelector", .selector, .live,
                 "In place of peerIP: pods of this node, by the labels of their WorkloadEndpoints. They connect to localWorkloadPeeringIPV4 or V6."),
-            FieldSpec("maxDynamicPeers", .integer(1...65000), default: "1000", .live, "Dynamic neighbours of a listenRange at most."),
+            FieldSpec(
+                "maxDynamicPeers", .integer(1...65000), default: "1000", .live,
+                "Dynamic neighbours of a listenRange at most. Where it is lowered those without a session are closed first, then the newest, with Cease/8 (RFC 4486)."),
             FieldSpec(
                 "asNumber", .integer(0...4_294_967_295), .sessionReset,
                 "AS of the peer. Needed but with peerSelector; 0 with listenRange or interface accepts any."),

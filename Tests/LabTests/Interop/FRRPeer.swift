@@ -71,7 +71,9 @@ final class FRRPeer: InteropPeer {
                     if path["sourced"] as? Bool == true { continue }
                     var route = SeenRoute()
                     let hops = path["nexthops"] as? [[String: Any]] ?? []
-                    route.nextHop = (hops.first { $0["used"] as? Bool == true } ?? hops.first)?["ip"] as? String ?? ""
+                    // Where both were sent it uses the link-local one (RFC 2545 3).
+                    let hop = hops.first { $0["scope"] as? String == "global" } ?? hops.first { $0["used"] as? Bool == true } ?? hops.first
+                    route.nextHop = hop?["ip"] as? String ?? ""
                     let segments = (path["aspath"] as? [String: Any])?["segments"] as? [[String: Any]] ?? []
                     route.asPath = segments.flatMap { ($0["list"] as? [Any] ?? []).compactMap { ($0 as? NSNumber)?.uint32Value } }
                     route.communities = Set((path["community"] as? [String: Any])?["list"] as? [String] ?? [])
