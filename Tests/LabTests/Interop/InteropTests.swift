@@ -262,7 +262,9 @@ enum Interop {
                 ))
             try lab.writeResources(s, extra: "filters: [f]")
             try lab.lab.wait(30, "the route is refused") {
-                try lab.json("apus", "routes").contains { ($0["ineligible"] as? String ?? "") == "rejected by BGPFilter/f importV4[0]" }
+                try lab.json("apus", "routes").contains {
+                    $0["ineligible"] as? String == "rejectedByFilter" && $0["importRule"] as? String == "BGPFilter/f importV4[0]"
+                }
             }
             try lab.lab.wait(30, "ours has changed") {
                 guard let route = try peer.routes()[ours[0]]?.first else { return false }
