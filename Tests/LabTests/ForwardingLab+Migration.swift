@@ -39,7 +39,7 @@ extension ForwardingLab {
         try lab.must("ip link set eth0 address 02:00:00:00:00:09", in: "r")
         let moving = "node: n3, interfaceName: cali9, mac: '02:00:00:00:00:09', ipNetworks: [\(TunnelLab.pod(1))/32, '\(TunnelLab.pod6(1))/128']"
         try lab.write("moving.yaml", Lab.object("WorkloadEndpoint", "moving", moving + ", routePriority: Target"))
-        try lab.wait(10, "it waits for its guest") { try lab.ctl("n3", "endpoints").text.contains("no ARP, RARP or neighbour advertisement of it yet") }
+        try lab.wait(10, "it waits for its guest") { try lab.ctl("n3", "endpoints").text.contains("no ARP, RARP or neighbor advertisement of it yet") }
         func frame(_ octets: String) throws {
             // Words are parted at blanks, and there is no shell.
             let code = "m=__import__('socket');s=m.socket(m.AF_PACKET,m.SOCK_RAW);s.bind(('eth0',0));s.send(bytes.fromhex('\(octets)'))"
