@@ -72,7 +72,7 @@ package enum IneligibleReason: UInt8, Sendable, Hashable, CaseIterable {
     case routeLeak
     /// RFC 4271 9.1.2.1. Found at decision time, never stored.
     case nextHopUnreachable
-    /// RFC 4271 6.3: an external peer on a link of ours, and its next hop is on none. Found at decision time, never stored.
+    /// RFC 4271 6.3: the external peer is on one of our links, and the next hop is on none. Found at decision time, never stored.
     case nextHopOffLink
     /// The next hop of an external peer is off the link, and only a default route leads there. Found at decision time, never stored.
     case nextHopByDefault

@@ -1,11 +1,11 @@
 import NetTypes
 
-/// Where a next hop lies, by the routes that are no routes of ours.
+/// Where a next hop lies, by the kernel's routes that are not ours.
 package struct NextHopPlace: Sendable, Hashable {
     package enum Way: UInt8, Sendable, Hashable {
         /// Nobody judges next hops here.
         case unknown
-        /// On a link of ours, or a pod of this node.
+        /// On one of our links, or a pod of this node.
         case onLink
         /// Behind a gateway.
         case routed
@@ -23,7 +23,8 @@ package struct NextHopPlace: Sendable, Hashable {
     package static let unknown = NextHopPlace(.unknown)
 }
 
-/// What next hops are taken from a peer (RFC 4271 6.3): those of an external peer one hop away are its own address, or on a link of ours.
+/// Which next hops are accepted from a peer (RFC 4271 6.3): from an external peer one hop away, its own address
+/// and addresses on one of our links.
 package enum NextHopRule: UInt8, Sendable, Hashable {
     /// Internal peers, and where links are not known.
     case any

@@ -3,7 +3,7 @@ package import NetTypes
 
 /// What the outside knows of the way to a peer, beside what the operator declared.
 package struct PeerWay: Sendable, Hashable {
-    /// The peer is on a link of ours; nil where that is not known.
+    /// The peer is on one of our links; nil where that is not known.
     package var isOnLink: Bool?
     /// By family index: our address on the link by which the session runs; nil where it has none, or is not known.
     package var addresses: [IPAddress?]
@@ -25,7 +25,7 @@ package enum OwnAddressSource: Int, Sendable, Hashable, CaseIterable {
     case configuration
 }
 
-/// Addresses of our own: next hops that no route of ours may have (RFC 4271 6.3).
+/// Our own addresses, which are never the next hop of a route that we use (RFC 4271 6.3).
 struct OwnAddresses: Sendable {
     /// By source.
     var known = [Set<IPAddress>](repeating: [], count: OwnAddressSource.allCases.count)
@@ -97,7 +97,7 @@ extension Speaker {
     }
 
     /// Our link-local address that goes beside an IPv6 next hop. RFC 2545 3: it does if and only if we share a subnet with the peer and with whom the
-    /// next hop means, so not beside a declared next hop that is no address of ours on that link.
+    /// next hop means, so not beside a declared next hop that is not our address on that link.
     func linkLocalNextHop(beside nextHop: IPAddress?, _ peer: SpeakerPeer) -> IPAddress? {
         if peer.settings.address.scope != 0 { return peer.settings.linkLocalNextHop }
         guard let nextHop, peer.way.shared.contains(nextHop) else { return nil }

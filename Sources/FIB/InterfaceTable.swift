@@ -112,11 +112,11 @@ package struct InterfaceTable: Sendable {
 
     package func owns(_ address: IPAddress) -> Bool { addresses.contains { $0.address == address } }
 
-    /// The interface that has an address of ours.
+    /// The interface that has an address; nil where it is not ours.
     package func holder(_ address: IPAddress) -> Interface? { addresses.first { $0.address == address }.flatMap { interfaces[$0.interface] } }
 
     /// The smallest MTU of the interfaces that lead to other hosts (contract 2.7): those whose names a predicate accepts, else the one that has
-    /// an address of ours; nil without either.
+    /// `address`; nil without either.
     package func hostMTU(holding address: IPAddress, isHostInterface: (String) -> Bool) -> UInt32? {
         interfaces.values.filter { $0.isUp && isHostInterface($0.name) }.map(\.mtu).min() ?? holder(address)?.mtu
     }

@@ -10,7 +10,7 @@ package struct NextHopResolution: Sendable, Hashable {
 
     /// By what kind of route it is reached.
     package enum Place: UInt8, Sendable, Hashable {
-        /// It is on a link of ours, or a pod of this node.
+        /// It is on one of our links, or a pod of this node.
         case onLink
         case routed
         /// Nothing but a default route leads there.
