@@ -9,7 +9,8 @@ let strict: [SwiftSetting] = [
     // `@_lifetime`: views into storage are spans, which cannot outlive it.
     .enableExperimentalFeature("Lifetimes"),
     .treatAllWarnings(as: .error),
-    // A release sees across modules: the small functions of NetTypes and BGPMessages are inlined where prefixes are read one by one.
+    // A release sees across modules: the small functions of NetTypes and BGPMessages are inlined where prefixes are
+    // read one by one.
     .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
 ]
 
@@ -25,12 +26,18 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
 }
 
-/// Under a sanitizer (`scripts/sanitize.sh`) the labs are left out: they run the daemon itself, and building it there costs as much as all the rest.
+/// Under a sanitizer (`scripts/sanitize.sh`) the labs are left out: they run the daemon itself, and building it there
+/// costs as much as all the rest.
 let labs: [Target] =
     Context.environment["APUS_SANITIZE"] != nil
     ? []
     : [
-        tests("LabTests", ["StrictWire", "apusd", "apusctl", "apus-load", "Resources", "CLinux", "KernelRoutes", "FIB", "LinuxIO", "NetTypes"])
+        tests(
+            "LabTests",
+            [
+                "StrictWire", "apusd", "apusctl", "apus-load", "Resources", "CLinux", "KernelRoutes", "FIB", "LinuxIO",
+                "NetTypes",
+            ])
     ]
 
 let package = Package(
@@ -61,7 +68,9 @@ let package = Package(
         core("FIB", ["NetTypes"]),
 
         // What an operator declared, and what follows from it: values in, values out.
-        core("Planning", ["Resources", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "FIB", "Crypto", "NetTypes"]),
+        core(
+            "Planning",
+            ["Resources", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "FIB", "Crypto", "NetTypes"]),
 
         // Edges: text, JSON and disk to values.
         core("Resources", ["NetTypes", "CLibYAML"]),
@@ -80,14 +89,16 @@ let package = Package(
         core(
             "Dataplane",
             [
-                "ForwardingPlane", "Planning", "Resources", "StatusAPI", "BGPSpeaker", "BGPRouting", "BGPMessages", "FIB", "KernelRoutes", "LinuxIO", "NetTypes",
+                "ForwardingPlane", "Planning", "Resources", "StatusAPI", "BGPSpeaker", "BGPRouting", "BGPMessages",
+                "FIB", "KernelRoutes", "LinuxIO", "NetTypes",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         // The routing thread, and the threads around it.
         core(
             "Node",
             [
-                "ForwardingPlane", "Planning", "Resources", "ResourceFiles", "StatusAPI", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "BFD", "FIB",
+                "ForwardingPlane", "Planning", "Resources", "ResourceFiles", "StatusAPI", "BGPSpeaker", "BGPSession",
+                "BGPRouting", "BGPMessages", "BFD", "FIB",
                 "LinuxIO", "NetTypes", .product(name: "Logging", package: "swift-log"),
             ]),
 
@@ -95,14 +106,16 @@ let package = Package(
         core(
             "AgentDaemon",
             [
-                "Node", "Dataplane", "Planning", "Resources", "BGPSession", "FIB", "LinuxIO", "NetTypes", .product(name: "Logging", package: "swift-log"),
+                "Node", "Dataplane", "Planning", "Resources", "BGPSession", "FIB", "LinuxIO", "NetTypes",
+                .product(name: "Logging", package: "swift-log"),
             ]),
         core("ReflectorDaemon", ["Node", "ForwardingPlane", "BGPSession", "FIB", "LinuxIO", "NetTypes"]),
 
         .executableTarget(
             name: "apusd",
             dependencies: [
-                "AgentDaemon", "ReflectorDaemon", "Node", "Planning", "Resources", "LinuxIO", "NetTypes", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "AgentDaemon", "ReflectorDaemon", "Node", "Planning", "Resources", "LinuxIO", "NetTypes",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: memorySafe),
         .executableTarget(
@@ -115,16 +128,20 @@ let package = Package(
         .executableTarget(
             name: "apus-load",
             dependencies: [
-                "LoadGenerator", "LinuxIO", "NetTypes", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "LoadGenerator", "LinuxIO", "NetTypes",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: memorySafe),
 
         .executableTarget(
-            name: "MicroBenchmarks", dependencies: ["BGPRouting", "BGPMessages", "NetTypes"], path: "Benchmarks/Micro", swiftSettings: memorySafe),
+            name: "MicroBenchmarks", dependencies: ["BGPRouting", "BGPMessages", "NetTypes"], path: "Benchmarks/Micro",
+            swiftSettings: memorySafe),
 
         // A reader of BGP streams for tests, on purpose without a line of the speaker's own code.
         // Optimized: it reads every byte of full tables.
-        .target(name: "StrictWire", path: "Tests/StrictWire", swiftSettings: strict + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
+        .target(
+            name: "StrictWire", path: "Tests/StrictWire",
+            swiftSettings: strict + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
         tests("StrictWireTests", ["StrictWire"]),
         tests("NetTypesTests", ["NetTypes"]),
         tests("BGPMessagesTests", ["BGPMessages", "NetTypes"]),
@@ -132,9 +149,13 @@ let package = Package(
         tests("BGPRoutingTests", ["BGPRouting", "BGPMessages", "NetTypes"]),
         tests("BGPSpeakerTests", ["StrictWire", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "NetTypes"]),
         tests("BFDTests", ["BFD", "NetTypes"]),
-        tests("ConformanceTests", ["StrictWire", "FIB", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "NetTypes"]),
+        tests(
+            "ConformanceTests",
+            ["StrictWire", "FIB", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "NetTypes"]),
         .testTarget(
-            name: "FuzzTests", dependencies: ["BFD", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "NetTypes"], exclude: ["Corpus"],
+            name: "FuzzTests",
+            dependencies: ["BFD", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "NetTypes"],
+            exclude: ["Corpus"],
             swiftSettings: strict),
         tests("LinuxIOTests", ["LinuxIO", "NetTypes"]),
         tests("LoadGeneratorTests", ["LoadGenerator", "BGPMessages", "NetTypes"]),
@@ -142,11 +163,14 @@ let package = Package(
         tests("CryptoTests", ["Crypto"]),
         tests("StatusAPITests", ["StatusAPI", "NetTypes"]),
         tests("ResourcesTests", ["Resources", "ResourceFiles", "LinuxIO", "NetTypes"]),
-        tests("PlanningTests", ["Planning", "Resources", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "FIB", "NetTypes"]),
+        tests(
+            "PlanningTests",
+            ["Planning", "Resources", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "FIB", "NetTypes"]),
         tests(
             "AgentTests",
             [
-                "Node", "Dataplane", "ForwardingPlane", "Planning", "Resources", "BFD", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "StatusAPI", "KernelRoutes", "FIB",
+                "Node", "Dataplane", "ForwardingPlane", "Planning", "Resources", "BFD", "BGPSpeaker", "BGPSession",
+                "BGPRouting", "BGPMessages", "StatusAPI", "KernelRoutes", "FIB",
                 "LinuxIO", "NetTypes",
                 .product(name: "Logging", package: "swift-log"),
             ]),

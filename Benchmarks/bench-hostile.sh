@@ -3,7 +3,7 @@
 #   APUS_BIN=FOLDER Benchmarks/bench-hostile.sh [ROUNDS]        as root; 7 rounds unless said otherwise
 #
 # A BIRD announces 100,000 /26 to the reflector and takes them back; the clock runs until another BIRD has all of them, and none. Calm rounds and hostile ones
-# take turns. The hostile peers are clients like the others: one never reads, one sends an UPDATE of one octet a second, one connects again and again and sends
+# take turns. The hostile peers are clients like the others: one never reads, one sends an UPDATE of one byte a second, one connects again and again and sends
 # garbage as fast as it can. They have the lowest priority, so that the processor that they burn themselves is not what is measured.
 # Exit code 1 where the median of the hostile rounds is more than 1.10 times that of the calm ones.
 set -u
@@ -79,7 +79,7 @@ while True:
             threading.Thread(target=lambda: [None for _ in iter(lambda: s.recv(65536), b'')], daemon=True).start()
             attributes = b'\x40\x01\x01\x00\x40\x02\x00\x40\x03\x04' + socket.inet_aton(local) + b'\x40\x05\x04\x00\x00\x00\x64'
             while True:
-                for octet in message(2, b'\x00\x00' + struct.pack('!H', len(attributes)) + attributes + b'\x18\x0b\x00\x00'): s.sendall(bytes([octet])); time.sleep(1)
+                for byte in message(2, b'\x00\x00' + struct.pack('!H', len(attributes)) + attributes + b'\x18\x0b\x00\x00'): s.sendall(bytes([byte])); time.sleep(1)
         else:
             garbage = os.urandom(1 << 16)
             while True: s.sendall(message(2, garbage[:random.randrange(4, 4000)]) + garbage)

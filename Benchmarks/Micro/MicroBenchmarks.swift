@@ -18,7 +18,8 @@ struct MicroBenchmarks {
     }
 }
 
-/// Times a step. `prepare` makes what the step needs, outside the clock; the step answers something, so that it is done.
+/// Times a step. `prepare` makes what the step needs, outside the clock; the step answers something, so that it is
+/// done.
 func measure<State: ~Copyable>(_ name: String, routes: Int, prepare: () -> State, step: (inout State) -> Int) {
     var times: [Double] = []
     var allocations: [Double] = []
@@ -33,7 +34,9 @@ func measure<State: ~Copyable>(_ name: String, routes: Int, prepare: () -> State
     }
     times.sort()
     allocations.sort()
-    func text(_ value: Double) -> String { "\(Int(value * 100 + 0.5) / 100).\(String(Int(value * 100 + 0.5) % 100 + 100).dropFirst())" }
+    func text(_ value: Double) -> String {
+        "\(Int(value * 100 + 0.5) / 100).\(String(Int(value * 100 + 0.5) % 100 + 100).dropFirst())"
+    }
     print("| \(name) | \(text(times[5])) | \(allocations.isEmpty ? "not counted" : text(allocations[5])) |")
     if sum == .min { print("") }
 }
@@ -44,14 +47,17 @@ private func nanoseconds() -> Int64 {
     return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
 }
 
-private let allocationCount: (@convention(c) () -> UInt)? = unsafe dlsym(UnsafeMutableRawPointer(bitPattern: 0), "apus_allocations").map {
+private let allocationCount: (@convention(c) () -> UInt)? = unsafe dlsym(
+    UnsafeMutableRawPointer(bitPattern: 0), "apus_allocations"
+).map {
     unsafe unsafeBitCast($0, to: (@convention(c) () -> UInt).self)
 }
 
 /// 100,000 /24 in a random order, as a table's are.
 let prefixes: [Prefix] = {
     var random = SeededRandom(seed: 4)
-    return (0..<100_000).map { Prefix(IPAddress(v4: 0x0B00_0000 + UInt32($0) << 8), length: 24) }.shuffled(using: &random)
+    return (0..<100_000).map { Prefix(IPAddress(v4: 0x0B00_0000 + UInt32($0) << 8), length: 24) }.shuffled(
+        using: &random)
 }()
 
 /// Sets with a path of four and three communities; `count` different ones.
@@ -62,7 +68,9 @@ func sets(_ count: Int) -> [PathAttributes] {
         set.asPath = ASPath([64500, 3000, 7018, UInt32(100_000 + number)])
         set.nextHop = IPAddress(v4: 0x0A00_0001)
         set.localPref = 100
-        set.communities = [Community(64500, 1), Community(64500, 2), Community(64500, UInt16(truncatingIfNeeded: number))]
+        set.communities = [
+            Community(64500, 1), Community(64500, 2), Community(64500, UInt16(truncatingIfNeeded: number)),
+        ]
         return set
     }
 }
@@ -71,7 +79,9 @@ func sets(_ count: Int) -> [PathAttributes] {
 func updates(_ each: Int, _ sets: [PathAttributes]) -> [MessageBuffer] {
     stride(from: 0, to: prefixes.count, by: each).enumerated().map { number, start in
         var builder = UpdateBuilder(family: .ipv4, maximumLength: 4096)
-        builder.announce(prefixes[start..<min(start + each, prefixes.count)].map { OutboundNLRI($0) }, block: sets[number % sets.count].encoded(), nextHop: [])
+        builder.announce(
+            prefixes[start..<min(start + each, prefixes.count)].map { OutboundNLRI($0) },
+            block: sets[number % sets.count].encoded(), nextHop: [])
         return builder.take()
     }
 }
@@ -132,14 +142,21 @@ enum Codec {
             "attributes: decode and validate, a set a route", routes: blocks.count, prepare: { 0 },
             step: { _ in
                 blocks.reduce(0) { sum, block in
-                    sum + block.withBytes { UpdateValidation.decode($0, AttributeContext(isInternal: true, isFourOctetAS: true)).attributes.communities.count }
+                    sum
+                        + block.withBytes {
+                            UpdateValidation.decode($0, AttributeContext(isInternal: true, isFourOctetAS: true))
+                                .attributes.communities.count
+                        }
                 }
             })
-        measure("attributes: encode, a set a route", routes: some.count, prepare: { 0 }, step: { _ in some.reduce(0) { $0 + $1.encoded().count } })
+        measure(
+            "attributes: encode, a set a route", routes: some.count, prepare: { 0 },
+            step: { _ in some.reduce(0) { $0 + $1.encoded().count } })
         let outbound = prefixes.map { OutboundNLRI($0) }
         let block = some[0].encoded()
         measure(
-            "UPDATE: write the prefixes, as full as it gets", routes: prefixes.count, prepare: { UpdateBuilder(family: .ipv4, maximumLength: 4096) },
+            "UPDATE: write the prefixes, as full as it gets", routes: prefixes.count,
+            prepare: { UpdateBuilder(family: .ipv4, maximumLength: 4096) },
             step: { builder in
                 builder.announce(outbound, block: block, nextHop: [])
                 return builder.count
@@ -148,12 +165,14 @@ enum Codec {
 }
 
 enum Routing {
-    static let identity = AttributeTable.Identity(localAS: ASNumber(64512), identifier: BGPIdentifier(rawValue: 1), clusterID: BGPIdentifier(rawValue: 1))
+    static let identity = AttributeTable.Identity(
+        localAS: ASNumber(64512), identifier: BGPIdentifier(rawValue: 1), clusterID: BGPIdentifier(rawValue: 1))
 
     static func run() {
         let some = sets(10_000)
         measure(
-            "attribute table: intern a new set", routes: some.count, prepare: { AttributeTable(identity: identity, assumesReachableNextHops: true, seed: 1) },
+            "attribute table: intern a new set", routes: some.count,
+            prepare: { AttributeTable(identity: identity, assumesReachableNextHops: true, seed: 1) },
             step: { table in
                 some.reduce(0) { $0 &+ Int(table.intern($1, separateNextHop: nil)) }
             })
@@ -161,7 +180,8 @@ enum Routing {
             var key = DecisionKey()
             key.pathLength = UInt16(3 + number % 4)
             return Candidate(
-                path: PathIndex(number), key: key, isLocal: false, isExternal: false, interiorCost: 0, identifier: UInt32(number), peerAddress: IPAddress(v4: UInt32(number)))
+                path: PathIndex(number), key: key, isLocal: false, isExternal: false, interiorCost: 0,
+                identifier: UInt32(number), peerAddress: IPAddress(v4: UInt32(number)))
         }
         measure(
             "decision process: one prefix with 20 paths, a path", routes: 20_000, prepare: { candidates },
@@ -176,25 +196,36 @@ enum Routing {
             })
         let pods = updates(700, sets(1))
         let internet = updates(7, sets(15_000))
-        for (name, messages) in [("one set, 700 prefixes a message", pods), ("a new set with every 7 prefixes", internet)] {
-            measure("reflector: from UPDATE to UPDATE, \(name)", routes: prefixes.count, prepare: { reflector() }, step: { rib in pass(messages, &rib) })
-            measure("the same again, nothing being new", routes: prefixes.count, prepare: { filled(messages) }, step: { rib in pass(messages, &rib) })
+        for (name, messages) in [
+            ("one set, 700 prefixes a message", pods), ("a new set with every 7 prefixes", internet),
+        ] {
+            measure(
+                "reflector: from UPDATE to UPDATE, \(name)", routes: prefixes.count, prepare: { reflector() },
+                step: { rib in pass(messages, &rib) })
+            measure(
+                "the same again, nothing being new", routes: prefixes.count, prepare: { filled(messages) },
+                step: { rib in pass(messages, &rib) })
         }
         let gone = withdrawals()
-        measure("reflector: withdrawal of all, 800 a message", routes: prefixes.count, prepare: { filled(pods) }, step: { rib in pass(gone, &rib) })
+        measure(
+            "reflector: withdrawal of all, 800 a message", routes: prefixes.count, prepare: { filled(pods) },
+            step: { rib in pass(gone, &rib) })
     }
 
     /// A RIB with a client that announces and one that is told.
     private static func reflector() -> RIB {
-        var rib = RIB(identity: identity, assumesReachableNextHops: true, maximumPaths: 1, recordsChanges: false, seed: 1)
+        var rib = RIB(
+            identity: identity, assumesReachableNextHops: true, maximumPaths: 1, recordsChanges: false, seed: 1)
         for number in 1...2 as ClosedRange<UInt32> {
             var profile = ExportProfile(family: .ipv4, isInternal: true, localAS: ASNumber(64512))
             profile.isClient = true
             rib.peerUp(
                 rib.addPeer(),
                 RoutingPeer(
-                    address: IPAddress(v4: 0x0A00_0000 + number), identifier: BGPIdentifier(rawValue: 1 + number), asNumber: ASNumber(64512), isInternal: true, isClient: true,
-                    policy: ImportSettings(), context: AttributeContext(isInternal: true, isFourOctetAS: true), profiles: [profile, nil]))
+                    address: IPAddress(v4: 0x0A00_0000 + number), identifier: BGPIdentifier(rawValue: 1 + number),
+                    asNumber: ASNumber(64512), isInternal: true, isClient: true,
+                    policy: ImportSettings(), context: AttributeContext(isInternal: true, isFourOctetAS: true),
+                    profiles: [profile, nil]))
         }
         // The replay that every new member gets, of nothing.
         _ = pass([], &rib)

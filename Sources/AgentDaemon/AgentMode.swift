@@ -28,7 +28,10 @@ package enum AgentMode {
                 ownership = Ownership(routeProtocol: number)
             } else {
                 daemon.logger.warning(
-                    "deviceRouteProtocol is that of the kernel's or the administrator's routes: ours bear 73; with --program remote it names Felix's",
+                    """
+                    deviceRouteProtocol is that of the kernel's or the administrator's routes: ours bear 73; with \
+                    --program remote it names Felix's
+                    """,
                     metadata: ["deviceRouteProtocol": "\(number)"])
             }
         }
@@ -48,7 +51,9 @@ package enum AgentMode {
         }
         // Routes of ours in the kernel are the proof that forwarding went on while we were away (RFC 4724 4.1).
         let preserved = plane.preservedFamilies
-        try daemon.run(plane, transport, restart: RestartState(isRestarting: !preserved.isEmpty, preservedFamilies: preserved), signals: signals)
+        try daemon.run(
+            plane, transport, restart: RestartState(isRestarting: !preserved.isEmpty, preservedFamilies: preserved),
+            signals: signals)
     }
 
     /// Contract 2.7: `ip_forward=1`.
@@ -56,7 +61,8 @@ package enum AgentMode {
         for path in ["net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"] {
             let error = ProcSys.write(path, "1")
             if error != 0 {
-                daemon.logger.warning("packets are not forwarded", metadata: ["sysctl": "\(path)", "reason": "\(errorText(error))"])
+                daemon.logger.warning(
+                    "packets are not forwarded", metadata: ["sysctl": "\(path)", "reason": "\(errorText(error))"])
             }
         }
     }

@@ -30,7 +30,7 @@ package struct BFDDiagnostic: RawRepresentable, Sendable, Hashable {
         switch self {
         case .none: "none"
         case .detectionTimeExpired: "control detection time expired"
-        case .neighborSignaledDown: "neighbour signalled session down"
+        case .neighborSignaledDown: "neighbor signalled session down"
         case .administrativelyDown: "administratively down"
         default: "diagnostic \(rawValue)"
         }
@@ -65,12 +65,14 @@ package struct BFDPacket: Sendable, Hashable {
 
     package init() {}
 
-    /// Nil for what RFC 5880 6.8.6 discards before it looks for the session: a wrong version, length, multiplier or discriminator, the multipoint
-    /// bit, and authentication, which no session of ours has.
+    /// Nil for what RFC 5880 6.8.6 discards before it looks for the session: a wrong version, length, multiplier or
+    /// discriminator, the multipoint bit, and authentication, which no session of ours has.
     package init?(_ bytes: RawSpan) {
         var reader = ByteReader(bytes)
-        guard let first = reader.u8(), let flags = reader.u8(), let multiplier = reader.u8(), let length = reader.u8(), first >> 5 == 1,
-            Int(length) >= BFDPacket.length, Int(length) <= bytes.byteCount, let mine = reader.u32(), let yours = reader.u32(),
+        guard let first = reader.u8(), let flags = reader.u8(), let multiplier = reader.u8(), let length = reader.u8(),
+            first >> 5 == 1,
+            Int(length) >= BFDPacket.length, Int(length) <= bytes.byteCount, let mine = reader.u32(),
+            let yours = reader.u32(),
             let desired = reader.u32(), let required = reader.u32(), let echo = reader.u32()
         else { return nil }
         guard multiplier != 0, mine != 0, flags & 0x05 == 0 else { return nil }
@@ -94,7 +96,8 @@ package struct BFDPacket: Sendable, Hashable {
         var writer = ByteWriter(capacity: BFDPacket.length)
         writer.u8(1 << 5 | diagnostic.rawValue & 0x1F)
         writer.u8(
-            state.rawValue << 6 | (isPoll ? 0x20 : 0) | (isFinal ? 0x10 : 0) | (isControlPlaneIndependent ? 0x08 : 0) | (isDemand ? 0x02 : 0))
+            state.rawValue << 6 | (isPoll ? 0x20 : 0) | (isFinal ? 0x10 : 0) | (isControlPlaneIndependent ? 0x08 : 0)
+                | (isDemand ? 0x02 : 0))
         writer.u8(detectMultiplier)
         writer.u8(UInt8(BFDPacket.length))
         writer.u32(myDiscriminator)

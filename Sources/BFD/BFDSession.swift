@@ -6,7 +6,10 @@ package struct BFDConfiguration: Sendable, Hashable {
     package var desiredMinTX: Duration
     package var requiredMinRX: Duration
     package var detectMultiplier: UInt8
-    package init(desiredMinTX: Duration = .milliseconds(300), requiredMinRX: Duration = .milliseconds(300), detectMultiplier: UInt8 = 3) {
+    package init(
+        desiredMinTX: Duration = .milliseconds(300), requiredMinRX: Duration = .milliseconds(300),
+        detectMultiplier: UInt8 = 3
+    ) {
         self.desiredMinTX = desiredMinTX
         self.requiredMinRX = requiredMinRX
         self.detectMultiplier = detectMultiplier
@@ -15,7 +18,8 @@ package struct BFDConfiguration: Sendable, Hashable {
 
 /// One BFD session in asynchronous mode, without echo and authentication, in the active role (RFC 5880 section 6).
 ///
-/// Pure: packets and time go in, packets and changes of state come out. Every (state, packet) pair has the outcome of RFC 5880 6.8.6.
+/// Pure: packets and time go in, packets and changes of state come out. Every (state, packet) pair has the outcome of
+/// RFC 5880 6.8.6.
 ///
 /// ```
 ///   Down ──(remote Down)──> Init ──(remote Init, Up)──> Up
@@ -25,7 +29,8 @@ package struct BFDConfiguration: Sendable, Hashable {
 package struct BFDSession: Sendable {
     package enum Action: Sendable, Hashable {
         case send(BFDPacket)
-        /// `isFailure`: the path to the neighbour failed; an administrative down of the neighbour is none (RFC 5882 section 3.2).
+        /// `isFailure`: the path to the neighbor failed; an administrative down of the neighbor is none (RFC 5882
+        /// section 3.2).
         case changed(from: BFDState, to: BFDState, isFailure: Bool)
     }
 
@@ -37,7 +42,7 @@ package struct BFDSession: Sendable {
     /// C of the last packet.
     package private(set) var isRemoteIndependent = false
     private var remoteState = BFDState.down
-    /// Microseconds; 1 until the neighbour says otherwise (RFC 5880 6.8.1).
+    /// Microseconds; 1 until the neighbor says otherwise (RFC 5880 6.8.1).
     private var remoteMinRX: UInt32 = 1
     private var remoteMinTX: UInt32 = 0
     private var remoteMultiplier: UInt8 = 0
@@ -70,13 +75,13 @@ package struct BFDSession: Sendable {
         }
     }
 
-    /// How long the neighbour may be silent (6.8.4); nil before its first packet.
+    /// How long the neighbor may be silent (6.8.4); nil before its first packet.
     package var detectionTime: Duration? {
         guard remoteMultiplier > 0 else { return nil }
         return max(activeRX, .microseconds(Int64(remoteMinTX))) * Int(remoteMultiplier)
     }
 
-    /// Time between two packets of ours at most (6.8.2, 6.8.7), without jitter; nil where the neighbour wants none.
+    /// Time between two packets of ours at most (6.8.2, 6.8.7), without jitter; nil where the neighbor wants none.
     package var transmitInterval: Duration? {
         guard remoteMinRX > 0 else { return nil }
         return max(activeTX, .microseconds(Int64(remoteMinRX)))
@@ -104,7 +109,8 @@ package struct BFDSession: Sendable {
                 switch (state, packet.state) {
                 case (.down, .down): change(to: .initialising, .none, isFailure: false, now, &actions)
                 case (.down, .initialising): change(to: .up, .none, isFailure: false, now, &actions)
-                case (.initialising, .initialising), (.initialising, .up): change(to: .up, .none, isFailure: false, now, &actions)
+                case (.initialising, .initialising), (.initialising, .up):
+                    change(to: .up, .none, isFailure: false, now, &actions)
                 case (.up, .down): change(to: .down, .neighborSignaledDown, isFailure: true, now, &actions)
                 default: break
                 }
@@ -124,9 +130,11 @@ package struct BFDSession: Sendable {
     package mutating func handleTimeout(now: Instant, _ actions: inout [Action]) {
         if let deadline = detectDeadline, deadline <= now {
             detectDeadline = nil
-            // 6.8.1: a neighbour that is silent for so long may come back as somebody else.
+            // 6.8.1: a neighbor that is silent for so long may come back as somebody else.
             remoteDiscriminator = 0
-            if state == .up || state == .initialising { change(to: .down, .detectionTimeExpired, isFailure: state == .up, now, &actions) }
+            if state == .up || state == .initialising {
+                change(to: .down, .detectionTimeExpired, isFailure: state == .up, now, &actions)
+            }
         }
         if let due = nextTransmit, due <= now {
             actions.append(.send(packet()))
@@ -141,7 +149,7 @@ package struct BFDSession: Sendable {
         applyIntervals(now)
     }
 
-    /// No more BFD: the neighbour is told, so that it takes it for no failure.
+    /// No more BFD: the neighbor is told, so that it takes it for no failure.
     package mutating func stop(now: Instant, _ actions: inout [Action]) {
         state = .adminDown
         diagnostic = .administrativelyDown
@@ -153,18 +161,22 @@ package struct BFDSession: Sendable {
 
     // MARK: Inside
 
-    private mutating func change(to new: BFDState, _ reason: BFDDiagnostic, isFailure: Bool, _ now: Instant, _ actions: inout [Action]) {
+    private mutating func change(
+        to new: BFDState, _ reason: BFDDiagnostic, isFailure: Bool, _ now: Instant, _ actions: inout [Action]
+    ) {
         let old = state
         state = new
         if new == .down { diagnostic = reason } else if new == .up { diagnostic = .none }
         applyIntervals(now)
         actions.append(.changed(from: old, to: new, isFailure: isFailure))
-        // The neighbour hears of it now, not a second later.
+        // The neighbor hears of it now, not a second later.
         actions.append(.send(packet()))
         schedule(now)
     }
 
-    private var wantedTX: Duration { state == .up ? configuration.desiredMinTX : max(BFDSession.slowInterval, configuration.desiredMinTX) }
+    private var wantedTX: Duration {
+        state == .up ? configuration.desiredMinTX : max(BFDSession.slowInterval, configuration.desiredMinTX)
+    }
 
     private mutating func applyIntervals(_ now: Instant) {
         guard state == .up else {
@@ -188,7 +200,8 @@ package struct BFDSession: Sendable {
 
     /// 6.8.7: jitter of up to a quarter; with a multiplier of 1 at least a tenth.
     private mutating func schedule(_ now: Instant) {
-        guard let interval = transmitInterval, !(isRemoteDemand && state == .up && remoteState == .up && !isPolling) else {
+        guard let interval = transmitInterval, !(isRemoteDemand && state == .up && remoteState == .up && !isPolling)
+        else {
             nextTransmit = nil
             return
         }

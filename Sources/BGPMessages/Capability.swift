@@ -51,7 +51,8 @@ package struct GracefulRestartCapability: Sendable, Hashable {
 /// One family of the ADD-PATH capability (RFC 7911 section 4): `| AFI 2 | SAFI 1 | send/receive 1 |`.
 package struct AddPathFamily: Sendable, Hashable {
     package var afiSafi: AFISAFI
-    /// Bit 0: the sender takes several paths; bit 1: it sends several. 1...3; any other value is ignored with its family.
+    /// Bit 0: the sender takes several paths; bit 1: it sends several. 1...3; any other value is ignored with its
+    /// family.
     package var sendReceive: UInt8
     package init(_ afiSafi: AFISAFI, receives: Bool, sends: Bool) {
         self.afiSafi = afiSafi
@@ -140,7 +141,9 @@ package enum Capability: Sendable, Hashable {
         var reader = ByteReader(value)
         switch CapabilityCode(rawValue: code) {
         case .multiprotocol:
-            guard value.byteCount == 4, let afi = reader.u16(), reader.u8() != nil, let safi = reader.u8() else { return nil }
+            guard value.byteCount == 4, let afi = reader.u16(), reader.u8() != nil, let safi = reader.u8() else {
+                return nil
+            }
             return .multiprotocol(AFISAFI(afi: afi, safi: safi))
         case .routeRefresh: return value.byteCount == 0 ? .routeRefresh : nil
         case .extendedMessage: return value.byteCount == 0 ? .extendedMessage : nil
@@ -155,7 +158,8 @@ package enum Capability: Sendable, Hashable {
             }
             return .gracefulRestart(
                 GracefulRestartCapability(
-                    restarting: head & 0x8000 != 0, notification: head & 0x4000 != 0, restartTime: head & 0x0FFF, families: families))
+                    restarting: head & 0x8000 != 0, notification: head & 0x4000 != 0, restartTime: head & 0x0FFF,
+                    families: families))
         case .extendedNextHop:
             guard value.byteCount % 6 == 0 else { return nil }
             var families: [AFISAFI] = []
@@ -175,10 +179,13 @@ package enum Capability: Sendable, Hashable {
         case .longLivedGracefulRestart:
             guard value.byteCount % 7 == 0 else { return nil }
             var families: [LongLivedFamily] = []
-            while let afi = reader.u16(), let safi = reader.u8(), let flags = reader.u8(), let high = reader.u8(), let low = reader.u16() {
+            while let afi = reader.u16(), let safi = reader.u8(), let flags = reader.u8(), let high = reader.u8(),
+                let low = reader.u16()
+            {
                 families.append(
                     LongLivedFamily(
-                        AFISAFI(afi: afi, safi: safi), forwardingPreserved: flags & 0x80 != 0, staleTime: UInt32(high) << 16 | UInt32(low)))
+                        AFISAFI(afi: afi, safi: safi), forwardingPreserved: flags & 0x80 != 0,
+                        staleTime: UInt32(high) << 16 | UInt32(low)))
             }
             return .longLivedGracefulRestart(families)
         default: return .unknown(CapabilityCode(rawValue: code), [UInt8](value))

@@ -10,10 +10,11 @@ extension ByteWriter {
         u8(type.rawValue)
     }
 
-    /// Writes the length of the message that began at `start`. At most 65,535 octets; more is a broken invariant of the caller.
+    /// Writes the length of the message that began at `start`. At most 65,535 bytes; more is a broken invariant of the
+    /// caller.
     package mutating func endMessage(at start: Int) {
         let length = count - start
-        precondition(length <= MessageSize.extended, "BGP message longer than 65535 octets")
+        precondition(length <= MessageSize.extended, "BGP message longer than 65535 bytes")
         patchU16(at: start + 16, UInt16(length))
     }
 }

@@ -1,4 +1,4 @@
-/// The type octet of a BGP message header (RFC 4271 section 4.1, RFC 2918). Unknown values survive as raw numbers.
+/// The type byte of a BGP message header (RFC 4271 section 4.1, RFC 2918). Unknown values survive as raw numbers.
 package struct MessageType: RawRepresentable, Sendable, Hashable {
     package let rawValue: UInt8
     package init(rawValue: UInt8) { self.rawValue = rawValue }
@@ -8,21 +8,23 @@ package struct MessageType: RawRepresentable, Sendable, Hashable {
     package static let keepalive = MessageType(rawValue: 4)
     package static let routeRefresh = MessageType(rawValue: 5)
 
-    /// The smallest length that a message of this type can have, header included (RFC 4271 4.1 to 4.5). Nil for an unknown type.
+    /// The smallest length that a message of this type can have, header included (RFC 4271 4.1 to 4.5). Nil for an
+    /// unknown type.
     package var minimumLength: Int? {
         switch self {
         case .open: 29
         case .update: 23
         case .notification: 21
         case .keepalive: 19
-        // A BoRR or EoRR that is too short has an error of its own (RFC 7313 section 5): the length is judged with the message.
+        // A BoRR or EoRR that is too short has an error of its own (RFC 7313 section 5): the length is judged with the
+        // message.
         case .routeRefresh: 19
         default: nil
         }
     }
 }
 
-/// Sizes of BGP messages in octets, header included.
+/// Sizes of BGP messages in bytes, header included.
 package enum MessageSize {
     package static let header = 19
     /// RFC 4271 section 4.1.

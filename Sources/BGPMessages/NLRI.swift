@@ -3,26 +3,29 @@ package import NetTypes
 /// Network layer reachability information: a list of prefixes (RFC 4271 section 4.3, RFC 4760 section 5).
 ///
 /// ```
-/// | path identifier 4, with ADD-PATH (RFC 7911 section 3) | length in bits 1 | prefix: as many octets as the bits need |
+/// | path identifier 4, with ADD-PATH (RFC 7911 section 3) | length in bits 1 | prefix: as many bytes as the bits need |
 /// ```
 package enum NLRI {
-    /// Reads the next prefix; host bits are masked. Nil where the length is beyond the family's, or the octets run out (RFC 7606 5.3).
+    /// Reads the next prefix; host bits are masked. Nil where the length is beyond the family's, or the bytes run out
+    /// (RFC 7606 5.3).
     @inline(__always)
     package static func next(_ reader: inout ByteReader, _ family: AddressFamily) -> Prefix? {
         guard let rawLength = reader.u8() else { return nil }
         let length = Int(rawLength)
-        let octets = (length + 7) >> 3
+        let bytes = (length + 7) >> 3
         guard length <= family.bits else { return nil }
-        guard octets > 8 else {
-            return reader.leading(octets).map { Prefix(IPAddress(high: $0, low: 0, family: family), length: length) }
+        guard bytes > 8 else {
+            return reader.leading(bytes).map { Prefix(IPAddress(high: $0, low: 0, family: family), length: length) }
         }
-        guard let high = reader.u64(), let low = reader.leading(octets - 8) else { return nil }
+        guard let high = reader.u64(), let low = reader.leading(bytes - 8) else { return nil }
         return Prefix(IPAddress(high: high, low: low, family: family), length: length)
     }
 
     /// The next path identifier and prefix of a field of a family with ADD-PATH; without it the identifier is 0.
     @inline(__always)
-    package static func next(_ reader: inout ByteReader, _ family: AddressFamily, hasPathID: Bool) -> (prefix: Prefix, pathID: UInt32)? {
+    package static func next(_ reader: inout ByteReader, _ family: AddressFamily, hasPathID: Bool) -> (
+        prefix: Prefix, pathID: UInt32
+    )? {
         var pathID: UInt32 = 0
         if hasPathID {
             guard let value = reader.u32() else { return nil }
@@ -41,23 +44,23 @@ package enum NLRI {
                 offset += 4
             }
             let length = Int(field[offset])
-            let octets = (length + 7) >> 3
-            guard length <= family.bits, field.byteCount - offset - 1 >= octets else { return false }
-            offset += 1 + octets
+            let bytes = (length + 7) >> 3
+            guard length <= family.bits, field.byteCount - offset - 1 >= bytes else { return false }
+            offset += 1 + bytes
         }
         return true
     }
 
-    /// Octets that a prefix takes: 1 to 17.
+    /// Bytes that a prefix takes: 1 to 17.
     package static func encodedSize(_ prefix: Prefix) -> Int { 1 + (Int(prefix.length) + 7) >> 3 }
 }
 
 extension ByteWriter {
     package mutating func append(_ prefix: Prefix) {
         u8(prefix.length)
-        let octets = (Int(prefix.length) + 7) >> 3
+        let bytes = (Int(prefix.length) + 7) >> 3
         let words: InlineArray<2, UInt64> = [prefix.high.bigEndian, prefix.low.bigEndian]
         // Integers have no padding that could be read uninitialized.
-        append(unsafe words.span.bytes.part(0, octets))
+        append(unsafe words.span.bytes.part(0, bytes))
     }
 }

@@ -1,6 +1,6 @@
 package import NetTypes
 
-/// The code octet of a NOTIFICATION (RFC 4271 section 4.5, RFC 7313, RFC 9687).
+/// The code byte of a NOTIFICATION (RFC 4271 section 4.5, RFC 7313, RFC 9687).
 package struct ErrorCode: RawRepresentable, Sendable, Hashable {
     package let rawValue: UInt8
     package init(rawValue: UInt8) { self.rawValue = rawValue }
@@ -39,7 +39,8 @@ package struct NotificationMessage: Error, Sendable, Hashable {
         data = [UInt8](message.part(21, message.byteCount - 21))
     }
 
-    /// The whole message. Data beyond what fits in 4,096 octets is cut (RFC 8654 section 5: the peer may not take more).
+    /// The whole message. Data beyond what fits in 4,096 bytes is cut (RFC 8654 section 5: the peer may not take
+    /// more).
     package func encoded() -> [UInt8] {
         var writer = ByteWriter(capacity: 21 + data.count)
         writer.beginMessage(.notification)
@@ -56,9 +57,12 @@ extension NotificationMessage {
     // RFC 4271 6.1
     package static let connectionNotSynchronized = NotificationMessage(.messageHeader, 1)
     package static func badMessageLength(_ length: Int) -> NotificationMessage {
-        NotificationMessage(.messageHeader, 2, data: [UInt8(truncatingIfNeeded: length >> 8), UInt8(truncatingIfNeeded: length)])
+        NotificationMessage(
+            .messageHeader, 2, data: [UInt8(truncatingIfNeeded: length >> 8), UInt8(truncatingIfNeeded: length)])
     }
-    package static func badMessageType(_ type: UInt8) -> NotificationMessage { NotificationMessage(.messageHeader, 3, data: [type]) }
+    package static func badMessageType(_ type: UInt8) -> NotificationMessage {
+        NotificationMessage(.messageHeader, 3, data: [type])
+    }
 
     // RFC 4271 6.2
     package static let openUnspecific = NotificationMessage(.openMessage, 0)
@@ -80,8 +84,11 @@ extension NotificationMessage {
     package static func optionalAttributeError(_ attribute: RawAttribute) -> NotificationMessage {
         let length = attribute.value.byteCount
         let isLong = attribute.flags.contains(.extendedLength)
-        let head = [attribute.flags.rawValue, attribute.type.rawValue] + (isLong ? [UInt8(truncatingIfNeeded: length >> 8)] : [])
-        return NotificationMessage(.updateMessage, 9, data: head + [UInt8(truncatingIfNeeded: length)] + [UInt8](attribute.value))
+        let head =
+            [attribute.flags.rawValue, attribute.type.rawValue]
+            + (isLong ? [UInt8(truncatingIfNeeded: length >> 8)] : [])
+        return NotificationMessage(
+            .updateMessage, 9, data: head + [UInt8(truncatingIfNeeded: length)] + [UInt8](attribute.value))
     }
     package static let invalidNetworkField = NotificationMessage(.updateMessage, 10)
 
@@ -120,18 +127,22 @@ extension NotificationMessage {
     package static let connectionCollision = NotificationMessage(.cease, 7)
     /// RFC 9384 section 3.
     package static let bfdDown = NotificationMessage(.cease, 10)
-    /// Hard Reset (RFC 8538 section 3.1): the peer is not to keep our routes. Data is the NOTIFICATION that it stands for.
+    /// Hard Reset (RFC 8538 section 3.1): the peer is not to keep our routes. Data is the NOTIFICATION that it stands
+    /// for.
     package static func hardReset(_ inner: NotificationMessage) -> NotificationMessage {
         NotificationMessage(.cease, 9, data: [inner.code.rawValue, inner.subcode] + inner.data)
     }
     /// What a Hard Reset stands for; nil for any other NOTIFICATION, or where it says nothing.
     package var hardResetReason: NotificationMessage? {
         // One level: a Hard Reset in a Hard Reset says nothing.
-        guard code == .cease, subcode == 9, data.count >= 2, data[0] != ErrorCode.cease.rawValue || data[1] != 9 else { return nil }
+        guard code == .cease, subcode == 9, data.count >= 2, data[0] != ErrorCode.cease.rawValue || data[1] != 9 else {
+            return nil
+        }
         return NotificationMessage(ErrorCode(rawValue: data[0]), data[1], data: Array(data[2...]))
     }
 
-    /// Administrative Shutdown with a text of at most 255 octets of UTF-8 (RFC 9003 section 2); longer text is cut at a character.
+    /// Administrative Shutdown with a text of at most 255 bytes of UTF-8 (RFC 9003 section 2); longer text is cut at a
+    /// character.
     package static func administrativeShutdown(_ text: String = "") -> NotificationMessage { communication(2, text) }
     /// Administrative Reset, likewise.
     package static func administrativeReset(_ text: String = "") -> NotificationMessage { communication(4, text) }
@@ -149,7 +160,9 @@ extension NotificationMessage {
 
     /// The text of an Administrative Shutdown or Reset (RFC 9003). Nil where there is none or it is not valid UTF-8.
     package var shutdownCommunication: String? {
-        guard code == .cease, subcode == 2 || subcode == 4, let length = data.first, length > 0, data.count >= 1 + Int(length) else { return nil }
+        guard code == .cease, subcode == 2 || subcode == 4, let length = data.first, length > 0,
+            data.count >= 1 + Int(length)
+        else { return nil }
         return String(validating: data[1...Int(length)], as: UTF8.self)
     }
 }
@@ -184,21 +197,29 @@ extension NotificationMessage: CustomStringConvertible {
         case .messageHeader: names = [1: "Connection Not Synchronized", 2: "Bad Message Length", 3: "Bad Message Type"]
         case .openMessage:
             names = [
-                1: "Unsupported Version Number", 2: "Bad Peer AS", 3: "Bad BGP Identifier", 4: "Unsupported Optional Parameter",
+                1: "Unsupported Version Number", 2: "Bad Peer AS", 3: "Bad BGP Identifier",
+                4: "Unsupported Optional Parameter",
                 6: "Unacceptable Hold Time", 7: "Unsupported Capability", 11: "Role Mismatch",
             ]
         case .updateMessage:
             names = [
-                1: "Malformed Attribute List", 2: "Unrecognized Well-known Attribute", 3: "Missing Well-known Attribute",
-                4: "Attribute Flags Error", 5: "Attribute Length Error", 6: "Invalid ORIGIN Attribute", 8: "Invalid NEXT_HOP Attribute",
+                1: "Malformed Attribute List", 2: "Unrecognized Well-known Attribute",
+                3: "Missing Well-known Attribute",
+                4: "Attribute Flags Error", 5: "Attribute Length Error", 6: "Invalid ORIGIN Attribute",
+                8: "Invalid NEXT_HOP Attribute",
                 9: "Optional Attribute Error", 10: "Invalid Network Field", 11: "Malformed AS_PATH",
             ]
         case .finiteStateMachine:
-            names = [1: "Unexpected Message in OpenSent", 2: "Unexpected Message in OpenConfirm", 3: "Unexpected Message in Established"]
+            names = [
+                1: "Unexpected Message in OpenSent", 2: "Unexpected Message in OpenConfirm",
+                3: "Unexpected Message in Established",
+            ]
         case .cease:
             names = [
-                1: "Maximum Number of Prefixes Reached", 2: "Administrative Shutdown", 3: "Peer De-configured", 4: "Administrative Reset",
-                5: "Connection Rejected", 6: "Other Configuration Change", 7: "Connection Collision Resolution", 8: "Out of Resources",
+                1: "Maximum Number of Prefixes Reached", 2: "Administrative Shutdown", 3: "Peer De-configured",
+                4: "Administrative Reset",
+                5: "Connection Rejected", 6: "Other Configuration Change", 7: "Connection Collision Resolution",
+                8: "Out of Resources",
                 9: "Hard Reset", 10: "BFD Down",
             ]
         case .routeRefresh: names = [1: "Invalid Message Length"]

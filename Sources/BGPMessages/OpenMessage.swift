@@ -8,7 +8,7 @@ package import NetTypes
 /// RFC 9072 (extended):  length = 255, then | 255 | length 2 | { type 1 | length 2 | value } ... |
 /// ```
 package struct OpenMessage: Sendable, Hashable {
-    /// The field of two octets: AS_TRANS where the real number needs four (RFC 6793 section 4.2.1).
+    /// The field of two bytes: AS_TRANS where the real number needs four (RFC 6793 section 4.2.1).
     package var myAS: UInt16
     /// Seconds; 0, or 3 and more (RFC 4271 6.2 checks that, not the decoder).
     package var holdTime: UInt16
@@ -17,13 +17,14 @@ package struct OpenMessage: Sendable, Hashable {
     package var capabilities: [Capability]
 
     package init(asNumber: ASNumber, holdTime: UInt16, identifier: BGPIdentifier, capabilities: [Capability]) {
-        myAS = asNumber.twoOctets
+        myAS = asNumber.twoBytes
         self.holdTime = holdTime
         self.identifier = identifier
         self.capabilities = capabilities
     }
 
-    /// The sender's AS: of the four-octet capability where there is one, else of the two-octet field (RFC 6793 section 4.1).
+    /// The sender's AS: of the four-octet capability where there is one, else of the two-byte field (RFC 6793 section
+    /// 4.1).
     package var asNumber: ASNumber {
         for case .fourOctetAS(let number) in capabilities { return number }
         return ASNumber(UInt32(myAS))
@@ -34,7 +35,8 @@ package struct OpenMessage: Sendable, Hashable {
     /// From a whole message, header included. Checks structure and version; the meaning is `OpenNegotiation`'s.
     package init(message: RawSpan) throws(NotificationMessage) {
         var reader = ByteReader(message)
-        guard reader.take(MessageSize.header) != nil, let version = reader.u8(), let myAS = reader.u16(), let holdTime = reader.u16(),
+        guard reader.take(MessageSize.header) != nil, let version = reader.u8(), let myAS = reader.u16(),
+            let holdTime = reader.u16(),
             let identifier = reader.u32(), let shortLength = reader.u8()
         else { throw .badMessageLength(message.byteCount) }
         guard version == 4 else { throw .unsupportedVersion }
@@ -43,18 +45,22 @@ package struct OpenMessage: Sendable, Hashable {
         self.identifier = BGPIdentifier(rawValue: identifier)
         capabilities = []
 
-        // RFC 9072 section 2: the first parameter's type octet of 255 marks the extended form, whatever the length octet says,
-        // provided that the length octet is not 0.
+        // RFC 9072 section 2: the first parameter's type byte of 255 marks the extended form, whatever the length
+        // byte says, provided that the length byte is not 0.
         var isExtended = false
         if shortLength != 0, !reader.isEmpty, reader.unread[0] == 255 {
-            guard reader.u8() != nil, let length = reader.u16(), Int(length) == reader.remaining else { throw .openUnspecific }
+            guard reader.u8() != nil, let length = reader.u16(), Int(length) == reader.remaining else {
+                throw .openUnspecific
+            }
             isExtended = true
         } else {
             guard Int(shortLength) == reader.remaining else { throw .openUnspecific }
         }
         while !reader.isEmpty {
             guard let type = reader.u8() else { throw .openUnspecific }
-            guard let length = isExtended ? reader.u16().map(Int.init) : reader.u8().map(Int.init), let value = reader.take(length) else {
+            guard let length = isExtended ? reader.u16().map(Int.init) : reader.u8().map(Int.init),
+                let value = reader.take(length)
+            else {
                 throw .openUnspecific
             }
             guard type == 2 else { throw .unsupportedOptionalParameter }
@@ -74,7 +80,7 @@ package struct OpenMessage: Sendable, Hashable {
 
     // MARK: Encode
 
-    /// The whole message. The extended form of RFC 9072 is used only where the capabilities do not fit in 255 octets.
+    /// The whole message. The extended form of RFC 9072 is used only where the capabilities do not fit in 255 bytes.
     package func encoded() -> [UInt8] {
         var parameters = ByteWriter()
         for capability in capabilities { capability.encode(into: &parameters) }

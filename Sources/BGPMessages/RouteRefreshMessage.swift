@@ -1,6 +1,6 @@
 import NetTypes
 
-/// ROUTE-REFRESH (RFC 2918 section 3; the subtype octet is RFC 7313's).
+/// ROUTE-REFRESH (RFC 2918 section 3; the subtype byte is RFC 7313's).
 ///
 /// ```
 /// | AFI 2 | subtype 1 | SAFI 1 |
@@ -21,7 +21,8 @@ package struct RouteRefreshMessage: Sendable, Hashable {
         self.subtype = subtype
     }
 
-    /// True for a BoRR or EoRR whose length is not 4 beside the header: error 7,1 with the whole message (RFC 7313 section 5).
+    /// True for a BoRR or EoRR whose length is not 4 beside the header: error 7,1 with the whole message (RFC 7313
+    /// section 5).
     package static func hasInvalidLength(_ message: RawSpan) -> Bool {
         message.byteCount != 23 && message.byteCount > 21 && (message[21] == begin || message[21] == end)
     }
@@ -29,7 +30,8 @@ package struct RouteRefreshMessage: Sendable, Hashable {
     /// From a whole message, header included. Nil for a length that is not 23: ignored (RFC 2918 defines no error).
     package init?(message: RawSpan) {
         var reader = ByteReader(message)
-        guard message.byteCount == 23, reader.take(MessageSize.header) != nil, let afi = reader.u16(), let subtype = reader.u8(),
+        guard message.byteCount == 23, reader.take(MessageSize.header) != nil, let afi = reader.u16(),
+            let subtype = reader.u8(),
             let safi = reader.u8()
         else { return nil }
         afiSafi = AFISAFI(afi: afi, safi: safi)

@@ -10,11 +10,13 @@ package struct UpdateMessage: ~Escapable {
     package let attributes: RawSpan
     package let nlri: RawSpan
 
-    /// From a whole message, header included. Throws where the two lengths exceed the message (RFC 4271 6.3, RFC 7606 3 b).
+    /// From a whole message, header included. Throws where the two lengths exceed the message (RFC 4271 6.3, RFC 7606 3
+    /// b).
     @_lifetime(copy message)
     package init(message: RawSpan) throws(NotificationMessage) {
         var reader = ByteReader(message)
-        guard reader.take(MessageSize.header) != nil, let withdrawnLength = reader.u16(), let withdrawn = reader.take(Int(withdrawnLength)),
+        guard reader.take(MessageSize.header) != nil, let withdrawnLength = reader.u16(),
+            let withdrawn = reader.take(Int(withdrawnLength)),
             let attributesLength = reader.u16(), let attributes = reader.take(Int(attributesLength))
         else { throw .malformedAttributeList }
         self.withdrawn = withdrawn

@@ -79,7 +79,8 @@ package enum UpdateValidation {
         var seen: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
         while !reader.isEmpty {
             guard let attribute = RawAttribute.next(&reader) else {
-                result.faults.append(.withdraw(AttributeType(rawValue: 0), "attribute overruns the attribute block (RFC 7606 4)"))
+                result.faults.append(
+                    .withdraw(AttributeType(rawValue: 0), "attribute overruns the attribute block (RFC 7606 4)"))
                 break
             }
             guard mark(attribute.type.rawValue, &seen) else {
@@ -94,10 +95,10 @@ package enum UpdateValidation {
         }
         if !context.isFourOctetAS {
             result.attributes.mergeAS4()
-            // Twice as long in four octets: it must still be an attribute.
-            if let path = result.attributes.asPath, path.encodedSize(octets: 4) > 0xFFFF {
+            // Twice as long in four bytes: it must still be an attribute.
+            if let path = result.attributes.asPath, path.encodedSize(bytes: 4) > 0xFFFF {
                 result.attributes.asPath = nil
-                result.faults.append(.withdraw(.asPath, "too long for an attribute in four octets (RFC 6793 4.2.3)"))
+                result.faults.append(.withdraw(.asPath, "too long for an attribute in four bytes (RFC 6793 4.2.3)"))
             }
         }
         return result
@@ -111,7 +112,9 @@ package enum UpdateValidation {
         return nil
     }
 
-    private static func read(_ attribute: RawAttribute, _ context: AttributeContext, _ into: inout PathAttributes) -> AttributeFault? {
+    private static func read(_ attribute: RawAttribute, _ context: AttributeContext, _ into: inout PathAttributes)
+        -> AttributeFault?
+    {
         guard let prescribed = attribute.type.prescribedFlags else { return into.readUnknown(attribute) }
         // What external peers may not send goes first: it is discarded whatever it looks like.
         if !context.isInternal {
@@ -125,7 +128,8 @@ package enum UpdateValidation {
         // RFC 7606 3 c, 3 f
         guard attribute.flags.intersection([.optional, .transitive]) == prescribed else {
             switch attribute.type {
-            case .atomicAggregate, .aggregator, .as4Path, .as4Aggregator: return .discard(attribute.type, "wrong attribute flags (RFC 7606 3 f)")
+            case .atomicAggregate, .aggregator, .as4Path, .as4Aggregator:
+                return .discard(attribute.type, "wrong attribute flags (RFC 7606 3 f)")
             default: return .withdraw(attribute.type, "wrong attribute flags (RFC 7606 3 c)")
             }
         }

@@ -10,7 +10,8 @@ package struct Path: Sendable {
     var next: UInt32
     /// What the decision sees: what was received, as import policy changed it.
     package var attributes: AttributeHandle
-    /// What the peer sent. The same handle where policy changed nothing; then the path has one reference to it, else one to each.
+    /// What the peer sent. The same handle where policy changed nothing; then the path has one reference to it, else
+    /// one to each.
     package var received: AttributeHandle
     /// The peer's (RFC 7911); 0 without it.
     package var pathID: UInt32
@@ -72,18 +73,22 @@ package enum IneligibleReason: UInt8, Sendable, Hashable, CaseIterable {
     case routeLeak
     /// RFC 4271 9.1.2.1. Found at decision time, never stored.
     case nextHopUnreachable
-    /// RFC 4271 6.3: the external peer is on one of our links, and the next hop is on none. Found at decision time, never stored.
+    /// RFC 4271 6.3: the external peer is on one of our links, and the next hop is on none. Found at decision time,
+    /// never stored.
     case nextHopOffLink
-    /// The next hop of an external peer is off the link, and only a default route leads there. Found at decision time, never stored.
+    /// The next hop of an external peer is off the link, and only a default route leads there. Found at decision time,
+    /// never stored.
     case nextHopByDefault
 }
 
-/// All paths of one family, of every peer, in one table: the Adj-RIBs-In, and with the flags `best` and `multipath` the Loc-RIB.
+/// All paths of one family, of every peer, in one table: the Adj-RIBs-In, and with the flags `best` and `multipath` the
+/// Loc-RIB.
 ///
-/// A prefix has a list of paths; the selected one is its head. Paths are slots in one array, linked by index: 20 bytes each, no object per
-/// route. Per prefix 4 bytes more, beside the prefix table's own.
+/// A prefix has a list of paths; the selected one is its head. Paths are slots in one array, linked by index: 20 bytes
+/// each, no object per route. Per prefix 4 bytes more, beside the prefix table's own.
 package struct AdjRIBIn: ~Copyable {
-    /// What has an atomic in it is lent by its address; without, a method that only reads would be given a copy of the whole struct on the stack.
+    /// What has an atomic in it is lent by its address; without, a method that only reads would be given a copy of the
+    /// whole struct on the stack.
     private let lentByAddress = Atomic<Bool>(true)
     private var prefixes: PrefixTable
     /// First path + 1 by prefix index; 0: none.
@@ -110,7 +115,9 @@ package struct AdjRIBIn: ~Copyable {
     package func find(_ prefix: Prefix) -> PrefixIndex? { prefixes.find(prefix) }
     package func prefix(at index: PrefixIndex) -> Prefix? { prefixes.prefix(at: index) }
     /// Visits prefixes in pieces: see `PrefixTable.visit`.
-    package func visit(overlapping wanted: Prefix?, from start: Int, budget: inout Int, _ body: (PrefixIndex, Prefix) -> Bool) -> Int? {
+    package func visit(
+        overlapping wanted: Prefix?, from start: Int, budget: inout Int, _ body: (PrefixIndex, Prefix) -> Bool
+    ) -> Int? {
         prefixes.visit(overlapping: wanted, from: start, budget: &budget, body)
     }
     /// The longest prefix with a path that covers an address.
@@ -129,16 +136,19 @@ package struct AdjRIBIn: ~Copyable {
         case added
         /// What was there; the table's references to its attributes pass to the caller.
         case replaced(Path)
-        /// The peer has `pathsPerPrefix` other paths of the prefix already (RFC 7911 leaves the number open; memory and time do not).
+        /// The peer has `pathsPerPrefix` other paths of the prefix already (RFC 7911 leaves the number open; memory and
+        /// time do not).
         case refused
     }
 
     /// Paths of one prefix that one peer may announce.
     package static let pathsPerPrefix = 256
 
-    /// Adds or replaces a peer's path. The caller passes its references to the attributes in, except on `.none` and `.refused`.
+    /// Adds or replaces a peer's path. The caller passes its references to the attributes in, except on `.none` and
+    /// `.refused`.
     package mutating func update(
-        _ prefix: Prefix, _ peer: PeerIndex, _ pathID: UInt32, attributes: AttributeHandle, received: AttributeHandle, flags: Path.Flags
+        _ prefix: Prefix, _ peer: PeerIndex, _ pathID: UInt32, attributes: AttributeHandle, received: AttributeHandle,
+        flags: Path.Flags
     ) -> Change {
         let index = prefixes.insert(prefix)
         growArrays()
@@ -151,7 +161,9 @@ package struct AdjRIBIn: ~Copyable {
                     let old = paths[slot]
                     let kept = old.flags.intersection([.best, .multipath])
                     paths[slot].flags = flags.union(kept)
-                    if old.attributes == attributes, old.received == received, old.flags.verdict == flags.verdict { return .none }
+                    if old.attributes == attributes, old.received == received, old.flags.verdict == flags.verdict {
+                        return .none
+                    }
                     paths[slot].attributes = attributes
                     paths[slot].received = received
                     markDirty(index)
@@ -203,12 +215,15 @@ package struct AdjRIBIn: ~Copyable {
         return nil
     }
 
-    /// Removes a peer's paths of which `condition` is true, and answers them; the table's references to their attributes pass to the caller.
+    /// Removes a peer's paths of which `condition` is true, and answers them; the table's references to their
+    /// attributes pass to the caller.
     package mutating func removeAll(of peer: PeerIndex, where condition: (Path) -> Bool) -> [Path] {
         guard pathCount(of: peer) > 0 else { return [] }
         var removed: [Path] = []
         for index in 0..<heads.count where heads[index] != 0 {
-            while let path = unlink(PrefixIndex(index), where: { $0.peer == peer && condition($0) }) { removed.append(path) }
+            while let path = unlink(PrefixIndex(index), where: { $0.peer == peer && condition($0) }) {
+                removed.append(path)
+            }
         }
         return removed
     }
@@ -220,7 +235,9 @@ package struct AdjRIBIn: ~Copyable {
             var cursor = head
             while cursor != 0 {
                 let slot = Int(cursor - 1)
-                if paths[slot].peer == peer { if isSet { paths[slot].flags.insert(flag) } else { paths[slot].flags.remove(flag) } }
+                if paths[slot].peer == peer {
+                    if isSet { paths[slot].flags.insert(flag) } else { paths[slot].flags.remove(flag) }
+                }
                 cursor = paths[slot].next
             }
         }
@@ -234,7 +251,8 @@ package struct AdjRIBIn: ~Copyable {
         package var flags: Path.Flags
     }
 
-    /// Records new verdicts; marks their prefixes. The caller passes a reference to the new attributes in, and gets that to the old ones back.
+    /// Records new verdicts; marks their prefixes. The caller passes a reference to the new attributes in, and gets
+    /// that to the old ones back.
     package mutating func reevaluate(_ item: Reevaluation) -> AttributeHandle {
         let slot = Int(item.path)
         let old = paths[slot].attributes
@@ -247,8 +265,8 @@ package struct AdjRIBIn: ~Copyable {
 
     // MARK: Path identifiers of ours (RFC 7911)
 
-    /// Set while some update group tells path identifiers, which are made of path slots: a slot is then not used again before every group
-    /// has been told that its path is gone.
+    /// Set while some update group tells path identifiers, which are made of path slots: a slot is then not used again
+    /// before every group has been told that its path is gone.
     package var retiresPaths = false {
         didSet {
             guard !retiresPaths else { return }
@@ -373,13 +391,14 @@ package struct AdjRIBIn: ~Copyable {
         return true
     }
 
-    /// Octets of memory, what is reserved for growth included.
+    /// Bytes of memory, what is reserved for growth included.
     package var memory: Int {
-        prefixes.memory + heads.capacity * 4 + isDirty.capacity + dirty.capacity * 4 + paths.capacity * MemoryLayout<Path>.stride + freePaths.capacity * 4
+        prefixes.memory + heads.capacity * 4 + isDirty.capacity + dirty.capacity * 4 + paths.capacity
+            * MemoryLayout<Path>.stride + freePaths.capacity * 4
     }
 
-    /// Gives back what a table that shrank does not need, as `PrefixTable.trim` does. Prefix indices and path slots in use stay as they are. Only while
-    /// nothing is to be decided and no path is retired.
+    /// Gives back what a table that shrank does not need, as `PrefixTable.trim` does. Prefix indices and path slots in
+    /// use stay as they are. Only while nothing is to be decided and no path is retired.
     mutating func trim() {
         guard dirtyCount == 0, retired.isEmpty else { return }
         prefixes.trim()
@@ -432,15 +451,17 @@ package struct AdjRIBIn: ~Copyable {
 
 /// One table per family, lent in place.
 ///
-/// Why by address: a `_read` accessor of a stored struct moves the whole table to the stack and back at every access, which was a tenth of a
-/// full table's time. The address stays in here: who reads a table borrows all of them.
+/// Why by address: a `_read` accessor of a stored struct moves the whole table to the stack and back at every access,
+/// which was a tenth of a full table's time. The address stays in here: who reads a table borrows all of them.
 @safe package struct FamilyTables: ~Copyable {
     private let base: UnsafeMutablePointer<AdjRIBIn>
 
     init(seed: UInt64) {
         // Room for one table per family, each of which is initialized here.
         unsafe base = .allocate(capacity: AddressFamily.allCases.count)
-        for family in AddressFamily.allCases { unsafe (base + family.index).initialize(to: AdjRIBIn(family: family, seed: seed)) }
+        for family in AddressFamily.allCases {
+            unsafe (base + family.index).initialize(to: AdjRIBIn(family: family, seed: seed))
+        }
     }
 
     deinit {

@@ -35,15 +35,16 @@ struct AdjRIBOut {
         var newSource = PeerIndex.local
     }
 
-    /// Octets of memory: what grows with prefixes.
+    /// Bytes of memory: what grows with prefixes.
     var memory: Int {
-        entries.capacity * MemoryLayout<AdjRIBOutEntry>.stride + prefixes.capacity * 4 + pending.capacity * MemoryLayout<PendingUpdate>.stride
+        entries.capacity * MemoryLayout<AdjRIBOutEntry>.stride + prefixes.capacity * 4 + pending.capacity
+            * MemoryLayout<PendingUpdate>.stride
     }
 
     func entry(_ slot: UInt32) -> AdjRIBOutEntry { Int(slot) < entries.count ? entries[Int(slot)] : AdjRIBOutEntry() }
 
-    /// Sets what members are to have. The caller has retained `attributes` for the entry; returns the handle whose reference the entry
-    /// gives up, if it does. `prefix`: only with path identifiers.
+    /// Sets what members are to have. The caller has retained `attributes` for the entry; returns the handle whose
+    /// reference the entry gives up, if it does. `prefix`: only with path identifiers.
     mutating func set(
         _ slot: UInt32, _ attributes: AttributeHandle?, source: PeerIndex, prefix: PrefixIndex?
     ) -> (changed: Bool, released: AttributeHandle?) {
@@ -52,7 +53,9 @@ struct AdjRIBOut {
             entries.append(contentsOf: repeatElement(AdjRIBOutEntry(), count: Int(slot) + 1 - entries.count))
         }
         if let prefix {
-            if prefixes.count < entries.count { prefixes.append(contentsOf: repeatElement(0, count: entries.count - prefixes.count)) }
+            if prefixes.count < entries.count {
+                prefixes.append(contentsOf: repeatElement(0, count: entries.count - prefixes.count))
+            }
             prefixes[Int(slot)] = prefix
         }
         let old = entries[Int(slot)]
@@ -68,7 +71,8 @@ struct AdjRIBOut {
         return (true, nil)
     }
 
-    /// What is to be told now; the caller tells all of it, and releases `oldAttributes`. Where announcements wait, only withdrawals are.
+    /// What is to be told now; the caller tells all of it, and releases `oldAttributes`. Where announcements wait, only
+    /// withdrawals are.
     mutating func takePending(announcementsWait: Bool) -> [PendingUpdate] {
         var taken: [PendingUpdate] = []
         swap(&taken, &pending)
@@ -106,7 +110,8 @@ struct AdjRIBOut {
 
     /// All handles that the group holds, when it is dissolved.
     mutating func drain() -> [AttributeHandle] {
-        let held = entries.compactMap(\.handle) + pending.compactMap { $0.oldAttributes == 0 ? nil : $0.oldAttributes - 1 }
+        let held =
+            entries.compactMap(\.handle) + pending.compactMap { $0.oldAttributes == 0 ? nil : $0.oldAttributes - 1 }
         entries = []
         prefixes = []
         pending = []

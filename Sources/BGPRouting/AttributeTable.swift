@@ -48,7 +48,8 @@ package struct DecisionKey: Sendable, Hashable {
 
 /// Interned attribute sets: canonical bytes once, a decision key beside them, a count of users.
 ///
-/// Why: most UPDATEs repeat a set that is already here. Then nothing is parsed: the raw bytes are looked up, and a route costs four bytes.
+/// Why: most UPDATEs repeat a set that is already here. Then nothing is parsed: the raw bytes are looked up, and a
+/// route costs four bytes.
 /// Cost: the set's own bytes and 64 bytes more.
 package struct AttributeTable: ~Copyable {
     private struct Entry {
@@ -78,11 +79,12 @@ package struct AttributeTable: ~Copyable {
     package private(set) var nextHops: NextHopRegistry
     /// Sets in use.
     package private(set) var count = 0
-    /// Octets of canonical encodings kept.
+    /// Bytes of canonical encodings kept.
     package private(set) var byteCount = 0
     private var entries: [Entry] = []
     private var free: [AttributeHandle] = []
-    /// Open addressing: the hash in the upper half, handle + 1 in the lower; 0: empty. Its own copy of the hash spares a look at the entry.
+    /// Open addressing: the hash in the upper half, handle + 1 in the lower; 0: empty. Its own copy of the hash spares
+    /// a look at the entry.
     private var slots: [UInt64]
     private var mask: Int
     private let seed: UInt64
@@ -99,8 +101,11 @@ package struct AttributeTable: ~Copyable {
 
     // MARK: Interning
 
-    /// A set that was validated before in the same context, byte for byte. Retained. Nil: parse the block and call `intern`.
-    package mutating func lookup(_ block: RawSpan, separateNextHop: IPAddress?, context: AttributeContext) -> AttributeHandle? {
+    /// A set that was validated before in the same context, byte for byte. Retained. Nil: parse the block and call
+    /// `intern`.
+    package mutating func lookup(_ block: RawSpan, separateNextHop: IPAddress?, context: AttributeContext)
+        -> AttributeHandle?
+    {
         guard context.isFourOctetAS, let handle = find(block, separateNextHop, hash(block, separateNextHop)),
             entries[Int(handle)].validatedContexts & AttributeTable.contextBit(context) != 0
         else { return nil }
@@ -108,10 +113,11 @@ package struct AttributeTable: ~Copyable {
         return handle
     }
 
-    /// Interns a decoded set, retained once. `received`: the bytes that it was decoded from, which are remembered as valid in `context`
-    /// where they are canonical.
+    /// Interns a decoded set, retained once. `received`: the bytes that it was decoded from, which are remembered as
+    /// valid in `context` where they are canonical.
     package mutating func intern(
-        _ attributes: PathAttributes, separateNextHop: IPAddress?, received: RawSpan? = nil, context: AttributeContext? = nil
+        _ attributes: PathAttributes, separateNextHop: IPAddress?, received: RawSpan? = nil,
+        context: AttributeContext? = nil
     ) -> AttributeHandle {
         let canonical = attributes.encoded()
         let bytes = canonical.rawSpan
@@ -130,7 +136,9 @@ package struct AttributeTable: ~Copyable {
     }
 
     /// The set with a change, interned and retained. The next hop stays where it came from.
-    package mutating func transformed(_ handle: AttributeHandle, _ change: (inout PathAttributes) -> Void) -> AttributeHandle {
+    package mutating func transformed(_ handle: AttributeHandle, _ change: (inout PathAttributes) -> Void)
+        -> AttributeHandle
+    {
         var set = attributes(handle)
         let separate = entries[Int(handle)].hasSeparateNextHop ? set.nextHop : nil
         if separate != nil { set.nextHop = nil }
@@ -158,8 +166,8 @@ package struct AttributeTable: ~Copyable {
         }
     }
 
-    /// Gives back what a table that shrank does not need: unused handles at the end, slots, and reserve. Handles in use stay as they are, and the lowest
-    /// unused ones are given out first from now on. Cost: a walk over the table.
+    /// Gives back what a table that shrank does not need: unused handles at the end, slots, and reserve. Handles in use
+    /// stay as they are, and the lowest unused ones are given out first from now on. Cost: a walk over the table.
     mutating func trim() {
         nextHops.trim()
         let end = entries.lastIndex { $0.references > 0 }.map { $0 + 1 } ?? 0
@@ -170,7 +178,9 @@ package struct AttributeTable: ~Copyable {
         guard size < slots.count else { return }
         slots = [UInt64](repeating: 0, count: size)
         mask = size - 1
-        for handle in entries.indices where entries[handle].references > 0 { place(AttributeHandle(handle), entries[handle].hash) }
+        for handle in entries.indices where entries[handle].references > 0 {
+            place(AttributeHandle(handle), entries[handle].hash)
+        }
     }
 
     // MARK: Reading
@@ -184,8 +194,12 @@ package struct AttributeTable: ~Copyable {
 
     /// The set decoded again, for transformation and display. Canonical bytes always decode.
     package func attributes(_ handle: AttributeHandle) -> PathAttributes {
-        var result = withBytes(handle) { UpdateValidation.decode($0, AttributeContext(isInternal: true, isFourOctetAS: true)).attributes }
-        if entries[Int(handle)].hasSeparateNextHop { result.nextHop = nextHops.entries[Int(entries[Int(handle)].key.nextHop)].address }
+        var result = withBytes(handle) {
+            UpdateValidation.decode($0, AttributeContext(isInternal: true, isFourOctetAS: true)).attributes
+        }
+        if entries[Int(handle)].hasSeparateNextHop {
+            result.nextHop = nextHops.entries[Int(entries[Int(handle)].key.nextHop)].address
+        }
         return result
     }
 
@@ -210,10 +224,12 @@ package struct AttributeTable: ~Copyable {
         nextHops.set(state)
     }
 
-    /// Octets of memory: the sets' own, and what is kept beside them, reserve for growth included.
-    package var memory: Int { byteCount + entries.capacity * MemoryLayout<Entry>.stride + slots.capacity * 8 + free.capacity * 4 }
+    /// Bytes of memory: the sets' own, and what is kept beside them, reserve for growth included.
+    package var memory: Int {
+        byteCount + entries.capacity * MemoryLayout<Entry>.stride + slots.capacity * 8 + free.capacity * 4
+    }
 
-    /// Octets in use for a set beside its own: its entry and its share of the slots.
+    /// Bytes in use for a set beside its own: its entry and its share of the slots.
     package var memoryPerSet: Int { count == 0 ? 0 : MemoryLayout<Entry>.stride + slots.count * 8 / count }
 
     // MARK: Storage

@@ -1,7 +1,8 @@
 import BGPMessages
 package import NetTypes
 
-/// The step of the decision process that set the best path apart from the others. One numbering in code, tests and apusd(8).
+/// The step of the decision process that set the best path apart from the others. One numbering in code, tests and
+/// apusd(8).
 package enum BestPathReason: Int, Sendable, Hashable, CaseIterable, Comparable {
     /// 0: there is no other eligible path.
     case onlyPath = 0
@@ -15,7 +16,7 @@ package enum BestPathReason: Int, Sendable, Hashable, CaseIterable, Comparable {
     case asPathLength
     /// 5: the lowest ORIGIN (9.1.2.2 b).
     case origin
-    /// 6: the lowest MULTI_EXIT_DISC among routes of the same neighbour AS (9.1.2.2 c).
+    /// 6: the lowest MULTI_EXIT_DISC among routes of the same neighbor AS (9.1.2.2 c).
     case multiExitDisc
     /// 7: external before internal (9.1.2.2 d).
     case external
@@ -44,7 +45,8 @@ package struct Candidate: Sendable, Hashable {
     package var pathID: UInt32
 
     package init(
-        path: PathIndex, key: DecisionKey, isLocal: Bool, isExternal: Bool, interiorCost: UInt32, identifier: UInt32, peerAddress: IPAddress,
+        path: PathIndex, key: DecisionKey, isLocal: Bool, isExternal: Bool, interiorCost: UInt32, identifier: UInt32,
+        peerAddress: IPAddress,
         pathID: UInt32 = 0
     ) {
         self.path = path
@@ -58,8 +60,9 @@ package struct Candidate: Sendable, Hashable {
     }
 }
 
-/// RFC 4271 9.1.2.2 and RFC 4456 9, as elimination: each step removes candidates, so that the result does not depend on the order of
-/// arrival. MULTI_EXIT_DISC is compared among routes of one neighbour AS only, which is what makes pairwise comparison wrong.
+/// RFC 4271 9.1.2.2 and RFC 4456 9, as elimination: each step removes candidates, so that the result does not depend on
+/// the order of arrival. MULTI_EXIT_DISC is compared among routes of one neighbor AS only, which is what makes
+/// pairwise comparison wrong.
 package enum DecisionProcess {
     package struct Outcome: Sendable, Equatable {
         package var best: PathIndex
@@ -94,7 +97,9 @@ package enum DecisionProcess {
         if candidates.contains(where: { $0.key.multiExitDisc != someMED }) {
             let all = candidates
             keep(&candidates, .multiExitDisc, &reason) { candidate in
-                !all.contains { $0.key.neighborAS == candidate.key.neighborAS && $0.key.multiExitDisc < candidate.key.multiExitDisc }
+                !all.contains {
+                    $0.key.neighborAS == candidate.key.neighborAS && $0.key.multiExitDisc < candidate.key.multiExitDisc
+                }
             }
         }
         // 7
@@ -126,7 +131,8 @@ package enum DecisionProcess {
         return Outcome(best: best, reason: reason, multipath: multipath)
     }
 
-    /// The best `limit` paths in the order in which each would follow the one before (RFC 7911 5: the best one is among them).
+    /// The best `limit` paths in the order in which each would follow the one before (RFC 7911 5: the best one is among
+    /// them).
     package static func rank(_ candidates: [Candidate], limit: Int) -> [PathIndex] {
         var left = candidates
         var scratch: [Candidate] = []
@@ -143,7 +149,8 @@ package enum DecisionProcess {
 
     /// Removes what does not satisfy `condition`; a step that removed something is the reason so far.
     private static func keep(
-        _ candidates: inout [Candidate], _ step: BestPathReason, _ reason: inout BestPathReason, _ condition: (Candidate) -> Bool
+        _ candidates: inout [Candidate], _ step: BestPathReason, _ reason: inout BestPathReason,
+        _ condition: (Candidate) -> Bool
     ) {
         guard candidates.count > 1 else { return }
         let before = candidates.count

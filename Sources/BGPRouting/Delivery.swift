@@ -3,7 +3,8 @@ package import NetTypes
 /// A buffer and who gets it.
 package struct Delivery: Sendable {
     package enum Receivers: Sendable, Hashable {
-        /// All members of the group but at most two: the one that the routes came from, and the one that is their next hop.
+        /// All members of the group but at most two: the one that the routes came from, and the one that is their next
+        /// hop.
         case allBut(PeerIndex?, PeerIndex?)
         /// All members but the sources of the routes, which get buffers of their own.
         case allExcept(Set<PeerIndex>)

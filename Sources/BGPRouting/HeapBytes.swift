@@ -2,8 +2,8 @@ import NetTypes
 
 /// Bytes on the heap in the smallest place: no reference count, no capacity, freed by whoever holds them.
 ///
-/// The address never leaves: the bytes are lent as a span. The holder is `AttributeTable`, which cannot be copied, frees what it holds exactly
-/// once, and lends a span only inside a closure, while it can change nothing.
+/// The address never leaves: the bytes are lent as a span. The holder is `AttributeTable`, which cannot be copied,
+/// frees what it holds exactly once, and lends a span only inside a closure, while it can change nothing.
 @safe struct HeapBytes {
     private var base: UnsafeMutableRawPointer?
     private(set) var count: UInt32
@@ -13,7 +13,9 @@ import NetTypes
         count = UInt32(bytes.byteCount)
         // As large as what is copied into it.
         let base = UnsafeMutableRawPointer.allocate(byteCount: max(bytes.byteCount, 1), alignment: 1)
-        unsafe bytes.withUnsafeBytes { if let source = $0.baseAddress { unsafe base.copyMemory(from: source, byteCount: $0.count) } }
+        unsafe bytes.withUnsafeBytes {
+            if let source = $0.baseAddress { unsafe base.copyMemory(from: source, byteCount: $0.count) }
+        }
         unsafe self.base = base
     }
 
@@ -22,7 +24,8 @@ import NetTypes
         @_lifetime(borrow self)
         get {
             guard let base = unsafe base else { return RawSpan() }
-            // `count` bytes were allocated at `base` and written, and are freed by `free` alone, which needs exclusive access.
+            // `count` bytes were allocated at `base` and written, and are freed by `free` alone, which needs exclusive
+            // access.
             return unsafe _overrideLifetime(RawSpan(_unsafeStart: base, byteCount: Int(count)), borrowing: self)
         }
     }

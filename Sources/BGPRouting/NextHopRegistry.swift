@@ -5,7 +5,8 @@ package typealias NextHopIndex = UInt32
 
 /// Every next hop that some attribute set names, with what the outside says of it (RFC 4271 9.1.2.1).
 ///
-/// The registry resolves nothing itself: it lists new next hops, and is told whether each is reachable and at what cost.
+/// The registry resolves nothing itself: it lists new next hops, and is told whether each is reachable and at what
+/// cost.
 package struct NextHopRegistry: Sendable {
     package struct Entry: Sendable {
         package var address: IPAddress
@@ -97,7 +98,10 @@ package struct NextHopRegistry: Sendable {
     mutating func set(_ state: RIB.NextHopState) -> NextHopIndex? {
         guard let index = indices[state.address] else { return nil }
         let old = entries[Int(index)]
-        guard old.isReachable != state.isReachable || old.cost != state.cost || old.interface != state.interface || old.place != state.place else { return nil }
+        guard
+            old.isReachable != state.isReachable || old.cost != state.cost || old.interface != state.interface
+                || old.place != state.place
+        else { return nil }
         entries[Int(index)].isReachable = state.isReachable
         entries[Int(index)].cost = state.cost
         entries[Int(index)].interface = state.interface

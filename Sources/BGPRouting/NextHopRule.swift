@@ -28,9 +28,11 @@ package struct NextHopPlace: Sendable, Hashable {
 package enum NextHopRule: UInt8, Sendable, Hashable {
     /// Internal peers, and where links are not known.
     case any
-    /// The peer is one hop away. Differs from RFC 4271 6.3 b: a Node's address is taken too, because fabrics keep the next hop between racks.
+    /// The peer is one hop away. Differs from RFC 4271 6.3 b: a Node's address is taken too, because fabrics keep the
+    /// next hop between racks.
     case onLink
-    /// The peer is several hops away, or declared to be: any next hop to which something better than a default route leads.
+    /// The peer is several hops away, or declared to be: any next hop to which something better than a default route
+    /// leads.
     case routed
 
     func judge(_ hop: IPAddress, _ place: NextHopPlace, peer: IPAddress) -> IneligibleReason? {

@@ -20,18 +20,24 @@ extension RIB {
     /// Nil where the peer has the prefix announced. Work: the paths of the prefix.
     package func whyNotAnnounced(_ index: PrefixIndex, _ family: AddressFamily, to peer: PeerIndex) -> NotAnnounced? {
         guard let prefix = tables[family.index].prefix(at: index), !isAnnounced(prefix, to: peer) else { return nil }
-        guard let group = peers[peer.index]?.groups[family.index] ?? nil, let profile = profiles[group] else { return .familyNotNegotiated }
+        guard let group = peers[peer.index]?.groups[family.index] ?? nil, let profile = profiles[group] else {
+            return .familyNotNegotiated
+        }
         guard let best = tables[family.index].best(index) else { return .undecided }
         if best.peer == peer { return .splitHorizon }
         let verdict = exportVerdict(best, index, profile.value)
-        if case .rejectedByRule(let rule) = verdict { return .rejectedByRule(profile.value.filter.rule(rule, family).label) }
+        if case .rejectedByRule(let rule) = verdict {
+            return .rejectedByRule(profile.value.filter.rule(rule, family).label)
+        }
         if !verdict.isAnnounced { return .policy(verdict) }
         var slots: [UInt32] = [index]
         if profile.sendsPathIDs { tables[family.index].pathIndices(index, into: &slots) }
         let entries = slots.compactMap { groups[group]?.entry($0) }
         if entries.contains(where: \.isTooLarge) { return .tooLarge }
         // The group has it, and the peer is left out.
-        if let entry = entries.first(where: \.isAnnounced) { return entry.source == peer ? .splitHorizon : .peerIsNextHop }
+        if let entry = entries.first(where: \.isAnnounced) {
+            return entry.source == peer ? .splitHorizon : .peerIsNextHop
+        }
         return .undecided
     }
 }

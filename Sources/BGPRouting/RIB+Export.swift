@@ -24,8 +24,11 @@ extension RIB {
 
     /// Tells every group's members what changed, and goes on with replays: at most `replayBudget` prefixes of each.
     ///
-    /// Everything pending is told; `decide` has bounded it. Buffers hold about 32 KB of messages with the same receivers.
-    package mutating func export(replayBudget: Int, now: Instant, _ deliveries: inout [Delivery], _ done: inout [ReplayDone]) {
+    /// Everything pending is told; `decide` has bounded it. Buffers hold about 32 KB of messages with the same
+    /// receivers.
+    package mutating func export(
+        replayBudget: Int, now: Instant, _ deliveries: inout [Delivery], _ done: inout [ReplayDone]
+    ) {
         offerRetired()
         for index in groups.indices where groups[index] != nil {
             if groups[index]?.hasPending(now) ?? false { tellPending(index, now, &deliveries) }
@@ -39,9 +42,10 @@ extension RIB {
         }
     }
 
-    /// Who must not get the routes of an attribute set: their source (split horizon), and the peer that is their next hop
-    /// (RFC 4271 5.1.3).
-    private func excluded(_ attributes: AttributeHandle, _ source: PeerIndex, _ group: Int) -> (PeerIndex?, PeerIndex?) {
+    /// Who must not get the routes of an attribute set: their source (split horizon), and the peer that is their next
+    /// hop (RFC 4271 5.1.3).
+    private func excluded(_ attributes: AttributeHandle, _ source: PeerIndex, _ group: Int) -> (PeerIndex?, PeerIndex?)
+    {
         let first = source == .local ? nil : source
         guard let address = self.attributes.nextHopAddress(attributes) else { return (first, nil) }
         if let first, keys[first.index].address == address { return (first, nil) }
@@ -78,14 +82,15 @@ extension RIB {
         }
         /// Withdrawals by who never had the route, and withdrawals for one peer that must lose what it had.
         var withdrawals: [(pair: ExcludedPair, prefixes: [OutboundNLRI])] = []
-        // Neighbours were told with the same set as a rule: what was found for the one before is asked first.
+        // Neighbors were told with the same set as a rule: what was found for the one before is asked first.
         var lastWithdrawn = (attributes: UInt32(0), source: PeerIndex.local, position: 0)
         var targeted: [PeerIndex: [OutboundNLRI]] = [:]
 
         for update in pending {
             guard let nlri = nlri(update.slot, index, family) else { continue }
             let entry = AdjRIBOutEntry(attributes: update.newAttributes, source: update.newSource)
-            let sameAsBefore = entry.attributes == update.oldAttributes && (entry.attributes == 0 || entry.source == update.oldSource)
+            let sameAsBefore =
+                entry.attributes == update.oldAttributes && (entry.attributes == 0 || entry.source == update.oldSource)
             if sameAsBefore { continue }
             if let handle = entry.handle {
                 let slot = bucket(handle, entry.source)
@@ -110,9 +115,11 @@ extension RIB {
             }
         }
 
-        // Withdrawals first. Those of many sources go to every member in one piece: who never had a route ignores that it is gone, and a message for
-        // each source would cost more than the few prefixes that it spares.
-        if withdrawals.count > RIB.separateWithdrawals { withdrawals = [(ExcludedPair((nil, nil)), withdrawals.flatMap(\.prefixes))] }
+        // Withdrawals first. Those of many sources go to every member in one piece: who never had a route ignores that
+        // it is gone, and a message for each source would cost more than the few prefixes that it spares.
+        if withdrawals.count > RIB.separateWithdrawals {
+            withdrawals = [(ExcludedPair((nil, nil)), withdrawals.flatMap(\.prefixes))]
+        }
         for (pair, prefixes) in withdrawals {
             deliver(withdrawing: prefixes, profile, index, .allBut(pair.first, pair.second), &deliveries)
         }
@@ -123,15 +130,17 @@ extension RIB {
         for update in pending where update.oldAttributes != 0 { attributes.release(update.oldAttributes - 1) }
     }
 
-    /// Buffers, and octets, that are joined at most; groups of fewer members are told apart.
+    /// Buffers, and bytes, that are joined at most; groups of fewer members are told apart.
     private static let joinedSources = 32
-    private static let joinedOctets = 32768
+    private static let joinedBytes = 32768
     /// Sources whose withdrawals of one turn are told apart, so that none hears of its own.
     private static let separateWithdrawals = 8
 
     /// What is told of an entry of a group.
     private func nlri(_ slot: UInt32, _ group: Int, _ family: AddressFamily) -> OutboundNLRI? {
-        guard let prefixIndex = groups[group]?.prefix(ofSlot: slot), let prefix = tables[family.index].prefix(at: prefixIndex) else { return nil }
+        guard let prefixIndex = groups[group]?.prefix(ofSlot: slot),
+            let prefix = tables[family.index].prefix(at: prefixIndex)
+        else { return nil }
         return OutboundNLRI(prefix, pathID: groups[group]?.pathID(ofSlot: slot) ?? 0)
     }
 
@@ -152,7 +161,8 @@ extension RIB {
 
     /// Announces buckets; consecutive ones with the same receivers share a buffer. `to`: only these members, else all.
     private mutating func tell(
-        _ buckets: inout [Bucket], _ profile: ExportProfile, _ group: Int, to members: [PeerIndex]?, _ deliveries: inout [Delivery]
+        _ buckets: inout [Bucket], _ profile: ExportProfile, _ group: Int, to members: [PeerIndex]?,
+        _ deliveries: inout [Delivery]
     ) {
         // Messages of one source go out together, so that a buffer has one set of receivers.
         let start = deliveries.count
@@ -184,10 +194,11 @@ extension RIB {
         if members == nil { joinSmall(&deliveries, from: start, group) }
     }
 
-    /// Joins small buffers of different sources: one for all members but these sources, and for each source one without its own.
+    /// Joins small buffers of different sources: one for all members but these sources, and for each source one without
+    /// its own.
     ///
-    /// Of k buffers for n members n - k + k are queued, and not k (n - 1): with a thousand clients that announce a hundred prefixes each the
-    /// difference is thirtyfold.
+    /// Of k buffers for n members n - k + k are queued, and not k (n - 1): with a thousand clients that announce a
+    /// hundred prefixes each the difference is thirtyfold.
     private func joinSmall(_ deliveries: inout [Delivery], from start: Int, _ group: Int) {
         let separate = Array(deliveries[start...])
         guard separate.count > 1, groups[group]?.members.count ?? 0 > RIB.joinedSources else { return }
@@ -195,7 +206,7 @@ extension RIB {
         var run: [Delivery] = []
         var size = 0
         for delivery in separate {
-            if size + delivery.buffer.count > RIB.joinedOctets || run.count == RIB.joinedSources {
+            if size + delivery.buffer.count > RIB.joinedBytes || run.count == RIB.joinedSources {
                 join(run, group, &deliveries)
                 run = []
                 size = 0
@@ -216,23 +227,33 @@ extension RIB {
             return peer == first || peer == second
         }
         func joined(without peer: PeerIndex?) -> MessageBuffer? {
-            var writer = ByteWriter(capacity: RIB.joinedOctets)
-            for delivery in run where peer.map({ !excludes(delivery, $0) }) ?? true { writer.append(delivery.buffer.bytes) }
+            var writer = ByteWriter(capacity: RIB.joinedBytes)
+            for delivery in run where peer.map({ !excludes(delivery, $0) }) ?? true {
+                writer.append(delivery.buffer.bytes)
+            }
             return writer.count == 0 ? nil : MessageBuffer(writer.bytes)
         }
         var sources: Set<PeerIndex> = []
         for case .allBut(let first, let second) in run.map(\.receivers) {
-            for case let peer? in [first, second] where peers[peer.index]?.groups.contains(group) ?? false { sources.insert(peer) }
+            for case let peer? in [first, second] where peers[peer.index]?.groups.contains(group) ?? false {
+                sources.insert(peer)
+            }
         }
-        if let buffer = joined(without: nil) { deliveries.append(Delivery(buffer: buffer, group: group, receivers: .allExcept(sources), withdrawn: [])) }
+        if let buffer = joined(without: nil) {
+            deliveries.append(Delivery(buffer: buffer, group: group, receivers: .allExcept(sources), withdrawn: []))
+        }
         for source in sources.sorted(by: { $0.rawValue < $1.rawValue }) {
-            if let buffer = joined(without: source) { deliveries.append(Delivery(buffer: buffer, group: group, receivers: .only([source]), withdrawn: [])) }
+            if let buffer = joined(without: source) {
+                deliveries.append(Delivery(buffer: buffer, group: group, receivers: .only([source]), withdrawn: []))
+            }
         }
     }
 
-    /// RFC 8654 section 4: an UPDATE that is too large for the peers is not sent, and what was announced before is withdrawn.
+    /// RFC 8654 section 4: an UPDATE that is too large for the peers is not sent, and what was announced before is
+    /// withdrawn.
     private mutating func withdrawUnsendable(
-        _ slots: [UInt32], _ prefixes: [OutboundNLRI], _ profile: ExportProfile, _ group: Int, _ deliveries: inout [Delivery]
+        _ slots: [UInt32], _ prefixes: [OutboundNLRI], _ profile: ExportProfile, _ group: Int,
+        _ deliveries: inout [Delivery]
     ) {
         for slot in slots { if let handle = groups[group]?.forget(slot) { attributes.release(handle) } }
         deliver(withdrawing: prefixes, profile, group, .allBut(nil, nil), &deliveries)
@@ -243,25 +264,30 @@ extension RIB {
         _ handle: AttributeHandle, _ source: PeerIndex, _ profile: ExportProfile
     ) -> (block: [UInt8], nextHop: [UInt8]) {
         let origin = source == .local ? nil : keys[source.index]
-        let kind: RouteSource = origin.map { $0.isInternal ? ($0.isClient ? .client : .nonClient) : .external } ?? .local
+        let kind: RouteSource =
+            origin.map { $0.isInternal ? ($0.isClient ? .client : .nonClient) : .external } ?? .local
         if let origin, let reflected = reflectedBlock(handle, kind, origin.identifier, profile) { return reflected }
         var outbound = OutboundAttributes.transform(
-            attributes.attributes(handle), source: kind, sourceIdentifier: origin?.identifier ?? identity.identifier, profile: profile,
+            attributes.attributes(handle), source: kind, sourceIdentifier: origin?.identifier ?? identity.identifier,
+            profile: profile,
             identity: identity)
         var nextHop: [UInt8] = []
         if let address = outbound.nextHop, profile.family == .ipv6 || address.family == .ipv6 {
             outbound.nextHop = nil
             nextHop = address.unscoped.bytes
             // RFC 2545 3: the link-local one too, where the peer shares the link.
-            if let linkLocal = profile.linkLocalNextHop, profile.replacesNextHop(kind), linkLocal != address { nextHop += linkLocal.unscoped.bytes }
+            if let linkLocal = profile.linkLocalNextHop, profile.replacesNextHop(kind), linkLocal != address {
+                nextHop += linkLocal.unscoped.bytes
+            }
         }
         var writer = ByteWriter(capacity: 128)
         outbound.encode(isFourOctetAS: profile.isFourOctetAS, into: &writer)
         return (writer.bytes, nextHop)
     }
 
-    /// The common case of a reflector without decoding: between internal peers with four-octet AS numbers nothing changes but ORIGINATOR_ID and
-    /// CLUSTER_LIST, and the canonical form has those in their places. Nil where that is not the case.
+    /// The common case of a reflector without decoding: between internal peers with four-octet AS numbers nothing
+    /// changes but ORIGINATOR_ID and CLUSTER_LIST, and the canonical form has those in their places. Nil where that is
+    /// not the case.
     private func reflectedBlock(
         _ handle: AttributeHandle, _ kind: RouteSource, _ originator: BGPIdentifier, _ profile: ExportProfile
     ) -> (block: [UInt8], nextHop: [UInt8])? {
@@ -271,12 +297,18 @@ extension RIB {
         let isSeparate = profile.family == .ipv6 || nextHop.family == .ipv6
         // An IPv4 next hop that came in MP_REACH_NLRI has to be put into the block.
         guard isSeparate == attributes.hasSeparateNextHop(handle) else { return nil }
-        let block = attributes.withBytes(handle) { OutboundAttributes.reflect($0, originator: originator, clusterID: identity.clusterID) }
+        let block = attributes.withBytes(handle) {
+            OutboundAttributes.reflect($0, originator: originator, clusterID: identity.clusterID)
+        }
         return (block, isSeparate ? nextHop.unscoped.bytes : [])
     }
 
-    private mutating func goOnWithReplay(_ index: Int, _ budget: Int, _ deliveries: inout [Delivery], _ done: inout [ReplayDone]) {
-        guard let profile = profiles[index]?.value, let replay = groups[index]?.currentReplay(), let total = groups[index]?.entryCount else { return }
+    private mutating func goOnWithReplay(
+        _ index: Int, _ budget: Int, _ deliveries: inout [Delivery], _ done: inout [ReplayDone]
+    ) {
+        guard let profile = profiles[index]?.value, let replay = groups[index]?.currentReplay(),
+            let total = groups[index]?.entryCount
+        else { return }
         let end = min(Int(replay.cursor) + budget, total)
         var buckets: [Bucket] = []
         var bucketOf: [UInt64: Int] = [:]
@@ -316,12 +348,15 @@ extension RIB {
     package func isAnnounced(_ prefix: Prefix, to peer: PeerIndex) -> Bool { !announcedPaths(prefix, to: peer).isEmpty }
 
     /// True where the peer has been told, or is about to be, of this prefix and path identifier.
-    package func isAnnounced(_ nlri: OutboundNLRI, to peer: PeerIndex) -> Bool { announcedPaths(nlri.prefix, to: peer).contains(nlri) }
+    package func isAnnounced(_ nlri: OutboundNLRI, to peer: PeerIndex) -> Bool {
+        announcedPaths(nlri.prefix, to: peer).contains(nlri)
+    }
 
     /// What a peer has announced of a prefix.
     private func announcedPaths(_ prefix: Prefix, to peer: PeerIndex) -> [OutboundNLRI] {
         let family = prefix.family
-        guard let group = peers[peer.index]?.groups[family.index] ?? nil, let profile = profiles[group], let index = tables[family.index].find(prefix)
+        guard let group = peers[peer.index]?.groups[family.index] ?? nil, let profile = profiles[group],
+            let index = tables[family.index].find(prefix)
         else { return [] }
         var slots: [UInt32] = [index]
         if profile.sendsPathIDs { tables[family.index].pathIndices(index, into: &slots) }
@@ -336,15 +371,17 @@ extension RIB {
 
 // MARK: A peer changes its group
 extension RIB {
-    /// New settings on a running session: the peer moves to the groups of its new profiles, loses what they do not have, and gets the rest
-    /// by replay. Nothing happens where no profile changed.
+    /// New settings on a running session: the peer moves to the groups of its new profiles, loses what they do not
+    /// have, and gets the rest by replay. Nothing happens where no profile changed.
     package mutating func changeProfiles(_ index: PeerIndex, _ peer: RoutingPeer, _ deliveries: inout [Delivery]) {
         guard let old = peers[index.index] else { return }
         guard old.profiles != peer.profiles || old.isClient != peer.isClient else { return }
         var had: [[OutboundNLRI]] = [[], []]
         for family in AddressFamily.allCases {
             for prefix in 0..<PrefixIndex(tables[family.index].prefixCapacity) {
-                if let value = tables[family.index].prefix(at: prefix) { had[family.index] += announcedPaths(value, to: index) }
+                if let value = tables[family.index].prefix(at: prefix) {
+                    had[family.index] += announcedPaths(value, to: index)
+                }
             }
         }
         peerDown(index)
@@ -355,10 +392,13 @@ extension RIB {
         }
         for family in AddressFamily.allCases {
             let lost = had[family.index].filter { !isAnnounced($0, to: index) }
-            guard !lost.isEmpty, let group = peers[index.index]?.groups[family.index], let profile = groups[group]?.profile else { continue }
+            guard !lost.isEmpty, let group = peers[index.index]?.groups[family.index],
+                let profile = groups[group]?.profile
+            else { continue }
             var builder = UpdateBuilder(profile)
             builder.withdraw(lost)
-            deliveries.append(Delivery(buffer: builder.take(), group: group, receivers: .only([index]), withdrawn: lost))
+            deliveries.append(
+                Delivery(buffer: builder.take(), group: group, receivers: .only([index]), withdrawn: lost))
         }
     }
 
@@ -366,7 +406,9 @@ extension RIB {
         var list: [PathIndex] = []
         for index in 0..<PrefixIndex(tables[family.index].prefixCapacity) {
             tables[family.index].pathIndices(index, into: &list)
-            if list.contains(where: { tables[family.index].paths[Int($0)].peer == peer }) { tables[family.index].markDirty(index) }
+            if list.contains(where: { tables[family.index].paths[Int($0)].peer == peer }) {
+                tables[family.index].markDirty(index)
+            }
         }
     }
 }

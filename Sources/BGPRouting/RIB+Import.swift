@@ -30,19 +30,24 @@ extension RIB {
         let block = try AttributeBlock(update.attributes, peer.context)
         // RFC 7606 5.3, 3 i, 3 j: what cannot be parsed cannot be withdrawn either.
         let hasPathID = peer.context.addPath.contains(.ipv4)
-        guard NLRI.isWellFormed(update.withdrawn, .ipv4, hasPathID: hasPathID), NLRI.isWellFormed(update.nlri, .ipv4, hasPathID: hasPathID) else {
+        guard NLRI.isWellFormed(update.withdrawn, .ipv4, hasPathID: hasPathID),
+            NLRI.isWellFormed(update.nlri, .ipv4, hasPathID: hasPathID)
+        else {
             throw .invalidNetworkField
         }
 
         if let unreach = block.mpUnreach, let family = unreach.afiSafi.family, families.contains(family) {
-            if unreach.nlri.isEmpty, block.isEmpty, block.mpReach == nil, update.withdrawn.isEmpty, update.nlri.isEmpty {
+            if unreach.nlri.isEmpty, block.isEmpty, block.mpReach == nil, update.withdrawn.isEmpty, update.nlri.isEmpty
+            {
                 result.endOfRIB = family
                 return result
             }
             result.withdrawn += withdraw(unreach.nlri, family, index, peer)
         }
         let speaksIPv4 = families.contains(.ipv4)
-        if !update.withdrawn.isEmpty && speaksIPv4 { result.withdrawn += withdraw(update.withdrawn, .ipv4, index, peer) }
+        if !update.withdrawn.isEmpty && speaksIPv4 {
+            result.withdrawn += withdraw(update.withdrawn, .ipv4, index, peer)
+        }
 
         let hasIPv4NLRI = !update.nlri.isEmpty
         var hasMPNLRI = false
@@ -59,20 +64,25 @@ extension RIB {
             }
         }
         if hasMPNLRI, let reach = block.mpReach, let family = reach.afiSafi.family, families.contains(family) {
-            if let handle = try attributeHandle(block, peer.nextHop(reach), peer, hasReachable: true, hasIPv4NLRI: false, &result) {
+            if let handle = try attributeHandle(
+                block, peer.nextHop(reach), peer, hasReachable: true, hasIPv4NLRI: false, &result)
+            {
                 announce(reach.nlri, family, index, peer, handle, &result)
             } else {
                 result.withdrawn += withdraw(reach.nlri, family, index, peer)
             }
         } else if !hasIPv4NLRI {
-            _ = try attributeHandle(block, nil, peer, hasReachable: hasReachable, hasIPv4NLRI: false, &result).map { attributes.release($0) }
+            _ = try attributeHandle(block, nil, peer, hasReachable: hasReachable, hasIPv4NLRI: false, &result).map {
+                attributes.release($0)
+            }
         }
         return result
     }
 
     /// Touches what `receive` will need of the IPv4 prefixes of an UPDATE: see `PrefixTable.warm`.
     package mutating func warm(_ message: RawSpan, from index: PeerIndex) {
-        guard let hasPathID = keys.indices.contains(index.index) ? keys[index.index].hasPathID : nil, let update = try? UpdateMessage(message: message)
+        guard let hasPathID = keys.indices.contains(index.index) ? keys[index.index].hasPathID : nil,
+            let update = try? UpdateMessage(message: message)
         else { return }
         warm(update.withdrawn, hasPathID)
         warm(update.nlri, hasPathID)
@@ -85,7 +95,8 @@ extension RIB {
 
     /// The interned set of an UPDATE, retained. Nil: treat as withdraw.
     private mutating func attributeHandle(
-        _ block: borrowing AttributeBlock, _ mpNextHop: IPAddress?, _ peer: RoutingPeer, hasReachable: Bool, hasIPv4NLRI: Bool,
+        _ block: borrowing AttributeBlock, _ mpNextHop: IPAddress?, _ peer: RoutingPeer, hasReachable: Bool,
+        hasIPv4NLRI: Bool,
         _ result: inout UpdateResult
     ) throws(NotificationMessage) -> AttributeHandle? {
         var faults: [AttributeFault] = []
@@ -93,7 +104,8 @@ extension RIB {
         if block.gathered.isEmpty {
             handle = resolve(block.plain, mpNextHop, peer, hasReachable, hasIPv4NLRI, block.isOverrun, &faults)
         } else {
-            handle = resolve(block.gathered.rawSpan, mpNextHop, peer, hasReachable, hasIPv4NLRI, block.isOverrun, &faults)
+            handle = resolve(
+                block.gathered.rawSpan, mpNextHop, peer, hasReachable, hasIPv4NLRI, block.isOverrun, &faults)
         }
         result.faults += faults
         if faults.contains(where: { $0.action != .attributeDiscard }) {
@@ -111,34 +123,48 @@ extension RIB {
         _ isOverrun: Bool, _ faults: inout [AttributeFault]
     ) -> AttributeHandle? {
         if isOverrun {
-            faults.append(AttributeFault(AttributeType(rawValue: 0), .treatAsWithdraw, "attributes overrun their total length (RFC 7606 4)"))
+            faults.append(
+                AttributeFault(
+                    AttributeType(rawValue: 0), .treatAsWithdraw, "attributes overrun their total length (RFC 7606 4)"))
         }
-        if !isOverrun, hasReachable, let known = attributes.lookup(bytes, separateNextHop: mpNextHop, context: peer.context) {
+        if !isOverrun, hasReachable,
+            let known = attributes.lookup(bytes, separateNextHop: mpNextHop, context: peer.context)
+        {
             if let fault = firstASFault(attributes.key(known), peer) { faults.append(fault) }
             return known
         }
         var decoded = UpdateValidation.decode(bytes, peer.context)
         faults += decoded.faults
         guard hasReachable else { return nil }
-        if let missing = UpdateValidation.missingMandatory(decoded.attributes, hasIPv4NLRI: hasIPv4NLRI) { faults.append(missing) }
+        if let missing = UpdateValidation.missingMandatory(decoded.attributes, hasIPv4NLRI: hasIPv4NLRI) {
+            faults.append(missing)
+        }
         if let mpNextHop {
             // RFC 4760 3: NEXT_HOP beside MP_REACH_NLRI is ignored for its routes.
             decoded.attributes.nextHop = nil
-            if !PathAttributes.isValidNextHop(mpNextHop) || (mpNextHop.isLinkLocal && mpNextHop.family == .ipv6 && mpNextHop.scope == 0) {
-                faults.append(AttributeFault(.mpReachNLRI, .treatAsWithdraw, "next hop \(mpNextHop) is no unicast address (RFC 4760 3)"))
+            if !PathAttributes.isValidNextHop(mpNextHop)
+                || (mpNextHop.isLinkLocal && mpNextHop.family == .ipv6 && mpNextHop.scope == 0)
+            {
+                faults.append(
+                    AttributeFault(
+                        .mpReachNLRI, .treatAsWithdraw, "next hop \(mpNextHop) is no unicast address (RFC 4760 3)"))
             }
         }
         guard !faults.contains(where: { $0.action != .attributeDiscard }) else { return nil }
-        let handle = attributes.intern(decoded.attributes, separateNextHop: mpNextHop, received: bytes, context: peer.context)
+        let handle = attributes.intern(
+            decoded.attributes, separateNextHop: mpNextHop, received: bytes, context: peer.context)
         if let fault = firstASFault(attributes.key(handle), peer) { faults.append(fault) }
         return handle
     }
 
-    /// RFC 4271 6.3, RFC 7606 7.2: the leftmost AS of an external peer's path is the peer's. A route server does not put itself there
-    /// (RFC 7947 section 2.2.2.2).
+    /// RFC 4271 6.3, RFC 7606 7.2: the leftmost AS of an external peer's path is the peer's. A route server does not
+    /// put itself there (RFC 7947 section 2.2.2.2).
     private func firstASFault(_ key: DecisionKey, _ peer: RoutingPeer) -> AttributeFault? {
-        guard !peer.isInternal, key.neighborAS != peer.asNumber.rawValue, peer.policy.role != .rsClient else { return nil }
-        return AttributeFault(.asPath, .treatAsWithdraw, "leftmost AS is not the peer's AS \(peer.asNumber) (RFC 4271 6.3)")
+        guard !peer.isInternal, key.neighborAS != peer.asNumber.rawValue, peer.policy.role != .rsClient else {
+            return nil
+        }
+        return AttributeFault(
+            .asPath, .treatAsWithdraw, "leftmost AS is not the peer's AS \(peer.asNumber) (RFC 4271 6.3)")
     }
 
     /// Takes over the caller's reference to `handle`.
@@ -146,19 +172,26 @@ extension RIB {
         _ field: RawSpan, _ family: AddressFamily, _ index: PeerIndex, _ peer: RoutingPeer, _ handle: AttributeHandle,
         _ result: inout UpdateResult
     ) {
-        // The set's own verdict is the same for every prefix of the message; only the prefix-dependent part is asked again.
+        // The set's own verdict is the same for every prefix of the message; only the prefix-dependent part is asked
+        // again.
         var verdict = beginVerdict(handle, peer)
         let hasPathID = peer.context.addPath.contains(family)
         var reader = ByteReader(field)
         while let (prefix, pathID) = NLRI.next(&reader, family, hasPathID: hasPathID) {
             let (flags, effective) = judge(prefix, peer, &verdict)
-            if insert(prefix, index, pathID, attributes: effective, received: handle, flags: flags) { result.announced += 1 } else { result.refused += 1 }
+            if insert(prefix, index, pathID, attributes: effective, received: handle, flags: flags) {
+                result.announced += 1
+            } else {
+                result.refused += 1
+            }
         }
         endVerdict(verdict)
         attributes.release(handle)
     }
 
-    private mutating func withdraw(_ field: RawSpan, _ family: AddressFamily, _ index: PeerIndex, _ peer: RoutingPeer) -> Int {
+    private mutating func withdraw(_ field: RawSpan, _ family: AddressFamily, _ index: PeerIndex, _ peer: RoutingPeer)
+        -> Int
+    {
         let hasPathID = peer.context.addPath.contains(family)
         var reader = ByteReader(field)
         var count = 0

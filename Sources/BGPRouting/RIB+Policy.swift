@@ -1,10 +1,12 @@
 import BGPMessages
 package import NetTypes
 
-/// What policy makes of one attribute set of one peer in one family, worked out as far as the set alone decides it. Holds references until `endVerdict`.
+/// What policy makes of one attribute set of one peer in one family, worked out as far as the set alone decides it.
+/// Holds references until `endVerdict`.
 struct SetVerdict {
     var ineligible: IneligibleReason?
-    /// What the RFCs change in every route with the set (GRACEFUL_SHUTDOWN, OTC, LLGR_STALE), interned; `received` where they change nothing.
+    /// What the RFCs change in every route with the set (GRACEFUL_SHUTDOWN, OTC, LLGR_STALE), interned; `received`
+    /// where they change nothing.
     var base: AttributeHandle
     /// With the operations of a rule on top, by its position.
     var byRule: [Int: AttributeHandle] = [:]
@@ -22,7 +24,8 @@ extension RIB {
         let nextHop = attributes.nextHopAddress(handle)
         var verdict = SetVerdict(
             ineligible: importPolicy.judge(key, nextHop: nextHop, allowedOwnAS: peer.policy.allowedOwnAS), base: handle,
-            facts: RouteFilter.RouteFacts(isLocal: false, isInternalPeer: peer.isInternal, localPref: key.localPref, interface: ""))
+            facts: RouteFilter.RouteFacts(
+                isLocal: false, isInternalPeer: peer.isInternal, localPref: key.localPref, interface: ""))
         var operations: [AttributeOperation] = []
         // RFC 8326 4.2: the last choice, also for the rest of our AS.
         if !peer.isInternal, key.flags.contains(.gracefulShutdown) { operations.append(.setLocalPref(0)) }
@@ -35,17 +38,25 @@ extension RIB {
             }
             if let role = peer.policy.role, !peer.isInternal {
                 // RFC 9234 5, ingress.
-                if let onlyToCustomer = key.flags.contains(.onlyToCustomer) ? attributes.attributes(handle).onlyToCustomer : nil {
-                    if ImportPolicy.isLeak(onlyToCustomer, role: role, remoteAS: peer.asNumber) { verdict.ineligible = verdict.ineligible ?? .routeLeak }
+                if let onlyToCustomer = key.flags.contains(.onlyToCustomer)
+                    ? attributes.attributes(handle).onlyToCustomer : nil
+                {
+                    if ImportPolicy.isLeak(onlyToCustomer, role: role, remoteAS: peer.asNumber) {
+                        verdict.ineligible = verdict.ineligible ?? .routeLeak
+                    }
                 } else if role == .customer || role == .peer || role == .rsClient {
                     operations.append(.setOnlyToCustomer(peer.asNumber))
                 }
             }
             verdict.isBlackhole = peer.policy.acceptsBlackhole && key.flags.contains(.blackhole)
-            if peer.policy.filter.asksForInterface { verdict.facts.interface = attributes.nextHops.entries[Int(key.nextHop)].interface }
+            if peer.policy.filter.asksForInterface {
+                verdict.facts.interface = attributes.nextHops.entries[Int(key.nextHop)].interface
+            }
         }
         if !operations.isEmpty {
-            verdict.base = attributes.transformed(handle) { set in for operation in operations { operation.apply(to: &set) } }
+            verdict.base = attributes.transformed(handle) { set in
+                for operation in operations { operation.apply(to: &set) }
+            }
         } else {
             attributes.retain(handle)
         }
@@ -53,10 +64,14 @@ extension RIB {
     }
 
     /// The verdict on one prefix with the set: flags of its path, and the effective attributes, not retained.
-    mutating func judge(_ prefix: Prefix, _ peer: RoutingPeer, _ verdict: inout SetVerdict) -> (flags: Path.Flags, attributes: AttributeHandle) {
-        var ineligible = verdict.ineligible ?? importPolicy.judge(prefix, mode: peer.policy.mode, isInternal: peer.isInternal)
+    mutating func judge(_ prefix: Prefix, _ peer: RoutingPeer, _ verdict: inout SetVerdict) -> (
+        flags: Path.Flags, attributes: AttributeHandle
+    ) {
+        var ineligible =
+            verdict.ineligible ?? importPolicy.judge(prefix, mode: peer.policy.mode, isInternal: peer.isInternal)
         var effective = verdict.base
-        if !peer.policy.filter.isEmpty(prefix.family), let position = matchingRule(prefix, peer.policy.filter, &verdict) {
+        if !peer.policy.filter.isEmpty(prefix.family), let position = matchingRule(prefix, peer.policy.filter, &verdict)
+        {
             let rule = peer.policy.filter.rule(position, prefix.family)
             if rule.action == .reject {
                 ineligible = ineligible ?? .rejectedByFilter
@@ -64,12 +79,16 @@ extension RIB {
                 if let known = verdict.byRule[position] {
                     effective = known
                 } else {
-                    effective = attributes.transformed(verdict.base) { set in for operation in rule.operations { operation.apply(to: &set) } }
+                    effective = attributes.transformed(verdict.base) { set in
+                        for operation in rule.operations { operation.apply(to: &set) }
+                    }
                     verdict.byRule[position] = effective
                 }
             }
         }
-        return (Path.flags(external: !peer.isInternal, ineligible: ineligible, blackhole: verdict.isBlackhole), effective)
+        return (
+            Path.flags(external: !peer.isInternal, ineligible: ineligible, blackhole: verdict.isBlackhole), effective
+        )
     }
 
     /// Rules see what the peer sent, with what the RFCs changed in it.
@@ -92,7 +111,9 @@ extension RIB {
 
     /// The rule of its peer's import filters that a path met, for `apusctl why`; nil for none.
     package func importRule(_ prefix: Prefix, _ path: Path) -> RouteFilter.Rule? {
-        guard path.peer != .local, let peer = peers[path.peer.index], !peer.policy.filter.isEmpty(prefix.family) else { return nil }
+        guard path.peer != .local, let peer = peers[path.peer.index], !peer.policy.filter.isEmpty(prefix.family) else {
+            return nil
+        }
         let set = attributes.attributes(path.received)
         let key = attributes.key(path.received)
         let facts = RouteFilter.RouteFacts(
@@ -130,7 +151,8 @@ extension RIB {
         var isLongLived: Bool
     }
 
-    /// Judges everything again that these peers announced, from what they sent (soft reconfiguration). One walk over the table.
+    /// Judges everything again that these peers announced, from what they sent (soft reconfiguration). One walk over
+    /// the table.
     mutating func judgeAgain(_ indices: Set<Int>) {
         guard !indices.isEmpty else { return }
         for family in AddressFamily.allCases
@@ -142,13 +164,19 @@ extension RIB {
                 tables[family.index].pathIndices(prefixIndex, into: &list)
                 for slot in list {
                     let path = tables[family.index].paths[Int(slot)]
-                    guard path.peer != .local, indices.contains(path.peer.index), let peer = peers[path.peer.index] else { continue }
-                    let key = VerdictKey(received: path.received, peer: path.peer, isLongLived: path.flags.contains(.longLived))
-                    var verdict = verdicts.removeValue(forKey: key) ?? beginVerdict(path.received, peer, longLived: key.isLongLived)
+                    guard path.peer != .local, indices.contains(path.peer.index), let peer = peers[path.peer.index]
+                    else { continue }
+                    let key = VerdictKey(
+                        received: path.received, peer: path.peer, isLongLived: path.flags.contains(.longLived))
+                    var verdict =
+                        verdicts.removeValue(forKey: key)
+                        ?? beginVerdict(path.received, peer, longLived: key.isLongLived)
                     let (flags, effective) = judge(prefix, peer, &verdict)
                     verdicts[key] = verdict
                     if flags.verdict != path.flags.verdict || effective != path.attributes {
-                        replaceVerdict(AdjRIBIn.Reevaluation(prefix: prefixIndex, path: slot, attributes: effective, flags: flags), path, family)
+                        replaceVerdict(
+                            AdjRIBIn.Reevaluation(prefix: prefixIndex, path: slot, attributes: effective, flags: flags),
+                            path, family)
                     }
                 }
             }
@@ -164,21 +192,28 @@ extension RIB {
 
     // MARK: Stale routes
 
-    /// The restart time of a peer is over and its routes are kept on, as the least preferred ones (RFC 9494 section 4.2). What bears NO_LLGR goes.
+    /// The restart time of a peer is over and its routes are kept on, as the least preferred ones (RFC 9494 section
+    /// 4.2). What bears NO_LLGR goes.
     package mutating func markLongLived(_ index: PeerIndex, _ family: AddressFamily) {
-        removePaths(of: index, family) { path, table in path.flags.contains(.stale) && table.key(path.attributes).flags.contains(.noLongLived) }
+        removePaths(of: index, family) { path, table in
+            path.flags.contains(.stale) && table.key(path.attributes).flags.contains(.noLongLived)
+        }
         tables[family.index].mark(index, .longLived, true)
         judgeAgain([index.index])
     }
 
     /// Removes paths of a peer by what they are and what their attributes are.
-    mutating func removePaths(of index: PeerIndex, _ family: AddressFamily, where condition: (Path, borrowing AttributeTable) -> Bool) {
+    mutating func removePaths(
+        of index: PeerIndex, _ family: AddressFamily, where condition: (Path, borrowing AttributeTable) -> Bool
+    ) {
         let released = tables[family.index].removeAll(of: index) { condition($0, attributes) }
         for path in released { releaseAttributes(of: path) }
     }
 
     /// BoRR: what the peer has told so far is to be told again (RFC 7313 section 4).
-    package mutating func beginRefresh(_ index: PeerIndex, _ family: AddressFamily) { tables[family.index].mark(index, .refreshing, true) }
+    package mutating func beginRefresh(_ index: PeerIndex, _ family: AddressFamily) {
+        tables[family.index].mark(index, .refreshing, true)
+    }
 
     /// EoRR: what was not told again is gone. Answers how many paths.
     package mutating func endRefresh(_ index: PeerIndex, _ family: AddressFamily) -> Int {

@@ -18,7 +18,8 @@ package struct RoutingPeer: Sendable {
     package internal(set) var groups: [Int?] = [nil, nil]
 
     package init(
-        address: IPAddress, identifier: BGPIdentifier, asNumber: ASNumber, isInternal: Bool, isClient: Bool, policy: ImportSettings,
+        address: IPAddress, identifier: BGPIdentifier, asNumber: ASNumber, isInternal: Bool, isClient: Bool,
+        policy: ImportSettings,
         context: AttributeContext, profiles: [ExportProfile?]
     ) {
         self.address = address
@@ -31,8 +32,8 @@ package struct RoutingPeer: Sendable {
         self.profiles = profiles
     }
 
-    /// The next hop of a route in MP_REACH_NLRI: on a link that we share with the peer the link-local one (RFC 2545 section 3), which then bears
-    /// the link's scope.
+    /// The next hop of a route in MP_REACH_NLRI: on a link that we share with the peer the link-local one (RFC 2545
+    /// section 3), which then bears the link's scope.
     func nextHop(_ reach: MPReachNLRI) -> IPAddress {
         guard address.scope != 0 else { return reach.nextHop.unscoped }
         if let linkLocal = reach.linkLocalNextHop { return linkLocal.scoped(address.scope) }
@@ -56,9 +57,11 @@ final class GroupProfile: Sendable {
         sendsPathIDs = value.sendsPathIDs
     }
 
-    /// True only where `ExportPolicy.judge` says `announced`: the common case of a reflector, asked without handing the whole profile over.
+    /// True only where `ExportPolicy.judge` says `announced`: the common case of a reflector, asked without handing the
+    /// whole profile over.
     func passes(_ key: DecisionKey, fromClient: Bool, nextHop: AddressFamily) -> Bool {
-        passesReflected && (fromClient || isClient) && nextHop == family && key.flags.isDisjoint(with: [.noAdvertise, .longLivedStale])
+        passesReflected && (fromClient || isClient) && nextHop == family
+            && key.flags.isDisjoint(with: [.noAdvertise, .longLivedStale])
     }
 }
 
@@ -70,9 +73,9 @@ package struct LocRIBChange: Sendable, Equatable {
 
 /// The routing information base: Adj-RIBs-In, Loc-RIB, and the Adj-RIBs-Out of the update groups.
 ///
-/// The way of the data: `receive` (RIB+Import) marks prefixes dirty; `decide` takes dirty prefixes, selects, and tells the groups what
-/// their members are to have; `export` (RIB+Export) tells them. Each stage's output is the next one's input; rates are decoupled by the
-/// dirty set and the pending set, so that a flap inside a turn costs nothing.
+/// The way of the data: `receive` (RIB+Import) marks prefixes dirty; `decide` takes dirty prefixes, selects, and tells
+/// the groups what their members are to have; `export` (RIB+Export) tells them. Each stage's output is the next one's
+/// input; rates are decoupled by the dirty set and the pending set, so that a flap inside a turn costs nothing.
 package struct RIB: ~Copyable {
     package internal(set) var attributes: AttributeTable
     package internal(set) var tables: FamilyTables
@@ -111,7 +114,8 @@ package struct RIB: ~Copyable {
     private var pathList: [PathIndex] = []
 
     package init(
-        identity: AttributeTable.Identity, assumesReachableNextHops: Bool, maximumPaths: Int, recordsChanges: Bool, seed: UInt64
+        identity: AttributeTable.Identity, assumesReachableNextHops: Bool, maximumPaths: Int, recordsChanges: Bool,
+        seed: UInt64
     ) {
         attributes = AttributeTable(identity: identity, assumesReachableNextHops: assumesReachableNextHops, seed: seed)
         tables = FamilyTables(seed: seed)
@@ -123,7 +127,8 @@ package struct RIB: ~Copyable {
 
     /// About how many bytes the routes that are there need: what falls when they go, unlike what is reserved.
     package var usedBytes: Int {
-        (tables[0].pathCount + tables[1].pathCount) * RIB.bytesPerPath + attributes.byteCount + attributes.count * RIB.bytesPerSet
+        (tables[0].pathCount + tables[1].pathCount) * RIB.bytesPerPath + attributes.byteCount + attributes.count
+            * RIB.bytesPerSet
             + attributes.nextHops.count * RIB.bytesPerNextHop
     }
     /// Entries in the tables of prefixes, paths and groups, of sets, and of next hops with their tracking.
@@ -131,7 +136,8 @@ package struct RIB: ~Copyable {
     private static let bytesPerSet = 100
     private static let bytesPerNextHop = 200
 
-    /// Gives back the memory of tables that shrank. False, and nothing is done, while anything waits to be decided or sent. Cost: a walk over all tables.
+    /// Gives back the memory of tables that shrank. False, and nothing is done, while anything waits to be decided or
+    /// sent. Cost: a walk over all tables.
     package mutating func trim() -> Bool {
         guard dirtyCount == 0, emptied.allSatisfy(\.isEmpty), tables[0].retired.isEmpty, tables[1].retired.isEmpty,
             groups.allSatisfy({ $0.map { !$0.hasPending && !$0.hasReplay } ?? true })
@@ -143,7 +149,7 @@ package struct RIB: ~Copyable {
         emptied = [[], []]
         return true
     }
-    /// Octets of the groups' Adj-RIBs-Out.
+    /// Bytes of the groups' Adj-RIBs-Out.
     package var groupMemory: Int { groups.reduce(0) { $0 + ($1?.memory ?? 0) } }
 
     // MARK: Peers
@@ -155,7 +161,7 @@ package struct RIB: ~Copyable {
         return PeerIndex(rawValue: UInt16(peers.count - 1))
     }
     private var freePeers: [PeerIndex] = []
-    /// Peers at most: a `PeerIndex` has two octets.
+    /// Peers at most: a `PeerIndex` has two bytes.
     package static let maximumPeers = 65_000
     private var isUp: Set<Int> = []
 
@@ -175,7 +181,8 @@ package struct RIB: ~Copyable {
 
     private mutating func setPeer(_ index: PeerIndex, _ peer: RoutingPeer?) {
         peers[index.index] = peer
-        let none = PeerKey(address: .any(.ipv4), identifier: identity.identifier, isInternal: true, isClient: false, hasPathID: false)
+        let none = PeerKey(
+            address: .any(.ipv4), identifier: identity.identifier, isInternal: true, isClient: false, hasPathID: false)
         while keys.count <= index.index { keys.append(none) }
         keys[index.index] =
             peer.map {
@@ -201,8 +208,8 @@ package struct RIB: ~Copyable {
         removePaths(of: index, family) { path, _ in !onlyStale || path.flags.contains(.stale) }
     }
 
-    /// Marks a peer's paths as stale. Paths that are stale already are of an older session and go (RFC 4724 4.2), unless they are kept for long
-    /// (RFC 9494 4.2).
+    /// Marks a peer's paths as stale. Paths that are stale already are of an older session and go (RFC 4724 4.2),
+    /// unless they are kept for long (RFC 9494 4.2).
     package mutating func markStale(_ index: PeerIndex, _ family: AddressFamily) {
         removePaths(of: index, family) { path, _ in path.flags.contains(.stale) && !path.flags.contains(.longLived) }
         tables[family.index].mark(index, .refreshing, false)
@@ -221,7 +228,9 @@ package struct RIB: ~Copyable {
             }
         }
         for family in AddressFamily.allCases where tables[family.index].retiresPaths {
-            if !profiles.contains(where: { $0?.family == family && $0?.sendsPathIDs ?? false }) { tables[family.index].retiresPaths = false }
+            if !profiles.contains(where: { $0?.family == family && $0?.sendsPathIDs ?? false }) {
+                tables[family.index].retiresPaths = false
+            }
         }
         peers[index.index]?.groups = [nil, nil]
     }
@@ -240,15 +249,20 @@ package struct RIB: ~Copyable {
             index = groups.count - 1
         }
         if profile.sendsPathIDs { tables[profile.family.index].retiresPaths = true }
-        for prefix in 0..<PrefixIndex(tables[profile.family.index].prefixCapacity) { offer(prefix, profile.family, to: index) }
+        for prefix in 0..<PrefixIndex(tables[profile.family.index].prefixCapacity) {
+            offer(prefix, profile.family, to: index)
+        }
         // Nobody has been told anything yet, so nothing is pending: the replay tells it.
-        for update in groups[index]?.takePending() ?? [] where update.oldAttributes != 0 { attributes.release(update.oldAttributes - 1) }
+        for update in groups[index]?.takePending() ?? [] where update.oldAttributes != 0 {
+            attributes.release(update.oldAttributes - 1)
+        }
         return index
     }
 
     // MARK: Own routes
 
-    /// Originates a route of this speaker, or changes it. Takes effect with the next decision. `interface`: where it leads out, for filters.
+    /// Originates a route of this speaker, or changes it. Takes effect with the next decision. `interface`: where it
+    /// leads out, for filters.
     package mutating func originate(_ prefix: Prefix, _ route: PathAttributes, interface: String = "") {
         ownInterfaces[prefix] = interface.isEmpty ? nil : interface
         let handle = attributes.intern(route, separateNextHop: nil)
@@ -263,12 +277,15 @@ package struct RIB: ~Copyable {
 
     /// Adds or replaces a path. False where the peer may not have so many of the prefix.
     mutating func insert(
-        _ prefix: Prefix, _ peer: PeerIndex, _ pathID: UInt32, attributes effective: AttributeHandle, received: AttributeHandle, flags: Path.Flags
+        _ prefix: Prefix, _ peer: PeerIndex, _ pathID: UInt32, attributes effective: AttributeHandle,
+        received: AttributeHandle, flags: Path.Flags
     ) -> Bool {
         attributes.retain(effective)
         if received != effective { attributes.retain(received) }
         var isRefused = false
-        switch tables[prefix.family.index].update(prefix, peer, pathID, attributes: effective, received: received, flags: flags) {
+        switch tables[prefix.family.index].update(
+            prefix, peer, pathID, attributes: effective, received: received, flags: flags)
+        {
         case .added: return true
         case .replaced(let old):
             releaseAttributes(of: old)
@@ -335,7 +352,8 @@ package struct RIB: ~Copyable {
         return Candidate(
             path: index, key: key, isLocal: isLocal, isExternal: path.flags.contains(.external),
             interiorCost: attributes.cost(key.nextHop),
-            identifier: key.originatorID != 0 ? key.originatorID : (isLocal ? identity.identifier : keys[path.peer.index].identifier).rawValue,
+            identifier: key.originatorID != 0
+                ? key.originatorID : (isLocal ? identity.identifier : keys[path.peer.index].identifier).rawValue,
             peerAddress: isLocal ? .any(family) : keys[path.peer.index].address, pathID: path.pathID)
     }
 
@@ -347,7 +365,9 @@ package struct RIB: ~Copyable {
         guard path.flags.contains(.external) else { return nil }
         let rule = keys[path.peer.index].nextHopRule
         if rule == .any { return nil }
-        return rule.judge(attributes.nextHops.entries[Int(hop)].address, attributes.nextHops.entries[Int(hop)].place, peer: keys[path.peer.index].address)
+        return rule.judge(
+            attributes.nextHops.entries[Int(hop)].address, attributes.nextHops.entries[Int(hop)].place,
+            peer: keys[path.peer.index].address)
     }
 
     /// The way to an external peer is another one now: what it announces is decided again.
@@ -355,7 +375,9 @@ package struct RIB: ~Copyable {
         guard peers[index.index] != nil, keys[index.index].nextHopRule != rule else { return }
         peers[index.index]?.nextHopRule = rule
         keys[index.index].nextHopRule = rule
-        for family in AddressFamily.allCases where tables[family.index].pathCount(of: index) > 0 { markAllDirty(from: index, family) }
+        for family in AddressFamily.allCases where tables[family.index].pathCount(of: index) > 0 {
+            markAllDirty(from: index, family)
+        }
     }
 
     /// The decision on a prefix explained: the outcome as it would be now.
@@ -390,7 +412,9 @@ package struct RIB: ~Copyable {
         guard !list.isEmpty else { return }
         let eligible = list.compactMap { candidate($0, family) }
         // Every path: their order does not matter.
-        let ranked = profile.addPathLimit >= eligible.count ? eligible.map(\.path) : DecisionProcess.rank(eligible, limit: eligible.count)
+        let ranked =
+            profile.addPathLimit >= eligible.count
+            ? eligible.map(\.path) : DecisionProcess.rank(eligible, limit: eligible.count)
         var chosen: Set<PathIndex> = []
         for slot in ranked where chosen.count < profile.addPathLimit {
             let path = tables[family.index].paths[Int(slot)]
@@ -402,7 +426,9 @@ package struct RIB: ~Copyable {
     }
 
     /// Records what members are to have; takes over the caller's reference to `handle`.
-    private mutating func set(_ slot: UInt32, _ handle: AttributeHandle?, _ source: PeerIndex, _ prefix: PrefixIndex, _ group: Int) {
+    private mutating func set(
+        _ slot: UInt32, _ handle: AttributeHandle?, _ source: PeerIndex, _ prefix: PrefixIndex, _ group: Int
+    ) {
         let result = groups[group]?.set(slot, handle, source: source, prefix: prefix)
         if let handle, !(result?.changed ?? false) { attributes.release(handle) }
         if let released = result?.released { attributes.release(released) }
@@ -412,7 +438,8 @@ package struct RIB: ~Copyable {
     mutating func offerRetired() {
         for family in AddressFamily.allCases where tables[family.index].retiresPaths {
             for (slot, prefix) in tables[family.index].retired where !tables[family.index].isWaiting(prefix) {
-                for group in profiles.indices where profiles[group]?.family == family && profiles[group]?.sendsPathIDs ?? false {
+                for group in profiles.indices
+                where profiles[group]?.family == family && profiles[group]?.sendsPathIDs ?? false {
                     set(slot, nil, .local, prefix, group)
                 }
             }
@@ -422,7 +449,9 @@ package struct RIB: ~Copyable {
     private mutating func outbound(_ path: Path, _ index: PrefixIndex, _ profile: GroupProfile) -> AttributeHandle? {
         if path.peer != .local, !path.flags.contains(.external) {
             let key = attributes.key(path.attributes)
-            if profile.passes(key, fromClient: keys[path.peer.index].isClient, nextHop: attributes.family(ofNextHop: key.nextHop)) {
+            if profile.passes(
+                key, fromClient: keys[path.peer.index].isClient, nextHop: attributes.family(ofNextHop: key.nextHop))
+            {
                 attributes.retain(path.attributes)
                 return path.attributes
             }
@@ -437,7 +466,9 @@ package struct RIB: ~Copyable {
         if case .acceptedByRule(let position) = verdict {
             let operations = profile.filter.rule(position, profile.family).operations
             if !operations.isEmpty {
-                return attributes.transformed(path.attributes) { set in for operation in operations { operation.apply(to: &set) } }
+                return attributes.transformed(path.attributes) { set in
+                    for operation in operations { operation.apply(to: &set) }
+                }
             }
         }
         attributes.retain(path.attributes)
@@ -450,12 +481,16 @@ package struct RIB: ~Copyable {
         let source = source(path)
         var rule: Int?
         if !profile.filter.isEmpty(profile.family), let prefix = tables[profile.family.index].prefix(at: index) {
-            let interface = path.peer == .local ? ownInterfaces[prefix] ?? "" : attributes.nextHops.entries[Int(key.nextHop)].interface
+            let interface =
+                path.peer == .local
+                ? ownInterfaces[prefix] ?? "" : attributes.nextHops.entries[Int(key.nextHop)].interface
             let facts = RouteFilter.RouteFacts(
-                isLocal: path.peer == .local, isInternalPeer: profile.isInternal, localPref: key.localPref, interface: interface)
+                isLocal: path.peer == .local, isInternalPeer: profile.isInternal, localPref: key.localPref,
+                interface: interface)
             rule = profile.filter.firstMatch(prefix, facts) { attributes.attributes(path.attributes) }
         }
-        return ExportPolicy.judge(key, source: source, nextHop: attributes.nextHopAddress(path.attributes), profile: profile, rule: rule)
+        return ExportPolicy.judge(
+            key, source: source, nextHop: attributes.nextHopAddress(path.attributes), profile: profile, rule: rule)
     }
 
     package func source(_ path: Path) -> RouteSource {
@@ -484,7 +519,9 @@ package struct RIB: ~Copyable {
         /// Where it leads out; empty for several ways.
         package var interface: String
         package var place: NextHopPlace
-        package init(address: IPAddress, isReachable: Bool, cost: UInt32, interface: String = "", place: NextHopPlace = .unknown) {
+        package init(
+            address: IPAddress, isReachable: Bool, cost: UInt32, interface: String = "", place: NextHopPlace = .unknown
+        ) {
             self.address = address
             self.isReachable = isReachable
             self.cost = cost
@@ -499,8 +536,9 @@ package struct RIB: ~Copyable {
         if !state.interface.isEmpty { hasInterfaceChanges = true }
     }
 
-    /// What the kernel says of next hops that are reached in another way than before (edge A of the design). Prefixes that use one are decided
-    /// again, also where only the way changed, because the FIB must hear of it. One walk over the table, however many next hops.
+    /// What the kernel says of next hops that are reached in another way than before (edge A of the design). Prefixes
+    /// that use one are decided again, also where only the way changed, because the FIB must hear of it. One walk over
+    /// the table, however many next hops.
     package mutating func changeNextHops(_ states: [NextHopState]) {
         var changed: Set<NextHopIndex> = []
         for state in states {
@@ -521,7 +559,9 @@ package struct RIB: ~Copyable {
         var list: [PathIndex] = []
         for index in 0..<PrefixIndex(tables[family.index].prefixCapacity) {
             tables[family.index].pathIndices(index, into: &list)
-            if list.contains(where: { nextHops.contains(attributes.key(tables[family.index].paths[Int($0)].attributes).nextHop) }) {
+            if list.contains(where: {
+                nextHops.contains(attributes.key(tables[family.index].paths[Int($0)].attributes).nextHop)
+            }) {
                 result.append(index)
             }
         }
@@ -536,6 +576,7 @@ extension RIB {
         if tables[family.index].single(index) != nil { return [best.attributes] }
         var list: [PathIndex] = []
         tables[family.index].pathIndices(index, into: &list)
-        return list.map { tables[family.index].paths[Int($0)] }.filter { $0.flags.contains(.multipath) }.map(\.attributes)
+        return list.map { tables[family.index].paths[Int($0)] }.filter { $0.flags.contains(.multipath) }.map(
+            \.attributes)
     }
 }

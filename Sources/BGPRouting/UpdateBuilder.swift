@@ -12,8 +12,8 @@ package struct OutboundNLRI: Sendable, Hashable {
     }
 }
 
-/// Writes UPDATEs: as many prefixes as fit in a message, one of {withdrawn, NLRI, MP_REACH, MP_UNREACH} in each, multiprotocol attributes
-/// first (RFC 7606 5.1).
+/// Writes UPDATEs: as many prefixes as fit in a message, one of {withdrawn, NLRI, MP_REACH, MP_UNREACH} in each,
+/// multiprotocol attributes first (RFC 7606 5.1).
 package struct UpdateBuilder: Sendable {
     package private(set) var writer = ByteWriter(capacity: 4096)
     private let family: AddressFamily
@@ -27,7 +27,8 @@ package struct UpdateBuilder: Sendable {
     }
 
     package init(_ profile: ExportProfile) {
-        self.init(family: profile.family, maximumLength: profile.maximumMessageLength, sendsPathIDs: profile.sendsPathIDs)
+        self.init(
+            family: profile.family, maximumLength: profile.maximumMessageLength, sendsPathIDs: profile.sendsPathIDs)
     }
 
     package var isEmpty: Bool { writer.count == 0 }
@@ -43,11 +44,11 @@ package struct UpdateBuilder: Sendable {
     /// True where at least one prefix fits beside a block of attributes.
     package func fits(blockSize: Int) -> Bool {
         let overhead = MessageSize.header + 4 + 4 + 5 + 32
-        return overhead + blockSize + (sendsPathIDs ? 4 : 0) + 1 + family.octets <= maximumLength
+        return overhead + blockSize + (sendsPathIDs ? 4 : 0) + 1 + family.bytes <= maximumLength
     }
 
-    /// Announces prefixes with one attribute block. `nextHop`: the 4, 16 or 32 octets that go into MP_REACH_NLRI; empty for IPv4 with its next
-    /// hop in the block.
+    /// Announces prefixes with one attribute block. `nextHop`: the 4, 16 or 32 bytes that go into MP_REACH_NLRI; empty
+    /// for IPv4 with its next hop in the block.
     package mutating func announce(_ prefixes: [OutboundNLRI], block: [UInt8], nextHop: [UInt8]) {
         var next = 0
         while next < prefixes.count {

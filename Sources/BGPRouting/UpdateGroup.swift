@@ -2,14 +2,14 @@ package import NetTypes
 
 /// Peers with the same export profile: one Adj-RIB-Out, one encoding of every UPDATE (DESIGN, 'Speed').
 ///
-/// Problems it exists for: a reflector with 500 clients must not decide, encode and store 500 times; a client must not hear its own routes;
-/// a slow member must not hold up the others, nor make us remember an unbounded queue; a member that joins must get the table while changes
-/// go on.
+/// Problems it exists for: a reflector with 500 clients must not decide, encode and store 500 times; a client must not
+/// hear its own routes; a slow member must not hold up the others, nor make us remember an unbounded queue; a member
+/// that joins must get the table while changes go on.
 ///
 /// Memory: 8 bytes per prefix and group, not per peer.
 ///
-/// Behind a reference, because it is asked once per prefix: an optional element of an array is copied whole to be asked. What changes with every
-/// prefix is one value, `table`.
+/// Behind a reference, because it is asked once per prefix: an optional element of an array is copied whole to be
+/// asked. What changes with every prefix is one value, `table`.
 package final class UpdateGroup {
     package let profile: ExportProfile
     package private(set) var members: [PeerIndex] = []
@@ -18,14 +18,15 @@ package final class UpdateGroup {
         @inline(__always) _read { yield unsafe uncheckedTable }
         @inline(__always) _modify { yield unsafe &uncheckedTable }
     }
-    /// Without the dynamic check of exclusive access, which every route would pay: it is read and changed by `table` alone, and no method of it
-    /// calls anybody else.
+    /// Without the dynamic check of exclusive access, which every route would pay: it is read and changed by `table`
+    /// alone, and no method of it calls anybody else.
     @exclusivity(unchecked) private var uncheckedTable = AdjRIBOut()
     package var announcedCount: Int { table.announcedCount }
 
     /// The prefix of an entry.
     func prefix(ofSlot slot: UInt32) -> PrefixIndex { profile.sendsPathIDs ? table.prefixes[Int(slot)] : slot }
-    /// What is told of an entry beside its prefix: path slots, which are stable as long as the path is there (RFC 7911 section 2).
+    /// What is told of an entry beside its prefix: path slots, which are stable as long as the path is there (RFC 7911
+    /// section 2).
     func pathID(ofSlot slot: UInt32) -> UInt32 { profile.sendsPathIDs ? slot + 1 : 0 }
 
     /// A walk over the Adj-RIB-Out for members that have just come, or asked for a refresh (RFC 2918).
@@ -52,7 +53,7 @@ package final class UpdateGroup {
     package var hasReplay: Bool { replay != nil || !waitingForReplay.isEmpty }
     package var pendingCount: Int { table.pending.count }
 
-    /// Octets of memory: what grows with prefixes and members.
+    /// Bytes of memory: what grows with prefixes and members.
     package var memory: Int {
         table.memory + members.capacity * MemoryLayout<PeerIndex>.stride
     }

@@ -13,7 +13,8 @@ package struct RestartState: Sendable, Hashable {
     }
 }
 
-/// The helper's side of a peer's restart (RFC 4724 section 4.2, RFC 8538, RFC 9494): which families' routes are kept, and until when.
+/// The helper's side of a peer's restart (RFC 4724 section 4.2, RFC 8538, RFC 9494): which families' routes are kept,
+/// and until when.
 ///
 /// ```
 ///   session down ──> stale, Restart Time ──> long-lived stale, LLST of each family ──> gone
@@ -33,31 +34,38 @@ package struct GracefulRestartHelper: Sendable, Hashable {
     package private(set) var staleFamilies: AddressFamilySet = []
     /// Those of them that are beyond the restart time.
     package private(set) var longLivedFamilies: AddressFamilySet = []
-    /// While the session is down: when the restart time is over. After it came back: nil, End-of-RIB decides, and `endOfRIBDeadline` bounds it.
+    /// While the session is down: when the restart time is over. After it came back: nil, End-of-RIB decides, and
+    /// `endOfRIBDeadline` bounds it.
     package private(set) var restartDeadline: Instant?
     package private(set) var endOfRIBDeadline: Instant?
-    /// By family: when the long-lived stale time is over. It runs on over consecutive restarts until the peer has told its table.
+    /// By family: when the long-lived stale time is over. It runs on over consecutive restarts until the peer has told
+    /// its table.
     private var longLivedDeadlines: [Instant?] = [nil, nil]
     /// By family: what the peer asked for.
     private var longLivedTimes: [Duration] = [.zero, .zero]
 
-    /// A peer that came back but never sends End-of-RIB keeps its stale routes this long (RFC 4724 4.2: 'an upper bound').
+    /// A peer that came back but never sends End-of-RIB keeps its stale routes this long (RFC 4724 4.2: 'an upper
+    /// bound').
     package static let endOfRIBLimit: Duration = .seconds(360)
 
     package init() {}
 
-    /// The session went down. Answers the families whose routes are kept as stale, and those of them that are long-lived at once because the
-    /// peer gave them no restart time; the routes of all others go now.
+    /// The session went down. Answers the families whose routes are kept as stale, and those of them that are
+    /// long-lived at once because the peer gave them no restart time; the routes of all others go now.
     package mutating func sessionDown(
         _ session: NegotiatedSession, reason: SessionDownReason, now: Instant
     ) -> (kept: AddressFamilySet, longLived: AddressFamilySet) {
-        guard let capability = session.remoteGracefulRestart, reason.permitsGracefulRestart(bothNotify: session.preservesOverNotification) else {
+        guard let capability = session.remoteGracefulRestart,
+            reason.permitsGracefulRestart(bothNotify: session.preservesOverNotification)
+        else {
             clear()
             return ([], [])
         }
         var restarting: AddressFamilySet = []
         for entry in capability.families where capability.restartTime > 0 {
-            if let family = entry.afiSafi.family, session.families.contains(family) { restarting.insert(AddressFamilySet(family)) }
+            if let family = entry.afiSafi.family, session.families.contains(family) {
+                restarting.insert(AddressFamilySet(family))
+            }
         }
         var kept = restarting
         for family in session.families.families {
@@ -103,19 +111,22 @@ package struct GracefulRestartHelper: Sendable, Hashable {
         longLivedDeadlines[family.index] = nil
     }
 
-    /// The session is back. Answers the families whose stale routes go at once: the peer did not keep forwarding, or dropped the family.
+    /// The session is back. Answers the families whose stale routes go at once: the peer did not keep forwarding, or
+    /// dropped the family.
     package mutating func sessionUp(_ session: NegotiatedSession, now: Instant) -> AddressFamilySet {
         restartDeadline = nil
         guard !staleFamilies.isEmpty else { return [] }
         var keep: AddressFamilySet = []
         for entry in session.remoteGracefulRestart?.families ?? [] where entry.forwardingPreserved {
-            if let family = entry.afiSafi.family, session.families.contains(family), !longLivedFamilies.contains(family) {
+            if let family = entry.afiSafi.family, session.families.contains(family), !longLivedFamilies.contains(family)
+            {
                 keep.insert(AddressFamilySet(family))
             }
         }
         // RFC 9494 4.2: in the long-lived phase its own capability is what counts.
         for entry in session.remoteLongLived where entry.forwardingPreserved {
-            if let family = entry.afiSafi.family, session.families.contains(family), longLivedFamilies.contains(family) {
+            if let family = entry.afiSafi.family, session.families.contains(family), longLivedFamilies.contains(family)
+            {
                 keep.insert(AddressFamilySet(family))
             }
         }
@@ -175,8 +186,8 @@ package enum SessionDownReason: Sendable, Hashable {
     case replacedByNewConnection
     case connectTimeout
 
-    /// RFC 4724 4: a lost connection only. RFC 8538 3: with N on both sides also NOTIFICATIONs and the hold timer, but not a hard
-    /// reset (Cease/9), and nothing that our own operator ended.
+    /// RFC 4724 4: a lost connection only. RFC 8538 3: with N on both sides also NOTIFICATIONs and the hold timer, but
+    /// not a hard reset (Cease/9), and nothing that our own operator ended.
     func permitsGracefulRestart(bothNotify: Bool) -> Bool {
         switch self {
         case .connectionLost, .replacedByNewConnection: true
@@ -184,7 +195,9 @@ package enum SessionDownReason: Sendable, Hashable {
         case .notificationReceived(let message): bothNotify && !(message.code == .cease && message.subcode == 9)
         case .notificationSent(let message):
             // A change of settings is no reason to lose a packet: the session comes back at once (SPEC, promise 5).
-            bothNotify && (message.code == .holdTimerExpired || message.code == .sendHoldTimerExpired || message == .configurationChange)
+            bothNotify
+                && (message.code == .holdTimerExpired || message.code == .sendHoldTimerExpired
+                    || message == .configurationChange)
         }
     }
 }

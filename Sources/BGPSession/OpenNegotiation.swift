@@ -25,9 +25,11 @@ package struct NegotiatedSession: Sendable, Hashable {
     package let role: BGPRole?
     /// The peer's capability; nil without, or where we do not take part.
     package let remoteGracefulRestart: GracefulRestartCapability?
-    /// The peer keeps our routes over a lost connection: our OPEN asked for that, and the peer's knows graceful restart (RFC 4724, RFC 9494).
+    /// The peer keeps our routes over a lost connection: our OPEN asked for that, and the peer's knows graceful restart
+    /// (RFC 4724, RFC 9494).
     package let peerKeepsRoutes: Bool
-    /// Families that the peer asks us to keep for long (RFC 9494); empty without its graceful restart capability (4.5), or where we take no part.
+    /// Families that the peer asks us to keep for long (RFC 9494); empty without its graceful restart capability (4.5),
+    /// or where we take no part.
     package let remoteLongLived: [LongLivedFamily]
     /// The peer's OPEN, for display.
     package let remoteOpen: OpenMessage
@@ -35,9 +37,12 @@ package struct NegotiatedSession: Sendable, Hashable {
     /// The longest message that either side may send.
     package var maximumMessageLength: Int { isExtendedMessage ? MessageSize.extended : MessageSize.standard }
     package var attributeContext: AttributeContext {
-        AttributeContext(isInternal: isInternal, isFourOctetAS: isFourOctetAS, addPath: addPathReceive, hasExtendedNextHop: hasExtendedNextHop)
+        AttributeContext(
+            isInternal: isInternal, isFourOctetAS: isFourOctetAS, addPath: addPathReceive,
+            hasExtendedNextHop: hasExtendedNextHop)
     }
-    /// Both sides announced N: any NOTIFICATION but a Hard Reset preserves routes (RFC 8538 section 2). We always do with the capability.
+    /// Both sides announced N: any NOTIFICATION but a Hard Reset preserves routes (RFC 8538 section 2). We always do
+    /// with the capability.
     package var preservesOverNotification: Bool { remoteGracefulRestart?.notification ?? false }
     /// The peer's long-lived stale time of a family; 0 for none.
     package func longLivedStaleTime(_ family: AddressFamily) -> Duration {
@@ -47,7 +52,8 @@ package struct NegotiatedSession: Sendable, Hashable {
 
 /// Builds our OPEN and judges the peer's (RFC 4271 6.2, RFC 5492, RFC 6286, RFC 6793, RFC 7607).
 package enum OpenNegotiation {
-    /// Our OPEN. `restart` is set in the first one after a restart (R bit) and says for which families forwarding state was preserved.
+    /// Our OPEN. `restart` is set in the first one after a restart (R bit) and says for which families forwarding state
+    /// was preserved.
     package static func localOpen(
         _ configuration: SessionConfiguration, restart: RestartState, omittingCapabilities: Bool = false
     ) -> OpenMessage {
@@ -56,7 +62,9 @@ package enum OpenNegotiation {
             capabilities = configuration.families.families.map { .multiprotocol(AFISAFI($0)) }
             capabilities.append(.routeRefresh)
             capabilities.append(.enhancedRouteRefresh)
-            if configuration.offersExtendedNextHop, configuration.families.contains(.ipv4) { capabilities.append(.extendedNextHop([AFISAFI(.ipv4)])) }
+            if configuration.offersExtendedNextHop, configuration.families.contains(.ipv4) {
+                capabilities.append(.extendedNextHop([AFISAFI(.ipv4)]))
+            }
             if let role = configuration.role { capabilities.append(.role(role.rawValue)) }
             if configuration.offersExtendedMessage { capabilities.append(.extendedMessage) }
             switch configuration.gracefulRestart {
@@ -64,14 +72,16 @@ package enum OpenNegotiation {
                 capabilities.append(
                     .gracefulRestart(
                         GracefulRestartCapability(
-                            restarting: restart.isRestarting, notification: true, restartTime: configuration.restartTime,
+                            restarting: restart.isRestarting, notification: true,
+                            restartTime: configuration.restartTime,
                             families: configuration.families.families.map {
                                 .init(AFISAFI($0), forwardingPreserved: restart.preservedFamilies.contains($0))
                             })))
             case .helper:
                 // RFC 4724 section 3: no families, so nothing is promised.
                 capabilities.append(
-                    .gracefulRestart(GracefulRestartCapability(restarting: false, notification: true, restartTime: 0, families: [])))
+                    .gracefulRestart(
+                        GracefulRestartCapability(restarting: false, notification: true, restartTime: 0, families: [])))
             case .off: break
             }
             capabilities.append(.fourOctetAS(configuration.localAS))
@@ -80,19 +90,23 @@ package enum OpenNegotiation {
                 capabilities.append(
                     .addPath(
                         configuration.families.families.map {
-                            AddPathFamily(AFISAFI($0), receives: configuration.receivesAddPath, sends: configuration.sendsAddPath)
+                            AddPathFamily(
+                                AFISAFI($0), receives: configuration.receivesAddPath, sends: configuration.sendsAddPath)
                         }))
             }
             if let staleTime = configuration.longLivedStaleTime, configuration.gracefulRestart == .on {
                 capabilities.append(
                     .longLivedGracefulRestart(
                         configuration.families.families.map {
-                            LongLivedFamily(AFISAFI($0), forwardingPreserved: restart.preservedFamilies.contains($0), staleTime: staleTime)
+                            LongLivedFamily(
+                                AFISAFI($0), forwardingPreserved: restart.preservedFamilies.contains($0),
+                                staleTime: staleTime)
                         }))
             }
         }
         return OpenMessage(
-            asNumber: configuration.localAS, holdTime: configuration.holdTime, identifier: configuration.localIdentifier,
+            asNumber: configuration.localAS, holdTime: configuration.holdTime,
+            identifier: configuration.localIdentifier,
             capabilities: capabilities)
     }
 
@@ -102,10 +116,13 @@ package enum OpenNegotiation {
     ) throws(NotificationMessage) -> NegotiatedSession {
         let remoteAS = open.asNumber
         // RFC 7607 2: AS 0 in either place.
-        guard remoteAS != .zero, open.myAS != 0, configuration.remoteAS == nil || configuration.remoteAS == remoteAS else { throw .badPeerAS }
+        guard remoteAS != .zero, open.myAS != 0, configuration.remoteAS == nil || configuration.remoteAS == remoteAS
+        else { throw .badPeerAS }
         let isInternal = remoteAS == configuration.localAS
         // RFC 6286 2.1, 2.2: any non-zero value; not our own within one AS.
-        guard open.identifier.rawValue != 0, !(isInternal && open.identifier == configuration.localIdentifier) else { throw .badBGPIdentifier }
+        guard open.identifier.rawValue != 0, !(isInternal && open.identifier == configuration.localIdentifier) else {
+            throw .badBGPIdentifier
+        }
         guard open.holdTime == 0 || open.holdTime >= 3 else { throw .unacceptableHoldTime }
 
         var offered: AddressFamilySet = []
@@ -130,7 +147,8 @@ package enum OpenNegotiation {
             case .extendedMessage: isExtendedMessage = true
             case .routeRefresh: isRouteRefresh = true
             case .gracefulRestart(let value): gracefulRestart = value
-            case .extendedNextHop(let list): if list.contains(where: { $0.family == .ipv4 }) { hasExtendedNextHop = true }
+            case .extendedNextHop(let list):
+                if list.contains(where: { $0.family == .ipv4 }) { hasExtendedNextHop = true }
             case .role(let value): roles.insert(value)
             case .enhancedRouteRefresh: isEnhancedRefresh = true
             case .longLivedGracefulRestart(let list):
@@ -148,7 +166,11 @@ package enum OpenNegotiation {
         }
         // RFC 9234 4.2
         if let role = configuration.role {
-            if roles.isEmpty { if configuration.isRoleStrict { throw .roleMismatch } } else { guard roles == [role.counterpart.rawValue] else { throw .roleMismatch } }
+            if roles.isEmpty {
+                if configuration.isRoleStrict { throw .roleMismatch }
+            } else {
+                guard roles == [role.counterpart.rawValue] else { throw .roleMismatch }
+            }
         }
         // RFC 4760 8: without the capability the session is IPv4 unicast.
         if !hasMultiprotocol { offered = .ipv4 }
@@ -168,18 +190,23 @@ package enum OpenNegotiation {
         let third = Duration.milliseconds(Int64(holdSeconds) * 1000 / 3)
         let keepalive = max(.seconds(1), min(configuration.keepaliveTime ?? third, third))
         return NegotiatedSession(
-            remoteAS: remoteAS, remoteIdentifier: open.identifier, isInternal: isInternal, holdTime: .seconds(Int64(holdSeconds)),
+            remoteAS: remoteAS, remoteIdentifier: open.identifier, isInternal: isInternal,
+            holdTime: .seconds(Int64(holdSeconds)),
             keepaliveTime: keepalive, families: families, isFourOctetAS: isFourOctetAS && !omittedCapabilities,
             isExtendedMessage: isExtendedMessage && configuration.offersExtendedMessage && !omittedCapabilities,
-            isRouteRefresh: isRouteRefresh && !omittedCapabilities, isEnhancedRefresh: isEnhancedRefresh && !omittedCapabilities,
-            addPathReceive: configuration.receivesAddPath && !omittedCapabilities ? addPathReceive.intersection(families) : [],
+            isRouteRefresh: isRouteRefresh && !omittedCapabilities,
+            isEnhancedRefresh: isEnhancedRefresh && !omittedCapabilities,
+            addPathReceive: configuration.receivesAddPath && !omittedCapabilities
+                ? addPathReceive.intersection(families) : [],
             addPathSend: configuration.sendsAddPath && !omittedCapabilities ? addPathSend.intersection(families) : [],
             hasExtendedNextHop: hasExtendedNextHop && configuration.offersExtendedNextHop && !omittedCapabilities,
             role: isInternal || omittedCapabilities ? nil : configuration.role,
             remoteGracefulRestart: configuration.gracefulRestart == .off || omittedCapabilities ? nil : gracefulRestart,
-            peerKeepsRoutes: configuration.gracefulRestart == .on && !omittedCapabilities && gracefulRestart != nil && asksToKeep,
+            peerKeepsRoutes: configuration.gracefulRestart == .on && !omittedCapabilities && gracefulRestart != nil
+                && asksToKeep,
             // RFC 9494 4.5: nothing without the graceful restart capability.
-            remoteLongLived: configuration.longLivedStaleTime == nil || gracefulRestart == nil || configuration.gracefulRestart == .off
+            remoteLongLived: configuration.longLivedStaleTime == nil || gracefulRestart == nil
+                || configuration.gracefulRestart == .off
                 || omittedCapabilities ? [] : longLived,
             remoteOpen: open)
     }

@@ -1,11 +1,11 @@
 package import BGPMessages
 package import NetTypes
 
-/// The session state machine of one peer (RFC 4271 section 8), with both connections that two speakers may open towards each other and
-/// the resolution of their collision (6.8).
+/// The session state machine of one peer (RFC 4271 section 8), with both connections that two speakers may open towards
+/// each other and the resolution of their collision (6.8).
 ///
-/// Pure: it takes `now` and appends actions; it opens, writes and waits for nothing. Every (state, event) pair has a defined outcome, and the
-/// entry point does not fail. UPDATEs go past it: it only hears that one came.
+/// Pure: it takes `now` and appends actions; it opens, writes and waits for nothing. Every (state, event) pair has a
+/// defined outcome, and the entry point does not fail. UPDATEs go past it: it only hears that one came.
 ///
 /// ```
 ///            start                 connect          OPEN sent           OPEN received        KEEPALIVE received
@@ -95,7 +95,8 @@ package struct PeerFSM: Sendable {
     package var restart: RestartState
     /// Failures since the last Established session: the exponent of the idle hold time.
     package private(set) var consecutiveFailures = 0
-    /// By how much ConnectRetryTime is longer than configured, 1 or more: the speaker bounds so what thousands of peers cost that do not answer.
+    /// By how much ConnectRetryTime is longer than configured, 1 or more: the speaker bounds so what thousands of peers
+    /// cost that do not answer.
     package var connectRetryFactor = 1
     /// Why the last session or attempt ended.
     package private(set) var lastDownReason: SessionDownReason?
@@ -135,13 +136,15 @@ package struct PeerFSM: Sendable {
     /// The session in force, with the side that carries it.
     package var established: (side: Side, session: NegotiatedSession)? {
         for side in Side.allCases {
-            if let connection = connections[side.index], case .established(let session) = connection.phase { return (side, session) }
+            if let connection = connections[side.index], case .established(let session) = connection.phase {
+                return (side, session)
+            }
         }
         return nil
     }
 
-    /// True where the peer keeps our routes if its connection is just closed, or may do so as far as we know (RFC 4724): a NOTIFICATION would
-    /// take that away.
+    /// True where the peer keeps our routes if its connection is just closed, or may do so as far as we know (RFC
+    /// 4724): a NOTIFICATION would take that away.
     package var peerMayKeepRoutes: Bool {
         connections.contains { connection in
             switch connection?.phase {
@@ -156,7 +159,9 @@ package struct PeerFSM: Sendable {
     package var isSpeaking: Bool { isSpeaking(.active) || isSpeaking(.passive) }
 
     /// True while a connection that was asked for is neither there nor given up.
-    package var isConnecting: Bool { if case .connecting? = connections[Side.active.index]?.phase { true } else { false } }
+    package var isConnecting: Bool {
+        if case .connecting? = connections[Side.active.index]?.phase { true } else { false }
+    }
 
     /// True while the side has a connection, in whatever phase.
     package func hasConnection(_ side: Side) -> Bool { connections[side.index] != nil }
@@ -188,8 +193,8 @@ package struct PeerFSM: Sendable {
         connections.compactMap { $0?.keepaliveDeadline }.filter { $0 <= now }.min()
     }
 
-    /// Takes it that the keepalives that are due are sent by the caller, who answers for it, and looks at no other timer: for a caller that has
-    /// messages of the peer still to read.
+    /// Takes it that the keepalives that are due are sent by the caller, who answers for it, and looks at no other
+    /// timer: for a caller that has messages of the peer still to read.
     package mutating func takeDueKeepalives(now: Instant) -> [Side] {
         var sides: [Side] = []
         var sent: [Action] = []
@@ -201,7 +206,8 @@ package struct PeerFSM: Sendable {
         return sides
     }
 
-    /// Fires every timer that is due: IdleHold (13), ConnectRetry (9), Hold (10), Keepalive (11). Extra calls are harmless.
+    /// Fires every timer that is due: IdleHold (13), ConnectRetry (9), Hold (10), Keepalive (11). Extra calls are
+    /// harmless.
     package mutating func handleTimeout(now: Instant, _ actions: inout [Action]) {
         if let deadline = idleHoldDeadline, deadline <= now {
             idleHoldDeadline = nil
@@ -234,12 +240,13 @@ package struct PeerFSM: Sendable {
 
     // MARK: Events
 
-    /// Whether a connection that the peer just opened may become the passive side. Frees that side first where a newer connection is
-    /// proof that the older one is dead. False: tell it `connectionCollision` and close it.
+    /// Whether a connection that the peer just opened may become the passive side. Frees that side first where a newer
+    /// connection is proof that the older one is dead. False: tell it `connectionCollision` and close it.
     package mutating func admitsIncoming(now: Instant, _ actions: inout [Action]) -> Bool {
         guard isStarted, idleHoldDeadline == nil || acceptsWhileHeld else { return false }
         if let (side, session) = established {
-            // RFC 4724 4.2: with graceful restart the old connection is closed without a NOTIFICATION, else the new one goes (6.8).
+            // RFC 4724 4.2: with graceful restart the old connection is closed without a NOTIFICATION, else the new one
+            // goes (6.8).
             guard session.remoteGracefulRestart.map({ !$0.families.isEmpty }) ?? false else { return false }
             end(side, .replacedByNewConnection, now, &actions)
             idleHoldDeadline = nil
@@ -263,15 +270,19 @@ package struct PeerFSM: Sendable {
         case .stop(let notification): stop(notification, &actions)
         case .connected(let side): connected(side, now, &actions)
         case .connectionFailed(let side): connectionFailed(side, now, &actions)
-        case .open(let side, let message): received(side, .open, now, &actions) { $0.openReceived(side, message, now, &$1) }
+        case .open(let side, let message):
+            received(side, .open, now, &actions) { $0.openReceived(side, message, now, &$1) }
         case .keepalive(let side): received(side, .keepalive, now, &actions) { $0.keepaliveReceived(side, now, &$1) }
         case .update(let side): received(side, .update, now, &actions) { $0.dataReceived(side, .update, now, &$1) }
-        case .routeRefresh(let side): received(side, .routeRefresh, now, &actions) { $0.dataReceived(side, .routeRefresh, now, &$1) }
+        case .routeRefresh(let side):
+            received(side, .routeRefresh, now, &actions) { $0.dataReceived(side, .routeRefresh, now, &$1) }
         case .sendBlocked(let side, let isBlocked): sendBlocked(side, isBlocked, now)
         case .bfdDown:
             guard let (side, session) = established else { return }
             // RFC 9384: the peer hears of it if it still hears. Nobody keeps routes over a path that does not forward.
-            end(side, .notificationSent(session.preservesOverNotification ? .hardReset(.bfdDown) : .bfdDown), now, &actions)
+            end(
+                side, .notificationSent(session.preservesOverNotification ? .hardReset(.bfdDown) : .bfdDown), now,
+                &actions)
         case .messageError(let side, let notification):
             guard isSpeaking(side) else { return }
             end(side, .notificationSent(verdict(notification, side)), now, &actions)
@@ -292,9 +303,10 @@ package struct PeerFSM: Sendable {
         }
     }
 
-    /// An Established session goes on with what it agreed on, and the next one is made with the new settings; the caller resets the session where
-    /// what is negotiated changed. Without a session the new settings are in force at once: what waits or is attempted under the old ones is
-    /// given up, with Cease/6 where the peer already heard of it, and begins again.
+    /// An Established session goes on with what it agreed on, and the next one is made with the new settings; the
+    /// caller resets the session where what is negotiated changed. Without a session the new settings are in force at
+    /// once: what waits or is attempted under the old ones is given up, with Cease/6 where the peer already heard of
+    /// it, and begins again.
     package mutating func reconfigure(_ configuration: SessionConfiguration, now: Instant, _ actions: inout [Action]) {
         guard configuration != self.configuration else { return }
         self.configuration = configuration
@@ -328,7 +340,8 @@ package struct PeerFSM: Sendable {
             return
         }
         if side == .active { connectRetryDeadline = nil }
-        connections[side.index] = Connection(phase: .openSent, holdDeadline: now + SessionConfiguration.openSentHoldTime)
+        connections[side.index] = Connection(
+            phase: .openSent, holdDeadline: now + SessionConfiguration.openSentHoldTime)
         let open = OpenNegotiation.localOpen(configuration, restart: restart, omittingCapabilities: omitsCapabilities)
         actions.append(.send(side, open.encoded()))
     }
@@ -340,7 +353,9 @@ package struct PeerFSM: Sendable {
             // RFC 4271 8.2.2: to Active, and again after ConnectRetryTime.
             connections[side.index] = nil
             note(.connectionLost, &actions)
-            if connections[side.other.index] == nil { connectRetryDeadline = now + jittered(configuration.connectRetryTime * connectRetryFactor) }
+            if connections[side.other.index] == nil {
+                connectRetryDeadline = now + jittered(configuration.connectRetryTime * connectRetryFactor)
+            }
         case .openConfirm, .established:
             end(side, .connectionLost, now, &actions)
         }
@@ -375,15 +390,18 @@ package struct PeerFSM: Sendable {
 
     // MARK: Messages
 
-    /// A message on a side that is not speaking (closed meanwhile, or still connecting) is not a message of this session.
+    /// A message on a side that is not speaking (closed meanwhile, or still connecting) is not a message of this
+    /// session.
     private mutating func received(
-        _ side: Side, _ type: MessageType, _ now: Instant, _ actions: inout [Action], _ body: (inout PeerFSM, inout [Action]) -> Void
+        _ side: Side, _ type: MessageType, _ now: Instant, _ actions: inout [Action],
+        _ body: (inout PeerFSM, inout [Action]) -> Void
     ) {
         guard isSpeaking(side) else { return }
         body(&self, &actions)
     }
 
-    private mutating func openReceived(_ side: Side, _ message: OpenMessage, _ now: Instant, _ actions: inout [Action]) {
+    private mutating func openReceived(_ side: Side, _ message: OpenMessage, _ now: Instant, _ actions: inout [Action])
+    {
         guard let connection = connections[side.index] else { return }
         switch connection.phase {
         case .connecting: return
@@ -420,7 +438,8 @@ package struct PeerFSM: Sendable {
             dump(side, &actions)
             return false
         case .openConfirm:
-            // The connection of the higher identifier survives; RFC 6286 2.3: of the higher AS where the identifiers are equal.
+            // The connection of the higher identifier survives; RFC 6286 2.3: of the higher AS where the identifiers
+            // are equal.
             let local = (configuration.localIdentifier.rawValue, configuration.localAS.rawValue)
             let remote = (session.remoteIdentifier.rawValue, session.remoteAS.rawValue)
             let survivor: Side = local > remote ? .active : .passive
@@ -475,7 +494,8 @@ package struct PeerFSM: Sendable {
 
     /// Starts, restarts and stops the SendHoldTimer. A session without a hold time has none (RFC 9687 section 3.2).
     private mutating func sendBlocked(_ side: Side, _ isBlocked: Bool, _ now: Instant) {
-        guard case .established(let session)? = connections[side.index]?.phase, session.holdTime != .zero, isBlocked else {
+        guard case .established(let session)? = connections[side.index]?.phase, session.holdTime != .zero, isBlocked
+        else {
             connections[side.index]?.sendHoldDeadline = nil
             return
         }
@@ -529,7 +549,8 @@ package struct PeerFSM: Sendable {
         case .openConfirm(let session), .established(let session):
             // RFC 4271 10: with jitter. Hold time 0: none at all after the one that confirms the OPEN.
             // RFC 4271 4.4: the jitter too leaves a second between two.
-            let next: Instant? = session.holdTime == .zero ? nil : now + max(.seconds(1), jittered(session.keepaliveTime))
+            let next: Instant? =
+                session.holdTime == .zero ? nil : now + max(.seconds(1), jittered(session.keepaliveTime))
             connections[side.index]?.keepaliveDeadline = next
         case .connecting, .openSent: break
         }

@@ -4,7 +4,7 @@ package import NetTypes
 /// What a session needs to know of itself and of its peer. A change of any of these resets the session.
 package struct SessionConfiguration: Sendable, Hashable {
     package var localAS: ASNumber
-    /// Nil: any AS is accepted (dynamic neighbours with `asNumber: 0`).
+    /// Nil: any AS is accepted (dynamic neighbors with `asNumber: 0`).
     package var remoteAS: ASNumber?
     package var localIdentifier: BGPIdentifier
     /// Families that we offer.
@@ -31,7 +31,8 @@ package struct SessionConfiguration: Sendable, Hashable {
     package var role: BGPRole?
     /// Refuse a peer that says no role.
     package var isRoleStrict = false
-    /// Seconds that we ask peers to keep our routes beyond `restartTime`, 1...16,777,215 (RFC 9494); nil: not at all, and we keep nobody's.
+    /// Seconds that we ask peers to keep our routes beyond `restartTime`, 1...16,777,215 (RFC 9494); nil: not at all,
+    /// and we keep nobody's.
     package var longLivedStaleTime: UInt32?
 
     package static let maximumIdleHoldTime: Duration = .seconds(60)
@@ -41,7 +42,9 @@ package struct SessionConfiguration: Sendable, Hashable {
     /// A peer that takes nothing for so long is given up (RFC 9687 section 3.2): 8 minutes, or twice the hold time.
     package static func sendHoldTime(_ holdTime: Duration) -> Duration { max(.seconds(480), holdTime * 2) }
 
-    package init(localAS: ASNumber, remoteAS: ASNumber?, localIdentifier: BGPIdentifier, families: AddressFamilySet = .all) {
+    package init(
+        localAS: ASNumber, remoteAS: ASNumber?, localIdentifier: BGPIdentifier, families: AddressFamilySet = .all
+    ) {
         self.localAS = localAS
         self.remoteAS = remoteAS
         self.localIdentifier = localIdentifier

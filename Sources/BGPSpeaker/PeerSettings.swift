@@ -25,7 +25,8 @@ package struct PeerSettings: Sendable, Hashable {
     package var announcesOnlyItself = false
     /// Next hops off the link are taken from an external peer on the link (RFC 4271 6.3).
     package var isMultihop = false
-    /// Our address on the link of an unnumbered peer, for IPv6 next hops. Of other peers' links it is known by `PeerWay`.
+    /// Our address on the link of an unnumbered peer, for IPv6 next hops. Of other peers' links it is known by
+    /// `PeerWay`.
     package var linkLocalNextHop: IPAddress?
     /// Paths of a prefix that are sent where ADD-PATH was agreed on.
     package var addPathLimit = Int.max
@@ -59,11 +60,13 @@ package struct PeerSettings: Sendable, Hashable {
 
     package var isInternal: Bool { session.remoteAS == session.localAS }
 
-    /// True where going from `other` to this cannot be done on the running session: what the OPENs agreed on, or who the two ends are.
+    /// True where going from `other` to this cannot be done on the running session: what the OPENs agreed on, or who
+    /// the two ends are.
     package func needsReset(from other: PeerSettings) -> Bool {
         func negotiated(_ settings: PeerSettings) -> SessionConfiguration {
             var result = settings.session
-            let defaults = SessionConfiguration(localAS: .zero, remoteAS: nil, localIdentifier: BGPIdentifier(rawValue: 0))
+            let defaults = SessionConfiguration(
+                localAS: .zero, remoteAS: nil, localIdentifier: BGPIdentifier(rawValue: 0))
             result.holdTime = defaults.holdTime
             result.keepaliveTime = nil
             result.isPassive = false

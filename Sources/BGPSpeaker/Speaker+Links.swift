@@ -7,7 +7,8 @@ package struct PeerWay: Sendable, Hashable {
     package var isOnLink: Bool?
     /// By family index: our address on the link by which the session runs; nil where it has none, or is not known.
     package var addresses: [IPAddress?]
-    /// All our addresses on the link that we share with the peer, link-local ones too; empty where we share none, or it is not known.
+    /// All our addresses on the link that we share with the peer, link-local ones too; empty where we share none, or it
+    /// is not known.
     package var shared: Set<IPAddress>
 
     package init(isOnLink: Bool? = nil, addresses: [IPAddress?] = [nil, nil], shared: Set<IPAddress> = []) {
@@ -29,7 +30,8 @@ package enum OwnAddressSource: Int, Sendable, Hashable, CaseIterable {
 struct OwnAddresses: Sendable {
     /// By source.
     var known = [Set<IPAddress>](repeating: [], count: OwnAddressSource.allCases.count)
-    /// Our ends of sessions, with how many peers have each. They stay when a session is over: the address is not gone with it.
+    /// Our ends of sessions, with how many peers have each. They stay when a session is over: the address is not gone
+    /// with it.
     private var ends: [IPAddress: Int] = [:]
 
     var all: Set<IPAddress> { known.reduce(into: Set(ends.keys)) { $0.formUnion($1) } }
@@ -79,25 +81,29 @@ extension Speaker {
         if ownAddresses.replace(old, end) { applyOwnAddresses() }
     }
 
-    /// What is known of the way to a peer: before its session comes up, and whenever it changes. A running session's next hops follow.
+    /// What is known of the way to a peer: before its session comes up, and whenever it changes. A running session's
+    /// next hops follow.
     package mutating func setWay(_ index: PeerIndex, _ way: PeerWay) {
         guard let peer = peers[index.index], peer.way != way else { return }
         peer.way = way
         refreshProfiles(index)
     }
 
-    /// Our address as the next hop of a family's routes: what the operator declared, our end of the session, our address on its link, the Node's.
+    /// Our address as the next hop of a family's routes: what the operator declared, our end of the session, our
+    /// address on its link, the Node's.
     func ownNextHop(_ family: AddressFamily, _ peer: SpeakerPeer) -> IPAddress? {
         let settings = peer.settings
         if let declared = settings.declaredNextHops[family.index] { return declared }
-        // On an unnumbered link nothing but the link-local address is sure to be reachable; and tunnels lead to Nodes by their own addresses.
+        // On an unnumbered link nothing but the link-local address is sure to be reachable; and tunnels lead to Nodes
+        // by their own addresses.
         if settings.address.scope != 0 || settings.isNode { return settings.nextHops[family.index] }
         if let end = peer.end, end.family == family, end.scope == 0, !end.isLoopback { return end }
         return peer.way.addresses[family.index] ?? settings.nextHops[family.index]
     }
 
-    /// Our link-local address that goes beside an IPv6 next hop. RFC 2545 3: it does if and only if we share a subnet with the peer and with whom the
-    /// next hop means, so not beside a declared next hop that is not our address on that link.
+    /// Our link-local address that goes beside an IPv6 next hop. RFC 2545 3: it does if and only if we share a subnet
+    /// with the peer and with whom the next hop means, so not beside a declared next hop that is not our address on
+    /// that link.
     func linkLocalNextHop(beside nextHop: IPAddress?, _ peer: SpeakerPeer) -> IPAddress? {
         if peer.settings.address.scope != 0 { return peer.settings.linkLocalNextHop }
         guard let nextHop, peer.way.shared.contains(nextHop) else { return nil }

@@ -18,11 +18,13 @@ extension Speaker {
         swap(&pending, &fsmActions)
     }
 
-    /// Beyond so many peers that do not answer, each is tried less often, in proportion: their attempts a second stay the same.
+    /// Beyond so many peers that do not answer, each is tried less often, in proportion: their attempts a second stay
+    /// the same.
     static let failingAtFullPace = 1000
 
     mutating func setFailing(_ index: PeerIndex, _ isFailing: Bool) {
-        guard let peer = peers[index.index], peer.isFailing != isFailing, !isFailing || !peer.settings.session.isPassive else { return }
+        guard let peer = peers[index.index], peer.isFailing != isFailing, !isFailing || !peer.settings.session.isPassive
+        else { return }
         peer.isFailing = isFailing
         failingCount += isFailing ? 1 : -1
     }
@@ -42,7 +44,9 @@ extension Speaker {
     }
 
     /// One message of a connection.
-    mutating func take(_ type: MessageType, _ message: RawSpan, _ index: PeerIndex, _ side: PeerFSM.Side, _ now: Instant) {
+    mutating func take(
+        _ type: MessageType, _ message: RawSpan, _ index: PeerIndex, _ side: PeerFSM.Side, _ now: Instant
+    ) {
         peers[index.index]?.counters.messagesReceived += 1
         switch type {
         case .open:
@@ -72,29 +76,38 @@ extension Speaker {
     /// Least time between two BoRR of a peer and family that are taken.
     static let refreshInterval: Duration = .seconds(1)
 
-    private mutating func takeRouteRefresh(_ message: RawSpan, _ index: PeerIndex, _ side: PeerFSM.Side, _ now: Instant) {
+    private mutating func takeRouteRefresh(_ message: RawSpan, _ index: PeerIndex, _ side: PeerFSM.Side, _ now: Instant)
+    {
         guard let (current, session) = peers[index.index]?.fsm.established, current == side else { return }
         if message.byteCount != 23 {
             let isEnhanced = session.isEnhancedRefresh && RouteRefreshMessage.hasInvalidLength(message)
-            // RFC 2918 defines no error for its own length: the header's is what is wrong where the message is too short to be read.
+            // RFC 2918 defines no error for its own length: the header's is what is wrong where the message is too
+            // short to be read.
             guard isEnhanced || message.byteCount < 23 else { return }
-            let error = isEnhanced ? NotificationMessage.invalidRouteRefreshLength(message) : .badMessageLength(message.byteCount)
+            let error =
+                isEnhanced
+                ? NotificationMessage.invalidRouteRefreshLength(message) : .badMessageLength(message.byteCount)
             drive(index, now) { $0.handle(.messageError(side, error), now: now, &$1) }
             return
         }
-        guard let refresh = RouteRefreshMessage(message: message), let family = refresh.afiSafi.family, session.families.contains(family) else { return }
+        guard let refresh = RouteRefreshMessage(message: message), let family = refresh.afiSafi.family,
+            session.families.contains(family)
+        else { return }
         switch refresh.subtype {
         case RouteRefreshMessage.request:
             rib.requestReplay(index, family)
             beginOwnRefresh(index, family, side, session)
         case RouteRefreshMessage.begin where session.isEnhancedRefresh:
             // RFC 7313 4: not before End-of-RIB, or what a restarting peer has not told yet would go too early.
-            guard session.remoteGracefulRestart == nil || peers[index.index]?.endOfRIBReceived.contains(family) ?? false else {
+            guard session.remoteGracefulRestart == nil || peers[index.index]?.endOfRIBReceived.contains(family) ?? false
+            else {
                 actions.append(.report(index, .refreshTooEarly(family)))
                 return
             }
-            // Differs from RFC 7313 4: one a second and family. Each costs a walk over the table, and a peer could send thousands in a read.
-            if let before = peers[index.index]?.remoteRefreshBegan[family.index], now - before < Speaker.refreshInterval {
+            // Differs from RFC 7313 4: one a second and family. Each costs a walk over the table, and a peer could send
+            // thousands in a read.
+            if let before = peers[index.index]?.remoteRefreshBegan[family.index], now - before < Speaker.refreshInterval
+            {
                 actions.append(.report(index, .refreshTooOften(family)))
                 return
             }
@@ -111,10 +124,17 @@ extension Speaker {
     }
 
     /// BoRR before what is told again, but not before End-of-RIB: the first replay is no refresh (RFC 7313 4).
-    private mutating func beginOwnRefresh(_ index: PeerIndex, _ family: AddressFamily, _ side: PeerFSM.Side, _ session: NegotiatedSession) {
-        guard session.isEnhancedRefresh, let peer = peers[index.index], peer.endOfRIBSent.contains(family), !peer.refreshing.contains(family) else { return }
+    private mutating func beginOwnRefresh(
+        _ index: PeerIndex, _ family: AddressFamily, _ side: PeerFSM.Side, _ session: NegotiatedSession
+    ) {
+        guard session.isEnhancedRefresh, let peer = peers[index.index], peer.endOfRIBSent.contains(family),
+            !peer.refreshing.contains(family)
+        else { return }
         peers[index.index]?.refreshing.insert(AddressFamilySet(family))
-        actions.append(.send(index, side, MessageBuffer(RouteRefreshMessage(AFISAFI(family), subtype: RouteRefreshMessage.begin).encoded())))
+        actions.append(
+            .send(
+                index, side,
+                MessageBuffer(RouteRefreshMessage(AFISAFI(family), subtype: RouteRefreshMessage.begin).encoded())))
     }
 
     /// Asks a peer for its table again. False where the session is not up or the peer does not know how.
@@ -139,7 +159,11 @@ extension Speaker {
         }
         if !result.faults.isEmpty {
             if result.wasTreatedAsWithdraw { peers[index.index]?.counters.treatedAsWithdraw += 1 }
-            actions.append(.report(index, .attributeFaults(result.faults, treatedAsWithdraw: result.wasTreatedAsWithdraw, update: [UInt8](message))))
+            actions.append(
+                .report(
+                    index,
+                    .attributeFaults(
+                        result.faults, treatedAsWithdraw: result.wasTreatedAsWithdraw, update: [UInt8](message))))
         }
         if let family = result.endOfRIB, families.contains(family) { endOfRIB(index, family, now) }
         if result.refused > 0 { actions.append(.report(index, .pathsRefused(result.refused))) }
@@ -151,7 +175,9 @@ extension Speaker {
         guard let limits = peers[index.index]?.settings.maximumPrefixes else { return }
         for family in AddressFamily.allCases {
             let count = rib.tables[family.index].pathCount(of: index)
-            if let warnAt = limits.warnAt, count >= Int(warnAt), !(peers[index.index]?.warnedOfMany.contains(family) ?? false) {
+            if let warnAt = limits.warnAt, count >= Int(warnAt),
+                !(peers[index.index]?.warnedOfMany.contains(family) ?? false)
+            {
                 peers[index.index]?.warnedOfMany.insert(AddressFamilySet(family))
                 actions.append(.report(index, .manyPrefixes(family, count: count)))
             }
@@ -179,7 +205,8 @@ extension Speaker {
         let settings = peer.settings
         let profiles = AddressFamily.allCases.map { family -> ExportProfile? in
             guard session.families.contains(family) else { return nil }
-            var profile = ExportProfile(family: family, isInternal: session.isInternal, localAS: settings.session.localAS)
+            var profile = ExportProfile(
+                family: family, isInternal: session.isInternal, localAS: settings.session.localAS)
             profile.isClient = settings.isClient
             profile.isFourOctetAS = session.isFourOctetAS
             profile.maximumMessageLength = session.maximumMessageLength
@@ -188,7 +215,8 @@ extension Speaker {
             profile.hasExtendedNextHop = session.hasExtendedNextHop
             profile.nextHopSelf = ownNextHop(family, peer)
             if family == .ipv4, session.hasExtendedNextHop, settings.address.family == .ipv6 {
-                // RFC 8950: over an IPv6 session IPv4 goes the way of the session. Its section 3 allows 16 and 32 bytes; not every peer reads 32 here.
+                // RFC 8950: over an IPv6 session IPv4 goes the way of the session. Its section 3 allows 16 and 32
+                // bytes; not every peer reads 32 here.
                 profile.nextHopSelf = ownNextHop(.ipv6, peer)
                 profile.linkLocalNextHop = settings.linkLocalNextHop
             }
@@ -201,8 +229,10 @@ extension Speaker {
             return profile
         }
         var result = RoutingPeer(
-            address: settings.address, identifier: session.remoteIdentifier, asNumber: session.remoteAS, isInternal: session.isInternal,
-            isClient: settings.isClient, policy: importSettings(settings, session.role), context: session.attributeContext, profiles: profiles)
+            address: settings.address, identifier: session.remoteIdentifier, asNumber: session.remoteAS,
+            isInternal: session.isInternal,
+            isClient: settings.isClient, policy: importSettings(settings, session.role),
+            context: session.attributeContext, profiles: profiles)
         result.nextHopRule = nextHopRule(peer, isInternal: session.isInternal)
         return result
     }
@@ -214,7 +244,9 @@ extension Speaker {
         return result
     }
 
-    private mutating func sessionUp(_ index: PeerIndex, _ side: PeerFSM.Side, _ session: NegotiatedSession, _ now: Instant) {
+    private mutating func sessionUp(
+        _ index: PeerIndex, _ side: PeerFSM.Side, _ session: NegotiatedSession, _ now: Instant
+    ) {
         guard let peer = peers[index.index] else { return }
         setEnd(index, peer.ends[side == .active ? 0 : 1])
         setFailing(index, false)
@@ -243,7 +275,9 @@ extension Speaker {
         checkDeferral(now)
     }
 
-    private mutating func sessionDown(_ index: PeerIndex, _ session: NegotiatedSession, _ reason: SessionDownReason, _ now: Instant) {
+    private mutating func sessionDown(
+        _ index: PeerIndex, _ session: NegotiatedSession, _ reason: SessionDownReason, _ now: Instant
+    ) {
         peers[index.index]?.stateChangedAt = now
         peers[index.index]?.upSide = nil
         peers[index.index]?.establishedAt = nil
@@ -251,7 +285,11 @@ extension Speaker {
         rib.peerDown(index)
         let (kept, longLived) = peers[index.index]?.helper.sessionDown(session, reason: reason, now: now) ?? ([], [])
         for family in AddressFamily.allCases {
-            if kept.contains(family) { rib.markStale(index, family) } else { rib.flush(index, family, onlyStale: false) }
+            if kept.contains(family) {
+                rib.markStale(index, family)
+            } else {
+                rib.flush(index, family, onlyStale: false)
+            }
         }
         if !kept.isEmpty { actions.append(.report(index, .holdingStaleRoutes(kept))) }
         beginLongLived(index, longLived)
@@ -286,9 +324,13 @@ extension Speaker {
             switch delivery.receivers {
             case .only(let members): for member in members { queue(delivery, member) }
             case .allExcept(let sources):
-                for member in rib.groups[delivery.group]?.members ?? [] where !sources.contains(member) { queue(delivery, member) }
+                for member in rib.groups[delivery.group]?.members ?? [] where !sources.contains(member) {
+                    queue(delivery, member)
+                }
             case .allBut(let first, let second):
-                for member in rib.groups[delivery.group]?.members ?? [] where member != first && member != second { queue(delivery, member) }
+                for member in rib.groups[delivery.group]?.members ?? [] where member != first && member != second {
+                    queue(delivery, member)
+                }
             }
         }
     }

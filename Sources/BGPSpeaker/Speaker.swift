@@ -5,10 +5,12 @@ package import NetTypes
 
 /// A whole BGP speaker without sockets: bytes in, bytes out, route changes out, and the next deadline.
 ///
-/// One turn, in this order: `received` and the other transport events, `handleTimeouts`, `decide`, `takeChanges`, `export`, `takeActions`.
-/// The simulator runs thousands of these in one process under simulated time; the agent runs one under real time.
+/// One turn, in this order: `received` and the other transport events, `handleTimeouts`, `decide`, `takeChanges`,
+/// `export`, `takeActions`. The simulator runs thousands of these in one process under simulated time; the agent runs
+/// one under real time.
 package struct Speaker: ~Copyable {
-    /// The routing core. The forwarding plane answers next hops into it and originates own routes through it, between turns' phases.
+    /// The routing core. The forwarding plane answers next hops into it and originates own routes through it, between
+    /// turns' phases.
     package var rib: RIB
     var peers: [SpeakerPeer?] = [nil]
     var actions: [SpeakerAction] = []
@@ -19,7 +21,8 @@ package struct Speaker: ~Copyable {
     /// Until then transit is not declared complete to peers (RFC 4724 4.1, Selection_Deferral_Timer).
     var deferralDeadline: Instant?
     var ownAddresses = OwnAddresses()
-    /// By peer index: when `handleTimeouts` has to look at the peer. Early rather than late: a message that moves a hold timer does not move this.
+    /// By peer index: when `handleTimeouts` has to look at the peer. Early rather than late: a message that moves a
+    /// hold timer does not move this.
     private var timers = Timers<Int>()
     /// By peer index: when a keepalive is due, which is also asked in the middle of other work.
     private var keepalives = Timers<Int>()
@@ -32,11 +35,13 @@ package struct Speaker: ~Copyable {
     private var searchStart = [0, 0, 0]
 
     package init(
-        identity: AttributeTable.Identity, tracksNextHops: Bool, maximumPaths: Int, recordsChanges: Bool, restart: RestartState = RestartState(),
+        identity: AttributeTable.Identity, tracksNextHops: Bool, maximumPaths: Int, recordsChanges: Bool,
+        restart: RestartState = RestartState(),
         seed: UInt64, now: Instant
     ) {
         rib = RIB(
-            identity: identity, assumesReachableNextHops: !tracksNextHops, maximumPaths: maximumPaths, recordsChanges: recordsChanges, seed: seed)
+            identity: identity, assumesReachableNextHops: !tracksNextHops, maximumPaths: maximumPaths,
+            recordsChanges: recordsChanges, seed: seed)
         self.restart = restart
         random = SeededRandom(seed: seed)
         deferralDeadline = restart.isRestarting ? now + Speaker.deferralLimit : nil
@@ -57,7 +62,9 @@ package struct Speaker: ~Copyable {
     }
 
     /// Ends the session with a NOTIFICATION and forgets the peer and its routes.
-    package mutating func removePeer(_ index: PeerIndex, _ notification: NotificationMessage = .peerDeconfigured, now: Instant) {
+    package mutating func removePeer(
+        _ index: PeerIndex, _ notification: NotificationMessage = .peerDeconfigured, now: Instant
+    ) {
         guard peers[index.index] != nil else { return }
         drive(index, now) { $0.handle(.stop(notification), now: now, &$1) }
         rib.removePeer(index)
@@ -112,8 +119,9 @@ package struct Speaker: ~Copyable {
         startAfterLimit(index, now)
     }
 
-    /// The process ends. Peers that keep our routes over a restart are left alone: for them the connection is just lost (RFC 4724). All others would
-    /// gain nothing from silence, and hear Cease/2 with this text (RFC 9003). Our own routes are not touched.
+    /// The process ends. Peers that keep our routes over a restart are left alone: for them the connection is just lost
+    /// (RFC 4724). All others would gain nothing from silence, and hear Cease/2 with this text (RFC 9003). Our own
+    /// routes are not touched.
     package mutating func shutDown(_ text: String, now: Instant) {
         for index in peerIndices where !(peers[index.index]?.fsm.peerMayKeepRoutes ?? true) {
             drive(index, now) { $0.handle(.stop(.administrativeShutdown(text)), now: now, &$1) }
@@ -124,7 +132,9 @@ package struct Speaker: ~Copyable {
         peers.indices.filter { peers[$0] != nil }.map { PeerIndex(rawValue: UInt16($0)) }
     }
     /// True while the peer's session is up.
-    package func isEstablished(_ index: PeerIndex) -> Bool { index.index < peers.count && peers[index.index]?.upSide != nil }
+    package func isEstablished(_ index: PeerIndex) -> Bool {
+        index.index < peers.count && peers[index.index]?.upSide != nil
+    }
     /// True where the peer has no session, and no route of it is kept.
     package func isOver(_ index: PeerIndex) -> Bool {
         guard index.index < peers.count, let peer = peers[index.index] else { return true }
@@ -136,8 +146,12 @@ package struct Speaker: ~Copyable {
         return peer.fsm.hasConnection(.active) || peer.fsm.hasConnection(.passive)
     }
     /// True while the peer waits for the connection that it asked for by `SpeakerAction.connect`.
-    package func awaitsConnection(_ index: PeerIndex) -> Bool { index.index < peers.count && peers[index.index]?.fsm.isConnecting ?? false }
-    package func settings(_ index: PeerIndex) -> PeerSettings? { index.index < peers.count ? peers[index.index]?.settings : nil }
+    package func awaitsConnection(_ index: PeerIndex) -> Bool {
+        index.index < peers.count && peers[index.index]?.fsm.isConnecting ?? false
+    }
+    package func settings(_ index: PeerIndex) -> PeerSettings? {
+        index.index < peers.count ? peers[index.index]?.settings : nil
+    }
 
     // MARK: Transport events
 
@@ -172,7 +186,7 @@ package struct Speaker: ~Copyable {
         var hasConnection = true
         var start = 0
         while hasConnection, start < bytes.byteCount {
-            let part = bytes.part(start, min(Speaker.warmOctets, bytes.byteCount - start))
+            let part = bytes.part(start, min(Speaker.warmBytes, bytes.byteCount - start))
             start += part.byteCount
             framer.peek(part) { rib.warm($0, from: index) }
             do throws(NotificationMessage) {
@@ -188,11 +202,12 @@ package struct Speaker: ~Copyable {
         if hasConnection { peers[index.index]?.framers[slot] = framer }
     }
 
-    /// Octets of messages whose prefixes are warmed together (`PrefixTable.warm`): their slots must stay in the cache until they are used.
-    private static let warmOctets = 8192
+    /// Bytes of messages whose prefixes are warmed together (`PrefixTable.warm`): their slots must stay in the cache
+    /// until they are used.
+    private static let warmBytes = 8192
 
-    /// A peer's queue is full, or empty again. While it is full the peer gets no routes: it costs memory per prefix that it misses the
-    /// withdrawal of, and nobody's time.
+    /// A peer's queue is full, or empty again. While it is full the peer gets no routes: it costs memory per prefix
+    /// that it misses the withdrawal of, and nobody's time.
     package mutating func setBacklogged(_ index: PeerIndex, _ isBacklogged: Bool) {
         guard let peer = peers[index.index], peer.isBacklogged != isBacklogged else { return }
         peers[index.index]?.isBacklogged = isBacklogged
@@ -204,7 +219,8 @@ package struct Speaker: ~Copyable {
             let prefixes = gone.filter { $0.prefix.family == family }
             if !prefixes.isEmpty, let session = peer.fsm.established?.session {
                 var builder = UpdateBuilder(
-                    family: family, maximumLength: session.maximumMessageLength, sendsPathIDs: session.addPathSend.contains(family))
+                    family: family, maximumLength: session.maximumMessageLength,
+                    sendsPathIDs: session.addPathSend.contains(family))
                 builder.withdraw(Array(prefixes))
                 actions.append(.send(index, side, builder.take()))
             }
@@ -219,8 +235,8 @@ package struct Speaker: ~Copyable {
 
     /// BFD says that the path to the peer is down: the session ends at once (RFC 5882 section 4.2).
     ///
-    /// A peer that is restarting already is left to it, because its BFD goes down with its control plane; where it says that the two are
-    /// independent, its forwarding is gone, and so are its routes (RFC 5882 section 4.3).
+    /// A peer that is restarting already is left to it, because its BFD goes down with its control plane; where it says
+    /// that the two are independent, its forwarding is gone, and so are its routes (RFC 5882 section 4.3).
     package mutating func bfdDown(_ index: PeerIndex, isIndependent: Bool, now: Instant) {
         guard let peer = peers[index.index] else { return }
         if peer.fsm.established != nil {
@@ -235,9 +251,12 @@ package struct Speaker: ~Copyable {
     // MARK: Time
 
     /// When `handleTimeouts` has something to do; it may turn out to be early.
-    package var nextDeadline: Instant? { Instant.earliest(timers.next, Instant.earliest(exportDeadline, deferralDeadline)) }
+    package var nextDeadline: Instant? {
+        Instant.earliest(timers.next, Instant.earliest(exportDeadline, deferralDeadline))
+    }
 
-    /// Fires what is due of at most `budget` peers, the earliest first; where there are more, `nextDeadline` stays in the past.
+    /// Fires what is due of at most `budget` peers, the earliest first; where there are more, `nextDeadline` stays in
+    /// the past.
     package mutating func handleTimeouts(now: Instant, budget: Int = .max) {
         for slot in timers.takeAllDue(now: now, budget: budget) {
             guard let peer = peers[slot] else { continue }
@@ -245,7 +264,9 @@ package struct Speaker: ~Copyable {
             peer.armed = nil
             let index = PeerIndex(rawValue: UInt16(slot))
             if let due = peer.fsm.nextDeadline, due <= now {
-                if let keepalive = peer.fsm.dueKeepalive(now: now) { keepaliveDue = min(keepaliveDue ?? keepalive, keepalive) }
+                if let keepalive = peer.fsm.dueKeepalive(now: now) {
+                    keepaliveDue = min(keepaliveDue ?? keepalive, keepalive)
+                }
                 drive(index, now) { $0.handleTimeout(now: now, &$1) }
             }
             if let due = peer.helper.nextDeadline, due <= now {
@@ -261,8 +282,8 @@ package struct Speaker: ~Copyable {
         if let due = exportDeadline, due <= now { exportDeadline = rib.nextExport }
     }
 
-    /// Connections whose keepalive is due, in the middle of other work; the caller sends it at once. No other timer fires: what would keep a hold timer
-    /// from expiring may not be read yet. `due`: the earliest of them.
+    /// Connections whose keepalive is due, in the middle of other work; the caller sends it at once. No other timer
+    /// fires: what would keep a hold timer from expiring may not be read yet. `due`: the earliest of them.
     package mutating func takeDueKeepalives(now: Instant) -> (connections: [(PeerIndex, PeerFSM.Side)], due: Instant)? {
         guard let deadline = keepalives.next, deadline <= now else { return nil }
         var connections: [(PeerIndex, PeerFSM.Side)] = []
@@ -272,7 +293,9 @@ package struct Speaker: ~Copyable {
             peer.armedKeepalive = nil
             if let due = peer.fsm.dueKeepalive(now: now) {
                 earliest = min(earliest, due)
-                for side in peer.fsm.takeDueKeepalives(now: now) { connections.append((PeerIndex(rawValue: UInt16(slot)), side)) }
+                for side in peer.fsm.takeDueKeepalives(now: now) {
+                    connections.append((PeerIndex(rawValue: UInt16(slot)), side))
+                }
             }
             armKeepalive(PeerIndex(rawValue: UInt16(slot)))
         }
@@ -283,7 +306,8 @@ package struct Speaker: ~Copyable {
     mutating func arm(_ index: PeerIndex, _ deadline: Instant?) {
         guard let deadline, let peer = peers[index.index] else { return }
         if peer.armed.map({ $0 > deadline }) ?? true {
-            // Who only waits to connect does so on a common beat: one turn for many attempts costs less than a turn for each.
+            // Who only waits to connect does so on a common beat: one turn for many attempts costs less than a turn for
+            // each.
             let moment = peer.fsm.isSpeaking ? deadline : deadline.roundedUp(to: Speaker.beat)
             peer.armed = moment
             timers.set(index.index, moment)
@@ -294,7 +318,9 @@ package struct Speaker: ~Copyable {
     private static let beat: Duration = .milliseconds(100)
 
     private mutating func armKeepalive(_ index: PeerIndex) {
-        guard let peer = peers[index.index], let deadline = peer.fsm.nextKeepalive, peer.armedKeepalive.map({ $0 > deadline }) ?? true else { return }
+        guard let peer = peers[index.index], let deadline = peer.fsm.nextKeepalive,
+            peer.armedKeepalive.map({ $0 > deadline }) ?? true
+        else { return }
         peer.armedKeepalive = deadline
         keepalives.set(index.index, deadline)
     }
@@ -323,7 +349,8 @@ package struct Speaker: ~Copyable {
     }
     private var pendingEndOfRIB: [RIB.ReplayDone] = []
 
-    /// When the first of the keepalives that are being sent was due; nil where none is. The caller, which knows when they are written, says how late.
+    /// When the first of the keepalives that are being sent was due; nil where none is. The caller, which knows when
+    /// they are written, says how late.
     package mutating func takeKeepaliveDue() -> Instant? {
         defer { keepaliveDue = nil }
         return keepaliveDue
@@ -339,7 +366,8 @@ package struct Speaker: ~Copyable {
     /// True while `takeActions` has something.
     package var hasActions: Bool { !actions.isEmpty }
 
-    /// End-of-RIB after a member's first replay, EoRR after a refresh; nothing for transit while our own restart defers it.
+    /// End-of-RIB after a member's first replay, EoRR after a refresh; nothing for transit while our own restart defers
+    /// it.
     private mutating func sendEndOfRIBs() {
         var later: [RIB.ReplayDone] = []
         for item in pendingEndOfRIB {
@@ -349,7 +377,11 @@ package struct Speaker: ~Copyable {
                 // RFC 7313 4. Who asked again meanwhile is told again first.
                 guard item.isLast, peer.refreshing.contains(item.family) else { continue }
                 peers[item.peer.index]?.refreshing.remove(family)
-                actions.append(.send(item.peer, side, MessageBuffer(RouteRefreshMessage(AFISAFI(item.family), subtype: RouteRefreshMessage.end).encoded())))
+                actions.append(
+                    .send(
+                        item.peer, side,
+                        MessageBuffer(
+                            RouteRefreshMessage(AFISAFI(item.family), subtype: RouteRefreshMessage.end).encoded())))
                 continue
             }
             if deferralDeadline != nil, peer.carriesTransit(session) {
@@ -364,12 +396,14 @@ package struct Speaker: ~Copyable {
 
     // MARK: Own restart
 
-    /// True where every peer has told everything it has of a family, or never will: nothing that it may still announce is missing.
+    /// True where every peer has told everything it has of a family, or never will: nothing that it may still announce
+    /// is missing.
     package mutating func isSynchronized(_ family: AddressFamily, now: Instant) -> Bool {
         isTrueOfAll(family.index) { $0.isSynchronized($1, family, now: now) }
     }
 
-    /// Asks one peer after another, and first the one that the last call ended at, so that waiting for the last of thousands costs a question a time.
+    /// Asks one peer after another, and first the one that the last call ended at, so that waiting for the last of
+    /// thousands costs a question a time.
     private mutating func isTrueOfAll(_ search: Int, _ condition: (borrowing Speaker, PeerIndex) -> Bool) -> Bool {
         for _ in peers.indices {
             if searchStart[search] >= peers.count { searchStart[search] = 0 }
@@ -388,16 +422,22 @@ package struct Speaker: ~Copyable {
         guard let peer = peers[index.index], peer.settings.session.families.contains(family) else { return true }
         guard let session = peer.fsm.established?.session else { return false }
         if !session.families.contains(family) || peer.endOfRIBReceived.contains(family) { return true }
-        // A peer without graceful restart need not send End-of-RIB: its table is taken to be whole after a second of silence.
-        guard session.remoteGracefulRestart == nil, let since = [peer.establishedAt, peer.lastUpdateAt].compactMap({ $0 }).max() else { return false }
+        // A peer without graceful restart need not send End-of-RIB: its table is taken to be whole after a second of
+        // silence.
+        guard session.remoteGracefulRestart == nil,
+            let since = [peer.establishedAt, peer.lastUpdateAt].compactMap({ $0 }).max()
+        else { return false }
         return now - since > Speaker.quietTime
     }
 
-    /// Transit is declared complete once every peer has told its table, but for those that restart themselves (RFC 4724 4.1), which wait for us.
+    /// Transit is declared complete once every peer has told its table, but for those that restart themselves (RFC 4724
+    /// 4.1), which wait for us.
     mutating func checkDeferral(_ now: Instant) {
         guard deferralDeadline != nil else { return }
         let haveAllTold = isTrueOfAll(2) { speaker, index in
-            if speaker.peers[index.index]?.fsm.established?.session.remoteGracefulRestart?.restarting ?? false { return true }
+            if speaker.peers[index.index]?.fsm.established?.session.remoteGracefulRestart?.restarting ?? false {
+                return true
+            }
             return AddressFamily.allCases.allSatisfy { speaker.isSynchronized(index, $0, now: now) }
         }
         if haveAllTold { endDeferral() }

@@ -11,7 +11,8 @@ package enum SpeakerAction: Sendable {
     case send(PeerIndex, PeerFSM.Side, MessageBuffer)
     /// Close a connection once what is queued was written, within reason. Nothing of it is reported any more.
     case close(PeerIndex, PeerFSM.Side)
-    /// For the log and the history. Behind a reference, so that a `send`, of which there are a million for one of these, is small.
+    /// For the log and the history. Behind a reference, so that a `send`, of which there are a million for one of
+    /// these, is small.
     indirect case report(PeerIndex, SpeakerEvent)
 }
 
@@ -22,7 +23,7 @@ package enum SpeakerEvent: Sendable, Hashable {
     /// An attempt ended before the session was up.
     case attemptFailed(SessionDownReason)
     case endOfRIB(AddressFamily)
-    /// RFC 7606: an UPDATE was repaired or treated as withdraw; its octets, header included, for the log (section 6).
+    /// RFC 7606: an UPDATE was repaired or treated as withdraw; its bytes, header included, for the log (section 6).
     case attributeFaults([AttributeFault], treatedAsWithdraw: Bool, update: [UInt8])
     /// Stale routes are kept for a restarting peer.
     case holdingStaleRoutes(AddressFamilySet)

@@ -3,14 +3,15 @@ package import BGPRouting
 package import BGPSession
 package import NetTypes
 
-/// A peer inside the speaker: its state machine, its framers, and what was counted. A class, because what a message asks of it must not cost a copy of it
-/// all; the speaker alone refers to it.
+/// A peer inside the speaker: its state machine, its framers, and what was counted. A class, because what a message
+/// asks of it must not cost a copy of it all; the speaker alone refers to it.
 final class SpeakerPeer {
     var settings: PeerSettings
     var fsm: PeerFSM
     /// By side: active, passive.
     var framers = [MessageFramer(), MessageFramer()]
-    /// The side that carries the session and the families on it, while it is up: what every UPDATE asks must not cost a copy of the session.
+    /// The side that carries the session and the families on it, while it is up: what every UPDATE asks must not cost a
+    /// copy of the session.
     var upSide: PeerFSM.Side?
     var upFamilies: AddressFamilySet = []
     var helper = GracefulRestartHelper()
@@ -28,7 +29,8 @@ final class SpeakerPeer {
     /// By family: the limit was warned of, and `warnAt`.
     var warnedOfLimit: AddressFamilySet = []
     var warnedOfMany: AddressFamilySet = []
-    /// After Cease/1: stopped because of too many prefixes, and when the session is started again, nil for not by itself.
+    /// After Cease/1: stopped because of too many prefixes, and when the session is started again, nil for not by
+    /// itself.
     var isStoppedByLimit = false
     var restartAt: Instant?
     /// The last attempt failed, and no session came up since.
@@ -59,8 +61,8 @@ final class SpeakerPeer {
         return fsm.nextDeadline
     }
 
-    /// How much less often than configured a peer is tried that does not answer. One that was up a while ago, and probably just starts again, is
-    /// tried at full pace first, about a minute by default.
+    /// How much less often than configured a peer is tried that does not answer. One that was up a while ago, and
+    /// probably just starts again, is tried at full pace first, about a minute by default.
     func setPace(_ factor: Int) {
         let isExpectedBack = counters.establishedCount > 0 && failuresSinceUp < SpeakerPeer.attemptsAtFullPace
         fsm.connectRetryFactor = isExpectedBack ? 1 : max(1, factor)
@@ -111,6 +113,7 @@ extension Speaker {
             lastDownReason: peer.fsm.lastDownReason, since: peer.stateChangedAt, counters: peer.counters,
             received: AddressFamily.allCases.map { rib.tables[$0.index].pathCount(of: index) },
             announced: groups.map { group in group.flatMap { rib.groups[$0]?.announcedCount } ?? 0 },
-            staleFamilies: peer.helper.staleFamilies, longLivedFamilies: peer.helper.longLivedFamilies, isBacklogged: peer.isBacklogged)
+            staleFamilies: peer.helper.staleFamilies, longLivedFamilies: peer.helper.longLivedFamilies,
+            isBacklogged: peer.isBacklogged)
     }
 }

@@ -74,7 +74,7 @@ static inline int apus_legacy_info(int fd, int is6, struct ipt_getinfo *info) {
     return getsockopt(fd, is6 ? IPPROTO_IPV6 : IPPROTO_IP, is6 ? IP6T_SO_GET_INFO : IPT_SO_GET_INFO, info, &length);
 }
 static inline unsigned apus_legacy_forward(const struct ipt_getinfo *info) { return info->underflow[NF_INET_FORWARD]; }
-/* The buffer gets struct ipt_get_entries; it must hold apus_legacy_head + size octets. */
+/* The buffer gets struct ipt_get_entries; it must hold apus_legacy_head + size bytes. */
 enum { apus_legacy_head = sizeof(struct ipt_get_entries), apus_legacy_drop = -NF_DROP - 1 };
 static inline int apus_legacy_entries(int fd, int is6, unsigned size, void *buffer) {
     struct ipt_get_entries *request = (struct ipt_get_entries *)buffer;

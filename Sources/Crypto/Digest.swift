@@ -12,7 +12,8 @@ package enum Digest {
         return result
     }
 
-    /// SHA-1 (FIPS 180-4): 20 bytes. For names that others derive by it too: Felix makes a VXLAN device's MAC address so.
+    /// SHA-1 (FIPS 180-4): 20 bytes. For names that others derive by it too: Felix makes a VXLAN device's MAC address
+    /// so.
     package static func sha1(_ bytes: [UInt8]) -> [UInt8] {
         var result = [UInt8](repeating: 0, count: Int(SHA_DIGEST_LENGTH))
         let isDone = unsafe apus_sha1(bytes, bytes.count, &result)

@@ -1,8 +1,10 @@
 package import NetTypes
 
-/// Which endpoints of this node claim which addresses through which interfaces, found by either: so that a change of one pod costs what one pod costs.
+/// Which endpoints of this node claim which addresses through which interfaces, found by either: so that a change of
+/// one pod costs what one pod costs.
 ///
-/// Two endpoints may claim one address while a pod is replaced, and an interface may come before its endpoint: a claim says nothing of what is there.
+/// Two endpoints may claim one address while a pod is replaced, and an interface may come before its endpoint: a claim
+/// says nothing of what is there.
 package struct AddressClaims: Sendable {
     private struct Claim: Sendable {
         var interface: String

@@ -4,7 +4,8 @@ package import NetTypes
 extension DeltaTracker {
     // MARK: The kernel speaks
 
-    /// A route of ours is in the kernel: from a dump, or because somebody wrote or altered it, which is put right and counted.
+    /// A route of ours is in the kernel: from a dump, or because somebody wrote or altered it, which is put right and
+    /// counted.
     package mutating func kernelHas(_ route: FIBRoute) {
         let prefix = route.prefix
         let family = prefix.family.index
@@ -38,7 +39,8 @@ extension DeltaTracker {
         let gone = Key(prefix: prefix, metric: metric, table: table)
         if !surplus.isEmpty, surplus.remove(gone) != nil { return }
         let family = prefix.family.index
-        guard families[family].states[slot].kernel.isPresent, key(prefix, families[family].states[slot].kernel) == gone else { return }
+        guard families[family].states[slot].kernel.isPresent, key(prefix, families[family].states[slot].kernel) == gone
+        else { return }
         families[family].states[slot].kernel = Value()
         forgetFound(family, slot)
         noteChange(family, slot)
@@ -47,8 +49,8 @@ extension DeltaTracker {
         markDirty(prefix, slot)
     }
 
-    /// Groups have other members now, and with them every route of ours that named one. What is wanted follows when BGP has decided: nothing is
-    /// written back before that.
+    /// Groups have other members now, and with them every route of ours that named one. What is wanted follows when BGP
+    /// has decided: nothing is written back before that.
     package mutating func kernelChanged(_ before: [FIBNextHop], to after: [FIBNextHop]) {
         var replaced: [UInt32: UInt32] = [:]
         for id in ways.indices where ways[id].nextHops == before {
@@ -69,8 +71,11 @@ extension DeltaTracker {
     /// Looks at every prefix again: for what was changed without being marked.
     package mutating func markDifferences() {
         for family in AddressFamily.allCases {
-            for slot in families[family.index].states.indices where families[family.index].states[slot].desired != families[family.index].states[slot].kernel {
-                if let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot)) { markDirty(prefix, slot) }
+            for slot in families[family.index].states.indices
+            where families[family.index].states[slot].desired != families[family.index].states[slot].kernel {
+                if let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot)) {
+                    markDirty(prefix, slot)
+                }
             }
         }
     }
@@ -130,9 +135,12 @@ extension DeltaTracker {
 
     // MARK: Audit
 
-    /// An audit begins: the kernel's routes are read in slices, while all else goes on, to find what notifications missed.
+    /// An audit begins: the kernel's routes are read in slices, while all else goes on, to find what notifications
+    /// missed.
     package mutating func beginAudit() {
-        for family in 0..<2 { families[family].audit = [AuditMark](repeating: .unseen, count: families[family].states.count) }
+        for family in 0..<2 {
+            families[family].audit = [AuditMark](repeating: .unseen, count: families[family].states.count)
+        }
         isAuditing = true
     }
 
@@ -147,8 +155,12 @@ extension DeltaTracker {
                 families[family].audit[slot] = .seen
                 return
             }
-            if !surplus.isEmpty, surplus.contains(Key(prefix: route.prefix, metric: route.metric, table: route.table)) { return }
-        } else if let slot = index(route.prefix), families[family].states[slot].kernel.isPresent || families[family].states[slot].isInFlight {
+            if !surplus.isEmpty, surplus.contains(Key(prefix: route.prefix, metric: route.metric, table: route.table)) {
+                return
+            }
+        } else if let slot = index(route.prefix),
+            families[family].states[slot].kernel.isPresent || families[family].states[slot].isInFlight
+        {
             return
         }
         auditFindings += 1
@@ -161,7 +173,9 @@ extension DeltaTracker {
         for family in AddressFamily.allCases {
             for slot in families[family.index].audit.indices where families[family.index].audit[slot] == .unseen {
                 let known = families[family.index].states[slot].kernel
-                guard known.isPresent, !families[family.index].states[slot].isInFlight, let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot)) else { continue }
+                guard known.isPresent, !families[family.index].states[slot].isInFlight,
+                    let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot))
+                else { continue }
                 auditFindings += 1
                 kernelLost(prefix, metric: metric(known), table: table(known))
             }

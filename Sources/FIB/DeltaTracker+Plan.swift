@@ -2,8 +2,8 @@ package import NetTypes
 
 /// The difference, in batches: what is asked of the kernel, and what its answers mean.
 extension DeltaTracker {
-    /// So many dirty IPv4 prefixes are taken far from one another: neighbours, written or deleted one after the other, have the kernel's trie resize the same
-    /// nodes again and again (`docs/decisions/0015-routes-far-apart.md`).
+    /// So many dirty IPv4 prefixes are taken far from one another: neighbors, written or deleted one after the other,
+    /// have the kernel's trie resize the same nodes again and again (`docs/decisions/0015-routes-far-apart.md`).
     static let many = 2048
     /// But not where fewer than one in so many prefixes is dirty: finding them would cost more.
     private static let leastShare = 64
@@ -13,8 +13,8 @@ extension DeltaTracker {
         var place: Place
     }
 
-    /// The operations that bring at most `budget` dirty prefixes into step: exceptions before the blackholes that they are exceptions to,
-    /// additions before deletions.
+    /// The operations that bring at most `budget` dirty prefixes into step: exceptions before the blackholes that they
+    /// are exceptions to, additions before deletions.
     package mutating func plan(budget: Int, now: Instant) -> FIBBatch {
         requeueFailures(now)
         if ways.count > wayLimit { compactWays() }
@@ -58,7 +58,9 @@ extension DeltaTracker {
             let present = state.kernel
             if wanted.isPresent, wanted != present {
                 let replaces = present.isPresent && sharePlace(present, wanted)
-                if !replaces, table(wanted) == Ownership.mainTable, let other = foreign.find(prefix, metric: metric(wanted)) {
+                if !replaces, table(wanted) == Ownership.mainTable,
+                    let other = foreign.find(prefix, metric: metric(wanted))
+                {
                     fail(prefix, .foreignRoute(routeProtocol: other.routeProtocol), now)
                     // What we have in another place leads elsewhere, and would go before the foreign one.
                     if present.isPresent { deletions.append(planned(prefix, .delete, slot, present, &batch)) }
@@ -74,10 +76,14 @@ extension DeltaTracker {
                 }
             }
             // A route with another metric or table goes as surplus, once the wanted one is there.
-            if present.isPresent, !wanted.isPresent, !state.isFound { deletions.append(planned(prefix, .delete, slot, present, &batch)) }
+            if present.isPresent, !wanted.isPresent, !state.isFound {
+                deletions.append(planned(prefix, .delete, slot, present, &batch))
+            }
             if !state.isFound, !surplus.isEmpty {
                 for key in surplus where key.prefix == prefix {
-                    let way = wayID(RouteWay(nextHops: [], placement: RoutePlacement(table: key.table, source: nil), metric: key.metric))
+                    let way = wayID(
+                        RouteWay(
+                            nextHops: [], placement: RoutePlacement(table: key.table, source: nil), metric: key.metric))
                     deletions.append(planned(prefix, .delete, slot, Value(way: way + 1), &batch))
                 }
             }
@@ -109,18 +115,23 @@ extension DeltaTracker {
 
     /// An entry of the batch, whose way is there once.
     @inline(__always)
-    private mutating func planned(_ prefix: Prefix, _ action: FIBBatch.Action, _ slot: Int, _ value: Value, _ batch: inout FIBBatch) -> Planned {
+    private mutating func planned(
+        _ prefix: Prefix, _ action: FIBBatch.Action, _ slot: Int, _ value: Value, _ batch: inout FIBBatch
+    ) -> Planned {
         let way = Int(value.way - 1)
         while batchNumbers.count <= way { batchNumbers.append(0) }
         if batchNumbers[way] == 0 {
             batch.ways.append(ways[way])
             batchNumbers[way] = UInt32(batch.ways.count)
         }
-        return Planned(entry: FIBBatch.Entry(prefix: prefix, way: batchNumbers[way] - 1, action: action), place: Place(slot: UInt32(slot), value: value))
+        return Planned(
+            entry: FIBBatch.Entry(prefix: prefix, way: batchNumbers[way] - 1, action: action),
+            place: Place(slot: UInt32(slot), value: value))
     }
 
-    /// Where many IPv4 prefixes are dirty, the next one in the order of their numbers' bits reversed: first every 2^k-th, then those halfway between, and so
-    /// on. The kernel's trie grows evenly that way; and routes go in the order in which they came, which is that of their places in the kernel's memory.
+    /// Where many IPv4 prefixes are dirty, the next one in the order of their numbers' bits reversed: first every
+    /// 2^k-th, then those halfway between, and so on. The kernel's trie grows evenly that way; and routes go in the
+    /// order in which they came, which is that of their places in the kernel's memory.
     private mutating func nextOfMany() -> DirtyEntry? {
         let family = AddressFamily.ipv4.index
         let size = families[family].states.count
@@ -137,7 +148,9 @@ extension DeltaTracker {
             }
             slot |= bit
             sweep = slot
-            if slot < size, families[family].states[slot].isDirty, !families[family].states[slot].isInFlight { return DirtyEntry(slot: slot, family: .ipv4) }
+            if slot < size, families[family].states[slot].isDirty, !families[family].states[slot].isInFlight {
+                return DirtyEntry(slot: slot, family: .ipv4)
+            }
         }
         return nil
     }
@@ -149,7 +162,9 @@ extension DeltaTracker {
         for failure in failed { refusals[failure.index] = failure }
         precondition(plannedBatches.first?.count == batch.count, "batches are acknowledged in the order of their plans")
         let places = plannedBatches.removeFirst()
-        for position in places.indices { families[batch.entries[position].prefix.family.index].states[Int(places[position].slot)].isInFlight = false }
+        for position in places.indices {
+            families[batch.entries[position].prefix.family.index].states[Int(places[position].slot)].isInFlight = false
+        }
         dirty += deferred
         deferred = []
         for position in places.indices {
@@ -158,7 +173,8 @@ extension DeltaTracker {
             let refusal = refusals.isEmpty ? nil : refusals[position]
             switch entry.action {
             // It was gone: add it with the next batch.
-            case .replace where refusal?.saysAbsent ?? false: kernelLost(entry.prefix, metric: metric(value), table: table(value))
+            case .replace where refusal?.saysAbsent ?? false:
+                kernelLost(entry.prefix, metric: metric(value), table: table(value))
             case .add, .replace: if refusal == nil { written(entry.prefix, slot, value) }
             // Deleting what is absent is success.
             case .delete: if refusal?.saysAbsent ?? true { deleted(entry.prefix, slot, value) }

@@ -7,9 +7,13 @@ extension DeltaTracker {
     }
 
     mutating func wayID(_ route: FIBRoute) -> UInt32 {
-        // Neighbouring routes mostly share theirs, storage included.
+        // Neighboring routes mostly share theirs, storage included.
         let last = Int(lastWay)
-        if ways[last].nextHops == route.nextHops, ways[last].placement == route.placement, ways[last].metric == route.metric, ways[last].kind == route.kind { return lastWay }
+        if ways[last].nextHops == route.nextHops, ways[last].placement == route.placement,
+            ways[last].metric == route.metric, ways[last].kind == route.kind
+        {
+            return lastWay
+        }
         return wayID(RouteWay(of: route))
     }
 
@@ -25,7 +29,8 @@ extension DeltaTracker {
         return id
     }
 
-    /// Lets the ways go that no route has any more. Cost: the number of routes; seldom, because as many as are left have to come before the next time.
+    /// Lets the ways go that no route has any more. Cost: the number of routes; seldom, because as many as are left
+    /// have to come before the next time.
     mutating func compactWays() {
         // States of batches under way stand elsewhere.
         guard plannedBatches.isEmpty, !isDumping else { return }
@@ -62,7 +67,9 @@ extension DeltaTracker {
     func table(_ value: Value) -> UInt32 { value.isPresent ? ways[Int(value.way - 1)].table : Ownership.mainTable }
     func metric(_ value: Value) -> UInt32 { value.isPresent ? ways[Int(value.way - 1)].metric : 0 }
     func kind(_ value: Value) -> FIBRouteKind { value.isPresent ? ways[Int(value.way - 1)].kind : .unicast }
-    func key(_ prefix: Prefix, _ value: Value) -> Key { Key(prefix: prefix, metric: metric(value), table: table(value)) }
+    func key(_ prefix: Prefix, _ value: Value) -> Key {
+        Key(prefix: prefix, metric: metric(value), table: table(value))
+    }
     /// True where the kernel would keep the two in one place.
     func sharePlace(_ a: Value, _ b: Value) -> Bool { a == b || metric(a) == metric(b) && table(a) == table(b) }
 

@@ -17,12 +17,13 @@ package enum FIBSkipReason: Sendable, Hashable {
 ///   │            │ to replace       │            │   │ a desired route  │
 ///   └────────────┴──────────────────┴────────────┘   └──────────────────┘
 /// ```
-/// Problems it exists for: routes that others delete or alter must be put back; routes of an earlier process must be adopted, not
-/// rewritten, and not removed before the picture is whole, while what this process wrote goes at once; a foreign route must never be touched; an error must stay with the route
-/// that caused it and be tried again without a storm.
+/// Problems it exists for: routes that others delete or alter must be put back; routes of an earlier process must be
+/// adopted, not rewritten, and not removed before the picture is whole, while what this process wrote goes at once; a
+/// foreign route must never be touched; an error must stay with the route that caused it and be tried again without a
+/// storm.
 ///
-/// A prefix is *dirty* while its two states may differ; the work per turn is bounded by taking a limited number of dirty prefixes.
-/// Ways (all of a route but its prefix) are interned: a route costs about 30 bytes with both states.
+/// A prefix is *dirty* while its two states may differ; the work per turn is bounded by taking a limited number of
+/// dirty prefixes. Ways (all of a route but its prefix) are interned: a route costs about 30 bytes with both states.
 package struct DeltaTracker: ~Copyable {
     struct Value: Sendable, Hashable {
         /// Position in `ways` + 1; 0: no route.
@@ -30,11 +31,13 @@ package struct DeltaTracker: ~Copyable {
         var isPresent: Bool { way != 0 }
     }
 
-    /// All that is known of a prefix, in eight octets: prefixes are looked at in no order, and each look costs one line of memory.
+    /// All that is known of a prefix, in eight bytes: prefixes are looked at in no order, and each look costs one line
+    /// of memory.
     struct State: Sendable {
         /// The way in 31 bits, and in the highest one whether the two states may differ.
         private var wanted: UInt32 = 0
-        /// The way in 30 bits; in the highest one whether an operation on it is planned and not acknowledged, in the next one whether it was found at the start.
+        /// The way in 30 bits; in the highest one whether an operation on it is planned and not acknowledged, in the
+        /// next one whether it was found at the start.
         private var present: UInt32 = 0
         private static let mark: UInt32 = 1 << 31
         private static let found: UInt32 = 1 << 30
@@ -68,7 +71,9 @@ package struct DeltaTracker: ~Copyable {
         init(seed: UInt64) {
             // Room for one family each, all of which are initialized here.
             unsafe base = .allocate(capacity: AddressFamily.allCases.count)
-            for family in AddressFamily.allCases { unsafe (base + family.index).initialize(to: Family(prefixes: PrefixTable(family: family, seed: seed))) }
+            for family in AddressFamily.allCases {
+                unsafe (base + family.index).initialize(to: Family(prefixes: PrefixTable(family: family, seed: seed)))
+            }
         }
         deinit {
             unsafe base.deinitialize(count: AddressFamily.allCases.count)
@@ -138,8 +143,8 @@ package struct DeltaTracker: ~Copyable {
     /// Beyond so many ways those that no route has any more are let go.
     var wayLimit: Int
     let fewWays: Int
-    /// Batches that `plan` answered and nobody has acknowledged yet, in order: where each operation's states stand, so that acknowledging looks
-    /// nothing up.
+    /// Batches that `plan` answered and nobody has acknowledged yet, in order: where each operation's states stand, so
+    /// that acknowledging looks nothing up.
     var plannedBatches: [[Place]] = []
     /// While a batch is planned: the number that it gave a way, + 1.
     var batchNumbers: [UInt32] = []
@@ -155,7 +160,8 @@ package struct DeltaTracker: ~Copyable {
     /// Routes of ours beside the one that `kernel` holds: another metric or table. They go.
     var surplus: Set<Key> = []
     package internal(set) var foreign: ForeignRoutes
-    /// Until the first dump is complete, what the kernel has was there before this process: it is kept until it is wanted or released.
+    /// Until the first dump is complete, what the kernel has was there before this process: it is kept until it is
+    /// wanted or released.
     var isAdopting = true
     /// Routes that were found at the start and wait for being wanted or released.
     package internal(set) var waitingCount = 0
@@ -177,8 +183,8 @@ package struct DeltaTracker: ~Copyable {
 
     // MARK: Desired
 
-    /// Wants a route, or with nil none. Answers whether that changed anything. `isUrgent`: it goes before all others, as a pod's route does
-    /// while a full table is being written.
+    /// Wants a route, or with nil none. Answers whether that changed anything. `isUrgent`: it goes before all others,
+    /// as a pod's route does while a full table is being written.
     @discardableResult
     package mutating func setDesired(_ prefix: Prefix, _ route: FIBRoute?, isUrgent: Bool = false) -> Bool {
         let value = route.map { self.value(of: $0) } ?? Value()
@@ -188,7 +194,8 @@ package struct DeltaTracker: ~Copyable {
         guard old != value else { return false }
         desiredCount += (value.isPresent ? 1 : 0) - (old.isPresent ? 1 : 0)
         families[family].states[slot].desired = value
-        // From now on the prefix is what this process makes of it: it waits no more, not even when it is withdrawn again.
+        // From now on the prefix is what this process makes of it: it waits no more, not even when it is withdrawn
+        // again.
         if value.isPresent { forgetFound(family, slot) }
         if !failures.isEmpty { failures[prefix] = nil }
         markDirty(prefix, slot)
@@ -196,8 +203,12 @@ package struct DeltaTracker: ~Copyable {
         return true
     }
 
-    package func desired(_ prefix: Prefix) -> FIBRoute? { index(prefix).flatMap { route(prefix, families[prefix.family.index].states[$0].desired) } }
-    package func kernel(_ prefix: Prefix) -> FIBRoute? { index(prefix).flatMap { route(prefix, families[prefix.family.index].states[$0].kernel) } }
+    package func desired(_ prefix: Prefix) -> FIBRoute? {
+        index(prefix).flatMap { route(prefix, families[prefix.family.index].states[$0].desired) }
+    }
+    package func kernel(_ prefix: Prefix) -> FIBRoute? {
+        index(prefix).flatMap { route(prefix, families[prefix.family.index].states[$0].kernel) }
+    }
     package func skipReason(_ prefix: Prefix) -> FIBSkipReason? { failures[prefix]?.reason }
 
     /// True where the kernel has acknowledged exactly what is wanted.
@@ -215,7 +226,8 @@ package struct DeltaTracker: ~Copyable {
 
     // MARK: Found at the start
 
-    /// Lets routes go that were found at the start and that nobody has wanted since: those that a predicate names. Answers how many. Cost: the number of routes.
+    /// Lets routes go that were found at the start and that nobody has wanted since: those that a predicate names.
+    /// Answers how many. Cost: the number of routes.
     @discardableResult
     package mutating func releaseFound(where mayGo: (FIBRoute) -> Bool = { _ in true }) -> Int {
         var count = 0
@@ -234,7 +246,9 @@ package struct DeltaTracker: ~Copyable {
     }
 
     /// Whether the kernel's route of a prefix was found at the start and waits.
-    package func isWaiting(_ prefix: Prefix) -> Bool { index(prefix).map { families[prefix.family.index].states[$0].isFound } ?? false }
+    package func isWaiting(_ prefix: Prefix) -> Bool {
+        index(prefix).map { families[prefix.family.index].states[$0].isFound } ?? false
+    }
 
     mutating func forgetFound(_ family: Int, _ slot: Int) {
         guard families[family].states[slot].isFound else { return }
@@ -256,7 +270,8 @@ package struct DeltaTracker: ~Copyable {
 
     /// The same in pieces, for one family: see `PrefixTable.visit`.
     package func visitOwn(
-        _ family: AddressFamily, overlapping wanted: Prefix?, from start: Int, budget: inout Int, _ body: (Prefix, FIBRoute?, FIBRoute?) -> Bool
+        _ family: AddressFamily, overlapping wanted: Prefix?, from start: Int, budget: inout Int,
+        _ body: (Prefix, FIBRoute?, FIBRoute?) -> Bool
     ) -> Int? {
         families[family.index].prefixes.visit(overlapping: wanted, from: start, budget: &budget) { index, prefix in
             let desired = families[family.index].states[Int(index)].desired
@@ -266,12 +281,14 @@ package struct DeltaTracker: ~Copyable {
         }
     }
 
-    /// Some of the routes that are not in the kernel as wanted; work: `most` entries of each kind of reason, however many there are.
+    /// Some of the routes that are not in the kernel as wanted; work: `most` entries of each kind of reason, however
+    /// many there are.
     package func examplesOfMissing(most: Int) -> [Prefix] {
         var result = Array(failures.keys.prefix(most))
         for entry in dirty[dirtyCursor...].prefix(most) {
             let state = families[entry.family].states[entry.slot]
-            guard state.desired.isPresent, state.desired != state.kernel, let prefix = families[entry.family].prefixes.prefix(at: PrefixIndex(entry.slot)),
+            guard state.desired.isPresent, state.desired != state.kernel,
+                let prefix = families[entry.family].prefixes.prefix(at: PrefixIndex(entry.slot)),
                 !result.contains(prefix)
             else { continue }
             result.append(prefix)
@@ -281,15 +298,19 @@ package struct DeltaTracker: ~Copyable {
 
     // MARK: Storage
 
-    /// Gives back the memory of routes that are gone. False, and nothing is done, while anything is dirty or under way, or a list of the kernel's is being
-    /// read. Cost: a walk over the tables.
+    /// Gives back the memory of routes that are gone. False, and nothing is done, while anything is dirty or under way,
+    /// or a list of the kernel's is being read. Cost: a walk over the tables.
     package mutating func trim() -> Bool {
         guard dirtyCursor >= dirty.count, urgent.isEmpty, deferred.isEmpty, plannedBatches.isEmpty,
-            AddressFamily.allCases.allSatisfy({ families[$0.index].before.isEmpty && families[$0.index].audit.isEmpty && families[$0.index].dirtyCount == 0 })
+            AddressFamily.allCases.allSatisfy({
+                families[$0.index].before.isEmpty && families[$0.index].audit.isEmpty
+                    && families[$0.index].dirtyCount == 0
+            })
         else { return false }
         for family in AddressFamily.allCases {
             families[family.index].prefixes.trim()
-            families[family.index].states = Array(families[family.index].states.prefix(families[family.index].prefixes.capacity))
+            families[family.index].states = Array(
+                families[family.index].states.prefix(families[family.index].prefixes.capacity))
         }
         foreign.trim()
         compactWays()
@@ -314,7 +335,8 @@ package struct DeltaTracker: ~Copyable {
     }
 
     mutating func release(_ prefix: Prefix, _ slot: Int) {
-        guard !families[prefix.family.index].states[slot].isDirty, !families[prefix.family.index].states[slot].isInFlight,
+        guard !families[prefix.family.index].states[slot].isDirty,
+            !families[prefix.family.index].states[slot].isInFlight,
             surplus.isEmpty || !surplus.contains(where: { $0.prefix == prefix })
         else { return }
         if !failures.isEmpty { failures[prefix] = nil }

@@ -1,6 +1,7 @@
 package import NetTypes
 
-/// Which routes go through a tunnel (contract 2.7): by the pool that a prefix lies in, and by whether its next hop shares our subnet.
+/// Which routes go through a tunnel (contract 2.7): by the pool that a prefix lies in, and by whether its next hop
+/// shares our subnet.
 package struct Encapsulation: Sendable, Hashable {
     package struct Pool: Sendable, Hashable {
         package var cidr: Prefix
@@ -20,7 +21,9 @@ package struct Encapsulation: Sendable, Hashable {
     /// This node's subnets by family index; nil without an address of the family.
     package var subnets: [Prefix?]
 
-    package init(pools: [Pool] = [], endpoints: [TunnelKind: [IPAddress: TunnelEndpoint]] = [:], subnets: [Prefix?] = [nil, nil]) {
+    package init(
+        pools: [Pool] = [], endpoints: [TunnelKind: [IPAddress: TunnelEndpoint]] = [:], subnets: [Prefix?] = [nil, nil]
+    ) {
         self.pools = pools
         self.endpoints = endpoints
         self.subnets = subnets
@@ -43,7 +46,9 @@ package struct Encapsulation: Sendable, Hashable {
         if pool.isCrossSubnet, subnets[nextHop.family.index]?.contains(nextHop) ?? false { return .plain }
         if let endpoint = endpoints[pool.kind]?[nextHop] { return .tunnel(pool.kind, endpoint) }
         // Any host that takes protocol 4 can be the other end.
-        if pool.kind == .ipip, nextHop.family == .ipv4 { return .tunnel(.ipip, TunnelEndpoint(underlay: nextHop, gateway: nextHop, mac: nil)) }
+        if pool.kind == .ipip, nextHop.family == .ipv4 {
+            return .tunnel(.ipip, TunnelEndpoint(underlay: nextHop, gateway: nextHop, mac: nil))
+        }
         return .noEndpoint(pool.kind)
     }
 }

@@ -2,9 +2,10 @@ package import NetTypes
 
 /// Requests to the kernel, in order: a collection of `FIBOperation`.
 ///
-/// The thread that plans batches and the one that writes them share what is in them. A way stands in a batch once, and an entry names it by its
-/// number, so that neither counts references route by route, at which the two would take each other's cache lines away; and what a way needs of the
-/// kernel (its next-hop objects) is looked up once per batch and way.
+/// The thread that plans batches and the one that writes them share what is in them. A way stands in a batch once, and
+/// an entry names it by its number, so that neither counts references route by route, at which the two would take each
+/// other's cache lines away; and what a way needs of the kernel (its next-hop objects) is looked up once per batch and
+/// way.
 package struct FIBBatch: RandomAccessCollection, ExpressibleByArrayLiteral, Sendable {
     package enum Action: UInt8, Sendable {
         case add, replace, delete
@@ -30,7 +31,11 @@ package struct FIBBatch: RandomAccessCollection, ExpressibleByArrayLiteral, Send
             switch operation {
             case .add(let route): (way, action) = (RouteWay(of: route), .add)
             case .replace(let route): (way, action) = (RouteWay(of: route), .replace)
-            case .delete(_, let metric, let table): (way, action) = (RouteWay(nextHops: [], placement: RoutePlacement(table: table, source: nil), metric: metric), .delete)
+            case .delete(_, let metric, let table):
+                (way, action) = (
+                    RouteWay(nextHops: [], placement: RoutePlacement(table: table, source: nil), metric: metric),
+                    .delete
+                )
             }
             let number = numbers[way] ?? UInt32(ways.count)
             if number == ways.count {

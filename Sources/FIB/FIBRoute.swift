@@ -48,9 +48,12 @@ package struct FIBRoute: Sendable, Hashable, CustomStringConvertible {
     package private(set) var placement: RoutePlacement?
 
     package init(
-        prefix: Prefix, kind: FIBRouteKind, metric: UInt32, nextHops: [FIBNextHop], table: UInt32 = Ownership.mainTable, source: IPAddress? = nil
+        prefix: Prefix, kind: FIBRouteKind, metric: UInt32, nextHops: [FIBNextHop], table: UInt32 = Ownership.mainTable,
+        source: IPAddress? = nil
     ) {
-        self.init(prefix: prefix, kind: kind, metric: metric, nextHops: nextHops.count > 1 ? nextHops.sorted() : nextHops, placement: RoutePlacement(table: table, source: source))
+        self.init(
+            prefix: prefix, kind: kind, metric: metric, nextHops: nextHops.count > 1 ? nextHops.sorted() : nextHops,
+            placement: RoutePlacement(table: table, source: source))
     }
 
     /// `nextHops`: sorted already.
@@ -77,7 +80,8 @@ package struct FIBRoute: Sendable, Hashable, CustomStringConvertible {
     package static let elevatedMetric: UInt32 = 512
 
     package var description: String {
-        "\(kind == .blackhole ? "blackhole " : "")\(prefix) metric \(metric)" + nextHops.map { " " + $0.description }.joined()
+        "\(kind == .blackhole ? "blackhole " : "")\(prefix) metric \(metric)"
+            + nextHops.map { " " + $0.description }.joined()
             + (table == Ownership.mainTable ? "" : " table \(table)") + (source.map { " src \($0)" } ?? "")
     }
 }
@@ -94,7 +98,9 @@ package final class RoutePlacement: Sendable, Hashable {
         self.source = source
     }
 
-    package static func == (a: RoutePlacement, b: RoutePlacement) -> Bool { a === b || a.table == b.table && a.source == b.source }
+    package static func == (a: RoutePlacement, b: RoutePlacement) -> Bool {
+        a === b || a.table == b.table && a.source == b.source
+    }
     package func hash(into hasher: inout Hasher) {
         hasher.combine(table)
         hasher.combine(source)

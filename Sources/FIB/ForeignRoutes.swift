@@ -50,7 +50,9 @@ package struct ForeignRoutes: ~Copyable, Sendable {
     }
 
     /// Visits the routes of a family in pieces, of at most `budget` prefixes together: see `PrefixTable.visit`.
-    package func visit(_ family: AddressFamily, from start: Int, budget: inout Int, _ body: (ForeignRoute) -> Void) -> Int? {
+    package func visit(_ family: AddressFamily, from start: Int, budget: inout Int, _ body: (ForeignRoute) -> Void)
+        -> Int?
+    {
         tables[family.index].visit(overlapping: nil, from: start, budget: &budget) { index, _ in
             for route in routes[family.index][Int(index)] { body(route) }
             return true
@@ -60,7 +62,9 @@ package struct ForeignRoutes: ~Copyable, Sendable {
     /// The route that the kernel would take for an address: longest prefix, then lowest metric.
     package func longestMatch(_ address: IPAddress) -> ForeignRoute? {
         let family = address.family.index
-        guard let index = tables[family].longestMatch(address, where: { !routes[family][Int($0)].isEmpty }) else { return nil }
+        guard let index = tables[family].longestMatch(address, where: { !routes[family][Int($0)].isEmpty }) else {
+            return nil
+        }
         return routes[family][Int(index)].first
     }
 }

@@ -8,9 +8,9 @@ package struct Interface: Sendable, Hashable {
     package var isUp: Bool
     /// IFF_LOWER_UP: it has a carrier.
     package var hasCarrier: Bool
-    /// Octets of a packet at most.
+    /// Bytes of a packet at most.
     package var mtu: UInt32
-    /// Nil for an interface without one of six octets.
+    /// Nil for an interface without one of six bytes.
     package var mac: MACAddress?
     /// IFLA_IFALIAS; empty for none.
     package var alias: String
@@ -18,7 +18,8 @@ package struct Interface: Sendable, Hashable {
     package var tunnel: TunnelParameters?
 
     package init(
-        index: InterfaceIndex, name: String, isUp: Bool, hasCarrier: Bool, mtu: UInt32 = 1500, mac: MACAddress? = nil, alias: String = "", tunnel: TunnelParameters? = nil
+        index: InterfaceIndex, name: String, isUp: Bool, hasCarrier: Bool, mtu: UInt32 = 1500, mac: MACAddress? = nil,
+        alias: String = "", tunnel: TunnelParameters? = nil
     ) {
         self.index = index
         self.name = name
@@ -47,7 +48,8 @@ package struct InterfaceAddress: Sendable, Hashable {
     }
 }
 
-/// Interfaces and their addresses, by index and by name. An index may come back under another name, and a name with another index.
+/// Interfaces and their addresses, by index and by name. An index may come back under another name, and a name with
+/// another index.
 package struct InterfaceTable: Sendable {
     package private(set) var interfaces: [InterfaceIndex: Interface] = [:]
     private var indices: [String: InterfaceIndex] = [:]
@@ -67,7 +69,9 @@ package struct InterfaceTable: Sendable {
 
     /// Our own link-local address on an interface, without scope.
     package func linkLocalAddress(_ index: InterfaceIndex) -> IPAddress? {
-        addresses.filter { $0.interface == index && $0.address.family == .ipv6 && $0.address.isLinkLocal }.map(\.address).min()
+        addresses.filter { $0.interface == index && $0.address.family == .ipv6 && $0.address.isLinkLocal }.map(
+            \.address
+        ).min()
     }
 
     package func named(_ name: String) -> Interface? { indices[name].flatMap { interfaces[$0] } }
@@ -77,7 +81,9 @@ package struct InterfaceTable: Sendable {
     @discardableResult
     package mutating func set(_ interface: Interface) -> Interface? {
         let before = interfaces.updateValue(interface, forKey: interface.index)
-        if let before, before.name != interface.name, indices[before.name] == interface.index { indices[before.name] = nil }
+        if let before, before.name != interface.name, indices[before.name] == interface.index {
+            indices[before.name] = nil
+        }
         indices[interface.name] = interface.index
         return before
     }
@@ -97,7 +103,9 @@ package struct InterfaceTable: Sendable {
     package mutating func remove(_ address: InterfaceAddress) {
         addresses.remove(address)
         // The same address may be there with another prefix length.
-        guard !addresses.contains(where: { $0.interface == address.interface && $0.address == address.address }) else { return }
+        guard !addresses.contains(where: { $0.interface == address.interface && $0.address == address.address }) else {
+            return
+        }
         byInterface[address.interface]?.remove(address.address)
         if byInterface[address.interface]?.isEmpty ?? false { byInterface[address.interface] = nil }
     }
@@ -113,10 +121,12 @@ package struct InterfaceTable: Sendable {
     package func owns(_ address: IPAddress) -> Bool { addresses.contains { $0.address == address } }
 
     /// The interface that has an address; nil where it is not ours.
-    package func holder(_ address: IPAddress) -> Interface? { addresses.first { $0.address == address }.flatMap { interfaces[$0.interface] } }
+    package func holder(_ address: IPAddress) -> Interface? {
+        addresses.first { $0.address == address }.flatMap { interfaces[$0.interface] }
+    }
 
-    /// The smallest MTU of the interfaces that lead to other hosts (contract 2.7): those whose names a predicate accepts, else the one that has
-    /// `address`; nil without either.
+    /// The smallest MTU of the interfaces that lead to other hosts (contract 2.7): those whose names a predicate
+    /// accepts, else the one that has `address`; nil without either.
     package func hostMTU(holding address: IPAddress, isHostInterface: (String) -> Bool) -> UInt32? {
         interfaces.values.filter { $0.isUp && isHostInterface($0.name) }.map(\.mtu).min() ?? holder(address)?.mtu
     }

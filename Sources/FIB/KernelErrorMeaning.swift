@@ -20,7 +20,9 @@ extension KernelError {
     package static func meaning(_ code: Int32, of route: FIBRoute?, _ interfaces: InterfaceTable) -> Meaning? {
         let used = route?.nextHops.map { (hop: $0, interface: interfaces[$0.interface]) } ?? []
         if let gone = used.first(where: { $0.interface == nil }) { return .interfaceGone(gone.hop.interface.rawValue) }
-        if let down = used.first(where: { $0.interface.map { !$0.isUp } ?? false })?.interface { return .interfaceDown(down.name) }
+        if let down = used.first(where: { $0.interface.map { !$0.isUp } ?? false })?.interface {
+            return .interfaceDown(down.name)
+        }
         switch code {
         case exists: return .appearedMeanwhile
         case notPermitted, accessDenied: return .noPermission

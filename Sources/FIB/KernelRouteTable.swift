@@ -20,7 +20,8 @@ package enum FIBOperation: Sendable, Hashable, CustomStringConvertible {
         switch self {
         case .add(let route): "add \(route)"
         case .replace(let route): "replace \(route)"
-        case .delete(let prefix, let metric, let table): "delete \(prefix) metric \(metric)" + (table == Ownership.mainTable ? "" : " table \(table)")
+        case .delete(let prefix, let metric, let table):
+            "delete \(prefix) metric \(metric)" + (table == Ownership.mainTable ? "" : " table \(table)")
         }
     }
 }

@@ -29,7 +29,9 @@ package struct MemoryKernel: KernelRouteTable, Sendable {
         var failures: [FIBFailure] = []
         for (index, operation) in batch.enumerated() {
             operationCount += 1
-            if let error = inject?(operation) ?? carryOut(operation) { failures.append(FIBFailure(index: index, error: error)) }
+            if let error = inject?(operation) ?? carryOut(operation) {
+                failures.append(FIBFailure(index: index, error: error))
+            }
         }
         return failures
     }
@@ -47,7 +49,9 @@ package struct MemoryKernel: KernelRouteTable, Sendable {
             foreign[key] = nil
             own[key] = route
         case .delete(let prefix, let metric, let table):
-            guard own.removeValue(forKey: Key(prefix: prefix, metric: metric, table: table)) != nil else { return KernelError.noSuchProcess }
+            guard own.removeValue(forKey: Key(prefix: prefix, metric: metric, table: table)) != nil else {
+                return KernelError.noSuchProcess
+            }
         }
         return nil
     }
@@ -63,5 +67,7 @@ package struct MemoryKernel: KernelRouteTable, Sendable {
         foreign[key] = route
     }
     /// A route of ours that is there before the process starts.
-    package mutating func preset(_ route: FIBRoute) { own[Key(prefix: route.prefix, metric: route.metric, table: route.table)] = route }
+    package mutating func preset(_ route: FIBRoute) {
+        own[Key(prefix: route.prefix, metric: route.metric, table: route.table)] = route
+    }
 }

@@ -33,8 +33,8 @@ package struct NextHopChange: Sendable, Hashable {
     package var resolution: NextHopResolution
 }
 
-/// Next-hop tracking (RFC 4271 9.1.2.1): which BGP next hops are in use, and through which of the kernel's routes each is reached. Apus's
-/// own routes are never taken for it, so that resolution cannot go in circles.
+/// Next-hop tracking (RFC 4271 9.1.2.1): which BGP next hops are in use, and through which of the kernel's routes each
+/// is reached. Apus's own routes are never taken for it, so that resolution cannot go in circles.
 package struct NextHopTable: Sendable {
     /// Gateways of our own static routes to next hops; our routes are otherwise not asked.
     package var statics: [IPAddress: IPAddress] = [:]
@@ -48,7 +48,9 @@ package struct NextHopTable: Sendable {
     package var count: Int { tracked.count }
 
     /// Begins to track a next hop and answers how it is reached now.
-    package mutating func track(_ address: IPAddress, _ interfaces: InterfaceTable, _ routes: borrowing ForeignRoutes) -> NextHopResolution {
+    package mutating func track(_ address: IPAddress, _ interfaces: InterfaceTable, _ routes: borrowing ForeignRoutes)
+        -> NextHopResolution
+    {
         let resolution = resolve(address, interfaces, routes)
         tracked[address] = resolution
         return resolution
@@ -75,16 +77,21 @@ package struct NextHopTable: Sendable {
     /// Ways out that a change took away and that no next hop has any more.
     package func dead(_ changes: [NextHopChange]) -> Set<FIBNextHop> {
         var gone: Set<FIBNextHop> = []
-        for change in changes { gone.formUnion(change.before.nextHops.filter { !change.resolution.nextHops.contains($0) }) }
+        for change in changes {
+            gone.formUnion(change.before.nextHops.filter { !change.resolution.nextHops.contains($0) })
+        }
         guard !gone.isEmpty else { return [] }
         for resolution in tracked.values { gone.subtract(resolution.nextHops) }
         return gone
     }
 
     /// Through its static route where there is one, else by the kernel's routes.
-    package func resolve(_ address: IPAddress, _ interfaces: InterfaceTable, _ routes: borrowing ForeignRoutes) -> NextHopResolution {
+    package func resolve(_ address: IPAddress, _ interfaces: InterfaceTable, _ routes: borrowing ForeignRoutes)
+        -> NextHopResolution
+    {
         if let interface = locals[address], interfaces[interface]?.isUsable ?? false {
-            return NextHopResolution(nextHops: [FIBNextHop(gateway: address, interface: interface, isOnlink: true)], cost: 0, place: .onLink)
+            return NextHopResolution(
+                nextHops: [FIBNextHop(gateway: address, interface: interface, isOnlink: true)], cost: 0, place: .onLink)
         }
         guard let gateway = statics[address] else { return NextHopTable.resolve(address, interfaces, routes) }
         var result = NextHopTable.resolve(gateway, interfaces, routes)
@@ -93,20 +100,25 @@ package struct NextHopTable: Sendable {
     }
 
     /// A connected subnet: the next hop itself, `onlink`. A route with a gateway: that gateway. Else unreachable.
-    package static func resolve(_ address: IPAddress, _ interfaces: InterfaceTable, _ routes: borrowing ForeignRoutes) -> NextHopResolution {
+    package static func resolve(_ address: IPAddress, _ interfaces: InterfaceTable, _ routes: borrowing ForeignRoutes)
+        -> NextHopResolution
+    {
         if interfaces.owns(address) { return .unreachable }
         if address.scope != 0 {
             // On the link that its scope names (RFC 8950 next hops of unnumbered sessions).
             let index = InterfaceIndex(rawValue: Int32(bitPattern: address.scope))
             guard interfaces[index]?.isUsable ?? false else { return .unreachable }
-            return NextHopResolution(nextHops: [FIBNextHop(gateway: address.unscoped, interface: index, isOnlink: true)], cost: 0, place: .onLink)
+            return NextHopResolution(
+                nextHops: [FIBNextHop(gateway: address.unscoped, interface: index, isOnlink: true)], cost: 0,
+                place: .onLink)
         }
         guard let route = routes.longestMatch(address) else { return .unreachable }
         // RFC 4271 6.3: a host's address. The kernel refuses the subnet's own and its broadcast address.
         if route.isConnected, !route.prefix.isHostAddress(address) { return .unreachable }
         var nextHops: [FIBNextHop] = []
         for hop in route.nextHops {
-            guard let interface = interfaces[hop.interface], interface.isUsable, !interfaces.isIgnored(interface.name) else { continue }
+            guard let interface = interfaces[hop.interface], interface.isUsable, !interfaces.isIgnored(interface.name)
+            else { continue }
             nextHops.append(FIBNextHop(gateway: hop.gateway ?? address, interface: hop.interface, isOnlink: true))
         }
         let hasNoGateway = route.nextHops.allSatisfy { $0.gateway == nil }

@@ -1,7 +1,7 @@
 package import NetTypes
 
-/// How a BGP peer is reached, by the kernel's connected routes: what decides on single-hop BFD (RFC 5881), on the next hop that the peer is sent
-/// (RFC 4271 5.1.3, RFC 2545 3) and on the next hops that are taken from it (RFC 4271 6.3).
+/// How a BGP peer is reached, by the kernel's connected routes: what decides on single-hop BFD (RFC 5881), on the next
+/// hop that the peer is sent (RFC 4271 5.1.3, RFC 2545 3) and on the next hops that are taken from it (RFC 4271 6.3).
 package struct PeerLink: Sendable, Hashable {
     /// The interface whose link the peer is on; nil where only a gateway leads there, or nothing.
     package var interface: InterfaceIndex?
@@ -15,9 +15,11 @@ package struct PeerLink: Sendable, Hashable {
 }
 
 extension NextHopTable {
-    /// `local`: our end of the session, nil while there is none. `preferred`: addresses that are taken where the interface has them, the Node's.
+    /// `local`: our end of the session, nil while there is none. `preferred`: addresses that are taken where the
+    /// interface has them, the Node's.
     package func link(
-        to peer: IPAddress, local: IPAddress?, preferred: [IPAddress?], _ interfaces: InterfaceTable, _ routes: borrowing ForeignRoutes
+        to peer: IPAddress, local: IPAddress?, preferred: [IPAddress?], _ interfaces: InterfaceTable,
+        _ routes: borrowing ForeignRoutes
     ) -> PeerLink {
         var result = PeerLink()
         if peer.scope != 0 {
@@ -27,23 +29,27 @@ extension NextHopTable {
         } else if statics[peer] == nil, let route = routes.longestMatch(peer), route.isConnected {
             result.interface = route.nextHops.first?.interface
         }
-        // A peer behind a router: the interface that bears our end of the session. Where that is a preferred address, the other family's goes with it,
-        // wherever it is: the Node's addresses belong together.
-        let interface = result.interface ?? local.flatMap { preferred.contains($0) ? nil : interfaces.holder($0)?.index }
+        // A peer behind a router: the interface that bears our end of the session. Where that is a preferred address,
+        // the other family's goes with it, wherever it is: the Node's addresses belong together.
+        let interface =
+            result.interface ?? local.flatMap { preferred.contains($0) ? nil : interfaces.holder($0)?.index }
         if let interface { result.takeAddresses(of: interface, local, preferred, interfaces) }
         return result
     }
 }
 
 extension InterfaceTable {
-    /// The same where routes are not known: by the subnets of the interfaces, the longest that has the peer, or among equals that of our end.
-    /// Without an interface in the result the peer may still be on a link, by a route that no address shows.
+    /// The same where routes are not known: by the subnets of the interfaces, the longest that has the peer, or among
+    /// equals that of our end. Without an interface in the result the peer may still be on a link, by a route that no
+    /// address shows.
     package func link(to peer: IPAddress, local: IPAddress?, preferred: [IPAddress?]) -> PeerLink {
         var result = PeerLink()
         if peer.scope != 0 {
             result.interface = InterfaceIndex(rawValue: Int32(bitPattern: peer.scope))
         } else if !peer.isLoopback {
-            func rank(_ own: InterfaceAddress) -> (UInt8, Int, Int32) { (own.prefixLength, own.address == local ? 1 : 0, -own.interface.rawValue) }
+            func rank(_ own: InterfaceAddress) -> (UInt8, Int, Int32) {
+                (own.prefixLength, own.address == local ? 1 : 0, -own.interface.rawValue)
+            }
             let subnets = addresses.filter { own in
                 own.address.family == peer.family && !own.address.isLinkLocal && own.prefixLength < peer.family.bits
                     && Prefix(own.address, length: Int(own.prefixLength)).contains(peer)
@@ -57,19 +63,24 @@ extension InterfaceTable {
 }
 
 extension PeerLink {
-    fileprivate mutating func takeAddresses(of index: InterfaceIndex, _ local: IPAddress?, _ preferred: [IPAddress?], _ interfaces: InterfaceTable) {
+    fileprivate mutating func takeAddresses(
+        of index: InterfaceIndex, _ local: IPAddress?, _ preferred: [IPAddress?], _ interfaces: InterfaceTable
+    ) {
         let all = interfaces.addresses(on: index)
         if interface != nil { shared = all }
         for family in AddressFamily.allCases {
             let there = all.filter { $0.family == family && !$0.isLinkLocal && !$0.isLoopback }
-            addresses[family.index] = [preferred[family.index], local].compactMap { $0 }.first { there.contains($0) } ?? there.min()
+            addresses[family.index] =
+                [preferred[family.index], local].compactMap { $0 }.first { there.contains($0) } ?? there.min()
         }
     }
 }
 
 extension ForeignRoute {
     /// Its destinations are on a link. A default route without a gateway says nothing of any neighbor.
-    package var isConnected: Bool { !prefix.isDefault && !nextHops.isEmpty && nextHops.allSatisfy { $0.gateway == nil } }
+    package var isConnected: Bool {
+        !prefix.isDefault && !nextHops.isEmpty && nextHops.allSatisfy { $0.gateway == nil }
+    }
 }
 
 /// What changed of links since somebody asked last.

@@ -1,7 +1,8 @@
 package import NetTypes
 
-/// Which of the routes that were found at the start have to wait for peers that have not told their tables yet (SPEC, promises 2 and 3): by family, and
-/// where only members of the mesh are missing, those that lead to one of them. A dead member delays nobody's routes but its own.
+/// Which of the routes that were found at the start have to wait for peers that have not told their tables yet (SPEC,
+/// promises 2 and 3): by family, and where only members of the mesh are missing, those that lead to one of them. A dead
+/// member delays nobody's routes but its own.
 package struct RestartWait: Sendable, Hashable {
     package enum Missing: Sendable, Hashable {
         /// Every peer has told its table.
@@ -24,14 +25,15 @@ package struct RestartWait: Sendable, Hashable {
     }
     package var isOver: Bool { missing.allSatisfy { $0 == .nobody } }
 
-    /// True where no peer that is missing could still want the route. What is no route to other hosts, as blackholes and pods of this node, waits for
-    /// the whole family.
+    /// True where no peer that is missing could still want the route. What is no route to other hosts, as blackholes
+    /// and pods of this node, waits for the whole family.
     package func mayGo(_ route: FIBRoute) -> Bool {
         switch missing[route.prefix.family.index] {
         case .nobody: true
         case .anybody: false
         case .members(let gateways):
-            !route.nextHops.isEmpty && route.nextHops.allSatisfy { hop in hop.gateway.map { !gateways.contains($0) } ?? false }
+            !route.nextHops.isEmpty
+                && route.nextHops.allSatisfy { hop in hop.gateway.map { !gateways.contains($0) } ?? false }
         }
     }
 }

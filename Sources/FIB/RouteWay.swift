@@ -9,16 +9,22 @@ package struct RouteWay: Sendable, Hashable {
     package var metric: UInt32
     package var kind: FIBRouteKind
 
-    package init(nextHops: [FIBNextHop], placement: RoutePlacement? = nil, metric: UInt32 = 0, kind: FIBRouteKind = .unicast) {
+    package init(
+        nextHops: [FIBNextHop], placement: RoutePlacement? = nil, metric: UInt32 = 0, kind: FIBRouteKind = .unicast
+    ) {
         self.nextHops = nextHops
         self.placement = placement
         self.metric = metric
         self.kind = kind
     }
 
-    package init(of route: FIBRoute) { self.init(nextHops: route.nextHops, placement: route.placement, metric: route.metric, kind: route.kind) }
+    package init(of route: FIBRoute) {
+        self.init(nextHops: route.nextHops, placement: route.placement, metric: route.metric, kind: route.kind)
+    }
 
     package var table: UInt32 { placement?.table ?? Ownership.mainTable }
     package var source: IPAddress? { placement?.source }
-    package func route(_ prefix: Prefix) -> FIBRoute { FIBRoute(prefix: prefix, kind: kind, metric: metric, nextHops: nextHops, placement: placement) }
+    package func route(_ prefix: Prefix) -> FIBRoute {
+        FIBRoute(prefix: prefix, kind: kind, metric: metric, nextHops: nextHops, placement: placement)
+    }
 }

@@ -19,7 +19,7 @@ package enum TunnelKind: UInt8, Sendable, Hashable, CaseIterable {
     }
     package var family: AddressFamily { self == .vxlanIPv6 ? .ipv6 : .ipv4 }
     package var isVXLAN: Bool { self != .ipip }
-    /// Octets that the outer headers take from the MTU.
+    /// Bytes that the outer headers take from the MTU.
     package var overhead: UInt32 {
         switch self {
         case .ipip: 20
@@ -55,7 +55,8 @@ package struct TunnelDevice: Sendable, Hashable {
     package var mtu: UInt32
 
     package init(
-        kind: TunnelKind, local: IPAddress, address: IPAddress?, mac: MACAddress?, parent: InterfaceIndex, identifier: UInt32 = 4096, port: UInt16 = 4789, mtu: UInt32
+        kind: TunnelKind, local: IPAddress, address: IPAddress?, mac: MACAddress?, parent: InterfaceIndex,
+        identifier: UInt32 = 4096, port: UInt16 = 4789, mtu: UInt32
     ) {
         self.kind = kind
         self.local = local
@@ -81,7 +82,8 @@ package struct TunnelDevice: Sendable, Hashable {
 package struct TunnelEndpoint: Sendable, Hashable {
     /// Where outer packets go: the node's address.
     package var underlay: IPAddress
-    /// Gateway of the routes: the node's address inside the tunnel, or its address where it has none inside. For IPIP the underlay address.
+    /// Gateway of the routes: the node's address inside the tunnel, or its address where it has none inside. For IPIP
+    /// the underlay address.
     package var gateway: IPAddress
     /// VXLAN only.
     package var mac: MACAddress?
@@ -96,7 +98,7 @@ package struct TunnelEndpoint: Sendable, Hashable {
 /// An entry that a VXLAN device needs for an endpoint, because nothing is learned.
 package enum TunnelEntry: Sendable, Hashable, Comparable {
     /// Which MAC address a gateway has (ip neigh).
-    case neighbour(IPAddress, MACAddress)
+    case neighbor(IPAddress, MACAddress)
     /// To which node frames for a MAC address go (bridge fdb).
     case forwarding(MACAddress, IPAddress)
 }
@@ -118,16 +120,23 @@ package enum TunnelOperation: Sendable, Hashable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .create(let device):
-            "add device \(device.kind.deviceName) from \(device.local)\(device.kind.isVXLAN ? " id \(device.identifier) port \(device.port)" : "") mtu \(device.mtu)"
+            "add device \(device.kind.deviceName) from "
+                + "\(device.local)\(device.kind.isVXLAN ? " id \(device.identifier) port \(device.port)" : "") mtu "
+                + "\(device.mtu)"
         case .remove(let kind, _): "remove device \(kind.deviceName)"
-        case .adjust(let device, _): "set \(device.kind.deviceName) up, mtu \(device.mtu)\(device.mac.map { ", address \($0)" } ?? "")"
+        case .adjust(let device, _):
+            "set \(device.kind.deviceName) up, mtu \(device.mtu)\(device.mac.map { ", address \($0)" } ?? "")"
         case .addAddress(let address, let index): "add address \(address) on interface \(index)"
         case .removeAddress(let address, let index): "remove address \(address) from interface \(index)"
         case .retire(let kind, _): "set \(kind.deviceName) down"
-        case .addEntry(.neighbour(let address, let mac), let index): "add neighbour \(address) \(mac) on interface \(index)"
-        case .addEntry(.forwarding(let mac, let address), let index): "add forwarding entry \(mac) to \(address) on interface \(index)"
-        case .removeEntry(.neighbour(let address, let mac), let index): "remove neighbour \(address) \(mac) on interface \(index)"
-        case .removeEntry(.forwarding(let mac, let address), let index): "remove forwarding entry \(mac) to \(address) on interface \(index)"
+        case .addEntry(.neighbor(let address, let mac), let index):
+            "add neighbor \(address) \(mac) on interface \(index)"
+        case .addEntry(.forwarding(let mac, let address), let index):
+            "add forwarding entry \(mac) to \(address) on interface \(index)"
+        case .removeEntry(.neighbor(let address, let mac), let index):
+            "remove neighbor \(address) \(mac) on interface \(index)"
+        case .removeEntry(.forwarding(let mac, let address), let index):
+            "remove forwarding entry \(mac) to \(address) on interface \(index)"
         }
     }
 }

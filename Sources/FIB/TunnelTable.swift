@@ -2,8 +2,9 @@ package import NetTypes
 
 /// Tunnel devices and their entries, wanted and present, and the difference: pure memory.
 ///
-/// Problems it exists for: a device may be there from an earlier process, from another programmer, or half made; it may go and come back with
-/// another index at any time; the entries of a VXLAN device go with it; nothing of others is to be removed.
+/// Problems it exists for: a device may be there from an earlier process, from another programmer, or half made; it may
+/// go and come back with another index at any time; the entries of a VXLAN device go with it; nothing of others is to
+/// be removed.
 package struct TunnelTable: Sendable {
     private var devices: [TunnelKind: TunnelDevice] = [:]
     /// Wanted entries.
@@ -21,7 +22,7 @@ package struct TunnelTable: Sendable {
             var set: Set<TunnelEntry> = []
             for endpoint in list {
                 guard let mac = endpoint.mac else { continue }
-                set.insert(.neighbour(endpoint.gateway, mac))
+                set.insert(.neighbor(endpoint.gateway, mac))
                 set.insert(.forwarding(mac, endpoint.underlay))
             }
             entries[kind] = set
@@ -37,13 +38,14 @@ package struct TunnelTable: Sendable {
     package mutating func setPresent(_ list: Set<TunnelEntry>, on index: InterfaceIndex) { present[index] = list }
     package mutating func entryAdded(_ entry: TunnelEntry, on index: InterfaceIndex) {
         // One MAC address an address: the new one takes the old one's place.
-        if case .neighbour(let address, _) = entry { neighbourLost(address, on: index) }
+        if case .neighbor(let address, _) = entry { neighborLost(address, on: index) }
         present[index, default: []].insert(entry)
     }
     /// Whatever MAC address it had. Answers whether it was known.
     @discardableResult
-    package mutating func neighbourLost(_ address: IPAddress, on index: InterfaceIndex) -> Bool {
-        guard let known = present[index]?.first(where: { if case .neighbour(address, _) = $0 { true } else { false } }) else { return false }
+    package mutating func neighborLost(_ address: IPAddress, on index: InterfaceIndex) -> Bool {
+        guard let known = present[index]?.first(where: { if case .neighbor(address, _) = $0 { true } else { false } })
+        else { return false }
         present[index]?.remove(known)
         return true
     }
@@ -54,7 +56,9 @@ package struct TunnelTable: Sendable {
 
     /// The device that carries a kind's packets: there, as wanted and up; nil while it is not.
     package func usableDevice(_ kind: TunnelKind, _ interfaces: InterfaceTable) -> InterfaceIndex? {
-        guard let device = devices[kind], let interface = interfaces.named(kind.deviceName), interface.isUp, matches(interface, device) else { return nil }
+        guard let device = devices[kind], let interface = interfaces.named(kind.deviceName), interface.isUp,
+            matches(interface, device)
+        else { return nil }
         return interface.index
     }
 
@@ -67,7 +71,8 @@ package struct TunnelTable: Sendable {
         }
     }
 
-    /// What is to be done, in order. With `mayRemove` devices and entries that nobody wants go too: not before the picture is whole.
+    /// What is to be done, in order. With `mayRemove` devices and entries that nobody wants go too: not before the
+    /// picture is whole.
     package func plan(_ interfaces: InterfaceTable, mayRemove: Bool) -> [TunnelOperation] {
         var operations: [TunnelOperation] = []
         for kind in TunnelKind.allCases {
@@ -84,7 +89,9 @@ package struct TunnelTable: Sendable {
                 operations += [.remove(kind, interface.index), .create(device)]
                 continue
             }
-            if !interface.isUp || interface.mtu != device.mtu || interface.alias != TunnelDevice.alias || device.mac != nil && interface.mac != device.mac {
+            if !interface.isUp || interface.mtu != device.mtu || interface.alias != TunnelDevice.alias
+                || device.mac != nil && interface.mac != device.mac
+            {
                 operations.append(.adjust(device, interface.index))
             }
             settleAddresses(device, interface, interfaces, &operations)
@@ -94,10 +101,14 @@ package struct TunnelTable: Sendable {
     }
 
     /// Only what bears our mark goes.
-    private func retire(_ kind: TunnelKind, _ interface: Interface, _ interfaces: InterfaceTable, _ operations: inout [TunnelOperation]) {
+    private func retire(
+        _ kind: TunnelKind, _ interface: Interface, _ interfaces: InterfaceTable, _ operations: inout [TunnelOperation]
+    ) {
         guard interface.alias == TunnelDevice.alias else { return }
         if kind == .ipip {
-            for address in hostAddresses(interface, interfaces) { operations.append(.removeAddress(address, interface.index)) }
+            for address in hostAddresses(interface, interfaces) {
+                operations.append(.removeAddress(address, interface.index))
+            }
             operations.append(.retire(kind, interface.index))
         } else {
             operations.append(.remove(kind, interface.index))
@@ -105,21 +116,33 @@ package struct TunnelTable: Sendable {
     }
 
     private func hostAddresses(_ interface: Interface, _ interfaces: InterfaceTable) -> [IPAddress] {
-        interfaces.addresses.filter { $0.interface == interface.index && !$0.address.isLinkLocal }.map(\.address).sorted()
+        interfaces.addresses.filter { $0.interface == interface.index && !$0.address.isLinkLocal }.map(\.address)
+            .sorted()
     }
 
-    private func settleAddresses(_ device: TunnelDevice, _ interface: Interface, _ interfaces: InterfaceTable, _ operations: inout [TunnelOperation]) {
+    private func settleAddresses(
+        _ device: TunnelDevice, _ interface: Interface, _ interfaces: InterfaceTable,
+        _ operations: inout [TunnelOperation]
+    ) {
         let known = hostAddresses(interface, interfaces).filter { $0.family == device.kind.family }
-        if let address = device.address, !known.contains(address) { operations.append(.addAddress(address, interface.index)) }
-        for address in known where address != device.address { operations.append(.removeAddress(address, interface.index)) }
+        if let address = device.address, !known.contains(address) {
+            operations.append(.addAddress(address, interface.index))
+        }
+        for address in known where address != device.address {
+            operations.append(.removeAddress(address, interface.index))
+        }
     }
 
-    private func settleEntries(_ kind: TunnelKind, _ interface: Interface, _ mayRemove: Bool, _ operations: inout [TunnelOperation]) {
+    private func settleEntries(
+        _ kind: TunnelKind, _ interface: Interface, _ mayRemove: Bool, _ operations: inout [TunnelOperation]
+    ) {
         guard kind.isVXLAN else { return }
         let wanted = entries[kind] ?? []
         let known = present[interface.index] ?? []
         // A forwarding entry that is replaced must go first: the kernel would send frames to both nodes.
-        if mayRemove { for entry in known.subtracting(wanted).sorted() { operations.append(.removeEntry(entry, interface.index)) } }
+        if mayRemove {
+            for entry in known.subtracting(wanted).sorted() { operations.append(.removeEntry(entry, interface.index)) }
+        }
         for entry in wanted.subtracting(known).sorted() { operations.append(.addEntry(entry, interface.index)) }
     }
 }

@@ -1,10 +1,11 @@
 package import NetTypes
 
-/// Keeps the kernel's routes when nearly all of them are withdrawn at once though their next hops are alive: a control plane that lost its head
-/// must not take the pods' traffic with it (SPEC, promise 2).
+/// Keeps the kernel's routes when nearly all of them are withdrawn at once though their next hops are alive: a control
+/// plane that lost its head must not take the pods' traffic with it (SPEC, promise 2).
 ///
 /// ```
-///   armed ──more than the share gone within the window──> tripped: what went in the window is put back, what goes from now on is kept
+///   armed ──more than the share gone within the window──> tripped: what went in the window is put back, what goes from
+///   now on is kept
 ///     ^                                                      │
 ///     └──────────── released, or all kept routes are announced again ──┘
 /// ```
@@ -25,7 +26,8 @@ package struct WithdrawBreaker: Sendable {
 
     /// Routes that BGP withdrew while their next hops are alive. `remaining`: how many of their kind are still there.
     /// Answers those to keep, those of earlier calls included.
-    package mutating func withdrawn(_ routes: [FIBRoute], remaining: @autoclosure () -> Int, now: Instant) -> [FIBRoute] {
+    package mutating func withdrawn(_ routes: [FIBRoute], remaining: @autoclosure () -> Int, now: Instant) -> [FIBRoute]
+    {
         guard percent > 0, !routes.isEmpty else { return [] }
         if isTripped {
             for route in routes { held[route.prefix] = route }
@@ -65,7 +67,8 @@ package struct WithdrawBreaker: Sendable {
     }
 }
 
-/// Withdrawals in the order of time, each found by its prefix: a full table that goes and comes costs the same per route, whatever its size.
+/// Withdrawals in the order of time, each found by its prefix: a full table that goes and comes costs the same per
+/// route, whatever its size.
 private struct RecentWithdrawals: Sendable {
     private var entries: [(route: FIBRoute, at: Instant, isIn: Bool)] = []
     /// Entries before it have expired.

@@ -1,7 +1,7 @@
 package import StatusAPI
 
-/// `apusctl doctor` while it goes on. What walks a table does so in slices, a turn each; what reads files or asks the kernel waits in `checks` for a
-/// thread of its own.
+/// `apusctl doctor` while it goes on. What walks a table does so in slices, a turn each; what reads files or asks the
+/// kernel waits in `checks` for a thread of its own.
 package struct DoctorRound: Sendable {
     /// In the order in which they are shown.
     package var checks: [@Sendable () -> [Finding]] = []

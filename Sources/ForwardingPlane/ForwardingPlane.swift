@@ -26,7 +26,8 @@ package protocol ForwardingPlane: AnyObject {
     func releaseHeld(_ speaker: borrowing Speaker) -> Int
     /// Gives back the memory of routes that are gone. False, and nothing is done, while anything is under way.
     func trim(now: Instant) -> Bool
-    /// What an interface is now, for unnumbered peers: nil where there is none, or no way to know. With our own link-local address on it.
+    /// What an interface is now, for unnumbered peers: nil where there is none, or no way to know. With our own
+    /// link-local address on it.
     func link(_ name: String) -> (link: LinkState, address: IPAddress?)?
     /// How a peer is reached, with our end of its session where there is one; nil where links are not known.
     func link(to peer: IPAddress, from local: IPAddress?) -> PeerLink?
@@ -37,14 +38,17 @@ package protocol ForwardingPlane: AnyObject {
     /// Phase `decide`: resolves next hops that the speaker has just met, and takes over what changed in the Loc-RIB.
     func resolve(_ speaker: inout Speaker)
     func take(_ changes: [LocRIBChange], _ speaker: inout Speaker, now: Instant)
-    /// Phase `reconcile`: brings the kernel into step; own routes that it acknowledged are originated, own routes that were withdrawn are removed.
-    /// `breathe` is called between pieces of what takes long. True where more is to be done at once.
+    /// Phase `reconcile`: brings the kernel into step; own routes that it acknowledged are originated, own routes that
+    /// were withdrawn are removed. `breathe` is called between pieces of what takes long. True where more is to be done
+    /// at once.
     func reconcile(_ speaker: inout Speaker, now: Instant, breathe: (inout Speaker) -> Void) -> Bool
     var nextDeadline: Instant? { get }
-    /// True until own routes that were wanted at the start are in the kernel: sessions wait for it, so that End-of-RIB is no lie.
+    /// True until own routes that were wanted at the start are in the kernel: sessions wait for it, so that End-of-RIB
+    /// is no lie.
     var isStarting: Bool { get }
 
-    /// What is wrong with this host's forwarding, beyond our own routes: one slice of the work, until the round's `walk` is nil.
+    /// What is wrong with this host's forwarding, beyond our own routes: one slice of the work, until the round's
+    /// `walk` is nil.
     func examine(_ round: inout DoctorRound)
     func fill(_ status: inout DaemonStatus)
     func endpointStatus() -> [EndpointStatus]

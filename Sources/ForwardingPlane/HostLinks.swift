@@ -2,8 +2,9 @@ package import FIB
 package import NetTypes
 import Planning
 
-/// The links of a host whose routes are not known, by the addresses of its interfaces: which addresses are our own (RFC 4271 6.3), and which of them a
-/// peer is sent as the next hop (RFC 4271 5.1.3, RFC 2545 3). Read again at each configuration and when a session comes up.
+/// The links of a host whose routes are not known, by the addresses of its interfaces: which addresses are our own (RFC
+/// 4271 6.3), and which of them a peer is sent as the next hop (RFC 4271 5.1.3, RFC 2545 3). Read again at each
+/// configuration and when a session comes up.
 final class HostLinks {
     /// For so long what was read counts as known, unless our end of a session is new.
     private static let lifetime: Duration = .seconds(1)

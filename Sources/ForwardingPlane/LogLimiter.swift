@@ -1,10 +1,11 @@
 package import BGPRouting
 package import NetTypes
 
-/// Bounds the log lines that others can cause: strangers before they are known, peers with messages that come faster than any disk takes lines.
+/// Bounds the log lines that others can cause: strangers before they are known, peers with messages that come faster
+/// than any disk takes lines.
 ///
-/// Each subject has its own share, so that one does not hide another. What is remembered is bounded too: beyond `capacity` subjects the new
-/// ones share one window until old ones are forgotten.
+/// Each subject has its own share, so that one does not hide another. What is remembered is bounded too: beyond
+/// `capacity` subjects the new ones share one window until old ones are forgotten.
 package struct LogLimiter: Sendable {
     /// On whose account a line is written.
     package enum Subject: Sendable, Hashable {
@@ -75,7 +76,8 @@ package struct LogLimiter: Sendable {
         return admit(.range(range), kind, now: now)
     }
 
-    /// Windows that are over, once an interval: a walk over all of them for every stranger would be what strangers are after.
+    /// Windows that are over, once an interval: a walk over all of them for every stranger would be what strangers are
+    /// after.
     private mutating func forget(_ now: Instant) {
         if let forgotAt, now - forgotAt < LogLimiter.interval { return }
         forgotAt = now

@@ -5,7 +5,8 @@ package import NetTypes
 package import Planning
 package import StatusAPI
 
-/// A reflector's forwarding plane: none. No netlink, no routes, nothing to originate; what the host's addresses say is in `HostLinks`.
+/// A reflector's forwarding plane: none. No netlink, no routes, nothing to originate; what the host's addresses say is
+/// in `HostLinks`.
 package final class NoForwarding: ForwardingPlane {
     let links: HostLinks
 

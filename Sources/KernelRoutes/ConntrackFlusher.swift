@@ -3,10 +3,11 @@ internal import Glibc
 import LinuxIO
 package import NetTypes
 
-// `unsafe` here: libmnl writes requests where `NetlinkBuffer` lends it memory, within the size that its caller allows; no address outlives the closure.
+// `unsafe` here: libmnl writes requests where `NetlinkBuffer` lends it memory, within the size that its caller allows;
+// no address outlives the closure.
 
-/// Forgets the tracked connections of addresses that moved (contract 2.7, 'cleanup'): entries made while an address was elsewhere would go on
-/// sending its packets there, or to the pod that had it before.
+/// Forgets the tracked connections of addresses that moved (contract 2.7, 'cleanup'): entries made while an address was
+/// elsewhere would go on sending its packets there, or to the pod that had it before.
 ///
 /// A thread of its own, because a busy host's table has hundreds of thousands of entries and is read whole.
 package final class ConntrackFlusher: Sendable {
@@ -37,9 +38,13 @@ package final class ConntrackFlusher: Sendable {
         work.signal()
     }
 
-    /// Removes every entry that one of the addresses is an end of, in either direction. A kernel without connection tracking has none.
+    /// Removes every entry that one of the addresses is an end of, in either direction. A kernel without connection
+    /// tracking has none.
     private static func flush(_ addresses: Set<IPAddress>) {
-        guard let socket = try? NetlinkSocket(bus: Int32(APUS_NETFILTER), groups: 0, receiveBuffer: 8 << 20, isNonBlocking: false) else { return }
+        guard
+            let socket = try? NetlinkSocket(
+                bus: Int32(APUS_NETFILTER), groups: 0, receiveBuffer: 8 << 20, isNonBlocking: false)
+        else { return }
         var buffer = [UInt8](repeating: 0, count: 1 << 17)
         for family in Set(addresses.map(\.family)) {
             for request in matching(addresses, family == .ipv4 ? UInt8(AF_INET) : UInt8(AF_INET6), socket, &buffer) {
@@ -50,10 +55,14 @@ package final class ConntrackFlusher: Sendable {
     }
 
     /// Requests that remove the entries of a family that an address is an end of.
-    private static func matching(_ addresses: Set<IPAddress>, _ family: UInt8, _ socket: borrowing NetlinkSocket, _ buffer: inout [UInt8]) -> [[UInt8]] {
+    private static func matching(
+        _ addresses: Set<IPAddress>, _ family: UInt8, _ socket: borrowing NetlinkSocket, _ buffer: inout [UInt8]
+    ) -> [[UInt8]] {
         var list = NetlinkBuffer(byteCount: 64)
         let length = unsafe list.encode { base in
-            guard let header = unsafe apus_mnl_begin(base, UInt16(APUS_CT_GET), UInt16(APUS_NLM_DUMP), 1) else { return 0 }
+            guard let header = unsafe apus_mnl_begin(base, UInt16(APUS_CT_GET), UInt16(APUS_NLM_DUMP), 1) else {
+                return 0
+            }
             unsafe apus_mnl_nfgenmsg(header, family)
             return unsafe Int(header.pointee.nlmsg_len)
         }
@@ -67,7 +76,9 @@ package final class ConntrackFlusher: Sendable {
                     isDone = true
                     return false
                 }
-                if ends(header).contains(where: addresses.contains), let request = removal(header, family) { requests.append(request) }
+                if ends(header).contains(where: addresses.contains), let request = removal(header, family) {
+                    requests.append(request)
+                }
                 return true
             }
         }
@@ -91,7 +102,9 @@ package final class ConntrackFlusher: Sendable {
     private static func removal(_ entry: NetlinkMessage, _ family: UInt8) -> [UInt8]? {
         var request = NetlinkBuffer(byteCount: 1024)
         let length = unsafe request.encode { base in
-            guard let header = unsafe apus_mnl_begin(base, UInt16(APUS_CT_DELETE), UInt16(APUS_NLM_ACK), 2) else { return 0 }
+            guard let header = unsafe apus_mnl_begin(base, UInt16(APUS_CT_DELETE), UInt16(APUS_NLM_ACK), 2) else {
+                return 0
+            }
             unsafe apus_mnl_nfgenmsg(header, family)
             entry.forEachAttribute(after: APUS_NFGENMSG_SIZE) { kind, attribute in
                 guard [CTA_TUPLE_ORIG, CTA_ZONE, CTA_ID].contains(where: { Int32($0.rawValue) == kind }) else { return }

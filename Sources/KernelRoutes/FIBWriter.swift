@@ -1,8 +1,8 @@
 package import FIB
 package import LinuxIO
 
-/// Writes batches to the kernel on a thread of its own, because the kernel works on them inside the system call: the routing thread goes on with
-/// BGP meanwhile. The thread holds no routing state.
+/// Writes batches to the kernel on a thread of its own, because the kernel works on them inside the system call: the
+/// routing thread goes on with BGP meanwhile. The thread holds no routing state.
 package final class FIBWriter: Sendable {
     private enum Order: Sendable {
         case batch(FIBBatch)

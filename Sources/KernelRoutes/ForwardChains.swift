@@ -3,7 +3,8 @@ internal import Glibc
 import LinuxIO
 import NetTypes
 
-// `unsafe` here: libmnl writes requests where `NetlinkBuffer` lends it memory, within the size that its caller allows; no address outlives the closure.
+// `unsafe` here: libmnl writes requests where `NetlinkBuffer` lends it memory, within the size that its caller allows;
+// no address outlives the closure.
 
 /// A base chain of nf_tables at the forward hook.
 package struct ForwardChain: Sendable, Hashable {
@@ -14,12 +15,18 @@ package struct ForwardChain: Sendable, Hashable {
     /// Policy DROP: what no rule accepts is dropped.
     package var drops: Bool
 
-    /// The chains that forwarded packets of this host pass; nil where the kernel has no nf_tables or does not tell. iptables-nft's are among them.
+    /// The chains that forwarded packets of this host pass; nil where the kernel has no nf_tables or does not tell.
+    /// iptables-nft's are among them.
     package static func all() -> [ForwardChain]? {
-        guard let socket = try? NetlinkSocket(bus: Int32(APUS_NETFILTER), groups: 0, receiveBuffer: 1 << 20, isNonBlocking: false) else { return nil }
+        guard
+            let socket = try? NetlinkSocket(
+                bus: Int32(APUS_NETFILTER), groups: 0, receiveBuffer: 1 << 20, isNonBlocking: false)
+        else { return nil }
         var request = NetlinkBuffer(byteCount: 64)
         let length = unsafe request.encode { base in
-            guard let header = unsafe apus_mnl_begin(base, UInt16(APUS_NFT_GETCHAIN), UInt16(APUS_NLM_DUMP), 1) else { return 0 }
+            guard let header = unsafe apus_mnl_begin(base, UInt16(APUS_NFT_GETCHAIN), UInt16(APUS_NLM_DUMP), 1) else {
+                return 0
+            }
             unsafe apus_mnl_nfgenmsg(header, UInt8(AF_UNSPEC))
             return unsafe Int(header.pointee.nlmsg_len)
         }
@@ -55,7 +62,9 @@ package struct ForwardChain: Sendable, Hashable {
             case Int32(NFTA_CHAIN_NAME.rawValue): chain.name = attribute.text
             case Int32(NFTA_CHAIN_POLICY.rawValue): chain.drops = attribute.u32.bigEndian == 0
             case Int32(NFTA_CHAIN_HOOK.rawValue):
-                attribute.forEachNested { kind, value in if kind == Int32(NFTA_HOOK_HOOKNUM.rawValue) { hook = value.u32.bigEndian } }
+                attribute.forEachNested { kind, value in
+                    if kind == Int32(NFTA_HOOK_HOOKNUM.rawValue) { hook = value.u32.bigEndian }
+                }
             default: break
             }
         }

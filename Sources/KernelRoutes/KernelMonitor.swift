@@ -4,8 +4,9 @@ package import FIB
 package import LinuxIO
 import NetTypes
 
-/// Notifications of the kernel: links, addresses, permanent neighbour entries and routes of both families. What our own requests caused is dropped by a filter in the
-/// kernel, because a listener that reads its own 100,000 routes back costs a fifth of the time.
+/// Notifications of the kernel: links, addresses, permanent neighbor entries and routes of both families. What our own
+/// requests caused is dropped by a filter in the kernel, because a listener that reads its own 100,000 routes back
+/// costs a fifth of the time.
 package struct KernelMonitor: ~Copyable {
     private let socket: NetlinkSocket
     private let ownership: Ownership
@@ -14,7 +15,9 @@ package struct KernelMonitor: ~Copyable {
     /// `ownPorts`: the ports of the two sockets that write our routes.
     package init(ownership: Ownership, ownPorts: (UInt32, UInt32)) throws(SystemError) {
         let groups =
-            UInt32(RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE) | 1 << UInt32(RTNLGRP_NEXTHOP.rawValue - 1)
+            UInt32(
+                RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE
+                    | RTMGRP_IPV6_ROUTE) | 1 << UInt32(RTNLGRP_NEXTHOP.rawValue - 1)
         let opened = try NetlinkSocket(groups: groups, receiveBuffer: 32 << 20, isNonBlocking: true)
         guard apus_drop_own_notifications(opened.fd, ownPorts.0, ownPorts.1) == 0 else { throw .last("netlink filter") }
         socket = opened

@@ -3,11 +3,13 @@ internal import Glibc
 package import LinuxIO
 package import NetTypes
 
-// `unsafe` here: the kernel fills memory that lives as long as the loop's turn; offsets that it tells are checked before they are followed.
+// `unsafe` here: the kernel fills memory that lives as long as the loop's turn; offsets that it tells are checked
+// before they are followed.
 
 /// iptables-legacy keeps tables of its own beside nf_tables, and tells of them by socket options only.
 package enum LegacyTables {
-    /// Whether the policy of the filter table's FORWARD chain is DROP; nil where there is no such table. Needs CAP_NET_ADMIN and CAP_NET_RAW.
+    /// Whether the policy of the filter table's FORWARD chain is DROP; nil where there is no such table. Needs
+    /// CAP_NET_ADMIN and CAP_NET_RAW.
     package static func forwardDrops(_ family: AddressFamily) throws(SystemError) -> Bool? {
         let is6: Int32 = family == .ipv6 ? 1 : 0
         // To ask for a table that is not there makes it.

@@ -10,7 +10,8 @@ enum LinkCodec {
         // A bridge tells of its ports in its own family; only the general messages count.
         guard Int32(message.ifi_family) == AF_UNSPEC else { return nil }
         var result = Interface(
-            index: InterfaceIndex(rawValue: message.ifi_index), name: "", isUp: message.ifi_flags & UInt32(IFF_UP.rawValue) != 0,
+            index: InterfaceIndex(rawValue: message.ifi_index), name: "",
+            isUp: message.ifi_flags & UInt32(IFF_UP.rawValue) != 0,
             // IFF_LOWER_UP
             hasCarrier: message.ifi_flags & 0x10000 != 0)
         header.forEachAttribute(after: MemoryLayout<ifinfomsg>.size) { kind, attribute in
@@ -39,14 +40,19 @@ enum LinkCodec {
             data.forEachNested { kind, attribute in
                 switch kind {
                 case Int32(IFLA_VXLAN_ID): identifier = attribute.u32
-                case Int32(IFLA_VXLAN_PORT): if attribute.bytes.byteCount == 2 { port = UInt16(bigEndian: attribute.bytes.integer(0, as: UInt16.self)) }
+                case Int32(IFLA_VXLAN_PORT):
+                    if attribute.bytes.byteCount == 2 {
+                        port = UInt16(bigEndian: attribute.bytes.integer(0, as: UInt16.self))
+                    }
                 case Int32(IFLA_VXLAN_LOCAL), Int32(IFLA_VXLAN_LOCAL6): local = attribute.address
                 case Int32(IFLA_VXLAN_LINK): parent = attribute.u32
                 case Int32(IFLA_VXLAN_LEARNING): isLearning = attribute.bytes.isEmpty || attribute.bytes[0] != 0
                 default: break
                 }
             }
-            return .vxlan(identifier: identifier, port: port, local: local, parent: InterfaceIndex(rawValue: Int32(bitPattern: parent)), isLearning: isLearning)
+            return .vxlan(
+                identifier: identifier, port: port, local: local,
+                parent: InterfaceIndex(rawValue: Int32(bitPattern: parent)), isLearning: isLearning)
         case "ipip":
             var local: IPAddress?
             var remote: IPAddress?
@@ -69,11 +75,12 @@ enum LinkCodec {
         }
         guard let address = local ?? peer, Int(message.ifa_prefixlen) <= address.family.bits else { return nil }
         return InterfaceAddress(
-            interface: InterfaceIndex(rawValue: Int32(bitPattern: message.ifa_index)), address: address, prefixLength: message.ifa_prefixlen)
+            interface: InterfaceIndex(rawValue: Int32(bitPattern: message.ifa_index)), address: address,
+            prefixLength: message.ifa_prefixlen)
     }
 
-    /// A permanent entry of a neighbour table or of a VXLAN device's forwarding table came or went. An entry that is no longer permanent is
-    /// gone for us. Nil for learned ones and for bridges'.
+    /// A permanent entry of a neighbor table or of a VXLAN device's forwarding table came or went. An entry that is no
+    /// longer permanent is gone for us. Nil for learned ones and for bridges'.
     static func entry(_ header: NetlinkMessage) -> KernelEvent? {
         guard let message = header.fixedPart(as: ndmsg.self) else { return nil }
         var destination: IPAddress?
@@ -87,10 +94,11 @@ enum LinkCodec {
         let isThere = Int(header.type) == APUS_RTM_NEWNEIGH && message.ndm_state & UInt16(NUD_PERMANENT) != 0
         if Int32(message.ndm_family) == AF_BRIDGE {
             guard let mac, message.ndm_flags & UInt8(NTF_SELF) != 0 else { return nil }
-            return isThere ? .entry(.forwarding(mac, destination), index) : .entryRemoved(.forwarding(mac, destination), index)
+            return isThere
+                ? .entry(.forwarding(mac, destination), index) : .entryRemoved(.forwarding(mac, destination), index)
         }
         // What goes has no MAC address any more.
-        guard isThere, let mac else { return .neighbourLost(destination, index) }
-        return .entry(.neighbour(destination, mac), index)
+        guard isThere, let mac else { return .neighborLost(destination, index) }
+        return .entry(.neighbor(destination, mac), index)
     }
 }

@@ -27,7 +27,9 @@ struct NetlinkMessage: ~Escapable {
         var offset = 0
         while buffer.byteCount - offset >= headerSize {
             let length = Int(buffer.integer(offset, as: UInt32.self))
-            guard length >= headerSize, length <= buffer.byteCount - offset, body(NetlinkMessage(buffer.part(offset, length))) else { return }
+            guard length >= headerSize, length <= buffer.byteCount - offset,
+                body(NetlinkMessage(buffer.part(offset, length)))
+            else { return }
             offset += aligned(length)
         }
     }
@@ -47,7 +49,7 @@ struct NetlinkMessage: ~Escapable {
         return unsafe payload.unsafeLoadUnaligned(as: Part.self)
     }
 
-    /// The attributes behind a fixed part of `size` octets.
+    /// The attributes behind a fixed part of `size` bytes.
     func forEachAttribute(after size: Int, _ body: (Int32, NetlinkAttribute) -> Void) {
         let start = NetlinkMessage.aligned(size)
         guard payload.byteCount > start else { return }
@@ -77,7 +79,8 @@ struct NetlinkAttribute: ~Escapable {
         guard list.byteCount >= 4 else { return nil }
         let length = Int(list.integer(0, as: UInt16.self))
         guard length >= 4, length <= list.byteCount else { return nil }
-        return NetlinkAttribute(kind: Int32(list.integer(2, as: UInt16.self) & NetlinkAttribute.kindMask), list.part(4, length - 4))
+        return NetlinkAttribute(
+            kind: Int32(list.integer(2, as: UInt16.self) & NetlinkAttribute.kindMask), list.part(4, length - 4))
     }
 
     static func forEach(_ list: RawSpan, _ body: (Int32, NetlinkAttribute) -> Void) {
@@ -105,13 +108,13 @@ struct NetlinkAttribute: ~Escapable {
         return found
     }
 
-    /// A value of four octets in host order; 0 for any other size.
+    /// A value of four bytes in host order; 0 for any other size.
     var u32: UInt32 { bytes.byteCount == 4 ? bytes.integer(0, as: UInt32.self) : 0 }
-    /// An address of 4 or 16 octets; nil for any other size.
+    /// An address of 4 or 16 bytes; nil for any other size.
     var address: IPAddress? { IPAddress(bytes) }
-    /// `struct rtvia`: a family of two octets, then the address (RFC 8950 in the kernel's terms).
+    /// `struct rtvia`: a family of two bytes, then the address (RFC 8950 in the kernel's terms).
     var via: IPAddress? { bytes.byteCount > 2 ? IPAddress(bytes.part(2, bytes.byteCount - 2)) : nil }
     var mac: MACAddress? { MACAddress(bytes: [UInt8](bytes)) }
-    /// Up to the first octet of 0.
+    /// Up to the first byte of 0.
     var text: String { String(decoding: [UInt8](bytes).prefix { $0 != 0 }, as: UTF8.self) }
 }

@@ -4,9 +4,10 @@ internal import Glibc
 package import LinuxIO
 package import NetTypes
 
-// `unsafe` here: libmnl writes requests where `NetlinkBuffer` lends it memory, within the size that its caller allows; no address outlives the closure.
+// `unsafe` here: libmnl writes requests where `NetlinkBuffer` lends it memory, within the size that its caller allows;
+// no address outlives the closure.
 
-/// Lists of the kernel: links, addresses, routes, neighbours, next-hop objects.
+/// Lists of the kernel: links, addresses, routes, neighbors, next-hop objects.
 extension NetlinkRouteTable {
     // MARK: Dumps
 
@@ -15,7 +16,9 @@ extension NetlinkRouteTable {
         let wanted = sequence
         sequence &+= 1
         let length = unsafe buffer.encode { base in
-            guard let header = unsafe apus_mnl_begin(base, UInt16(APUS_RTM_GETLINK), 0, wanted), let message = unsafe apus_mnl_ifinfomsg(header) else { return 0 }
+            guard let header = unsafe apus_mnl_begin(base, UInt16(APUS_RTM_GETLINK), 0, wanted),
+                let message = unsafe apus_mnl_ifinfomsg(header)
+            else { return 0 }
             unsafe message.pointee.ifi_family = UInt8(AF_UNSPEC)
             unsafe mnl_attr_put_strz(header, UInt16(IFLA_IFNAME), name)
             return unsafe Int(header.pointee.nlmsg_len)
@@ -38,8 +41,10 @@ extension NetlinkRouteTable {
         return result
     }
 
-    /// Permanent entries of a tunnel device: of its family's neighbour table, and of its forwarding table.
-    package mutating func tunnelEntries(on index: InterfaceIndex, _ family: AddressFamily) throws(SystemError) -> Set<TunnelEntry> {
+    /// Permanent entries of a tunnel device: of its family's neighbor table, and of its forwarding table.
+    package mutating func tunnelEntries(on index: InterfaceIndex, _ family: AddressFamily) throws(SystemError) -> Set<
+        TunnelEntry
+    > {
         var result: Set<TunnelEntry> = []
         for number in [family == .ipv4 ? AF_INET : AF_INET6, AF_BRIDGE] {
             _ = try readDump(UInt16(APUS_RTM_GETNEIGH), family: number) { header in
@@ -49,8 +54,8 @@ extension NetlinkRouteTable {
         return result
     }
 
-    /// Reads links, addresses and routes whole. A dump that the kernel calls inconsistent (NLM_F_DUMP_INTR) is read again; `restart` says that what
-    /// was told of routes so far is void.
+    /// Reads links, addresses and routes whole. A dump that the kernel calls inconsistent (NLM_F_DUMP_INTR) is read
+    /// again; `restart` says that what was told of routes so far is void.
     package mutating func dump(restart: () -> Void = {}, _ body: (KernelEvent) -> Void) throws(SystemError) {
         for type in [APUS_RTM_GETLINK, APUS_RTM_GETADDR] {
             var events: [KernelEvent] = []
@@ -65,8 +70,8 @@ extension NetlinkRouteTable {
         try dumpOne(UInt16(APUS_RTM_GETROUTE), restart: restart, body)
     }
 
-    /// Finds next-hop objects of ours, also those of an earlier process. Those that no route names go; a kernel without objects has none. Only for the
-    /// table that makes objects, because another one's may be about to be used.
+    /// Finds next-hop objects of ours, also those of an earlier process. Those that no route names go; a kernel without
+    /// objects has none. Only for the table that makes objects, because another one's may be about to be used.
     package mutating func adoptObjects() throws(SystemError) {
         var found: [NextHopObjects.Decoded] = []
         let ownership = ownership
@@ -103,16 +108,22 @@ extension NetlinkRouteTable {
         _ = unsafe request { unsafe NextHopObjects.encodeRemoval(id, sequence: $1, into: $0) }
     }
 
-    private mutating func dumpOne(_ type: UInt16, restart: () -> Void, _ body: (KernelEvent) -> Void) throws(SystemError) {
+    private mutating func dumpOne(_ type: UInt16, restart: () -> Void, _ body: (KernelEvent) -> Void)
+        throws(SystemError)
+    {
         let ownership = ownership
         for _ in 0..<10 {
-            if try readDump(type, { header in if let event = decodeEvent(header, ownership) { body(event) } }) { return }
+            if try readDump(type, { header in if let event = decodeEvent(header, ownership) { body(event) } }) {
+                return
+            }
             restart()
         }
         throw SystemError(code: EINTR, operation: "netlink dump kept changing")
     }
 
-    private mutating func readDump(_ type: UInt16, family: Int32 = AF_UNSPEC, _ body: (NetlinkMessage) -> Void) throws(SystemError) -> Bool {
+    private mutating func readDump(_ type: UInt16, family: Int32 = AF_UNSPEC, _ body: (NetlinkMessage) -> Void)
+        throws(SystemError) -> Bool
+    {
         let wanted = sequence
         sequence &+= 1
         let length = unsafe buffer.encode { base in

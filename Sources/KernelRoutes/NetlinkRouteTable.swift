@@ -4,7 +4,8 @@ internal import Glibc
 package import LinuxIO
 package import NetTypes
 
-// `unsafe` here: libmnl writes requests where `NetlinkBuffer` lends it memory, within the size that its caller allows; no address outlives the closure.
+// `unsafe` here: libmnl writes requests where `NetlinkBuffer` lends it memory, within the size that its caller allows;
+// no address outlives the closure.
 
 /// What a dump or a notification says of the kernel.
 package enum KernelEvent: Sendable {
@@ -17,12 +18,13 @@ package enum KernelEvent: Sendable {
     /// `replaces`: it took the place of whatever was there.
     case foreignRoute(ForeignRoute, replaces: Bool)
     case foreignRouteRemoved(ForeignRoute)
-    /// A permanent neighbour or forwarding entry, of any interface.
+    /// A permanent neighbor or forwarding entry, of any interface.
     case entry(TunnelEntry, InterfaceIndex)
     case entryRemoved(TunnelEntry, InterfaceIndex)
-    /// A neighbour of any interface is not there, or not permanent.
-    case neighbourLost(IPAddress, InterfaceIndex)
-    /// Notifications were lost, or a next-hop object of ours went and took its routes along without a word: everything is to be read again.
+    /// A neighbor of any interface is not there, or not permanent.
+    case neighborLost(IPAddress, InterfaceIndex)
+    /// Notifications were lost, or a next-hop object of ours went and took its routes along without a word: everything
+    /// is to be read again.
     case overflow
 }
 
@@ -36,8 +38,9 @@ package struct GroupChange: Sendable, Hashable {
     }
 }
 
-/// The kernel's route table, written in batches: up to 64 KB of requests in one `sendmsg`, answered by errors and by one acknowledgement at the
-/// end. The kernel works on them inside the call, so that the answers are there when it returns.
+/// The kernel's route table, written in batches: up to 64 KB of requests in one `sendmsg`, answered by errors and by
+/// one acknowledgement at the end. The kernel works on them inside the call, so that the answers are there when it
+/// returns.
 package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
     let socket: NetlinkSocket
     let ownership: Ownership
@@ -48,8 +51,8 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
     private let makesObjects: Bool
     var objects = NextHopObjects()
     private var objectLimit = 1024
-    /// A batch of at least so many operations names next-hop objects: half the kernel's work per route. Smaller ones write plain routes,
-    /// which every tool beside us can read. Routes with several next hops always go by groups.
+    /// A batch of at least so many operations names next-hop objects: half the kernel's work per route. Smaller ones
+    /// write plain routes, which every tool beside us can read. Routes with several next hops always go by groups.
     package static let objectThreshold = 256
     private static let batchBytes = 65536
 
@@ -92,8 +95,8 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
         return final
     }
 
-    /// Takes dead next hops out of every group, so that no packet goes by them any more: one message a group, whatever the number of its routes.
-    /// Answers which sets of next hops have become which.
+    /// Takes dead next hops out of every group, so that no packet goes by them any more: one message a group, whatever
+    /// the number of its routes. Answers which sets of next hops have become which.
     package mutating func dropHops(_ dead: Set<FIBNextHop>) -> [GroupChange] {
         var changes: [GroupChange] = []
         let ownership = ownership
@@ -101,21 +104,28 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
             let rest = members.filter { !dead.contains($0) }
             let ids = rest.compactMap { objects[$0] }
             guard !rest.isEmpty, ids.count == rest.count else { continue }
-            guard unsafe request({ unsafe NextHopObjects.encodeGroup(ids, id: id, replaces: true, ownership, sequence: $1, into: $0) }) == 0 else { continue }
+            guard
+                unsafe request({
+                    unsafe NextHopObjects.encodeGroup(ids, id: id, replaces: true, ownership, sequence: $1, into: $0)
+                }) == 0
+            else { continue }
             objects.change(members, to: rest)
             changes.append(GroupChange(before: members, after: rest))
         }
         return changes
     }
 
-    /// Makes the objects that a batch needs and that are not there. Answers their ids by the batch's ways, 0 for a way that is written plain; empty where all are.
+    /// Makes the objects that a batch needs and that are not there. Answers their ids by the batch's ways, 0 for a way
+    /// that is written plain; empty where all are.
     private mutating func prepareObjects(_ batch: FIBBatch) -> [UInt32] {
         var isWritten = [Bool](repeating: false, count: batch.ways.count)
         for entry in batch.entries where entry.action != .delete { isWritten[Int(entry.way)] = true }
         let namesSingles = batch.count >= NetlinkRouteTable.objectThreshold
         let ids = batch.ways.indices.map { number -> UInt32 in
             let hops = batch.ways[number].nextHops
-            guard isWritten[number], hops.count > 1 || namesSingles, let hop = hops.first, hops.allSatisfy({ $0.gateway != nil }) else { return 0 }
+            guard isWritten[number], hops.count > 1 || namesSingles, let hop = hops.first,
+                hops.allSatisfy({ $0.gateway != nil })
+            else { return 0 }
             return (hops.count == 1 ? object(hop) : object(hops)) ?? 0
         }
         return ids.contains { $0 != 0 } ? ids : []
@@ -126,7 +136,8 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
         if let id = objects[hop] { return id }
         let id = objects.nextID()
         let ownership = ownership
-        guard unsafe request({ unsafe NextHopObjects.encode(hop, id: id, ownership, sequence: $1, into: $0) }) == 0 else { return nil }
+        guard unsafe request({ unsafe NextHopObjects.encode(hop, id: id, ownership, sequence: $1, into: $0) }) == 0
+        else { return nil }
         objects.insert(hop, id)
         return id
     }
@@ -137,7 +148,11 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
         guard members.count == group.count else { return nil }
         let id = objects.nextID()
         let ownership = ownership
-        guard unsafe request({ unsafe NextHopObjects.encodeGroup(members, id: id, replaces: false, ownership, sequence: $1, into: $0) }) == 0 else { return nil }
+        guard
+            unsafe request({
+                unsafe NextHopObjects.encodeGroup(members, id: id, replaces: false, ownership, sequence: $1, into: $0)
+            }) == 0
+        else { return nil }
         objects.insert(group, id)
         return id
     }
@@ -157,16 +172,21 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
                 while next < batch.count {
                     let entry = batch.entries[next]
                     let way = Int(entry.way)
-                    let size = RouteCodec.maximumSize(nextHops: entry.action == .delete ? 0 : batch.ways[way].nextHops.count)
+                    let size = RouteCodec.maximumSize(
+                        nextHops: entry.action == .delete ? 0 : batch.ways[way].nextHops.count)
                     guard used + size <= NetlinkRouteTable.batchBytes else { break }
                     last = used
                     unsafe used += RouteCodec.encode(
-                        entry, batch.ways[way], ownership, sequence: number, objectID: objectIDs.isEmpty ? 0 : objectIDs[way], into: base + used)
-                    // Wrapping: a sequence number only has to be different from its neighbours'.
+                        entry, batch.ways[way], ownership, sequence: number,
+                        objectID: objectIDs.isEmpty ? 0 : objectIDs[way], into: base + used)
+                    // Wrapping: a sequence number only has to be different from its neighbors'.
                     number &+= 1
                     next += 1
                 }
-                if used > 0 { unsafe (base + last).assumingMemoryBound(to: nlmsghdr.self).pointee.nlmsg_flags |= UInt16(APUS_NLM_ACK) }
+                if used > 0 {
+                    unsafe (base + last).assumingMemoryBound(to: nlmsghdr.self).pointee.nlmsg_flags |= UInt16(
+                        APUS_NLM_ACK)
+                }
                 return used
             }
             sequence = number
@@ -202,7 +222,8 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
                     return true
                 }
             case .empty, .overflow, .failed:
-                // What became of the others is not known: they are tried again, and what is there after all is found by that (EEXIST).
+                // What became of the others is not known: they are tried again, and what is there after all is found by
+                // that (EEXIST).
                 let known = Set(failures.map(\.index))
                 failures += range.filter { !known.contains($0) }.map { FIBFailure(index: $0, error: ENOBUFS) }
                 return
@@ -210,20 +231,22 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
         }
     }
 
-    // MARK: Devices, addresses, neighbours
+    // MARK: Devices, addresses, neighbors
 
     /// Carries out one request about a tunnel device. 0, also where it was so already, or an errno.
     package mutating func apply(_ operation: TunnelOperation) -> Int32 {
         unsafe request { unsafe TunnelCodec.encode(operation, sequence: $1, into: $0) }
     }
 
-    /// A permanent neighbour entry; errno, or 0.
-    package mutating func setNeighbour(_ address: IPAddress, mac: MACAddress, on interface: InterfaceIndex) -> Int32 {
-        apply(.addEntry(.neighbour(address, mac), interface))
+    /// A permanent neighbor entry; errno, or 0.
+    package mutating func setNeighbor(_ address: IPAddress, mac: MACAddress, on interface: InterfaceIndex) -> Int32 {
+        apply(.addEntry(.neighbor(address, mac), interface))
     }
 
     /// A host address on an interface. 0, also where it is there already, or an errno.
-    package mutating func addAddress(_ address: IPAddress, on interface: InterfaceIndex) -> Int32 { apply(.addAddress(address, interface)) }
+    package mutating func addAddress(_ address: IPAddress, on interface: InterfaceIndex) -> Int32 {
+        apply(.addAddress(address, interface))
+    }
 
     /// Sends one message, which `encode` writes with a sequence number, and waits for its answer: 0 or an errno.
     mutating func request(_ encode: (UnsafeMutableRawPointer, UInt32) -> Int) -> Int32 {

@@ -4,7 +4,8 @@ internal import Glibc
 import LinuxIO
 import NetTypes
 
-// `unsafe` here: the socket of libmnl and the memory of a buffer, which their owners free and lend for the length of a call.
+// `unsafe` here: the socket of libmnl and the memory of a buffer, which their owners free and lend for the length of a
+// call.
 
 /// A netlink socket (rtnetlink(7); with another bus netfilter's) through libmnl.
 @safe struct NetlinkSocket: ~Copyable {
@@ -30,7 +31,8 @@ import NetTypes
         }
         _ = apus_setsockopt_int(fd, SOL_SOCKET, SO_SNDBUF, 1 << 20)
         if !isNonBlocking {
-            // The kernel answers inside the system call; what does not come within ten seconds (contract 2.7, netlinkTimeout) does not come.
+            // The kernel answers inside the system call; what does not come within ten seconds (contract 2.7,
+            // netlinkTimeout) does not come.
             var limit = timeval(tv_sec: 10, tv_usec: 0)
             _ = unsafe setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         }
@@ -54,12 +56,14 @@ import NetTypes
         case failed(Int32)
     }
 
-    /// Overwrites the first octets of `buffer` with the messages that came, as many as `messages` says.
+    /// Overwrites the first bytes of `buffer` with the messages that came, as many as `messages` says.
     func receive(_ buffer: inout [UInt8]) -> Received {
         let socket = unsafe socket
         let count = unsafe buffer.withUnsafeMutableBytes { buffer in
             var count = unsafe mnl_socket_recvfrom(socket, buffer.baseAddress, buffer.count)
-            while count < 0, errno == EINTR { count = unsafe mnl_socket_recvfrom(socket, buffer.baseAddress, buffer.count) }
+            while count < 0, errno == EINTR {
+                count = unsafe mnl_socket_recvfrom(socket, buffer.baseAddress, buffer.count)
+            }
             return count
         }
         if count > 0 { return .messages(count) }
@@ -85,13 +89,13 @@ import NetTypes
 
     var count: Int { unsafe memory.count }
 
-    /// Lends the memory to `body`, which returns how many octets it wrote.
+    /// Lends the memory to `body`, which returns how many bytes it wrote.
     mutating func encode(_ body: (UnsafeMutableRawPointer) -> Int) -> Int {
         guard let base = unsafe memory.baseAddress else { return 0 }
         return unsafe body(base)
     }
 
-    /// The first `count` octets.
+    /// The first `count` bytes.
     @_lifetime(borrow self)
     func bytes(_ count: Int) -> RawSpan {
         // The memory lives as long as its owner, and is changed by `encode` alone, which needs exclusive access.

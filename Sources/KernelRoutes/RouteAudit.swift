@@ -4,9 +4,11 @@ internal import Glibc
 package import LinuxIO
 import NetTypes
 
-// `unsafe` here: libmnl writes requests where `NetlinkBuffer` lends it memory, within the size that its caller allows; no address outlives the closure.
+// `unsafe` here: libmnl writes requests where `NetlinkBuffer` lends it memory, within the size that its caller allows;
+// no address outlives the closure.
 
-/// Reads the kernel's routes in slices: a dump whose parts are taken a few at a time, so that no turn waits for a large table.
+/// Reads the kernel's routes in slices: a dump whose parts are taken a few at a time, so that no turn waits for a large
+/// table.
 package struct RouteAudit: ~Copyable {
     package enum Progress: Sendable {
         /// More is to be read.
@@ -33,7 +35,9 @@ package struct RouteAudit: ~Copyable {
     package mutating func begin() -> Bool {
         // What is left of a list that was given up goes with its socket.
         if isListing {
-            guard let fresh = try? NetlinkSocket(groups: 0, receiveBuffer: 1 << 20, isNonBlocking: true) else { return false }
+            guard let fresh = try? NetlinkSocket(groups: 0, receiveBuffer: 1 << 20, isNonBlocking: true) else {
+                return false
+            }
             socket = fresh
         }
         isListing = true
@@ -41,7 +45,8 @@ package struct RouteAudit: ~Copyable {
         isConsistent = true
         let number = sequence
         let length = unsafe request.encode { base in
-            guard let header = unsafe apus_mnl_begin(base, UInt16(APUS_RTM_GETROUTE), UInt16(APUS_NLM_DUMP), number) else { return 0 }
+            guard let header = unsafe apus_mnl_begin(base, UInt16(APUS_RTM_GETROUTE), UInt16(APUS_NLM_DUMP), number)
+            else { return 0 }
             unsafe apus_mnl_rtgenmsg(header, UInt8(AF_UNSPEC))
             return unsafe Int(header.pointee.nlmsg_len)
         }

@@ -3,7 +3,8 @@ import FIB
 internal import Glibc
 import NetTypes
 
-// `unsafe` here: libmnl writes requests where `NetlinkBuffer` lends it memory, within the size that its caller allows; no address outlives the closure.
+// `unsafe` here: libmnl writes requests where `NetlinkBuffer` lends it memory, within the size that its caller allows;
+// no address outlives the closure.
 
 /// RTM_NEWROUTE and RTM_DELROUTE (rtnetlink(7)) from and to values.
 enum RouteCodec {
@@ -18,13 +19,19 @@ enum RouteCodec {
 
     // MARK: Encode
 
-    /// `way`: of a deletion only table and metric count. `objectID`: the next-hop object to name in place of the next hops themselves; 0 for none.
+    /// `way`: of a deletion only table and metric count. `objectID`: the next-hop object to name in place of the next
+    /// hops themselves; 0 for none.
     static func encode(
-        _ entry: FIBBatch.Entry, _ way: RouteWay, _ ownership: Ownership, sequence: UInt32, objectID: UInt32 = 0, into buffer: UnsafeMutableRawPointer
+        _ entry: FIBBatch.Entry, _ way: RouteWay, _ ownership: Ownership, sequence: UInt32, objectID: UInt32 = 0,
+        into buffer: UnsafeMutableRawPointer
     ) -> Int {
         switch entry.action {
-        case .add: return unsafe encode(entry.prefix, way, ownership, UInt16(APUS_NLM_CREATE | APUS_NLM_EXCL), sequence, objectID, buffer)
-        case .replace: return unsafe encode(entry.prefix, way, ownership, UInt16(APUS_NLM_CREATE | APUS_NLM_REPLACE), sequence, objectID, buffer)
+        case .add:
+            return unsafe encode(
+                entry.prefix, way, ownership, UInt16(APUS_NLM_CREATE | APUS_NLM_EXCL), sequence, objectID, buffer)
+        case .replace:
+            return unsafe encode(
+                entry.prefix, way, ownership, UInt16(APUS_NLM_CREATE | APUS_NLM_REPLACE), sequence, objectID, buffer)
         case .delete:
             guard let header = unsafe apus_mnl_begin(buffer, UInt16(APUS_RTM_DELROUTE), 0, sequence) else { return 0 }
             let message = unsafe apus_mnl_rtmsg(header)
@@ -37,16 +44,20 @@ enum RouteCodec {
     }
 
     private static func encode(
-        _ prefix: Prefix, _ way: RouteWay, _ ownership: Ownership, _ flags: UInt16, _ sequence: UInt32, _ objectID: UInt32,
+        _ prefix: Prefix, _ way: RouteWay, _ ownership: Ownership, _ flags: UInt16, _ sequence: UInt32,
+        _ objectID: UInt32,
         _ buffer: UnsafeMutableRawPointer
     ) -> Int {
-        guard let header = unsafe apus_mnl_begin(buffer, UInt16(APUS_RTM_NEWROUTE), flags, sequence), let message = unsafe apus_mnl_rtmsg(header) else {
+        guard let header = unsafe apus_mnl_begin(buffer, UInt16(APUS_RTM_NEWROUTE), flags, sequence),
+            let message = unsafe apus_mnl_rtmsg(header)
+        else {
             return 0
         }
         unsafe fill(header, message, prefix, way.table, ownership)
         unsafe message.pointee.rtm_type = UInt8(way.kind == .blackhole ? RTN_BLACKHOLE : RTN_UNICAST)
         let isOnLink = way.kind == .unicast && way.nextHops.allSatisfy { $0.gateway == nil }
-        unsafe message.pointee.rtm_scope = UInt8((isOnLink && prefix.family == .ipv4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE).rawValue)
+        unsafe message.pointee.rtm_scope = UInt8(
+            (isOnLink && prefix.family == .ipv4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE).rawValue)
         unsafe put(header, RTA_DST, prefix.address)
         unsafe mnl_attr_put_u32(header, UInt16(RTA_PRIORITY.rawValue), way.metric)
         if let source = way.source { unsafe put(header, RTA_PREFSRC, source) }
@@ -72,17 +83,19 @@ enum RouteCodec {
     }
 
     private static func fill(
-        _ header: UnsafeMutablePointer<nlmsghdr>, _ message: UnsafeMutablePointer<rtmsg>?, _ prefix: Prefix, _ table: UInt32, _ ownership: Ownership
+        _ header: UnsafeMutablePointer<nlmsghdr>, _ message: UnsafeMutablePointer<rtmsg>?, _ prefix: Prefix,
+        _ table: UInt32, _ ownership: Ownership
     ) {
         unsafe message?.pointee.rtm_family = UInt8(prefix.family == .ipv4 ? AF_INET : AF_INET6)
         unsafe message?.pointee.rtm_dst_len = prefix.length
         unsafe message?.pointee.rtm_protocol = ownership.routeProtocol
-        // A number that the octet cannot hold stands in an attribute.
+        // A number that the byte cannot hold stands in an attribute.
         unsafe message?.pointee.rtm_table = table < 256 ? UInt8(table) : UInt8(RT_TABLE_COMPAT.rawValue)
         if table > 255 { unsafe mnl_attr_put_u32(header, UInt16(RTA_TABLE.rawValue), table) }
     }
 
-    /// A gateway; of another family than the route's as RTA_VIA: `struct rtvia`, the family and then the address (RFC 8950 in the kernel's terms).
+    /// A gateway; of another family than the route's as RTA_VIA: `struct rtvia`, the family and then the address (RFC
+    /// 8950 in the kernel's terms).
     private static func put(_ header: UnsafeMutablePointer<nlmsghdr>, _ gateway: IPAddress, _ family: AddressFamily) {
         guard gateway.family != family else { return unsafe put(header, RTA_GATEWAY, gateway) }
         let number = UInt16(gateway.family == .ipv4 ? AF_INET : AF_INET6)
@@ -101,7 +114,8 @@ enum RouteCodec {
 
     // MARK: Decode
 
-    /// Nil for what is none of our business: others' routes in other tables, clones of the cache, local and broadcast routes.
+    /// Nil for what is none of our business: others' routes in other tables, clones of the cache, local and broadcast
+    /// routes.
     static func decode(_ header: NetlinkMessage, _ ownership: Ownership) -> Decoded? {
         guard let message = header.fixedPart(as: rtmsg.self) else { return nil }
         let family: AddressFamily
@@ -124,7 +138,8 @@ enum RouteCodec {
         header.forEachAttribute(after: MemoryLayout<rtmsg>.size) { kind, attribute in
             switch kind {
             case Int32(RTA_TABLE.rawValue): table = attribute.u32
-            case Int32(RTA_DST.rawValue): if let value = attribute.address, value.family == family { destination = value }
+            case Int32(RTA_DST.rawValue):
+                if let value = attribute.address, value.family == family { destination = value }
             case Int32(RTA_GATEWAY.rawValue): gateway = attribute.address
             case Int32(RTA_VIA.rawValue):
                 if let address = attribute.via { gateway = address }
@@ -147,9 +162,11 @@ enum RouteCodec {
         }
         if isOwn {
             let kind: FIBRouteKind = type == RTN_BLACKHOLE ? .blackhole : .unicast
-            return .own(FIBRoute(prefix: prefix, kind: kind, metric: metric, nextHops: hops, table: table, source: source))
+            return .own(
+                FIBRoute(prefix: prefix, kind: kind, metric: metric, nextHops: hops, table: table, source: source))
         }
-        return .foreign(ForeignRoute(prefix: prefix, metric: metric, routeProtocol: message.rtm_protocol, nextHops: hops))
+        return .foreign(
+            ForeignRoute(prefix: prefix, metric: metric, routeProtocol: message.rtm_protocol, nextHops: hops))
     }
 
     /// RTA_NH_ID of a route message; nil without.
@@ -161,7 +178,8 @@ enum RouteCodec {
         return result
     }
 
-    /// RTA_MULTIPATH: `struct rtnexthop` (length 2, flags 1, weight 1, interface 4), each with attributes behind it up to its length.
+    /// RTA_MULTIPATH: `struct rtnexthop` (length 2, flags 1, weight 1, interface 4), each with attributes behind it up
+    /// to its length.
     private static func multipath(_ attribute: NetlinkAttribute) -> [FIBNextHop] {
         var hops: [FIBNextHop] = []
         let bytes = attribute.bytes

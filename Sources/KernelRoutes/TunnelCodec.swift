@@ -3,14 +3,15 @@ import FIB
 internal import Glibc
 import NetTypes
 
-// `unsafe` here: libmnl writes requests where `NetlinkBuffer` lends it memory, within the size that its caller allows; no address outlives the closure.
+// `unsafe` here: libmnl writes requests where `NetlinkBuffer` lends it memory, within the size that its caller allows;
+// no address outlives the closure.
 
 /// Requests about tunnel devices and their entries (rtnetlink(7)) from values.
 enum TunnelCodec {
     /// Longer than any message of this file.
     static let maximumSize = 512
 
-    /// One request with NLM_F_ACK; 0 octets where the buffer is refused.
+    /// One request with NLM_F_ACK; 0 bytes where the buffer is refused.
     static func encode(_ operation: TunnelOperation, sequence: UInt32, into buffer: UnsafeMutableRawPointer) -> Int {
         switch operation {
         case .create(let device): unsafe create(device, sequence, buffer)
@@ -26,9 +27,12 @@ enum TunnelCodec {
                 unsafe message.pointee.ifi_change = UInt32(IFF_UP.rawValue)
                 unsafe mnl_attr_put(header, UInt16(IFLA_IFALIAS), 1, [UInt8(0)])
             }
-        case .addAddress(let address, let index): unsafe self.address(APUS_RTM_NEWADDR, APUS_NLM_CREATE | APUS_NLM_REPLACE, address, index, sequence, buffer)
-        case .removeAddress(let address, let index): unsafe self.address(APUS_RTM_DELADDR, 0, address, index, sequence, buffer)
-        case .addEntry(let entry, let index): unsafe self.entry(APUS_RTM_NEWNEIGH, APUS_NLM_CREATE | APUS_NLM_REPLACE, entry, index, sequence, buffer)
+        case .addAddress(let address, let index):
+            unsafe self.address(APUS_RTM_NEWADDR, APUS_NLM_CREATE | APUS_NLM_REPLACE, address, index, sequence, buffer)
+        case .removeAddress(let address, let index):
+            unsafe self.address(APUS_RTM_DELADDR, 0, address, index, sequence, buffer)
+        case .addEntry(let entry, let index):
+            unsafe self.entry(APUS_RTM_NEWNEIGH, APUS_NLM_CREATE | APUS_NLM_REPLACE, entry, index, sequence, buffer)
         case .removeEntry(let entry, let index): unsafe self.entry(APUS_RTM_DELNEIGH, 0, entry, index, sequence, buffer)
         }
     }
@@ -37,7 +41,9 @@ enum TunnelCodec {
         _ type: Int, _ flags: Int, _ index: InterfaceIndex, _ sequence: UInt32, _ buffer: UnsafeMutableRawPointer,
         _ body: (UnsafeMutablePointer<nlmsghdr>, UnsafeMutablePointer<ifinfomsg>) -> Void
     ) -> Int {
-        guard let header = unsafe apus_mnl_begin(buffer, UInt16(type), UInt16(flags | APUS_NLM_ACK), sequence), let message = unsafe apus_mnl_ifinfomsg(header) else { return 0 }
+        guard let header = unsafe apus_mnl_begin(buffer, UInt16(type), UInt16(flags | APUS_NLM_ACK), sequence),
+            let message = unsafe apus_mnl_ifinfomsg(header)
+        else { return 0 }
         unsafe message.pointee.ifi_family = UInt8(AF_UNSPEC)
         unsafe message.pointee.ifi_index = index.rawValue
         unsafe body(header, message)
@@ -45,7 +51,8 @@ enum TunnelCodec {
     }
 
     private static func create(_ device: TunnelDevice, _ sequence: UInt32, _ buffer: UnsafeMutableRawPointer) -> Int {
-        unsafe link(APUS_RTM_NEWLINK, APUS_NLM_CREATE | APUS_NLM_EXCL, InterfaceIndex(rawValue: 0), sequence, buffer) { header, _ in
+        unsafe link(APUS_RTM_NEWLINK, APUS_NLM_CREATE | APUS_NLM_EXCL, InterfaceIndex(rawValue: 0), sequence, buffer) {
+            header, _ in
             unsafe mnl_attr_put_strz(header, UInt16(IFLA_IFNAME), device.kind.deviceName)
             unsafe fill(header, device)
             let info = unsafe mnl_attr_nest_start(header, UInt16(IFLA_LINKINFO))
@@ -58,7 +65,9 @@ enum TunnelCodec {
                 // Learning off: the entries are ours alone, and no frame is flooded.
                 unsafe mnl_attr_put_u8(header, UInt16(IFLA_VXLAN_LEARNING), 0)
                 let bytes = device.local.bytes
-                unsafe mnl_attr_put(header, UInt16(device.local.family == .ipv4 ? IFLA_VXLAN_LOCAL : IFLA_VXLAN_LOCAL6), bytes.count, bytes)
+                unsafe mnl_attr_put(
+                    header, UInt16(device.local.family == .ipv4 ? IFLA_VXLAN_LOCAL : IFLA_VXLAN_LOCAL6), bytes.count,
+                    bytes)
             }
             unsafe mnl_attr_nest_end(header, data)
             unsafe mnl_attr_nest_end(header, info)
@@ -75,9 +84,12 @@ enum TunnelCodec {
     }
 
     private static func address(
-        _ type: Int, _ flags: Int, _ address: IPAddress, _ index: InterfaceIndex, _ sequence: UInt32, _ buffer: UnsafeMutableRawPointer
+        _ type: Int, _ flags: Int, _ address: IPAddress, _ index: InterfaceIndex, _ sequence: UInt32,
+        _ buffer: UnsafeMutableRawPointer
     ) -> Int {
-        guard let header = unsafe apus_mnl_begin(buffer, UInt16(type), UInt16(flags | APUS_NLM_ACK), sequence), let message = unsafe apus_mnl_ifaddrmsg(header) else { return 0 }
+        guard let header = unsafe apus_mnl_begin(buffer, UInt16(type), UInt16(flags | APUS_NLM_ACK), sequence),
+            let message = unsafe apus_mnl_ifaddrmsg(header)
+        else { return 0 }
         unsafe message.pointee.ifa_family = UInt8(address.family == .ipv4 ? AF_INET : AF_INET6)
         unsafe message.pointee.ifa_prefixlen = UInt8(address.family.bits)
         unsafe message.pointee.ifa_index = UInt32(bitPattern: index.rawValue)
@@ -90,14 +102,17 @@ enum TunnelCodec {
     }
 
     private static func entry(
-        _ type: Int, _ flags: Int, _ entry: TunnelEntry, _ index: InterfaceIndex, _ sequence: UInt32, _ buffer: UnsafeMutableRawPointer
+        _ type: Int, _ flags: Int, _ entry: TunnelEntry, _ index: InterfaceIndex, _ sequence: UInt32,
+        _ buffer: UnsafeMutableRawPointer
     ) -> Int {
-        guard let header = unsafe apus_mnl_begin(buffer, UInt16(type), UInt16(flags | APUS_NLM_ACK), sequence), let message = unsafe apus_mnl_ndmsg(header) else { return 0 }
+        guard let header = unsafe apus_mnl_begin(buffer, UInt16(type), UInt16(flags | APUS_NLM_ACK), sequence),
+            let message = unsafe apus_mnl_ndmsg(header)
+        else { return 0 }
         unsafe message.pointee.ndm_ifindex = index.rawValue
         unsafe message.pointee.ndm_state = UInt16(NUD_PERMANENT)
         let (destination, mac): (IPAddress, MACAddress)
         switch entry {
-        case .neighbour(let address, let target):
+        case .neighbor(let address, let target):
             unsafe message.pointee.ndm_family = UInt8(address.family == .ipv4 ? AF_INET : AF_INET6)
             (destination, mac) = (address, target)
         case .forwarding(let target, let address):
@@ -108,8 +123,8 @@ enum TunnelCodec {
         }
         let bytes = destination.bytes
         unsafe mnl_attr_put(header, UInt16(NDA_DST), bytes.count, bytes)
-        let octets = mac.bytes
-        unsafe mnl_attr_put(header, UInt16(NDA_LLADDR), octets.count, octets)
+        let macBytes = mac.bytes
+        unsafe mnl_attr_put(header, UInt16(NDA_LLADDR), macBytes.count, macBytes)
         return unsafe Int(header.pointee.nlmsg_len)
     }
 }

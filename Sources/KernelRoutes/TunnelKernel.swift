@@ -8,8 +8,10 @@ package protocol TunnelKernel: ~Copyable {
     mutating func apply(_ operation: TunnelOperation) -> Int32
     /// Nil where there is no such interface.
     mutating func link(named name: String) -> Interface?
-    /// Permanent neighbour and forwarding entries of a device.
-    mutating func tunnelEntries(on index: InterfaceIndex, _ family: AddressFamily) throws(SystemError) -> Set<TunnelEntry>
+    /// Permanent neighbor and forwarding entries of a device.
+    mutating func tunnelEntries(on index: InterfaceIndex, _ family: AddressFamily) throws(SystemError) -> Set<
+        TunnelEntry
+    >
 }
 
 extension NetlinkRouteTable: TunnelKernel {}

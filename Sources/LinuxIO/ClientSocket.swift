@@ -2,7 +2,8 @@ internal import CLinux
 internal import Glibc
 import NetTypes
 
-// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length of the call, and keep none.
+// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length
+// of the call, and keep none.
 
 /// An accepted stream socket that never blocks: for a thread that serves many clients at once.
 package struct ClientSocket: ~Copyable {
@@ -27,7 +28,9 @@ package struct ClientSocket: ~Copyable {
 
     /// Sends of `data` what stands behind the first `start` bytes, as far as the socket takes it.
     package func send(_ data: [UInt8], from start: Int) -> IOOutcome {
-        let count = unsafe data[start...].withUnsafeBytes { unsafe Glibc.send(descriptor.raw, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT | MSG_NOSIGNAL)) }
+        let count = unsafe data[start...].withUnsafeBytes {
+            unsafe Glibc.send(descriptor.raw, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT | MSG_NOSIGNAL))
+        }
         if count >= 0 { return .done(count) }
         return errno == EAGAIN || errno == EINTR ? .wouldBlock : .failed(errno)
     }
@@ -72,7 +75,9 @@ package struct PollEntry: Sendable {
 
 /// Waits until something is possible on one of a few descriptors, or the time is up; nil waits for ever (poll(2)).
 package func waitForAny(_ entries: inout [PollEntry], timeout: Duration?) {
-    var list = entries.map { pollfd(fd: $0.fd, events: Int16(($0.read ? POLLIN : 0) | ($0.write ? POLLOUT : 0)), revents: 0) }
+    var list = entries.map {
+        pollfd(fd: $0.fd, events: Int16(($0.read ? POLLIN : 0) | ($0.write ? POLLOUT : 0)), revents: 0)
+    }
     // Rounded up: a deadline has passed when the wait for it is over.
     let milliseconds = timeout.map { Int32(clamping: $0.nanoseconds / 1_000_000 + 1) } ?? -1
     guard unsafe poll(&list, nfds_t(list.count), timeout == .zero ? 0 : milliseconds) > 0 else { return }

@@ -1,7 +1,8 @@
 internal import CLinux
 internal import Glibc
 
-// `unsafe` here: calls of the C library with the address of an array for their length; events are read within the count that the kernel returned.
+// `unsafe` here: calls of the C library with the address of an array for their length; events are read within the count
+// that the kernel returned.
 
 /// inotify on folders: tells that something changed, and which files are whole now. Blocking; for an edge thread.
 package struct DirectoryWatcher: ~Copyable {
@@ -12,7 +13,8 @@ package struct DirectoryWatcher: ~Copyable {
 
     package init() throws(SystemError) { descriptor = try FileDescriptor(apus_inotify(), "inotify_init1") }
 
-    /// Watches these folders and no others, those of them that are there. A folder that was replaced by another of its name is a new one.
+    /// Watches these folders and no others, those of them that are there. A folder that was replaced by another of its
+    /// name is a new one.
     package mutating func watch(_ paths: [String]) {
         var now: [Int32: String] = [:]
         for path in paths {
@@ -46,7 +48,10 @@ package struct DirectoryWatcher: ~Copyable {
 
     /// Waits for a change, or for `other` to become readable; -1 for no other.
     package mutating func waitForChange(or other: Int32 = -1, milliseconds: Int32) -> Change {
-        var pollers = [pollfd(fd: descriptor.raw, events: Int16(POLLIN), revents: 0), pollfd(fd: other, events: Int16(POLLIN), revents: 0)]
+        var pollers = [
+            pollfd(fd: descriptor.raw, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: other, events: Int16(POLLIN), revents: 0),
+        ]
         guard unsafe poll(&pollers, 2, milliseconds) > 0 else { return .none }
         guard pollers[0].revents != 0 else { return .other }
         var whole: [WholeFile] = []
@@ -57,9 +62,12 @@ package struct DirectoryWatcher: ~Copyable {
             while offset + 16 <= count {
                 let number = unsafe buffer.loadUnaligned(fromByteOffset: offset, as: Int32.self)
                 let mask = unsafe buffer.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self)
-                let end = unsafe min(offset + 16 + Int(buffer.loadUnaligned(fromByteOffset: offset + 12, as: UInt32.self)), count)
+                let end = unsafe min(
+                    offset + 16 + Int(buffer.loadUnaligned(fromByteOffset: offset + 12, as: UInt32.self)), count)
                 if mask & UInt32(IN_CLOSE_WRITE | IN_MOVED_TO) != 0, let folder = folders[number] {
-                    let file = unsafe WholeFile(folder: folder, name: String(decoding: buffer[offset + 16..<end].prefix { $0 != 0 }, as: UTF8.self))
+                    let file = unsafe WholeFile(
+                        folder: folder,
+                        name: String(decoding: buffer[offset + 16..<end].prefix { $0 != 0 }, as: UTF8.self))
                     if whole.last != file { whole.append(file) }
                 }
                 offset = end

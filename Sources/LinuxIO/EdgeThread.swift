@@ -1,6 +1,7 @@
 internal import Glibc
 
-// `unsafe` here: a reference goes through the C library to the new thread, retained once and released there, or here where there is no thread.
+// `unsafe` here: a reference goes through the C library to the new thread, retained once and released there, or here
+// where there is no thread.
 
 /// Runs a closure on a thread of its own: for edges that block (files, status clients), never for routing.
 package func startEdgeThread(_ body: @escaping @Sendable () -> Void) {

@@ -1,7 +1,8 @@
 internal import CLinux
 internal import Glibc
 
-// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length of the call, and keep none.
+// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length
+// of the call, and keep none.
 
 /// Why a file was not read.
 package enum FileError: Error, Sendable, Hashable, CustomStringConvertible {
@@ -14,21 +15,27 @@ package enum FileError: Error, Sendable, Hashable, CustomStringConvertible {
         switch self {
         case .system(let error): "cannot be read: \(errorText(error.code))"
         case .notRegular: "is not a regular file, and is not read"
-        case .tooLarge(let limit): "is larger than \(limit >= 1 << 20 ? "\(limit >> 20) MB" : "\(limit) bytes"), and is not read"
+        case .tooLarge(let limit):
+            "is larger than \(limit >= 1 << 20 ? "\(limit >> 20) MB" : "\(limit) bytes"), and is not read"
         }
     }
 }
 
 /// The bytes of a regular file, and what the file system said of the very file that was read.
 ///
-/// Whatever has the name, it neither waits nor grows without end: a FIFO without a writer, a device without an end, a file without measure are refused.
-/// Links are followed unless `followsLinks` is false, because Kubernetes mounts files as links; what they lead to is judged all the same.
-package func readRegularFile(_ path: String, limit: Int, followsLinks: Bool = true) throws(FileError) -> (bytes: [UInt8], status: FileStatus) {
-    // Looked at before it is opened, because opening alone does something to some devices; and again after, because it may be another by then.
+/// Whatever has the name, it neither waits nor grows without end: a FIFO without a writer, a device without an end, a
+/// file without measure are refused. Links are followed unless `followsLinks` is false, because Kubernetes mounts files
+/// as links; what they lead to is judged all the same.
+package func readRegularFile(_ path: String, limit: Int, followsLinks: Bool = true) throws(FileError) -> (
+    bytes: [UInt8], status: FileStatus
+) {
+    // Looked at before it is opened, because opening alone does something to some devices; and again after, because it
+    // may be another by then.
     if let there = FileStatus(path, followsLinks: followsLinks), !there.isRegular { throw .notRegular }
     let descriptor: FileDescriptor
     do throws(SystemError) {
-        descriptor = unsafe try FileDescriptor(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (followsLinks ? 0 : O_NOFOLLOW)), path)
+        descriptor = unsafe try FileDescriptor(
+            open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (followsLinks ? 0 : O_NOFOLLOW)), path)
     } catch {
         throw error.code == ELOOP && !followsLinks ? .notRegular : .system(error)
     }
@@ -50,7 +57,8 @@ package func readRegularFile(_ path: String, limit: Int, followsLinks: Bool = tr
     }
 }
 
-/// All octets of a file of the kernel's, such as /proc's. Blocking: not for the routing thread, and not for files that others may have put there.
+/// All bytes of a file of the kernel's, such as /proc's. Blocking: not for the routing thread, and not for files that
+/// others may have put there.
 package func readWholeFile(_ path: String) throws(SystemError) -> [UInt8] {
     let descriptor = unsafe try FileDescriptor(open(path, O_RDONLY | O_CLOEXEC), path)
     var result: [UInt8] = []
@@ -72,7 +80,9 @@ package func directoryNames(_ path: String, limit: Int = 1_000_000) -> [String]?
     defer { unsafe closedir(folder) }
     var names: [String] = []
     while names.count < limit, let entry = unsafe readdir(folder) {
-        let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) } }
+        let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
+            unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+        }
         if name != "." && name != ".." { names.append(name) }
     }
     return names

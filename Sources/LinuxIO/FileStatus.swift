@@ -1,7 +1,8 @@
 internal import CLinux
 internal import Glibc
 
-// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length of the call, and keep none.
+// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length
+// of the call, and keep none.
 
 /// What the file system says of a file.
 package struct FileStatus: Sendable, Hashable {
@@ -12,12 +13,13 @@ package struct FileStatus: Sendable, Hashable {
     package var permissions: UInt32
     package var device: UInt64
     package var inode: UInt64
-    /// Octets.
+    /// Bytes.
     package var size: Int64
     /// Of the last change of its content, since 1970.
     package var modified: Duration
 
-    /// Nil where there is no such file, or no way to it. `followsLinks: false`: of a symbolic link itself, which is neither folder nor regular file.
+    /// Nil where there is no such file, or no way to it. `followsLinks: false`: of a symbolic link itself, which is
+    /// neither folder nor regular file.
     package init?(_ path: String, followsLinks: Bool = true) {
         var status = stat()
         guard unsafe (followsLinks ? stat(path, &status) : lstat(path, &status)) == 0 else { return nil }

@@ -1,10 +1,11 @@
 internal import CLinux
 internal import Glibc
 
-// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length of the call, and keep none.
+// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length
+// of the call, and keep none.
 
-/// Writes a file whole: beside it, and then moved over what has the name, so that a reader sees the old one or the new. A link, FIFO or device of that name is
-/// replaced and never opened. Blocking: not for the routing thread.
+/// Writes a file whole: beside it, and then moved over what has the name, so that a reader sees the old one or the new.
+/// A link, FIFO or device of that name is replaced and never opened. Blocking: not for the routing thread.
 package func replaceFile(_ path: String, _ bytes: [UInt8]) throws(SystemError) {
     let temporary = path + ".new"
     // Left over from a process that was killed, or put there by somebody: not opened either.
@@ -19,10 +20,13 @@ package func replaceFile(_ path: String, _ bytes: [UInt8]) throws(SystemError) {
 }
 
 private func writeNewFile(_ path: String, _ bytes: [UInt8]) throws(SystemError) {
-    let descriptor = unsafe try FileDescriptor(open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644), path)
+    let descriptor = unsafe try FileDescriptor(
+        open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644), path)
     var written = 0
     while written < bytes.count {
-        let count = unsafe bytes.withUnsafeBytes { unsafe write(descriptor.raw, $0.baseAddress?.advanced(by: written), bytes.count - written) }
+        let count = unsafe bytes.withUnsafeBytes {
+            unsafe write(descriptor.raw, $0.baseAddress?.advanced(by: written), bytes.count - written)
+        }
         if count < 0 {
             guard errno == EINTR else { throw .last(path) }
             continue

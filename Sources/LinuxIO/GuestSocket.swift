@@ -1,11 +1,14 @@
 internal import CLinux
 internal import Glibc
 
-// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length of the call, and keep none.
+// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length
+// of the call, and keep none.
 
-/// Frames by which guests show that they are here: ARP, RARP and neighbour advertisements, of all interfaces, sent by others than this host.
+/// Frames by which guests show that they are here: ARP, RARP and neighbor advertisements, of all interfaces, sent by
+/// others than this host.
 ///
-/// It hears nothing until somebody waits for a guest: a packet socket that listens is asked about every packet of the host.
+/// It hears nothing until somebody waits for a guest: a packet socket that listens is asked about every packet of the
+/// host.
 package struct GuestSocket: ~Copyable {
     private let descriptor: FileDescriptor
     private var isListening = false
@@ -23,7 +26,7 @@ package struct GuestSocket: ~Copyable {
         isListening = listens
     }
 
-    /// The next frame and its interface's index; nil where none waits. Longer frames are cut to 256 octets.
+    /// The next frame and its interface's index; nil where none waits. Longer frames are cut to 256 bytes.
     package mutating func receive() -> (interface: Int32, frame: ArraySlice<UInt8>)? {
         for _ in 0..<64 {
             var interface: Int32 = 0

@@ -2,7 +2,8 @@ internal import CLinux
 internal import Glibc
 package import NetTypes
 
-// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length of the call, and keep none.
+// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length
+// of the call, and keep none.
 
 /// An address of an interface of this host.
 package struct HostAddress: Sendable, Hashable {
@@ -21,7 +22,8 @@ package struct HostAddress: Sendable, Hashable {
     }
 }
 
-/// The addresses of this host's interfaces for who has no netlink socket: by netdevice(7) and /proc/net/if_inet6, which need no privilege.
+/// The addresses of this host's interfaces for who has no netlink socket: by netdevice(7) and /proc/net/if_inet6, which
+/// need no privilege.
 package enum HostAddresses {
     /// At most so many of a family are read.
     package static let limit = 4096
@@ -50,14 +52,19 @@ package enum HostAddresses {
             guard unsafe apus_interface_netmask(socket.raw, request, &mask) == 0 else { continue }
             let index = unsafe apus_interface_index(socket.raw, request)
             result.append(
-                HostAddress(index: UInt32(max(0, index)), name: name, address: address, prefixLength: UInt8((~mask).leadingZeroBitCount)))
+                HostAddress(
+                    index: UInt32(max(0, index)), name: name, address: address,
+                    prefixLength: UInt8((~mask).leadingZeroBitCount)))
         }
         return result
     }
 
     private static func readIPv6() -> [HostAddress] {
         // One line is 54 bytes long.
-        guard let file = unsafe try? FileDescriptor(open("/proc/thread-self/net/if_inet6", O_RDONLY | O_CLOEXEC), "if_inet6") else { return [] }
+        guard
+            let file = unsafe try? FileDescriptor(
+                open("/proc/thread-self/net/if_inet6", O_RDONLY | O_CLOEXEC), "if_inet6")
+        else { return [] }
         var text: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 1 << 12)
         while text.count < limit * 54 {
@@ -68,15 +75,19 @@ package enum HostAddresses {
         return parseIPv6(String(decoding: text, as: UTF8.self))
     }
 
-    /// Lines of /proc/net/if_inet6: `fe800000000000000000000000000001 02 40 20 80 eth0`, address, index, prefix length, scope and flags in hexadecimal, name.
+    /// Lines of /proc/net/if_inet6: `fe800000000000000000000000000001 02 40 20 80 eth0`, address, index, prefix length,
+    /// scope and flags in hexadecimal, name.
     package static func parseIPv6(_ text: String) -> [HostAddress] {
         text.split(separator: "\n").compactMap { line in
             let fields = line.split(separator: " ")
             guard fields.count == 6, fields[0].utf8.count == 32, let high = UInt64(fields[0].prefix(16), radix: 16),
-                let low = UInt64(fields[0].suffix(16), radix: 16), let index = UInt32(fields[1], radix: 16), let length = UInt8(fields[2], radix: 16),
+                let low = UInt64(fields[0].suffix(16), radix: 16), let index = UInt32(fields[1], radix: 16),
+                let length = UInt8(fields[2], radix: 16),
                 length <= 128
             else { return nil }
-            return HostAddress(index: index, name: String(fields[5]), address: IPAddress(high: high, low: low).unscoped, prefixLength: length)
+            return HostAddress(
+                index: index, name: String(fields[5]), address: IPAddress(high: high, low: low).unscoped,
+                prefixLength: length)
         }
     }
 }

@@ -3,7 +3,8 @@ internal import Glibc
 
 /// A value behind a lock of the C library.
 ///
-/// `Synchronization.Mutex` would do the same, but ThreadSanitizer does not see its futex on Linux, and reports a race at every use.
+/// `Synchronization.Mutex` would do the same, but ThreadSanitizer does not see its futex on Linux, and reports a race
+/// at every use.
 @safe package final class Locked<Value>: @unchecked Sendable {
     private var value: Value
     // One allocation for the life of the lock: a pthread mutex must not move.

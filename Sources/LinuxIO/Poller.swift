@@ -2,7 +2,8 @@ internal import CLinux
 internal import Glibc
 import NetTypes
 
-// `unsafe` here: the kernel writes at most `capacity` events into memory that the poller owns, and no more than it returned are read.
+// `unsafe` here: the kernel writes at most `capacity` events into memory that the poller owns, and no more than it
+// returned are read.
 
 /// What became possible on a descriptor.
 package struct Readiness: Sendable {
@@ -33,14 +34,16 @@ package struct Readiness: Sendable {
 
     /// Arms or disarms waiting for writability; armed only while something is queued. `read: false` pauses reading.
     package func modify(_ fd: Int32, token: UInt64, write: Bool, read: Bool = true) {
-        _ = apus_epoll_mod(epoll.raw, fd, (read ? UInt32(APUS_EPOLLIN) : 0) | (write ? UInt32(APUS_EPOLLOUT) : 0), token)
+        _ = apus_epoll_mod(
+            epoll.raw, fd, (read ? UInt32(APUS_EPOLLIN) : 0) | (write ? UInt32(APUS_EPOLLOUT) : 0), token)
     }
 
     package func remove(_ fd: Int32) { _ = apus_epoll_del(epoll.raw, fd) }
 
     /// Waits until something is ready or the time is up; nil waits for ever. Appends at most 256 entries.
     package func wait(timeout: Duration?, into ready: inout [Readiness]) {
-        let count = unsafe apus_epoll_wait(epoll.raw, events, Int32(Poller.capacity), timeout.map { max(0, $0.nanoseconds) } ?? -1)
+        let count = unsafe apus_epoll_wait(
+            epoll.raw, events, Int32(Poller.capacity), timeout.map { max(0, $0.nanoseconds) } ?? -1)
         for i in 0..<Int(max(0, count)) {
             let flags = unsafe apus_epoll_events(events + i)
             unsafe ready.append(

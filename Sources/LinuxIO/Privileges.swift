@@ -1,7 +1,8 @@
 internal import CLinux
 internal import Glibc
 
-// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length of the call, and keep none.
+// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length
+// of the call, and keep none.
 
 /// What this process may do.
 package enum Privileges {
@@ -25,6 +26,8 @@ package enum Privileges {
     /// The names of the effective capabilities that matter here, for status.
     package static var capabilityNames: [String] {
         let set = apus_effective_capabilities()
-        return [(10, "net_bind_service"), (12, "net_admin"), (13, "net_raw"), (21, "sys_admin")].filter { set >> UInt32($0.0) & 1 == 1 }.map(\.1)
+        return [(10, "net_bind_service"), (12, "net_admin"), (13, "net_raw"), (21, "sys_admin")].filter {
+            set >> UInt32($0.0) & 1 == 1
+        }.map(\.1)
     }
 }

@@ -2,7 +2,8 @@ internal import CLinux
 internal import Glibc
 package import NetTypes
 
-// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length of the call, and keep none.
+// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length
+// of the call, and keep none.
 
 /// An address and a port; the one place that converts to and from `sockaddr_storage`.
 package struct SocketAddress: Sendable, Hashable, CustomStringConvertible {
@@ -30,9 +31,12 @@ package struct SocketAddress: Sendable, Hashable, CustomStringConvertible {
             let bytes = unsafe withUnsafeBytes(of: value.sin6_addr) { unsafe Array($0) }
             guard let address = IPAddress(bytes: bytes) else { return nil }
             if address.high == 0, address.low >> 32 == 0xFFFF {
-                self.init(IPAddress(v4: UInt32(truncatingIfNeeded: address.low)), port: UInt16(bigEndian: value.sin6_port))
+                self.init(
+                    IPAddress(v4: UInt32(truncatingIfNeeded: address.low)), port: UInt16(bigEndian: value.sin6_port))
             } else {
-                self.init(address.scoped(value.sin6_scope_id), port: UInt16(bigEndian: value.sin6_port), scope: value.sin6_scope_id)
+                self.init(
+                    address.scoped(value.sin6_scope_id), port: UInt16(bigEndian: value.sin6_port),
+                    scope: value.sin6_scope_id)
             }
         } else {
             return nil

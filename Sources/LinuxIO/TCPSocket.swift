@@ -2,7 +2,8 @@ internal import CLinux
 internal import Glibc
 package import NetTypes
 
-// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length of the call, and keep none.
+// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length
+// of the call, and keep none.
 
 /// What became of reading or writing.
 package enum IOOutcome: Sendable, Equatable {
@@ -20,7 +21,7 @@ package struct TCPSocket: ~Copyable {
 
     /// Options that must be set before the connection is made, because its first segment depends on them.
     package struct Options: Sendable, Hashable {
-        /// RFC 2385; at most 80 octets.
+        /// RFC 2385; at most 80 bytes.
         package var password: [UInt8]?
         /// RFC 5082: the number of hops to the peer; packets with a TTL below 255 - hops + 1 are dropped.
         package var ttlSecurityHops: Int?
@@ -34,7 +35,7 @@ package struct TCPSocket: ~Copyable {
 
     /// A TCP-AO master key (RFC 5925 section 3.1, RFC 5926).
     package struct AuthenticationKey: Sendable, Hashable {
-        /// At most 80 octets.
+        /// At most 80 bytes.
         package var secret: [UInt8]
         package var sendID: UInt8
         package var receiveID: UInt8
@@ -48,7 +49,7 @@ package struct TCPSocket: ~Copyable {
             self.algorithm = algorithm
         }
 
-        /// The kernel's name of the algorithm and the octets of the code.
+        /// The kernel's name of the algorithm and the bytes of the code.
         var kernelName: (name: String, length: UInt8) {
             switch algorithm {
             case .aes128CMAC: ("cmac(aes128)", 12)
@@ -69,21 +70,30 @@ package struct TCPSocket: ~Copyable {
             return nil
         } catch {
             return error.code == ENOPROTOOPT
-                ? "this kernel has no TCP-AO (RFC 5925): it needs Linux 6.7 or later with CONFIG_TCP_AO; use password (TCP MD5) instead" : "TCP-AO: \(error)"
+                ? "this kernel has no TCP-AO (RFC 5925): it needs Linux 6.7 or later with CONFIG_TCP_AO; use "
+                    + "password (TCP MD5) instead"
+                : "TCP-AO: \(error)"
         }
     }
 
-    static func setAuthentication(_ fd: Int32, _ peer: sockaddr_storage, _ prefixLength: UInt8, _ key: AuthenticationKey) throws(SystemError) {
+    static func setAuthentication(
+        _ fd: Int32, _ peer: sockaddr_storage, _ prefixLength: UInt8, _ key: AuthenticationKey
+    ) throws(SystemError) {
         var peer = peer
         let (name, length) = key.kernelName
-        guard unsafe apus_tcp_ao(fd, &peer, prefixLength, name, length, key.sendID, key.receiveID, key.secret, UInt8(clamping: key.secret.count)) == 0 else {
+        guard
+            unsafe apus_tcp_ao(
+                fd, &peer, prefixLength, name, length, key.sendID, key.receiveID, key.secret,
+                UInt8(clamping: key.secret.count)) == 0
+        else {
             throw .last("TCP-AO key")
         }
     }
 
     /// The password of a running session (RFC 2385): what is sent and taken from now on.
     package func changePassword(_ password: [UInt8], peer: IPAddress) throws(SystemError) {
-        try TCPSocket.setKey(descriptor.raw, SocketAddress(peer, port: 0).storage.value, UInt8(peer.family.bits), password)
+        try TCPSocket.setKey(
+            descriptor.raw, SocketAddress(peer, port: 0).storage.value, UInt8(peer.family.bits), password)
     }
 
     /// Starts a connection; writability tells the end of it, and `connectError` how it went.
@@ -99,7 +109,8 @@ package struct TCPSocket: ~Copyable {
             try TCPSocket.setKey(owned.raw, key, UInt8(peer.address.family.bits), password)
         }
         if let key = options.authentication {
-            try TCPSocket.setAuthentication(owned.raw, SocketAddress(peer.address, port: 0).storage.value, UInt8(peer.address.family.bits), key)
+            try TCPSocket.setAuthentication(
+                owned.raw, SocketAddress(peer.address, port: 0).storage.value, UInt8(peer.address.family.bits), key)
         }
         try TCPSocket.secureTTL(owned.raw, family, options)
         if let source {
@@ -131,7 +142,9 @@ package struct TCPSocket: ~Copyable {
     /// 0 where the connection was made.
     package func connectError() -> Int32 { apus_socket_error(descriptor.raw) }
 
-    package func apply(_ options: Options) throws(SystemError) { try TCPSocket.secureTTL(descriptor.raw, family, options) }
+    package func apply(_ options: Options) throws(SystemError) {
+        try TCPSocket.secureTTL(descriptor.raw, family, options)
+    }
 
     /// Our end of the connection.
     package func localAddress() -> SocketAddress? { TCPSocket.localAddress(descriptor.raw) }
@@ -145,9 +158,11 @@ package struct TCPSocket: ~Copyable {
         return answer == 0 ? SocketAddress(value) : nil
     }
 
-    /// Overwrites the first octets of `buffer` with what has come.
+    /// Overwrites the first bytes of `buffer` with what has come.
     package func read(into buffer: inout [UInt8]) -> IOOutcome {
-        let count = unsafe buffer.withUnsafeMutableBytes { unsafe recv(descriptor.raw, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT)) }
+        let count = unsafe buffer.withUnsafeMutableBytes {
+            unsafe recv(descriptor.raw, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT))
+        }
         if count > 0 { return .done(count) }
         if count == 0 { return .closed }
         return errno == EAGAIN || errno == EINTR ? .wouldBlock : .failed(errno)
@@ -155,16 +170,20 @@ package struct TCPSocket: ~Copyable {
 
     /// Writes one piece.
     package func write(_ bytes: RawSpan) -> IOOutcome {
-        unsafe TCPSocket.outcome(bytes.withUnsafeBytes { unsafe send(descriptor.raw, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)) })
+        unsafe TCPSocket.outcome(
+            bytes.withUnsafeBytes {
+                unsafe send(descriptor.raw, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
+            })
     }
 
     /// Buffers that one call of `write` takes at most.
     package static let buffersInOneWrite = 64
 
-    /// Writes the first buffers with one system call, without the first `offset` octets.
+    /// Writes the first buffers with one system call, without the first `offset` bytes.
     package func write(_ buffers: ArraySlice<MessageBuffer>, skipping offset: Int) -> IOOutcome {
         let buffers = buffers.prefix(TCPSocket.buffersInOneWrite)
-        // Addresses leave the closure that lends them, but not this function: a buffer's bytes do not move, and the buffers live until it returns.
+        // Addresses leave the closure that lends them, but not this function: a buffer's bytes do not move, and the
+        // buffers live until it returns.
         return withExtendedLifetime(buffers) {
             unsafe withUnsafeTemporaryAllocation(of: iovec.self, capacity: TCPSocket.buffersInOneWrite) { vectors in
                 var skipped = offset
@@ -173,7 +192,9 @@ package struct TCPSocket: ~Copyable {
                     skipped = 0
                     unsafe vectors.initializeElement(
                         at: index,
-                        to: piece.withUnsafeBytes { unsafe iovec(iov_base: UnsafeMutableRawPointer(mutating: $0.baseAddress), iov_len: $0.count) })
+                        to: piece.withUnsafeBytes {
+                            unsafe iovec(iov_base: UnsafeMutableRawPointer(mutating: $0.baseAddress), iov_len: $0.count)
+                        })
                 }
                 return unsafe TCPSocket.outcome(apus_writev(descriptor.raw, vectors.baseAddress, Int32(buffers.count)))
             }
@@ -191,12 +212,15 @@ package struct TCPSocket: ~Copyable {
             _ = apus_ttl(fd, family == .ipv6 ? 1 : 0, -1)
             return
         }
-        guard apus_ttl(fd, family == .ipv6 ? 1 : 0, 255) == 0, apus_minttl(fd, family == .ipv6 ? 1 : 0, Int32(256 - hops)) == 0 else {
+        guard apus_ttl(fd, family == .ipv6 ? 1 : 0, 255) == 0,
+            apus_minttl(fd, family == .ipv6 ? 1 : 0, Int32(256 - hops)) == 0
+        else {
             throw .last("ttlSecurity")
         }
     }
 
-    static func setKey(_ fd: Int32, _ peer: sockaddr_storage, _ prefixLength: UInt8, _ key: [UInt8]) throws(SystemError) {
+    static func setKey(_ fd: Int32, _ peer: sockaddr_storage, _ prefixLength: UInt8, _ key: [UInt8]) throws(SystemError)
+    {
         var peer = peer
         guard unsafe apus_tcp_md5(fd, &peer, prefixLength, key, UInt16(clamping: key.count)) == 0 else {
             // The listening socket's keys live in option memory (net.core.optmem_max).
@@ -253,16 +277,21 @@ package struct TCPListener: ClientListener, ~Copyable {
     }
 
     /// The TCP-AO key of a peer or a range; nil removes `old`.
-    package func setAuthentication(_ key: TCPSocket.AuthenticationKey?, old: TCPSocket.AuthenticationKey?, for prefix: Prefix) throws(SystemError) {
+    package func setAuthentication(
+        _ key: TCPSocket.AuthenticationKey?, old: TCPSocket.AuthenticationKey?, for prefix: Prefix
+    ) throws(SystemError) {
         var address = SocketAddress(prefix.address, port: 0).storage.value
         if let old { _ = unsafe apus_tcp_ao_delete(descriptor.raw, &address, prefix.length, old.sendID, old.receiveID) }
         if let key { try TCPSocket.setAuthentication(descriptor.raw, address, prefix.length, key) }
     }
 
-    /// RFC 5082 3: the handshake of a peer with GTSM leaves with TTL or hop limit 255 too, or the peer drops our SYN-ACK. An accepted socket inherits it.
+    /// RFC 5082 3: the handshake of a peer with GTSM leaves with TTL or hop limit 255 too, or the peer drops our
+    /// SYN-ACK. An accepted socket inherits it.
     /// Off: the kernel's default again.
     package func setFullTimeToLive(_ isOn: Bool) throws(SystemError) {
-        guard apus_ttl(descriptor.raw, address.address.family == .ipv6 ? 1 : 0, isOn ? 255 : -1) == 0 else { throw .last("time to live of a listener") }
+        guard apus_ttl(descriptor.raw, address.address.family == .ipv6 ? 1 : 0, isOn ? 255 : -1) == 0 else {
+            throw .last("time to live of a listener")
+        }
     }
 
     /// A connection, or nil where none waits.
@@ -270,7 +299,9 @@ package struct TCPListener: ClientListener, ~Copyable {
         var from = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
         let raw = unsafe apus_accept(descriptor.raw, &from, &length)
-        guard raw >= 0, let owned = try? FileDescriptor(raw, "accept4"), let peer = SocketAddress(from) else { return nil }
+        guard raw >= 0, let owned = try? FileDescriptor(raw, "accept4"), let peer = SocketAddress(from) else {
+            return nil
+        }
         return AcceptedConnection(socket: TCPSocket(accepted: owned, family: address.address.family), peer: peer)
     }
 

@@ -2,7 +2,8 @@ internal import CLinux
 internal import Glibc
 import NetTypes
 
-// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length of the call, and keep none.
+// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length
+// of the call, and keep none.
 
 /// A datagram with what its header said.
 package struct Datagram: Sendable {
@@ -38,7 +39,9 @@ package struct UDPSocket: ~Copyable {
 
     /// False where the kernel did not take it: the next packet may do better.
     @discardableResult
-    package func send(_ bytes: [UInt8], to peer: SocketAddress) -> Bool { sendDatagram(descriptor.raw, bytes, to: peer) }
+    package func send(_ bytes: [UInt8], to peer: SocketAddress) -> Bool {
+        sendDatagram(descriptor.raw, bytes, to: peer)
+    }
 
     package func receive() -> Datagram? { receiveDatagram(descriptor.raw) }
 }
@@ -46,12 +49,14 @@ package struct UDPSocket: ~Copyable {
 func sendDatagram(_ fd: Int32, _ bytes: [UInt8], to peer: SocketAddress) -> Bool {
     var (value, length) = peer.storage
     let sent = unsafe withUnsafePointer(to: &value) { pointer in
-        unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe sendto(fd, bytes, bytes.count, Int32(MSG_DONTWAIT), $0, length) }
+        unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            unsafe sendto(fd, bytes, bytes.count, Int32(MSG_DONTWAIT), $0, length)
+        }
     }
     return sent == bytes.count
 }
 
-/// Nil where none waits. At most 2,048 octets.
+/// Nil where none waits. At most 2,048 bytes.
 func receiveDatagram(_ fd: Int32) -> Datagram? {
     var from = sockaddr_storage()
     var ttl: Int32 = -1

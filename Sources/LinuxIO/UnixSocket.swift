@@ -1,7 +1,8 @@
 internal import CLinux
 internal import Glibc
 
-// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length of the call, and keep none.
+// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length
+// of the call, and keep none.
 
 /// True where the descriptor became readable in time.
 package func waitReadable(_ fd: Int32, milliseconds: Int32) -> Bool {
@@ -13,7 +14,9 @@ private func unixAddress(_ path: String) throws(SystemError) -> sockaddr_un {
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
     let bytes = Array(path.utf8)
-    guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else { throw SystemError(code: ENAMETOOLONG, operation: "socket \(path)") }
+    guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else {
+        throw SystemError(code: ENAMETOOLONG, operation: "socket \(path)")
+    }
     unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: bytes) }
     return address
 }
@@ -22,7 +25,9 @@ private func unixAddress(_ path: String) throws(SystemError) -> sockaddr_un {
 private func connectUnix(_ raw: Int32, _ path: String) throws(SystemError) -> Int32 {
     var address = try unixAddress(path)
     let answer = unsafe withUnsafePointer(to: &address) { pointer in
-        unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe connect(raw, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+        unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            unsafe connect(raw, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+        }
     }
     return answer == 0 ? 0 : errno
 }
@@ -43,7 +48,8 @@ package struct LineStream: ~Copyable {
         descriptor = owned
     }
 
-    /// The next line without its end; nil at the end of the stream, after `milliseconds` of silence, or beyond `limit` octets.
+    /// The next line without its end; nil at the end of the stream, after `milliseconds` of silence, or beyond `limit`
+    /// bytes.
     package mutating func readLine(milliseconds: Int32, limit: Int) -> [UInt8]? {
         var chunk = [UInt8](repeating: 0, count: 8192)
         var searched = 0
@@ -64,11 +70,13 @@ package struct LineStream: ~Copyable {
     /// Writes a line. False where the other end is gone or takes nothing for ten seconds.
     package func writeLine(_ line: [UInt8]) -> Bool { write(line + [UInt8(ascii: "\n")]) }
 
-    /// Writes octets as they are; answers as `writeLine`.
+    /// Writes bytes as they are; answers as `writeLine`.
     package func write(_ data: [UInt8]) -> Bool {
         var sent = 0
         while sent < data.count {
-            let count = unsafe data[sent...].withUnsafeBytes { unsafe send(descriptor.raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            let count = unsafe data[sent...].withUnsafeBytes {
+                unsafe send(descriptor.raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+            }
             if count > 0 {
                 sent += count
             } else if count < 0, errno == EINTR {
@@ -106,7 +114,8 @@ package struct UnixListener: ClientListener, ~Copyable {
     /// For the end of the process.
     package let file: SocketFile
 
-    /// Throws EADDRINUSE where a living process answers on the path, ENOTSOCK where something stands there that is no socket.
+    /// Throws EADDRINUSE where a living process answers on the path, ENOTSOCK where something stands there that is no
+    /// socket.
     package init(path: String, mode: UInt32) throws(SystemError) {
         var address = try unixAddress(path)
         if let there = FileStatus(path, followsLinks: false) {
@@ -115,12 +124,16 @@ package struct UnixListener: ClientListener, ~Copyable {
             // A full queue is a living process's.
             _ = fcntl(probe.raw, F_SETFL, O_NONBLOCK)
             let answer = try connectUnix(probe.raw, path)
-            guard [ECONNREFUSED, ENOENT].contains(answer) else { throw SystemError(code: [0, EAGAIN].contains(answer) ? EADDRINUSE : answer, operation: path) }
+            guard [ECONNREFUSED, ENOENT].contains(answer) else {
+                throw SystemError(code: [0, EAGAIN].contains(answer) ? EADDRINUSE : answer, operation: path)
+            }
             unsafe unlink(path)
         }
         let owned = try FileDescriptor(apus_unix_socket(), "socket")
         let bound = unsafe withUnsafePointer(to: &address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe bind(owned.raw, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe bind(owned.raw, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
         }
         guard bound == 0 else { throw .last(path) }
         guard unsafe chmod(path, mode_t(mode)) == 0, listen(owned.raw, 1024) == 0 else { throw .last(path) }

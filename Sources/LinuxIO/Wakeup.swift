@@ -1,7 +1,8 @@
 internal import CLinux
 internal import Glibc
 
-// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length of the call, and keep none.
+// `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length
+// of the call, and keep none.
 
 /// An eventfd: another thread tells the loop that its mailbox is not empty.
 package final class Wakeup: Sendable {
@@ -25,7 +26,8 @@ package final class Wakeup: Sendable {
     }
 }
 
-/// SIGTERM, SIGINT and SIGHUP as readable events. Made first thing in `main`, before any thread, so that all threads have them blocked.
+/// SIGTERM, SIGINT and SIGHUP as readable events. Made first thing in `main`, before any thread, so that all threads
+/// have them blocked.
 package struct SignalReader: ~Copyable {
     private let descriptor: FileDescriptor
 

@@ -1,7 +1,8 @@
 package import BGPMessages
 package import NetTypes
 
-/// Which attribute set this is, whatever its encoding: a hash over what must arrive, by what is expected of the speaker in between.
+/// Which attribute set this is, whatever its encoding: a hash over what must arrive, by what is expected of the speaker
+/// in between.
 package enum Fingerprint {
     /// What a sender's set must look like at a receiver, but for its next hop.
     static func expected(_ sent: PathAttributes, _ scenario: LoadScenario, sender: Int) -> UInt64 {
@@ -15,8 +16,8 @@ package enum Fingerprint {
         return hash(set)
     }
 
-    /// What a receiver got, but for its next hop. Nil where something is there or missing that must not: no CLUSTER_LIST on a reflected route, LOCAL_PREF
-    /// from another AS.
+    /// What a receiver got, but for its next hop. Nil where something is there or missing that must not: no
+    /// CLUSTER_LIST on a reflected route, LOCAL_PREF from another AS.
     package static func received(_ set: PathAttributes, _ scenario: LoadScenario) -> UInt64? {
         switch scenario.expectation {
         case .reflected: if set.clusterList.isEmpty || set.localPref == nil { return nil }
@@ -39,7 +40,7 @@ package enum Fingerprint {
         if canonical.multiExitDisc == 0 { canonical.multiExitDisc = nil }
         canonical.communities.sort()
         var state: UInt64 = 0xCBF2_9CE4_8422_2325
-        for octet in canonical.encoded() { state = (state ^ UInt64(octet)) &* 0x0000_0100_0000_01B3 }
+        for byte in canonical.encoded() { state = (state ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
         return state
     }
 }

@@ -3,8 +3,8 @@ import BGPSession
 import LinuxIO
 package import NetTypes
 
-/// A reflector that looks at nothing: whatever UPDATE one session brings goes to all others as it is. What it takes is what sockets and copies alone
-/// cost, the floor below any speaker's time.
+/// A reflector that looks at nothing: whatever UPDATE one session brings goes to all others as it is. What it takes is
+/// what sockets and copies alone cost, the floor below any speaker's time.
 ///
 /// It keeps no table: who connects later hears only what comes later.
 package final class FloorReflector {
@@ -59,7 +59,9 @@ package final class FloorReflector {
                 }
             }
             for (token, session) in sessions {
-                if let deadline = session.fsm.nextDeadline, deadline <= now { step(session, token) { $0.handleTimeout(now: now, &$1) } }
+                if let deadline = session.fsm.nextDeadline, deadline <= now {
+                    step(session, token) { $0.handleTimeout(now: now, &$1) }
+                }
                 if session.isDone { drop(token) }
             }
         }
@@ -110,7 +112,10 @@ package final class FloorReflector {
         let outcome: Void? = try? framer.consume(buffer.rawSpan.part(0, count)) { type, message in
             switch type {
             case .update: updates += [UInt8](message)
-            case .open: if let open = try? OpenMessage(message: message) { step(session, token) { $0.handle(.open(.passive, open), now: now, &$1) } }
+            case .open:
+                if let open = try? OpenMessage(message: message) {
+                    step(session, token) { $0.handle(.open(.passive, open), now: now, &$1) }
+                }
             case .keepalive: step(session, token) { $0.handle(.keepalive(.passive), now: now, &$1) }
             case .notification: session.isDone = true
             default: break

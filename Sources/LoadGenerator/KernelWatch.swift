@@ -3,8 +3,8 @@ import NetTypes
 
 /// Counts the routes that the speaker under test has put into its kernel.
 ///
-/// Each look walks the kernel's trie, 2 ms of a core for 100,000 routes, which the speaker under test may want: so looks are 25 ms apart while much is
-/// left to come, and 2 ms towards the end, where they say when that is.
+/// Each look walks the kernel's trie, 2 ms of a core for 100,000 routes, which the speaker under test may want: so
+/// looks are 25 ms apart while much is left to come, and 2 ms towards the end, where they say when that is.
 package struct KernelWatch {
     /// Whose namespace it is.
     private let process: Int32

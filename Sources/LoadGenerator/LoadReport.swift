@@ -1,6 +1,6 @@
 import NetTypes
 
-/// What a run found: one JSON document, whose fields apus-load(8) lists. Times in seconds, memory in octets.
+/// What a run found: one JSON document, whose fields apus-load(8) lists. Times in seconds, memory in bytes.
 package struct LoadReport: Codable, Sendable {
     package struct Latency: Codable, Sendable {
         package var count = 0
@@ -15,7 +15,7 @@ package struct LoadReport: Codable, Sendable {
     package struct Phase: Codable, Sendable {
         package var name: String
         package var ok = false
-        /// From the first octet sent to the moment when the last receiver held exactly what it must.
+        /// From the first byte sent to the moment when the last receiver held exactly what it must.
         package var seconds = 0.0
         package var firstReceiverSeconds: Double?
         package var medianReceiverSeconds: Double?
@@ -24,14 +24,16 @@ package struct LoadReport: Codable, Sendable {
         package var residentBytes: Int?
         package var peakResidentBytes: Int?
         package var generatorCPUSeconds = 0.0
-        /// The generator was busy nearly all the time, and the process under test was not: the time says more of the generator.
+        /// The generator was busy nearly all the time, and the process under test was not: the time says more of the
+        /// generator.
         package var isGeneratorBound = false
         /// Routes that the receivers must hold in the end, all of them together.
         package var routes = 0
         package var updatesReceived = 0
         package var announcementsReceived = 0
         package var withdrawalsReceived = 0
-        /// After the phase: routes that are not there, that are there and must not be, and whose attributes are not what was sent.
+        /// After the phase: routes that are not there, that are there and must not be, and whose attributes are not
+        /// what was sent.
         package var missing = 0
         package var unexpected = 0
         package var wrong = 0

@@ -5,8 +5,9 @@ import NetTypes
 
 /// A run from the first connection to the report: one thread, one epoll.
 ///
-/// The way of the data: a phase queues bytes that were encoded before its clock started; `turn` writes what the sockets take, reads what comes, and
-/// counts it; a receiver is complete when it holds exactly what it must, and the phase when all are.
+/// The way of the data: a phase queues bytes that were encoded before its clock started; `turn` writes what the sockets
+/// take, reads what comes, and counts it; a receiver is complete when it holds exactly what it must, and the phase when
+/// all are.
 package final class LoadRun {
     private let scenario: LoadScenario
     private let plan: RoutePlan
@@ -18,7 +19,8 @@ package final class LoadRun {
     /// Prefixes that are announced now; with shared prefixes and ADD-PATH every sender's.
     private var live: NumberSet
     private var report: LoadReport
-    /// By speaker: what it announces itself. Some reflectors send that back to it (RFC 4456 8 makes it ignore that); it is counted apart.
+    /// By speaker: what it announces itself. Some reflectors send that back to it (RFC 4456 8 makes it ignore that); it
+    /// is counted apart.
     private var ownWords: [OwnRoutes] = []
     private var actions: [PeerFSM.Action] = []
     private var ready: [Readiness] = []
@@ -55,7 +57,8 @@ package final class LoadRun {
         for index in 0..<scenario.speakers {
             let speaker = LoadSpeaker(index, scenario)
             if scenario.receiverRange.contains(index) {
-                speaker.routes = ReceivedRoutes(capacity: capacity, hasPathIDs: scenario.receivesAddPath, senders: isPaired ? scenario.senders : 1)
+                speaker.routes = ReceivedRoutes(
+                    capacity: capacity, hasPathIDs: scenario.receivesAddPath, senders: isPaired ? scenario.senders : 1)
             }
             speakers.append(speaker)
             ownWords.append(OwnRoutes(index < scenario.senders && !plan.isShared ? plan.numbers(of: index) : []))
@@ -69,7 +72,9 @@ package final class LoadRun {
     /// Runs every phase; the report says how it went.
     package func run() -> LoadReport {
         establish()
-        if !scenario.processes.isEmpty, ProcessUsage(scenario.processes) == nil { fault = "--pid: one of the processes is not there" }
+        if !scenario.processes.isEmpty, ProcessUsage(scenario.processes) == nil {
+            fault = "--pid: one of the processes is not there"
+        }
         if fault == nil {
             kernel = scenario.fibProcess.map { KernelWatch(process: $0) }
             for phase in scenario.phases where fault == nil { carryOut(phase) }
@@ -97,7 +102,9 @@ package final class LoadRun {
             if up == speakers.count { break }
             if now >= deadline {
                 let reason = speakers.first { !$0.isUp }?.downReason.map { ": \($0)" } ?? ""
-                fault = "\(speakers.count - up) of \(speakers.count) sessions are not up after \(scenario.timeout) s\(reason)"
+                fault =
+                    "\(speakers.count - up) of \(speakers.count) sessions are not up after \(scenario.timeout) "
+                    + "s\(reason)"
             }
             tell("sessions: \(up) of \(speakers.count)")
             turn(.milliseconds(100))
@@ -125,7 +132,11 @@ package final class LoadRun {
                 opening -= 1
             case .down(_, let reason):
                 speaker.downReason = reason
-                if fault == nil { fault = "the session of speaker \(speaker.index) (\(scenario.address(speaker.index))) went down: \(reason)" }
+                if fault == nil {
+                    fault =
+                        "the session of speaker \(speaker.index) (\(scenario.address(speaker.index))) went down: "
+                        + "\(reason)"
+                }
             case .attemptFailed(let reason): speaker.downReason = reason
             }
         }
@@ -136,7 +147,8 @@ package final class LoadRun {
         drop(speaker)
         do throws(SystemError) {
             let socket = try TCPSocket(
-                connectingTo: SocketAddress(scenario.target, port: scenario.port), from: scenario.address(speaker.index),
+                connectingTo: SocketAddress(scenario.target, port: scenario.port),
+                from: scenario.address(speaker.index),
                 TCPSocket.Options(password: scenario.password))
             let box = LoadSpeaker.SocketBox(socket)
             try poller.add(box.socket.fd, token: UInt64(speaker.index), write: true)
@@ -144,7 +156,9 @@ package final class LoadRun {
             speaker.isConnecting = true
             speaker.waitsForWritability = true
         } catch {
-            fault = "speaker \(speaker.index) cannot connect from \(scenario.address(speaker.index)): \(error); does the host have that address?"
+            fault =
+                "speaker \(speaker.index) cannot connect from \(scenario.address(speaker.index)): \(error); does "
+                + "the host have that address?"
         }
     }
 
@@ -180,7 +194,9 @@ package final class LoadRun {
         if now >= nextTimerScan {
             nextTimerScan = now + .milliseconds(500)
             for speaker in speakers {
-                if let deadline = speaker.fsm.nextDeadline, deadline <= now { step(speaker) { $0.handleTimeout(now: self.now, &$1) } }
+                if let deadline = speaker.fsm.nextDeadline, deadline <= now {
+                    step(speaker) { $0.handleTimeout(now: self.now, &$1) }
+                }
             }
         }
     }
@@ -205,7 +221,8 @@ package final class LoadRun {
     private func read(_ speaker: LoadSpeaker, _ box: LoadSpeaker.SocketBox) {
         switch box.socket.read(into: &buffer) {
         case .done(let count):
-            // A speaker with Nagle's algorithm would wait for our delayed acknowledgement, and that would be what is measured.
+            // A speaker with Nagle's algorithm would wait for our delayed acknowledgement, and that would be what is
+            // measured.
             if !sentAt.isEmpty { box.socket.acknowledgeAtOnce() }
             var framer = speaker.framer
             speaker.framer = MessageFramer()
@@ -252,7 +269,9 @@ package final class LoadRun {
         }
         speaker.routes?.take(update, own: ownWords[speaker.index])
         if !sentAt.isEmpty { noteLatency(speaker, update) }
-        guard speaker.completedAt == nil, let routes = speaker.routes, routes.right.count == speaker.wanted, routes.present.count == speaker.wanted else { return }
+        guard speaker.completedAt == nil, let routes = speaker.routes, routes.right.count == speaker.wanted,
+            routes.present.count == speaker.wanted
+        else { return }
         speaker.completedAt = now
         incomplete -= 1
     }
@@ -296,14 +315,21 @@ package final class LoadRun {
                 fault = "a process that was to be measured has ended"
             }
         }
-        if case .latency = phase {} else { result.isGeneratorBound = busy > 0.9 && (result.cpuSeconds ?? 0) < 0.9 * result.seconds }
+        if case .latency = phase {
+        } else {
+            result.isGeneratorBound = busy > 0.9 && (result.cpuSeconds ?? 0) < 0.9 * result.seconds
+        }
         judge(&result)
         report.phases.append(result)
         if !result.ok {
-            let detail = fault == nil ? ": \(result.missing) routes missing, \(result.unexpected) unexpected, \(result.wrong) wrong" : ""
+            let detail =
+                fault == nil
+                ? ": \(result.missing) routes missing, \(result.unexpected) unexpected, \(result.wrong) wrong" : ""
             report.problems.append("\(phase.name) did not end as it must within \(scenario.timeout) s\(detail)")
         }
-        if result.isGeneratorBound { tell("\(phase.name): the generator was the bottleneck, not the process under test") }
+        if result.isGeneratorBound {
+            tell("\(phase.name): the generator was the bottleneck, not the process under test")
+        }
     }
 
     private func begin(_ speaker: LoadSpeaker, _ messages: [UInt8]) {
@@ -336,7 +362,9 @@ package final class LoadRun {
 
     private func wanted(_ speaker: LoadSpeaker) -> NumberSet {
         var result = live
-        if speaker.index < scenario.senders, !plan.isShared { for range in plan.numbers(of: speaker.index) { result.subtract(range) } }
+        if speaker.index < scenario.senders, !plan.isShared {
+            for range in plan.numbers(of: speaker.index) { result.subtract(range) }
+        }
         return result
     }
 
@@ -388,7 +416,11 @@ package final class LoadRun {
         if let count = kernel?.count {
             result.routes += live.count
             kernelIsRight = count == live.count
-            if count < live.count { result.missing += live.count - count } else { result.unexpected += count - live.count }
+            if count < live.count {
+                result.missing += live.count - count
+            } else {
+                result.unexpected += count - live.count
+            }
         }
         result.ok = fault == nil && kernelIsRight && result.missing == 0 && result.unexpected == 0 && result.wrong == 0
     }
@@ -460,15 +492,18 @@ package final class LoadRun {
         waitForAll("latency", now + .seconds(5))
         latencies.sort()
         func percentile(_ share: Double) -> Double {
-            latencies.isEmpty ? 0 : Double(latencies[min(latencies.count - 1, Int(Double(latencies.count) * share))]) / 1000
+            latencies.isEmpty
+                ? 0 : Double(latencies[min(latencies.count - 1, Int(Double(latencies.count) * share))]) / 1000
         }
         result.latency = LoadReport.Latency(
-            count: latencies.count, p50: percentile(0.5), p90: percentile(0.9), p99: percentile(0.99), p999: percentile(0.999), max: percentile(1))
+            count: latencies.count, p50: percentile(0.5), p90: percentile(0.9), p99: percentile(0.99),
+            p999: percentile(0.999), max: percentile(1))
         if missing > 0, fault == nil { fault = "\(missing) single routes of \(count) did not arrive within 5 s" }
     }
 
     private func noteLatency(_ speaker: LoadSpeaker, _ update: ReceivedUpdate) {
-        guard speaker.index == scenario.receiverRange.first(where: { $0 != 0 }) ?? scenario.receiverRange.lowerBound else { return }
+        guard speaker.index == scenario.receiverRange.first(where: { $0 != 0 }) ?? scenario.receiverRange.lowerBound
+        else { return }
         let received = monotonicNanoseconds()
         for item in update.announced + update.withdrawn {
             if let sent = sentAt.removeValue(forKey: Int(item.number)) { latencies.append(received - sent) }

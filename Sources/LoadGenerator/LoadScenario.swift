@@ -17,7 +17,8 @@ package struct LoadScenario: Sendable {
     package enum Expectation: String, Sendable, CaseIterable {
         /// Reflected: every attribute as it was sent, ORIGINATOR_ID the sender's, a CLUSTER_LIST (RFC 4456 section 8).
         case reflected
-        /// From another AS: its number in front, NEXT_HOP its own, no LOCAL_PREF and no MULTI_EXIT_DISC (RFC 4271 section 5.1).
+        /// From another AS: its number in front, NEXT_HOP its own, no LOCAL_PREF and no MULTI_EXIT_DISC (RFC 4271
+        /// section 5.1).
         case external
         /// By a route server: as it was sent (RFC 7947 section 2.2).
         case transparent
@@ -28,7 +29,8 @@ package struct LoadScenario: Sendable {
         case withdraw
         /// Prefixes that come and go in a random order, so many UPDATEs a second for so many seconds.
         case churn(rate: Int, seconds: Int)
-        /// Single announcements, so many, one a millisecond; the time of each from the first octet sent to the last one received.
+        /// Single announcements, so many, one a millisecond; the time of each from the first byte sent to the last one
+        /// received.
         case latency(count: Int)
 
         package var name: String {
@@ -77,7 +79,8 @@ package struct LoadScenario: Sendable {
     package var settle: Duration = .milliseconds(500)
     /// Sessions that are being opened at a time.
     package var burst = 64
-    /// The processes under test, for their CPU time and memory; and the one in whose namespace the kernel's routes are counted.
+    /// The processes under test, for their CPU time and memory; and the one in whose namespace the kernel's routes are
+    /// counted.
     package var processes: [Int32] = []
     package var fibProcess: Int32?
 
@@ -87,7 +90,9 @@ package struct LoadScenario: Sendable {
     }
 
     package var receiverRange: Range<Int> { (speakers - (receivers ?? speakers))..<speakers }
-    package func localAS(_ speaker: Int) -> ASNumber { externalAS.map { ASNumber($0.rawValue + UInt32(speaker)) } ?? targetAS }
+    package func localAS(_ speaker: Int) -> ASNumber {
+        externalAS.map { ASNumber($0.rawValue + UInt32(speaker)) } ?? targetAS
+    }
 
     /// The address of a speaker.
     package func address(_ speaker: Int) -> IPAddress { source.advanced(by: UInt64(speaker)) }
@@ -102,14 +107,24 @@ package struct LoadScenario: Sendable {
         if source.family != target.family { return "--source \(source) and --target \(target) are of two families" }
         if speakers < 1 || speakers > 10_000 { return "--speakers \(speakers): 1 to 10000" }
         if senders < 0 || senders > speakers { return "--senders \(senders): 0 to the number of speakers, \(speakers)" }
-        if let receivers, receivers < 0 || receivers > speakers { return "--receivers \(receivers): 0 to the number of speakers, \(speakers)" }
-        if prefixes < 1 || prefixes * senders > 16_000_000 { return "--prefixes \(prefixes): at least 1, and at most 16 million with all senders" }
+        if let receivers, receivers < 0 || receivers > speakers {
+            return "--receivers \(receivers): 0 to the number of speakers, \(speakers)"
+        }
+        if prefixes < 1 || prefixes * senders > 16_000_000 {
+            return "--prefixes \(prefixes): at least 1, and at most 16 million with all senders"
+        }
         if sets < 1 || sets > prefixes { return "--sets \(sets): 1 to the number of prefixes, \(prefixes)" }
         if nextHops < 0 || nextHops > 100_000 { return "--next-hops \(nextHops): 0 to 100000" }
-        if nextHops > 0, source.family != .ipv4 || expectation == .external { return "--next-hops: for IPv4 sessions within an AS or with a route server" }
+        if nextHops > 0, source.family != .ipv4 || expectation == .external {
+            return "--next-hops: for IPv4 sessions within an AS or with a route server"
+        }
         if families.isEmpty { return "--families: ipv4, ipv6 or both" }
-        if expectation == .external && externalAS == nil { return "--expect external needs --external-as: within one AS nothing comes back so" }
-        if expectation == .reflected && externalAS != nil { return "--expect reflected: routes between ASes are not reflected; use external or transparent" }
+        if expectation == .external && externalAS == nil {
+            return "--expect external needs --external-as: within one AS nothing comes back so"
+        }
+        if expectation == .reflected && externalAS != nil {
+            return "--expect reflected: routes between ASes are not reflected; use external or transparent"
+        }
         if isShared, !receiverRange.isEmpty, receiverRange.lowerBound < senders {
             return "--shared: receivers must not announce; use --receivers \(speakers - senders) or fewer"
         }
@@ -119,7 +134,8 @@ package struct LoadScenario: Sendable {
             case .churn(let rate, let seconds) where rate < 1 || rate > 1_000_000 || seconds < 1 || seconds > 3600:
                 return "churn: 1 to 1000000 UPDATEs a second, for 1 to 3600 seconds"
             case .latency(let count) where count < 1 || count > 1_000_000: return "latency: 1 to 1000000 announcements"
-            case .latency where senders < 1 || receiverRange.upperBound - receiverRange.lowerBound < 1: return "latency: needs a sender and a receiver"
+            case .latency where senders < 1 || receiverRange.upperBound - receiverRange.lowerBound < 1:
+                return "latency: needs a sender and a receiver"
             default: continue
             }
         }
@@ -136,6 +152,7 @@ package struct LoadError: Error, CustomStringConvertible {
 extension IPAddress {
     /// The address so many after this one; an IPv6 address counts in its low half.
     func advanced(by count: UInt64) -> IPAddress {
-        family == .ipv4 ? IPAddress(v4: v4 &+ UInt32(truncatingIfNeeded: count)) : IPAddress(high: high, low: low &+ count)
+        family == .ipv4
+            ? IPAddress(v4: v4 &+ UInt32(truncatingIfNeeded: count)) : IPAddress(high: high, low: low &+ count)
     }
 }

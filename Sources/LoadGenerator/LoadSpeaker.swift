@@ -31,7 +31,8 @@ final class LoadSpeaker {
     init(_ index: Int, _ scenario: LoadScenario) {
         self.index = index
         var configuration = SessionConfiguration(
-            localAS: scenario.localAS(index), remoteAS: scenario.targetAS, localIdentifier: scenario.identifier(index), families: scenario.families)
+            localAS: scenario.localAS(index), remoteAS: scenario.targetAS, localIdentifier: scenario.identifier(index),
+            families: scenario.families)
         configuration.holdTime = scenario.holdTime
         configuration.gracefulRestart = .off
         configuration.receivesAddPath = scenario.receivesAddPath
@@ -45,7 +46,7 @@ final class LoadSpeaker {
     /// Queues whole messages.
     func send(_ messages: [UInt8]) { if !messages.isEmpty { queue.append(messages) } }
 
-    /// Writes what the socket takes, at most `budget` octets. False where the connection is gone.
+    /// Writes what the socket takes, at most `budget` bytes. False where the connection is gone.
     func write(budget: Int) -> Bool {
         guard let box = socket else { return true }
         var left = budget

@@ -17,8 +17,8 @@ package struct ProcessUsage: Sendable {
         }
     }
 
-    /// Nil where there is no such process. Threads that ended are missing in `cpu`; their time is in the clock ticks of `stat`, which are too
-    /// coarse for what is measured here.
+    /// Nil where there is no such process. Threads that ended are missing in `cpu`; their time is in the clock ticks of
+    /// `stat`, which are too coarse for what is measured here.
     package init?(_ process: Int32) {
         let folder = "/proc/\(process)"
         guard let status = try? readWholeFile(folder + "/status") else { return nil }
@@ -30,7 +30,9 @@ package struct ProcessUsage: Sendable {
         }
         for thread in directoryNames(folder + "/task") ?? [] {
             guard let text = try? readWholeFile("\(folder)/task/\(thread)/schedstat") else { continue }
-            if let first = String(decoding: text, as: UTF8.self).split(separator: " ").first, let value = Int64(first) { cpu += .nanoseconds(value) }
+            if let first = String(decoding: text, as: UTF8.self).split(separator: " ").first, let value = Int64(first) {
+                cpu += .nanoseconds(value)
+            }
         }
     }
 

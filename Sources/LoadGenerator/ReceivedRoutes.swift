@@ -26,11 +26,13 @@ package struct NumberSet: Sendable, Equatable {
     mutating func subtract(_ range: Range<Int>) { for number in range { remove(number) } }
 
     /// How many numbers only this one has.
-    package func countMissing(in other: NumberSet) -> Int { zip(words, other.words).reduce(0) { $0 + ($1.0 & ~$1.1).nonzeroBitCount } }
+    package func countMissing(in other: NumberSet) -> Int {
+        zip(words, other.words).reduce(0) { $0 + ($1.0 & ~$1.1).nonzeroBitCount }
+    }
 }
 
 extension [NumberSet.Word] {
-    /// Adds a number; neighbours share an element.
+    /// Adds a number; neighbors share an element.
     mutating func add(_ number: Int) {
         let bit = UInt64(1) << UInt64(number & 63)
         if let last, last.index == number >> 6 {

@@ -37,7 +37,9 @@ extension RoutePlan {
         return writer.bytes
     }
 
-    private func writeAnnouncement(_ range: Range<Int>, _ set: Int, _ sender: Int, _ scenario: LoadScenario, _ writer: inout ByteWriter) {
+    private func writeAnnouncement(
+        _ range: Range<Int>, _ set: Int, _ sender: Int, _ scenario: LoadScenario, _ writer: inout ByteWriter
+    ) {
         guard let family = prefix(range.lowerBound)?.family else { return }
         var attributes = attributes(set)
         let separate = family == .ipv6 || scenario.source.family == .ipv6
@@ -63,7 +65,7 @@ extension RoutePlan {
                 writer.u8(1)
                 // RFC 4760 3. An IPv4 route over an IPv6 session has an IPv4 next hop: it needs no RFC 8950.
                 let hop = nextHop(family, set, sender: sender)
-                writer.u8(UInt8(hop.family.octets))
+                writer.u8(UInt8(hop.family.bytes))
                 writer.append(hop)
                 writer.u8(0)
                 write(&next, range.upperBound, until: start + MessageSize.standard - block.count, &writer)

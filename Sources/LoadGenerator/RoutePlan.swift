@@ -3,7 +3,8 @@ package import NetTypes
 
 /// Every route that the senders announce, with what it must look like when it arrives.
 ///
-/// Prefixes are numbered in the order in which they are announced; what is received is looked up once and then is a number.
+/// Prefixes are numbered in the order in which they are announced; what is received is looked up once and then is a
+/// number.
 package final class RoutePlan: Sendable {
     /// What an attribute set is known by when it comes back, but for the next hop: see `Fingerprint`.
     private let fingerprints: [UInt64]
@@ -26,7 +27,9 @@ package final class RoutePlan: Sendable {
     package init(_ scenario: LoadScenario) throws(LoadError) {
         self.scenario = scenario
         let source = try RouteSource(scenario)
-        var tables = InlineArray<2, PrefixTable> { PrefixTable(family: AddressFamily.allCases[$0], seed: scenario.seed) }
+        var tables = InlineArray<2, PrefixTable> {
+            PrefixTable(family: AddressFamily.allCases[$0], seed: scenario.seed)
+        }
         isShared = scenario.isShared
         let lists = scenario.isShared ? min(scenario.senders, 1) : scenario.senders
         // Families one after the other, so that a table's numbers are ours but for an offset.
@@ -54,7 +57,9 @@ package final class RoutePlan: Sendable {
         self.firstIPv6 = firstIPv6
         ranges = byFamily[0] + byFamily[1]
         setsPerSender = source.setsPerSender
-        let attributes = (0..<scenario.senders).flatMap { sender in (0..<source.setsPerSender).map { source.attributes(sender: sender, set: $0) } }
+        let attributes = (0..<scenario.senders).flatMap { sender in
+            (0..<source.setsPerSender).map { source.attributes(sender: sender, set: $0) }
+        }
         self.attributes = attributes
         fingerprints = attributes.enumerated().map { number, set in
             Fingerprint.expected(set, scenario, sender: number / source.setsPerSender)
@@ -67,7 +72,8 @@ package final class RoutePlan: Sendable {
     }
 
     package func prefix(_ number: Int) -> Prefix? {
-        number < firstIPv6 || tables[1].count == 0 ? tables[0].prefix(at: PrefixIndex(number)) : tables[1].prefix(at: PrefixIndex(number - firstIPv6))
+        number < firstIPv6 || tables[1].count == 0
+            ? tables[0].prefix(at: PrefixIndex(number)) : tables[1].prefix(at: PrefixIndex(number - firstIPv6))
     }
 
     /// Prefixes that a sender announces.
@@ -85,11 +91,14 @@ package final class RoutePlan: Sendable {
         return fingerprints[set] ^ Fingerprint.hop(nextHop(family, set, sender: self.sender(ofSet: set)), scenario)
     }
 
-    /// The next hop that a sender's routes of a family and set have: NEXT_HOP on IPv4 sessions, in MP_REACH_NLRI an address of the family.
+    /// The next hop that a sender's routes of a family and set have: NEXT_HOP on IPv4 sessions, in MP_REACH_NLRI an
+    /// address of the family.
     package func nextHop(_ family: AddressFamily, _ set: Int, sender: Int) -> IPAddress {
         if family == .ipv4, let hop = attributes[set].nextHop { return hop }
         if scenario.source.family == family { return scenario.address(sender) }
-        return family == .ipv4 ? IPAddress(v4: 0xC612_0001 + UInt32(sender)) : IPAddress(high: 0x2001_0DB8_0000_0000, low: 1 + UInt64(sender))
+        return family == .ipv4
+            ? IPAddress(v4: 0xC612_0001 + UInt32(sender))
+            : IPAddress(high: 0x2001_0DB8_0000_0000, low: 1 + UInt64(sender))
     }
 
     /// The attribute set of a prefix as a sender announces it.
@@ -97,9 +106,12 @@ package final class RoutePlan: Sendable {
     package func sender(ofSet set: Int) -> Int { set / max(setsPerSender, 1) }
     package func attributes(_ set: Int) -> PathAttributes { attributes[set] }
 
-    /// The sender whose path of a shared prefix is the best: the shortest AS_PATH, then the lowest BGP Identifier. The rest is equal.
+    /// The sender whose path of a shared prefix is the best: the shortest AS_PATH, then the lowest BGP Identifier. The
+    /// rest is equal.
     package func winner(_ number: Int) -> Int {
         (0..<senders).min { pathLength(number, $0) < pathLength(number, $1) } ?? 0
     }
-    private func pathLength(_ number: Int, _ sender: Int) -> Int { attributes[set(number, sender: sender)].asPath?.decisionLength ?? 0 }
+    private func pathLength(_ number: Int, _ sender: Int) -> Int {
+        attributes[set(number, sender: sender)].asPath?.decisionLength ?? 0
+    }
 }

@@ -3,8 +3,8 @@ import NetTypes
 
 /// One received UPDATE as numbers of the plan. Most are the same for many receivers: then they are read once.
 struct ReceivedUpdate {
-    /// A route: its number in `RoutePlan` (with ADD-PATH and shared prefixes, of the prefix and its sender), the peer's path identifier, whether
-    /// its attributes are those that it must have.
+    /// A route: its number in `RoutePlan` (with ADD-PATH and shared prefixes, of the prefix and its sender), the peer's
+    /// path identifier, whether its attributes are those that it must have.
     struct Item {
         var number: UInt32
         var pathID: UInt32
@@ -12,8 +12,8 @@ struct ReceivedUpdate {
     }
     var announced: [Item] = []
     var withdrawn: [Item] = []
-    /// The same by words of a `NumberSet`: what is right, what is not, what is withdrawn. Neighbours in the plan are neighbours in messages, so that
-    /// a receiver takes up to 64 routes in one step.
+    /// The same by words of a `NumberSet`: what is right, what is not, what is withdrawn. Neighbors in the plan are
+    /// neighbors in messages, so that a receiver takes up to 64 routes in one step.
     var rightWords: [NumberSet.Word] = []
     var wrongWords: [NumberSet.Word] = []
     var withdrawnWords: [NumberSet.Word] = []
@@ -61,26 +61,37 @@ struct UpdateReader {
             knownBytes = 0
         }
         known[hash] = ([UInt8](message), update)
-        knownBytes += message.byteCount + (update.announced.count + update.withdrawn.count) * MemoryLayout<ReceivedUpdate.Item>.stride
+        knownBytes +=
+            message.byteCount + (update.announced.count + update.withdrawn.count)
+            * MemoryLayout<ReceivedUpdate.Item>.stride
         return update
     }
 
     private func decode(_ message: RawSpan, _ context: AttributeContext) -> ReceivedUpdate? {
-        guard let update = try? UpdateMessage(message: message), let block = try? AttributeBlock(update.attributes, context) else { return nil }
+        guard let update = try? UpdateMessage(message: message),
+            let block = try? AttributeBlock(update.attributes, context)
+        else { return nil }
         var result = ReceivedUpdate()
-        if let unreach = block.mpUnreach, let family = unreach.afiSafi.family { take(unreach.nlri, family, context, nil, &result) }
+        if let unreach = block.mpUnreach, let family = unreach.afiSafi.family {
+            take(unreach.nlri, family, context, nil, &result)
+        }
         take(update.withdrawn, .ipv4, context, nil, &result)
         for item in result.withdrawn { result.withdrawnWords.add(Int(item.number)) }
         var hasMPNLRI = false
         if let reach = block.mpReach { hasMPNLRI = !reach.nlri.isEmpty }
         guard !update.nlri.isEmpty || hasMPNLRI else { return result }
-        let set = block.gathered.isEmpty ? attributes(block.plain, context) : attributes(block.gathered.rawSpan, context)
+        let set =
+            block.gathered.isEmpty ? attributes(block.plain, context) : attributes(block.gathered.rawSpan, context)
         let fingerprint = Fingerprint.received(set, scenario)
         if !update.nlri.isEmpty {
-            take(update.nlri, .ipv4, context, .some(fingerprint.map { $0 ^ Fingerprint.hop(set.nextHop, scenario) }), &result)
+            take(
+                update.nlri, .ipv4, context, .some(fingerprint.map { $0 ^ Fingerprint.hop(set.nextHop, scenario) }),
+                &result)
         }
         if let reach = block.mpReach, let family = reach.afiSafi.family {
-            take(reach.nlri, family, context, .some(fingerprint.map { $0 ^ Fingerprint.hop(reach.nextHop, scenario) }), &result)
+            take(
+                reach.nlri, family, context, .some(fingerprint.map { $0 ^ Fingerprint.hop(reach.nextHop, scenario) }),
+                &result)
         }
         for item in result.announced {
             if item.isRight { result.rightWords.add(Int(item.number)) } else { result.wrongWords.add(Int(item.number)) }
@@ -91,11 +102,14 @@ struct UpdateReader {
         return result
     }
 
-    private func attributes(_ block: RawSpan, _ context: AttributeContext) -> PathAttributes { UpdateValidation.decode(block, context).attributes }
+    private func attributes(_ block: RawSpan, _ context: AttributeContext) -> PathAttributes {
+        UpdateValidation.decode(block, context).attributes
+    }
 
     /// `fingerprint`: nil for a withdrawal; `.some(nil)` for attributes that cannot be right.
     private func take(
-        _ field: RawSpan, _ family: AddressFamily, _ context: AttributeContext, _ fingerprint: UInt64??, _ result: inout ReceivedUpdate
+        _ field: RawSpan, _ family: AddressFamily, _ context: AttributeContext, _ fingerprint: UInt64??,
+        _ result: inout ReceivedUpdate
     ) {
         let hasPathID = context.addPath.contains(family)
         var reader = ByteReader(field)

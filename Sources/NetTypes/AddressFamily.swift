@@ -1,14 +1,15 @@
 /// The address families that Apus routes: unicast IPv4 and IPv6.
 ///
-/// The raw value is an index (0, 1) into per-family arrays; the numbers on the wire are AFI 1 and 2 (RFC 4760 section 3).
+/// The raw value is an index (0, 1) into per-family arrays; the numbers on the wire are AFI 1 and 2 (RFC 4760 section
+/// 3).
 package enum AddressFamily: UInt8, Sendable, Hashable, CaseIterable {
     case ipv4 = 0
     case ipv6 = 1
 
     /// Bits in an address: 32 or 128.
     package var bits: Int { self == .ipv4 ? 32 : 128 }
-    /// Octets in an address: 4 or 16.
-    package var octets: Int { self == .ipv4 ? 4 : 16 }
+    /// Bytes in an address: 4 or 16.
+    package var bytes: Int { self == .ipv4 ? 4 : 16 }
     /// `IPv4` or `IPv6`, for people.
     package var name: String { self == .ipv4 ? "IPv4" : "IPv6" }
     /// Index for per-family arrays.

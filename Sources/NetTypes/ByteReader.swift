@@ -1,7 +1,8 @@
 /// A bounds-checked cursor over bytes that somebody else owns: the one place that reads a peer's data.
 ///
-/// The compiler does not let it outlive the bytes that it was made over. Reads in network order; a read beyond the end returns nil and moves
-/// nothing. Lengths are `Int` from the moment they are read, because arithmetic on narrow integers traps on overflow.
+/// The compiler does not let it outlive the bytes that it was made over. Reads in network order; a read beyond the end
+/// returns nil and moves nothing. Lengths are `Int` from the moment they are read, because arithmetic on narrow
+/// integers traps on overflow.
 package struct ByteReader: ~Escapable {
     @usableFromInline let bytes: RawSpan
     @usableFromInline var offset = 0
@@ -19,9 +20,15 @@ package struct ByteReader: ~Escapable {
     }
 
     @inlinable @inline(__always) package mutating func u8() -> UInt8? { read(UInt8.self) }
-    @inlinable @inline(__always) package mutating func u16() -> UInt16? { read(UInt16.self).map { UInt16(bigEndian: $0) } }
-    @inlinable @inline(__always) package mutating func u32() -> UInt32? { read(UInt32.self).map { UInt32(bigEndian: $0) } }
-    @inlinable @inline(__always) package mutating func u64() -> UInt64? { read(UInt64.self).map { UInt64(bigEndian: $0) } }
+    @inlinable @inline(__always) package mutating func u16() -> UInt16? {
+        read(UInt16.self).map { UInt16(bigEndian: $0) }
+    }
+    @inlinable @inline(__always) package mutating func u32() -> UInt32? {
+        read(UInt32.self).map { UInt32(bigEndian: $0) }
+    }
+    @inlinable @inline(__always) package mutating func u64() -> UInt64? {
+        read(UInt64.self).map { UInt64(bigEndian: $0) }
+    }
 
     @inlinable @inline(__always)
     mutating func read<Value: FixedWidthInteger & BitwiseCopyable>(_ type: Value.Type) -> Value? {
@@ -40,7 +47,9 @@ package struct ByteReader: ~Escapable {
         var word: UInt64 = 0
         if remaining >= 8 {
             // Within bounds: checked the line above. Shifted by 64 for no byte, which leaves none.
-            word = UInt64(bigEndian: unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt64.self)) & ~(UInt64.max >> UInt64(8 * count))
+            word =
+                UInt64(bigEndian: unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt64.self))
+                & ~(UInt64.max >> UInt64(8 * count))
         } else {
             for index in 0..<count { word |= UInt64(bytes[offset + index]) << UInt64(56 - 8 * index) }
         }
@@ -80,7 +89,8 @@ extension RawSpan {
 
     /// An integer in the machine's order, as the kernel writes them. Traps beyond the end.
     package func integer<Value: FixedWidthInteger & BitwiseCopyable>(_ offset: Int, as type: Value.Type) -> Value {
-        precondition(offset >= 0 && byteCount - offset >= MemoryLayout<Value>.size, "an integer beyond the end of a span")
+        precondition(
+            offset >= 0 && byteCount - offset >= MemoryLayout<Value>.size, "an integer beyond the end of a span")
         // Within bounds: checked the line above. Any bits are an integer.
         return unsafe unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: Value.self)
     }
@@ -121,7 +131,9 @@ extension [UInt8] {
     }
 
     /// Lends the bytes to `body`.
-    package func withBytes<Result: ~Copyable, Failure: Error>(_ body: (RawSpan) throws(Failure) -> Result) throws(Failure) -> Result {
+    package func withBytes<Result: ~Copyable, Failure: Error>(_ body: (RawSpan) throws(Failure) -> Result)
+        throws(Failure) -> Result
+    {
         try body(rawSpan)
     }
 }

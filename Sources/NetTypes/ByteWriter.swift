@@ -18,7 +18,9 @@ package struct ByteWriter: Sendable {
         unsafe withUnsafeBytes(of: value.bigEndian) { unsafe storage.append(contentsOf: $0) }
     }
     package mutating func append(_ other: [UInt8]) { storage.append(contentsOf: other) }
-    package mutating func append(_ other: RawSpan) { unsafe other.withUnsafeBytes { unsafe storage.append(contentsOf: $0) } }
+    package mutating func append(_ other: RawSpan) {
+        unsafe other.withUnsafeBytes { unsafe storage.append(contentsOf: $0) }
+    }
     package mutating func append(_ address: IPAddress) {
         if address.family == .ipv4 {
             u32(address.v4)
@@ -28,9 +30,9 @@ package struct ByteWriter: Sendable {
         }
     }
 
-    /// Overwrites one octet at `offset`.
+    /// Overwrites one byte at `offset`.
     package mutating func patchU8(at offset: Int, _ value: UInt8) { storage[offset] = value }
-    /// Overwrites two octets at `offset`, for lengths that are known only afterwards.
+    /// Overwrites two bytes at `offset`, for lengths that are known only afterwards.
     package mutating func patchU16(at offset: Int, _ value: UInt16) {
         storage[offset] = UInt8(truncatingIfNeeded: value >> 8)
         storage[offset + 1] = UInt8(truncatingIfNeeded: value)

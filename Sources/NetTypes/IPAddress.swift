@@ -28,10 +28,11 @@ package struct IPAddress: Sendable, Hashable {
 
     // MARK: Scope of IPv6 link-local addresses (RFC 4007)
 
-    /// The link that an IPv6 link-local address is of, as the index of our interface; 0 where none was given, and for every other address.
+    /// The link that an IPv6 link-local address is of, as the index of our interface; 0 where none was given, and for
+    /// every other address.
     ///
-    /// It is kept in the bits that RFC 4291 2.5.6 wants to be zero, so that the same address on two links is two addresses everywhere. It never
-    /// leaves the process: `unscoped` is what goes on the wire.
+    /// It is kept in the bits that RFC 4291 2.5.6 wants to be zero, so that the same address on two links is two
+    /// addresses everywhere. It never leaves the process: `unscoped` is what goes on the wire.
     package var scope: UInt32 { family == .ipv6 && isLinkLocal ? UInt32(truncatingIfNeeded: high) : 0 }
     package func scoped(_ scope: UInt32) -> IPAddress {
         guard family == .ipv6, isLinkLocal else { return self }
@@ -56,19 +57,20 @@ package struct IPAddress: Sendable, Hashable {
     /// 169.254/16 or fe80::/10.
     package var isLinkLocal: Bool { family == .ipv4 ? v4 >> 16 == 0xA9FE : high >> 54 == 0x3FA }
 
-    /// An IPv6 address that stands for an IPv4 one: ::a.b.c.d or ::ffff:a.b.c.d (RFC 4291 2.5.5). :: and ::1 have the form of the first.
+    /// An IPv6 address that stands for an IPv4 one: ::a.b.c.d or ::ffff:a.b.c.d (RFC 4291 2.5.5). :: and ::1 have the
+    /// form of the first.
     package var embedsIPv4: Bool { family == .ipv6 && high == 0 && (low >> 32 == 0 || low >> 32 == 0xFFFF) }
 
-    /// The octets in network order: 4 or 16 of them.
+    /// The bytes in network order: 4 or 16 of them.
     package var bytes: [UInt8] {
         var out: [UInt8] = []
-        out.reserveCapacity(family.octets)
-        for i in 0..<min(8, family.octets) { out.append(UInt8(truncatingIfNeeded: high >> UInt64(56 - 8 * i))) }
+        out.reserveCapacity(family.bytes)
+        for i in 0..<min(8, family.bytes) { out.append(UInt8(truncatingIfNeeded: high >> UInt64(56 - 8 * i))) }
         if family == .ipv6 { for i in 0..<8 { out.append(UInt8(truncatingIfNeeded: low >> UInt64(56 - 8 * i))) } }
         return out
     }
 
-    /// From 4 or 16 octets in network order; nil for any other count.
+    /// From 4 or 16 bytes in network order; nil for any other count.
     package init?(_ bytes: RawSpan) {
         var reader = ByteReader(bytes)
         switch bytes.byteCount {
@@ -82,7 +84,7 @@ package struct IPAddress: Sendable, Hashable {
         }
     }
 
-    /// From 4 or 16 octets in network order; nil for any other count.
+    /// From 4 or 16 bytes in network order; nil for any other count.
     package init?(bytes: some Collection<UInt8>) {
         var high: UInt64 = 0
         var low: UInt64 = 0
@@ -156,19 +158,19 @@ extension IPAddress: CustomStringConvertible, LosslessStringConvertible {
 
     private static func parseIPv4(_ text: ArraySlice<UInt8>) -> UInt32? {
         var value: UInt32 = 0
-        var octets = 0
+        var bytes = 0
         for part in text.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false) {
             guard (1...3).contains(part.count), part.count == 1 || part.first != UInt8(ascii: "0") else { return nil }
-            var octet: UInt32 = 0
+            var byte: UInt32 = 0
             for digit in part {
                 guard (48...57).contains(digit) else { return nil }
-                octet = octet * 10 + UInt32(digit - 48)
+                byte = byte * 10 + UInt32(digit - 48)
             }
-            guard octet <= 255, octets < 4 else { return nil }
-            value = value << 8 | octet
-            octets += 1
+            guard byte <= 255, bytes < 4 else { return nil }
+            value = value << 8 | byte
+            bytes += 1
         }
-        return octets == 4 ? value : nil
+        return bytes == 4 ? value : nil
     }
 
     private static func parseIPv6(_ text: [UInt8]) -> [UInt16]? {

@@ -38,7 +38,8 @@ extension Duration {
         let sum = whole.partialValue.addingReportingOverflow(attoseconds / 1_000_000_000)
         return whole.overflow || sum.overflow ? (seconds < 0 ? .min : .max) : sum.partialValue
     }
-    /// A share of it, such as jitter makes, to the nanosecond and saturating: `Int64(Double)` traps beyond its range and on what is no number.
+    /// A share of it, such as jitter makes, to the nanosecond and saturating: `Int64(Double)` traps beyond its range
+    /// and on what is no number.
     package func scaled(by factor: Double) -> Duration {
         let product = Double(nanoseconds) * factor
         if let exact = Int64(exactly: product.rounded(.towardZero)) { return .nanoseconds(exact) }

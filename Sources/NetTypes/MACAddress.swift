@@ -1,9 +1,9 @@
-/// An IEEE 802 MAC address: six octets.
+/// An IEEE 802 MAC address: six bytes.
 package struct MACAddress: Sendable, Hashable, Comparable, CustomStringConvertible {
-    /// The octets in the low 48 bits, first octet highest.
+    /// The bytes in the low 48 bits, first byte highest.
     package let rawValue: UInt64
 
-    /// Nil unless there are exactly six octets.
+    /// Nil unless there are exactly six bytes.
     package init?(bytes: some Collection<UInt8>) {
         guard bytes.count == 6 else { return nil }
         rawValue = bytes.reduce(0) { $0 << 8 | UInt64($1) }
@@ -12,12 +12,12 @@ package struct MACAddress: Sendable, Hashable, Comparable, CustomStringConvertib
     /// `02:00:00:00:00:01`; nil for anything else.
     package init?(_ text: String) {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-        let octets = parts.compactMap { $0.count == 2 ? UInt8($0, radix: 16) : nil }
-        guard parts.count == 6, octets.count == 6 else { return nil }
-        self.init(bytes: octets)
+        let bytes = parts.compactMap { $0.count == 2 ? UInt8($0, radix: 16) : nil }
+        guard parts.count == 6, bytes.count == 6 else { return nil }
+        self.init(bytes: bytes)
     }
 
-    /// Six octets in the order of the wire.
+    /// Six bytes in the order of the wire.
     package var bytes: [UInt8] { (0..<6).map { UInt8(truncatingIfNeeded: rawValue >> (40 - 8 * UInt64($0))) } }
 
     package static func < (a: MACAddress, b: MACAddress) -> Bool { a.rawValue < b.rawValue }

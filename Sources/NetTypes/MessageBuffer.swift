@@ -1,7 +1,7 @@
 /// Whole messages, encoded once and queued to every receiver by reference: a copy of the buffer shares the bytes.
 ///
-/// The bytes do not move, so that many buffers can be written with one system call. They are lent as a span, which the compiler does not
-/// let outlive the buffer: a pointer taken from a temporary buffer once sent freed memory to a peer.
+/// The bytes do not move, so that many buffers can be written with one system call. They are lent as a span, which the
+/// compiler does not let outlive the buffer: a pointer taken from a temporary buffer once sent freed memory to a peer.
 package struct MessageBuffer: Sendable {
     private let storage: [UInt8]
 

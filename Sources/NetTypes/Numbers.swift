@@ -1,21 +1,21 @@
-/// An autonomous system number of four octets (RFC 6793).
+/// An autonomous system number of four bytes (RFC 6793).
 package struct ASNumber: RawRepresentable, Sendable, Hashable, Comparable, CustomStringConvertible {
     package let rawValue: UInt32
     package init(rawValue: UInt32) { self.rawValue = rawValue }
     package init(_ value: UInt32) { rawValue = value }
 
-    /// AS_TRANS, which stands for a number that two octets cannot hold (RFC 6793 section 9).
+    /// AS_TRANS, which stands for a number that two bytes cannot hold (RFC 6793 section 9).
     package static let trans = ASNumber(23456)
     /// Zero is reserved and never valid on the wire (RFC 7607).
     package static let zero = ASNumber(0)
 
-    /// What a field of two octets carries: the number, or AS_TRANS.
-    package var twoOctets: UInt16 { rawValue <= 0xFFFF ? UInt16(rawValue) : 23456 }
+    /// What a field of two bytes carries: the number, or AS_TRANS.
+    package var twoBytes: UInt16 { rawValue <= 0xFFFF ? UInt16(rawValue) : 23456 }
     package var description: String { String(rawValue) }
     package static func < (a: ASNumber, b: ASNumber) -> Bool { a.rawValue < b.rawValue }
 }
 
-/// A BGP Identifier: four octets, non-zero, unique within an AS (RFC 6286). Written as a dotted quad.
+/// A BGP Identifier: four bytes, non-zero, unique within an AS (RFC 6286). Written as a dotted quad.
 package struct BGPIdentifier: RawRepresentable, Sendable, Hashable, Comparable, CustomStringConvertible {
     package let rawValue: UInt32
     package init(rawValue: UInt32) { self.rawValue = rawValue }

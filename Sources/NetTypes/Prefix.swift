@@ -26,7 +26,8 @@ package struct Prefix: Sendable, Hashable {
     package var isHost: Bool { Int(length) == family.bits }
     package var isDefault: Bool { length == 0 }
 
-    /// False for the address of an IPv4 subnet itself and for its broadcast address; a subnet of 31 bits has neither (RFC 3021).
+    /// False for the address of an IPv4 subnet itself and for its broadcast address; a subnet of 31 bits has neither
+    /// (RFC 3021).
     package func isHostAddress(_ address: IPAddress) -> Bool {
         guard family == .ipv4, length < 31, contains(address) else { return true }
         let hostBits = UInt32.max >> UInt32(length)
@@ -75,7 +76,8 @@ extension Prefix: CustomStringConvertible, LosslessStringConvertible {
     /// `address/length` with the address as it was written, for interfaces' addresses such as 10.0.0.1/24.
     package static func parse(_ text: String) -> (address: IPAddress, prefix: Prefix)? {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count == 2, let address = IPAddress(String(parts[0])), parts[1].utf8.allSatisfy({ (48...57).contains($0) }),
+        guard parts.count == 2, let address = IPAddress(String(parts[0])),
+            parts[1].utf8.allSatisfy({ (48...57).contains($0) }),
             let length = Int(parts[1]), length <= address.family.bits
         else { return nil }
         return (address, Prefix(address, length: length))

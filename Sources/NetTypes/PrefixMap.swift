@@ -31,7 +31,8 @@ package struct PrefixMap<Value: Sendable>: ~Copyable, Sendable {
 
     /// Visits entries of a family as `PrefixTable.visit` does.
     package func visit(
-        _ family: AddressFamily, overlapping wanted: Prefix?, from start: Int, budget: inout Int, _ body: (Prefix, Value) -> Bool
+        _ family: AddressFamily, overlapping wanted: Prefix?, from start: Int, budget: inout Int,
+        _ body: (Prefix, Value) -> Bool
     ) -> Int? {
         tables[family.index].visit(overlapping: wanted, from: start, budget: &budget) { index, prefix in
             values[family.index][Int(index)].map { body(prefix, $0) } ?? true

@@ -3,13 +3,15 @@ package typealias PrefixIndex = UInt32
 
 /// Prefixes of one family to dense indices: open addressing over packed keys with a seeded integer mix.
 ///
-/// Why not `Dictionary`: SipHash on a prefix costs five to ten times this lookup, and a dense index lets every table that is keyed by a
-/// prefix be a plain array. The mix is seeded, because peers choose the keys. Deletion shifts back, so there are no tombstones.
+/// Why not `Dictionary`: SipHash on a prefix costs five to ten times this lookup, and a dense index lets every table
+/// that is keyed by a prefix be a plain array. The mix is seeded, because peers choose the keys. Deletion shifts back,
+/// so there are no tombstones.
 /// Cost: 12 bytes of keys and slots per IPv4 prefix at the fullest (load 3/4), 28 per IPv6 prefix.
 ///
-/// A key's home is the slot that the highest `slotBits` of its hash number. A slot, from the low bits, has `index + 1`, how far it is from its
-/// key's home, and the bits of the hash that follow the home's. So a probe reads the key of another prefix once in 64 times (at a million prefixes),
-/// and deletion and growth read none: each would be a cache miss.
+/// A key's home is the slot that the highest `slotBits` of its hash number. A slot, from the low bits, has `index + 1`,
+/// how far it is from its key's home, and the bits of the hash that follow the home's. So a probe reads the key of
+/// another prefix once in 64 times (at a million prefixes), and deletion and growth read none: each would be a cache
+/// miss.
 ///
 /// ```
 /// | tag: what is left | distance 5 (31: look it up) | index + 1: slotBits |      0: empty
@@ -81,7 +83,11 @@ package struct PrefixTable: ~Copyable, Sendable {
         let index: PrefixIndex
         if let reused = free.popLast() {
             index = reused
-            if family == .ipv4 { keys4[Int(index)] = PrefixTable.key4(prefix) } else { keys6[Int(index)] = PrefixTable.key6(prefix) }
+            if family == .ipv4 {
+                keys4[Int(index)] = PrefixTable.key4(prefix)
+            } else {
+                keys6[Int(index)] = PrefixTable.key6(prefix)
+            }
         } else if family == .ipv4 {
             index = PrefixIndex(keys4.count)
             keys4.append(PrefixTable.key4(prefix))
@@ -133,7 +139,8 @@ package struct PrefixTable: ~Copyable, Sendable {
     }
 
     /// The longest prefix that contains an address and satisfies `accept`: one lookup per length that occurs.
-    package func longestMatch(_ address: IPAddress, where accept: (PrefixIndex) -> Bool = { _ in true }) -> PrefixIndex? {
+    package func longestMatch(_ address: IPAddress, where accept: (PrefixIndex) -> Bool = { _ in true }) -> PrefixIndex?
+    {
         guard address.family == family else { return nil }
         for length in stride(from: family.bits, through: 0, by: -1) where lengthCounts[length] > 0 {
             if let index = find(Prefix(address, length: length)), accept(index) { return index }
@@ -141,15 +148,17 @@ package struct PrefixTable: ~Copyable, Sendable {
         return nil
     }
 
-    /// Octets of memory, what is reserved for growth included.
+    /// Bytes of memory, what is reserved for growth included.
     package var memory: Int {
-        keys4.capacity * MemoryLayout<UInt64>.stride + keys6.capacity * MemoryLayout<Key6>.stride + slots.capacity * 4 + free.capacity * 4
+        keys4.capacity * MemoryLayout<UInt64>.stride + keys6.capacity * MemoryLayout<Key6>.stride + slots.capacity * 4
+            + free.capacity * 4
     }
 
     // MARK: Shrinking
 
-    /// Gives back what a table that shrank does not need: unused indices at the end, slots, and reserve for growth. Indices in use stay as they are, and
-    /// the lowest unused ones are given out first from now on, so that the end becomes free. Cost: a walk over the table.
+    /// Gives back what a table that shrank does not need: unused indices at the end, slots, and reserve for growth.
+    /// Indices in use stay as they are, and the lowest unused ones are given out first from now on, so that the end
+    /// becomes free. Cost: a walk over the table.
     package mutating func trim() {
         var end = capacity
         while end > 0, !isUsed(PrefixIndex(end - 1)) { end -= 1 }
@@ -177,7 +186,9 @@ package struct PrefixTable: ~Copyable, Sendable {
 
     private func index(_ entry: UInt32) -> PrefixIndex { entry & UInt32(mask) - 1 }
     private func home(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash >> UInt64(64 - slotBits)) }
-    private func tag(_ hash: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: (hash << UInt64(slotBits)) >> 32) >> tagShift }
+    private func tag(_ hash: UInt64) -> UInt32 {
+        UInt32(truncatingIfNeeded: (hash << UInt64(slotBits)) >> 32) >> tagShift
+    }
 
     /// How far a slot in use is from its key's home.
     private func distance(at slot: Int) -> Int {
@@ -187,7 +198,8 @@ package struct PrefixTable: ~Copyable, Sendable {
     }
 
     private func moved(_ entry: UInt32, to distance: Int) -> UInt32 {
-        entry & ~(UInt32(PrefixTable.far) << UInt32(slotBits)) | UInt32(min(distance, PrefixTable.far)) << UInt32(slotBits)
+        entry & ~(UInt32(PrefixTable.far) << UInt32(slotBits)) | UInt32(min(distance, PrefixTable.far))
+            << UInt32(slotBits)
     }
 
     private mutating func place(_ index: PrefixIndex, _ tag: UInt32, home: Int) {
@@ -196,7 +208,8 @@ package struct PrefixTable: ~Copyable, Sendable {
         slots[slot] = moved(tag << tagShift | (index + 1), to: (slot &- home) & mask)
     }
 
-    /// Twice the slots: the first bit of a tag becomes the last bit of the home. Both tables are walked in the order of memory.
+    /// Twice the slots: the first bit of a tag becomes the last bit of the home. Both tables are walked in the order of
+    /// memory.
     private mutating func grow() {
         precondition(slotBits + PrefixTable.distanceBits < 32, "more than 100 million prefixes")
         var old = PrefixTable(family: family, seed: seed)
@@ -223,8 +236,9 @@ package struct PrefixTable: ~Copyable, Sendable {
 
     // MARK: Warming
 
-    /// Reads the slot of a prefix that is about to be looked up. Independent reads overlap, those of look-ups hardly: a batch that is warmed first
-    /// waits for several lines of memory at a time, and not for one after another. Answers something, so that the read happens.
+    /// Reads the slot of a prefix that is about to be looked up. Independent reads overlap, those of look-ups hardly: a
+    /// batch that is warmed first waits for several lines of memory at a time, and not for one after another. Answers
+    /// something, so that the read happens.
     package func warm(_ prefix: Prefix) -> UInt32 { slots[home(hash(prefix))] }
     /// The same for an index that is about to be removed.
     package func warm(_ index: PrefixIndex) -> UInt32 { slots[home(hash(unchecked: index))] }
@@ -246,7 +260,9 @@ package struct PrefixTable: ~Copyable, Sendable {
     // MARK: Hashing
 
     private static func key4(_ prefix: Prefix) -> UInt64 { prefix.high | UInt64(prefix.length) + 1 }
-    private static func key6(_ prefix: Prefix) -> Key6 { Key6(high: prefix.high, low: prefix.low, length: prefix.length + 1) }
+    private static func key6(_ prefix: Prefix) -> Key6 {
+        Key6(high: prefix.high, low: prefix.low, length: prefix.length + 1)
+    }
 
     private func hash(_ prefix: Prefix) -> UInt64 {
         family == .ipv4

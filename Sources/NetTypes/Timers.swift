@@ -1,6 +1,7 @@
 /// Deadlines by key, the earliest first: what a loop with thousands of peers asks instead of walking them all.
 ///
-/// A binary heap with the place of each key beside it; inlinable, so that each module has it for its own keys. `next` costs nothing, a change O(log n), and what is not due is not looked at.
+/// A binary heap with the place of each key beside it; inlinable, so that each module has it for its own keys. `next`
+/// costs nothing, a change O(log n), and what is not due is not looked at.
 package struct Timers<Key: Hashable & Sendable>: Sendable {
     @usableFromInline struct Entry: Sendable {
         @usableFromInline var deadline: Instant
@@ -55,8 +56,8 @@ package struct Timers<Key: Hashable & Sendable>: Sendable {
         return first.key
     }
 
-    /// Takes all keys out that are due, the earliest first, at most `budget` of them. What is set again meanwhile, however early, waits for the
-    /// next call.
+    /// Takes all keys out that are due, the earliest first, at most `budget` of them. What is set again meanwhile,
+    /// however early, waits for the next call.
     @inlinable package mutating func takeAllDue(now: Instant, budget: Int = .max) -> [Key] {
         var due: [Key] = []
         while due.count < budget, let key = takeDue(now: now) { due.append(key) }
@@ -77,7 +78,8 @@ package struct Timers<Key: Hashable & Sendable>: Sendable {
         var place = place
         while true {
             var least = place
-            for child in place * 2 + 1...place * 2 + 2 where child < heap.count && heap[child].deadline < heap[least].deadline { least = child }
+            for child in place * 2 + 1...place * 2 + 2
+            where child < heap.count && heap[child].deadline < heap[least].deadline { least = child }
             guard least != place else { return }
             exchange(place, least)
             place = least

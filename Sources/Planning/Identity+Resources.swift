@@ -8,8 +8,11 @@ extension AttributeTable.Identity {
     /// Nil where there is no Node of that name. What is not declared follows from the IPv4 address, or from the name.
     package init?(_ resources: ResourceSet, node name: String) {
         guard let node = resources.node(name) else { return nil }
-        let identifier = node.routerID ?? node.ipv4.map { BGPIdentifier(rawValue: $0.address.v4) } ?? .derived(from: name)
-        self.init(localAS: resources.asNumber(of: name), identifier: identifier, clusterID: node.routeReflectorClusterID ?? identifier)
+        let identifier =
+            node.routerID ?? node.ipv4.map { BGPIdentifier(rawValue: $0.address.v4) } ?? .derived(from: name)
+        self.init(
+            localAS: resources.asNumber(of: name), identifier: identifier,
+            clusterID: node.routeReflectorClusterID ?? identifier)
     }
 }
 

@@ -38,7 +38,8 @@ package struct NodeState: Sendable, Hashable {
 
     package var blocks: [OwnBlock] = []
     package var endpoints: [NamedEndpoint] = []
-    /// Prefixes of services: announced, and never in the kernel, where they would hide what the service proxy does (contract 2.6).
+    /// Prefixes of services: announced, and never in the kernel, where they would hide what the service proxy does
+    /// (contract 2.6).
     package var servicePrefixes: [Prefix] = []
     package var advertisements = BGPConfiguration()
     package var staticRoutes: [StaticRoute] = []
@@ -86,7 +87,9 @@ package struct NodeState: Sendable, Hashable {
         let programmed = configuration.programClusterRoutes ?? (programming == .remote ? .unencapsulated : .all)
         foreignPools = pools.filter { !programmed.includes($0) }.map(\.cidr)
         ignoredInterfaces = configuration.ignoredInterfaces
-        if programming.includesLearned { tunnels = TunnelSettings(resources, node: node, pools: pools.filter { programmed.includes($0) }) }
+        if programming.includesLearned {
+            tunnels = TunnelSettings(resources, node: node, pools: pools.filter { programmed.includes($0) })
+        }
         placeRoutes(resources, node, pools)
         families = resources.node(node)?.families ?? []
         ownAddresses = AddressFamily.allCases.map { resources.node(node)?.address($0) }
@@ -105,7 +108,9 @@ package struct NodeState: Sendable, Hashable {
         }
         let labels = resources.node(node)?.labels ?? [:]
         for (_, peer) in resources.peers where peer.applies(to: node, labels) {
-            if let gateway = peer.reachableBy, let address = peer.peer?.address { staticRoutes.append(StaticRoute(peer: address, gateway: gateway)) }
+            if let gateway = peer.reachableBy, let address = peer.peer?.address {
+                staticRoutes.append(StaticRoute(peer: address, gateway: gateway))
+            }
         }
     }
 
@@ -115,25 +120,37 @@ package struct NodeState: Sendable, Hashable {
     /// Endpoints that came or changed, and nothing else.
     package mutating func take(_ changed: [NamedEndpoint]) {
         for new in changed {
-            if let place = endpoints.firstIndex(where: { $0.name == new.name }) { endpoints[place] = new } else { endpoints.append(new) }
+            if let place = endpoints.firstIndex(where: { $0.name == new.name }) {
+                endpoints[place] = new
+            } else {
+                endpoints.append(new)
+            }
         }
     }
 
     private mutating func placeRoutes(_ resources: ResourceSet, _ node: String, _ pools: [IPPool]) {
         for pool in pools where pool.routeTable != nil || pool.routeSource != nil {
-            poolPlacements.append(PoolPlacement(cidr: pool.cidr, placement: Placement(table: pool.routeTable, source: pool.routeSource)))
+            poolPlacements.append(
+                PoolPlacement(cidr: pool.cidr, placement: Placement(table: pool.routeTable, source: pool.routeSource)))
         }
         let labels = resources.node(node)?.labels ?? [:]
-        for (_, peer) in resources.peers where peer.applies(to: node, labels) && (peer.routeTable != nil || peer.routeSource != nil) {
+        for (_, peer) in resources.peers
+        where peer.applies(to: node, labels) && (peer.routeTable != nil || peer.routeSource != nil) {
             let addresses: [Prefix]
             if let selector = peer.peerSelector {
-                addresses = resources.nodes.values.filter { selector.matches($0.labels) }.flatMap { [$0.ipv4?.address, $0.ipv6?.address].compactMap { $0 } }.map {
+                addresses = resources.nodes.values.filter { selector.matches($0.labels) }.flatMap {
+                    [$0.ipv4?.address, $0.ipv6?.address].compactMap { $0 }
+                }.map {
                     Prefix(host: $0)
                 }
             } else {
                 addresses = [peer.peer.map { Prefix(host: $0.address) }, peer.listenRange].compactMap { $0 }
             }
-            for prefix in addresses { peerPlacements.append(PeerPlacement(peers: prefix, placement: Placement(table: peer.routeTable, source: peer.routeSource))) }
+            for prefix in addresses {
+                peerPlacements.append(
+                    PeerPlacement(peers: prefix, placement: Placement(table: peer.routeTable, source: peer.routeSource))
+                )
+            }
         }
     }
 }

@@ -18,7 +18,8 @@ package struct PeerKeys: Sendable, Hashable {
         package var algorithm: BGPPeer.TCPAO.Algorithm
     }
 
-    /// The keys of a planned peer. Where one that was asked for is missing, `missing` is set to the reason: there is no session without it.
+    /// The keys of a planned peer. Where one that was asked for is missing, `missing` is set to the reason: there is no
+    /// session without it.
     init(_ planned: PlannedPeer, _ secrets: Secrets, authenticationFailure: String?, missing: inout String?) {
         ttlSecurityHops = planned.options.ttlSecurity
         if let reference = planned.password {

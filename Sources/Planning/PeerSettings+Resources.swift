@@ -7,16 +7,19 @@ package import Resources
 
 /// A planned peer as the speaker wants it: every field of BGPPeer that a session or its routes depend on.
 extension PeerSettings {
-    /// `source`: our address on the session, where it is bound. `linkLocal`: our address on the link of an unnumbered peer.
+    /// `source`: our address on the session, where it is bound. `linkLocal`: our address on the link of an unnumbered
+    /// peer.
     package init(
-        _ planned: PlannedPeer, _ address: IPAddress, _ resources: ResourceSet, node: String, identity: AttributeTable.Identity, source: IPAddress?,
+        _ planned: PlannedPeer, _ address: IPAddress, _ resources: ResourceSet, node: String,
+        identity: AttributeTable.Identity, source: IPAddress?,
         linkLocal: IPAddress?
     ) {
         let options = planned.options
         // An unnumbered peer has no address of a family to compare with.
         let isUnnumbered = address.scope != 0
         var session = SessionConfiguration(
-            localAS: planned.options.localASNumber ?? identity.localAS, remoteAS: planned.remoteAS, localIdentifier: identity.identifier, families: planned.families)
+            localAS: planned.options.localASNumber ?? identity.localAS, remoteAS: planned.remoteAS,
+            localIdentifier: identity.identifier, families: planned.families)
         if let hold = options.holdTime { session.holdTime = UInt16(clamping: hold.nanoseconds / 1_000_000_000) }
         session.keepaliveTime = options.keepaliveTime
         session.isPassive = planned.isPassive

@@ -2,8 +2,8 @@ package import BGPRouting
 package import NetTypes
 package import Resources
 
-/// What the resources make of this node's peers, as a value: who they are, with which keys, who is kept down and why. It is made from nothing
-/// but what it is given; `Peering` brings speaker, listeners and sockets into step with it.
+/// What the resources make of this node's peers, as a value: who they are, with which keys, who is kept down and why.
+/// It is made from nothing but what it is given; `Peering` brings speaker, listeners and sockets into step with it.
 package struct PeeringDecision: Sendable {
     /// What the process is, and does not change while it runs.
     package struct Context: Sendable {
@@ -28,8 +28,8 @@ package struct PeeringDecision: Sendable {
 
     /// In order of precedence.
     package var peers: [Peer] = []
-    /// What of the resources is not in force: selectors that matched before and match nothing now (their last peers are kept), and changes that
-    /// wait for a restart.
+    /// What of the resources is not in force: selectors that matched before and match nothing now (their last peers are
+    /// kept), and changes that wait for a restart.
     package var alarms: [String] = []
     /// Addresses of this node's Node object, inside tunnels too.
     package var ownAddresses: Set<IPAddress> = []
@@ -38,9 +38,11 @@ package struct PeeringDecision: Sendable {
     /// The peers, for the next decision.
     package var plan: [PlannedPeer] { peers.map(\.planned) }
 
-    /// Nil where the resources have no Node of this node's name. `last`: the plan of the decision before. `authenticationFailure`: why the kernel has
-    /// no TCP-AO, where it has none.
-    package init?(_ loaded: LoadedConfiguration, _ context: Context, last: [PlannedPeer], authenticationFailure: String?) {
+    /// Nil where the resources have no Node of this node's name. `last`: the plan of the decision before.
+    /// `authenticationFailure`: why the kernel has no TCP-AO, where it has none.
+    package init?(
+        _ loaded: LoadedConfiguration, _ context: Context, last: [PlannedPeer], authenticationFailure: String?
+    ) {
         let resources = loaded.resources
         guard let own = resources.node(context.node) else { return nil }
         maximumPaths = resources.configuration(of: context.node).maximumPaths ?? 16
@@ -51,7 +53,9 @@ package struct PeeringDecision: Sendable {
         peers = plan.map { planned in
             var reason: String?
             let keys = PeerKeys(planned, loaded.secrets, authenticationFailure: authenticationFailure, missing: &reason)
-            return Peer(planned: planned, keys: keys, holdReason: PeeringDecision.holdReason(planned, resources, context) ?? reason)
+            return Peer(
+                planned: planned, keys: keys,
+                holdReason: PeeringDecision.holdReason(planned, resources, context) ?? reason)
         }
     }
 
@@ -67,7 +71,9 @@ package struct PeeringDecision: Sendable {
             let kept = last.filter { peer in
                 peer.name == name && peer.options == object && !plan.contains { $0.target == peer.target }
             }
-            guard !kept.isEmpty, object.applies(to: context.node, own.labels) || kept[0].origin != .node else { continue }
+            guard !kept.isEmpty, object.applies(to: context.node, own.labels) || kept[0].origin != .node else {
+                continue
+            }
             alarms.append("\(name): spec.peerSelector matches no node any more; its \(kept.count) last peers are kept")
             plan += kept
         }
@@ -79,10 +85,14 @@ package struct PeeringDecision: Sendable {
         let identifier = own.routerID ?? identity.identifier
         let clusterID =
             own.routeReflectorClusterID ?? (identity.clusterID == identity.identifier ? identity.clusterID : identifier)
-        if resources.asNumber(of: context.node) == identity.localAS, identifier == identity.identifier, clusterID == identity.clusterID {
+        if resources.asNumber(of: context.node) == identity.localAS, identifier == identity.identifier,
+            clusterID == identity.clusterID
+        {
             return nil
         }
-        return "Node/\(context.node): the AS, the router id or the cluster id changed; that takes effect when apusd is started again"
+        return
+            "Node/\(context.node): the AS, the router id or the cluster id changed; that takes effect when apusd is "
+            + "started again"
     }
 
     /// The strongest reason beside a missing key.

@@ -30,7 +30,7 @@ package struct PlannedPeer: Sendable, Hashable {
     package enum Target: Sendable, Hashable {
         case address(IPAddress)
         case range(Prefix)
-        /// The neighbour on a link, whoever it is.
+        /// The neighbor on a link, whoever it is.
         case interface(String)
     }
 }
@@ -42,7 +42,9 @@ package enum PeeringPlan {
         let nodes = set.nodes
         guard let own = nodes[name] else { return [] }
         var owners: [IPAddress: String] = [:]
-        for (name, node) in nodes { for family in AddressFamily.allCases { if let address = node.address(family) { owners[address] = name } } }
+        for (name, node) in nodes {
+            for family in AddressFamily.allCases { if let address = node.address(family) { owners[address] = name } }
+        }
         let builder = Builder(name: name, own: own, nodes: nodes, set: set, allFamilies: allFamilies, owners: owners)
         // Global peers come first and win; an explicit peer wins over a reverse one; the mesh comes last.
         var result: [PlannedPeer] = []
@@ -52,8 +54,12 @@ package enum PeeringPlan {
         }
         let all = set.peers
         for (peerName, peer) in all where peer.isGlobal { add(builder.explicit(peerName, peer, .global)) }
-        for (peerName, peer) in all where !peer.isGlobal && peer.applies(to: name, own.labels) { add(builder.explicit(peerName, peer, .node)) }
-        for (peerName, peer) in all where peer.peerSelector != nil && !peer.isReversePeeringManual { add(builder.reverse(peerName, peer)) }
+        for (peerName, peer) in all where !peer.isGlobal && peer.applies(to: name, own.labels) {
+            add(builder.explicit(peerName, peer, .node))
+        }
+        for (peerName, peer) in all where peer.peerSelector != nil && !peer.isReversePeeringManual {
+            add(builder.reverse(peerName, peer))
+        }
         if set.configuration(of: name).nodeToNodeMeshEnabled ?? true { add(builder.mesh()) }
         return result
     }
@@ -74,7 +80,8 @@ package enum PeeringPlan {
                 let other = owners[endpoint.address].flatMap { name in nodes[name].map { (key: name, value: $0) } }
                 return [
                     planned(
-                        "BGPPeer/\(peerName)", origin, .address(endpoint.address), peer.asNumber, endpoint.port ?? other.map { set.listenPort(of: $0.key) } ?? 179,
+                        "BGPPeer/\(peerName)", origin, .address(endpoint.address), peer.asNumber,
+                        endpoint.port ?? other.map { set.listenPort(of: $0.key) } ?? 179,
                         families: peer.families ?? ownFamilies, other: other.map(\.value), peer)
                 ]
             }
@@ -88,7 +95,8 @@ package enum PeeringPlan {
             if let interface = peer.interface {
                 return [
                     planned(
-                        "BGPPeer/\(peerName)", origin, .interface(interface), peer.asNumber == .zero ? nil : peer.asNumber, 179,
+                        "BGPPeer/\(peerName)", origin, .interface(interface),
+                        peer.asNumber == .zero ? nil : peer.asNumber, 179,
                         families: peer.families ?? .all, other: nil, peer)
                 ]
             }
@@ -98,7 +106,8 @@ package enum PeeringPlan {
                 .compactMap { towards($0.key, $0.value, "BGPPeer/\(peerName)", origin, peer) }
         }
 
-        /// Pods of this node that are peers: they open the session, to an address that stands for the node (contract 2.2, 2.3).
+        /// Pods of this node that are peers: they open the session, to an address that stands for the node (contract
+        /// 2.2, 2.3).
         private func workloads(_ peerName: String, _ selector: Selector, _ peer: BGPPeer) -> [PlannedPeer] {
             let configuration = set.configuration(of: name)
             var result: [PlannedPeer] = []
@@ -110,7 +119,8 @@ package enum PeeringPlan {
                     options.source = .address(own)
                     result.append(
                         planned(
-                            "BGPPeer/\(peerName)", .localWorkload, .address(address), peer.asNumber, 179, families: peer.families ?? ownFamilies,
+                            "BGPPeer/\(peerName)", .localWorkload, .address(address), peer.asNumber, 179,
+                            families: peer.families ?? ownFamilies,
                             other: nil, options))
                 }
             }
@@ -120,8 +130,10 @@ package enum PeeringPlan {
         /// The nodes whose peerSelector picks us: we peer back.
         func reverse(_ peerName: String, _ peer: BGPPeer) -> [PlannedPeer] {
             guard let selector = peer.peerSelector, selector.matches(own.labels) else { return [] }
-            return nodes.filter { $0.key != name && peer.applies(to: $0.key, $0.value.labels) }.sorted { $0.key < $1.key }
-                .compactMap { towards($0.key, $0.value, "BGPPeer/\(peerName)", peer.isGlobal ? .global : .node, peer) }
+            return nodes.filter { $0.key != name && peer.applies(to: $0.key, $0.value.labels) }.sorted {
+                $0.key < $1.key
+            }
+            .compactMap { towards($0.key, $0.value, "BGPPeer/\(peerName)", peer.isGlobal ? .global : .node, peer) }
         }
 
         func mesh() -> [PlannedPeer] {
@@ -131,12 +143,16 @@ package enum PeeringPlan {
             options.password = configuration.nodeMeshPassword
             options.maxRestartTime = configuration.nodeMeshMaxRestartTime
             let ownAS = set.asNumber(of: name)
-            return nodes.filter { $0.key != name && $0.value.routeReflectorClusterID == nil && set.asNumber(of: $0.key) == ownAS }
-                .sorted { $0.key < $1.key }.compactMap { towards($0.key, $0.value, "mesh/\($0.key)", .mesh, options) }
+            return nodes.filter {
+                $0.key != name && $0.value.routeReflectorClusterID == nil && set.asNumber(of: $0.key) == ownAS
+            }
+            .sorted { $0.key < $1.key }.compactMap { towards($0.key, $0.value, "mesh/\($0.key)", .mesh, options) }
         }
 
         /// One session to another node, by IPv4 where both have it, with every family that both have.
-        private func towards(_ otherName: String, _ other: NodeResource, _ label: String, _ origin: PlannedPeer.Origin, _ peer: BGPPeer) -> PlannedPeer? {
+        private func towards(
+            _ otherName: String, _ other: NodeResource, _ label: String, _ origin: PlannedPeer.Origin, _ peer: BGPPeer
+        ) -> PlannedPeer? {
             let common = own.families.intersection(other.families)
             guard let transport = common.families.first, let address = other.address(transport) else { return nil }
             return planned(
@@ -147,24 +163,29 @@ package enum PeeringPlan {
         private var ownFamilies: AddressFamilySet { allFamilies ? .all : own.families }
 
         private func planned(
-            _ label: String, _ origin: PlannedPeer.Origin, _ target: PlannedPeer.Target, _ remoteAS: ASNumber?, _ port: UInt16,
+            _ label: String, _ origin: PlannedPeer.Origin, _ target: PlannedPeer.Target, _ remoteAS: ASNumber?,
+            _ port: UInt16,
             families: AddressFamilySet, other: NodeResource?, _ peer: BGPPeer
         ) -> PlannedPeer {
             let localAS = peer.localASNumber ?? set.asNumber(of: name)
             let isInternal = remoteAS == localAS
-            // RFC 4456 as Calico reads it: a reflector's internal peers are clients unless they are of the same cluster.
+            // RFC 4456 as Calico reads it: a reflector's internal peers are clients unless they are of the same
+            // cluster.
             let byNode = isInternal && own.routeReflectorClusterID.map { $0 != other?.routeReflectorClusterID } ?? false
             var isPassive = false
             if case .range = target { isPassive = true }
             let peersBack = origin == .mesh || (peer.peerSelector != nil && !peer.isReversePeeringManual)
-            if case .address(let address) = target, other != nil, peersBack, let ownAddress = own.address(address.family) {
-                // Contract 2.3: the side whose address compares lower, as text, opens the connection. Only where the other side is sure to
-                // have us as a peer by name: a reflector that listens on a range never opens one.
+            if case .address(let address) = target, other != nil, peersBack,
+                let ownAddress = own.address(address.family)
+            {
+                // Contract 2.3: the side whose address compares lower, as text, opens the connection. Only where the
+                // other side is sure to have us as a peer by name: a reflector that listens on a range never opens one.
                 isPassive = address.description < ownAddress.description
             }
             return PlannedPeer(
                 name: label, origin: origin, target: target, remoteAS: remoteAS, port: port, families: families,
-                isClient: peer.routeReflectorClient ?? byNode, isPassive: peer.passive ?? isPassive, password: peer.password, localAS: localAS, options: peer)
+                isClient: peer.routeReflectorClient ?? byNode, isPassive: peer.passive ?? isPassive,
+                password: peer.password, localAS: localAS, options: peer)
         }
     }
 }

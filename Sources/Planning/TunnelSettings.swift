@@ -3,7 +3,8 @@ package import FIB
 package import NetTypes
 package import Resources
 
-/// What the resources say of tunnels: which pools are encapsulated, this node's devices, and the other nodes as ends of tunnels.
+/// What the resources say of tunnels: which pools are encapsulated, this node's devices, and the other nodes as ends of
+/// tunnels.
 package struct TunnelSettings: Sendable, Hashable {
     /// A device of this node; its parent interface and MTU follow from the host's interfaces.
     package struct Device: Sendable, Hashable {
@@ -49,12 +50,15 @@ package struct TunnelSettings: Sendable, Hashable {
             let mtu = kind == .ipip ? felix.ipipMTU : felix.vxlanMTU[kind.family.index]
             devices.append(
                 Device(
-                    kind: kind, local: local, address: TunnelSettings.tunnelAddress(own, kind), mac: kind.isVXLAN ? TunnelSettings.mac(own, name, kind) : nil, mtu: mtu ?? 0))
+                    kind: kind, local: local, address: TunnelSettings.tunnelAddress(own, kind),
+                    mac: kind.isVXLAN ? TunnelSettings.mac(own, name, kind) : nil, mtu: mtu ?? 0))
             var ends: [IPAddress: TunnelEndpoint] = [:]
             for (other, node) in nodes where other != name {
                 guard let underlay = node.address(kind.family) else { continue }
                 let gateway = kind.isVXLAN ? TunnelSettings.tunnelAddress(node, kind) ?? underlay : underlay
-                ends[underlay] = TunnelEndpoint(underlay: underlay, gateway: gateway, mac: kind.isVXLAN ? TunnelSettings.mac(node, other, kind) : nil)
+                ends[underlay] = TunnelEndpoint(
+                    underlay: underlay, gateway: gateway,
+                    mac: kind.isVXLAN ? TunnelSettings.mac(node, other, kind) : nil)
             }
             encapsulation.endpoints[kind] = ends
         }
@@ -64,8 +68,10 @@ package struct TunnelSettings: Sendable, Hashable {
         kind == .ipip ? node.ipipTunnelAddress : node.vxlanTunnelAddresses[kind.family.index]
     }
 
-    /// The contract's rule, so that nodes with Felix know ours and we know theirs: 66 and the first five octets of the name's SHA-1.
+    /// The contract's rule, so that nodes with Felix know ours and we know theirs: 66 and the first five bytes of the
+    /// name's SHA-1.
     private static func mac(_ node: NodeResource, _ name: String, _ kind: TunnelKind) -> MACAddress? {
-        node.vxlanTunnelMACs[kind.family.index] ?? MACAddress(bytes: [0x66] + Digest.sha1(Array((name + (kind == .vxlanIPv6 ? "-v6" : "")).utf8)).prefix(5))
+        node.vxlanTunnelMACs[kind.family.index]
+            ?? MACAddress(bytes: [0x66] + Digest.sha1(Array((name + (kind == .vxlanIPv6 ? "-v6" : "")).utf8)).prefix(5))
     }
 }

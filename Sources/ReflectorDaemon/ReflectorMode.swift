@@ -5,7 +5,8 @@ import LinuxIO
 import NetTypes
 package import Node
 
-/// `apusd reflector`: a speaker over nothing. This file names no type that could write a kernel route, and gives up the privilege to.
+/// `apusd reflector`: a speaker over nothing. This file names no type that could write a kernel route, and gives up the
+/// privilege to.
 package enum ReflectorMode {
     package static func run(_ settings: ProcessSettings) throws(StartError) {
         let signals: SignalReader
@@ -24,8 +25,10 @@ package enum ReflectorMode {
             }
         }
         let plane = NoForwarding(clock: { Instant(nanoseconds: monotonicNanoseconds()) }, addresses: addresses)
-        // A reflector is not in the forwarding path: what it reflected goes on being forwarded while it is away (RFC 4724 3).
+        // A reflector is not in the forwarding path: what it reflected goes on being forwarded while it is away (RFC
+        // 4724 3).
         try daemon.run(
-            plane, transport, restart: RestartState(isRestarting: ranBefore, preservedFamilies: ranBefore ? .all : []), signals: signals)
+            plane, transport, restart: RestartState(isRestarting: ranBefore, preservedFamilies: ranBefore ? .all : []),
+            signals: signals)
     }
 }

@@ -1,11 +1,13 @@
 import LinuxIO
 import Resources
 
-/// What files held when they were last read, so that a folder of a thousand files is not parsed whole because one was added.
+/// What files held when they were last read, so that a folder of a thousand files is not parsed whole because one was
+/// added.
 package struct ResourceCache: Sendable {
     /// By which state of the file: another inode, size or time is another state.
     private var entries: [String: (status: FileStatus, parsed: ResourceParser.Parsed)] = [:]
-    /// Younger files are read again: two writes within one tick of the file system's clock, 10 ms at most, have one time.
+    /// Younger files are read again: two writes within one tick of the file system's clock, 10 ms at most, have one
+    /// time.
     private static let settledAge = Duration.milliseconds(20)
 
     package init() {}

@@ -12,18 +12,25 @@ package struct ResourceLoader: Sendable {
         self.secretsPath = secretsPath
     }
 
-    /// Bytes of one file, and of all files of a folder together; files in a folder. Resources of ten thousand nodes are a tenth of that. Read as text, parsed and
-    /// kept, a byte takes some five of memory.
+    /// Bytes of one file, and of all files of a folder together; files in a folder. Resources of ten thousand nodes are
+    /// a tenth of that. Read as text, parsed and kept, a byte takes some five of memory.
     package static let largestFile = 16 << 20
     package static let largestFolder = 64 << 20
     package static let mostFiles = 65536
     /// A password has at most 80 bytes.
     private static let largestSecret = 4096
 
-    /// What the path holds now, over what was in force before. Answers nil with a problem where the path itself cannot be read.
-    package func load(previous: ResourceSet, cache: inout ResourceCache) -> (resources: ResourceSet?, problem: Problem?) {
+    /// What the path holds now, over what was in force before. Answers nil with a problem where the path itself cannot
+    /// be read.
+    package func load(previous: ResourceSet, cache: inout ResourceCache) -> (resources: ResourceSet?, problem: Problem?)
+    {
         guard let status = FileStatus(path) else {
-            return (nil, Problem(file: path, line: 0, field: "", message: "no such file or folder; --resources names where the resources are"))
+            return (
+                nil,
+                Problem(
+                    file: path, line: 0, field: "",
+                    message: "no such file or folder; --resources names where the resources are")
+            )
         }
         var files = [path]
         if status.isFolder {
@@ -31,7 +38,14 @@ package struct ResourceLoader: Sendable {
                 return (nil, Problem(file: path, line: 0, field: "", message: "the folder cannot be read"))
             }
             guard names.count <= ResourceLoader.mostFiles else {
-                return (nil, Problem(file: path, line: 0, field: "", message: "the folder holds more than \(ResourceLoader.mostFiles) files; a file may hold many objects"))
+                return (
+                    nil,
+                    Problem(
+                        file: path, line: 0, field: "",
+                        message:
+                            "the folder holds more than \(ResourceLoader.mostFiles) files; a file may hold many objects"
+                    )
+                )
             }
             files = names.filter(ResourceLoader.isResourceFile).sorted().map { path + "/" + $0 }
         }
@@ -42,7 +56,12 @@ package struct ResourceLoader: Sendable {
             // What is too large by itself is refused by itself.
             let size = FileStatus(file).map { $0.isRegular && $0.size <= ResourceLoader.largestFile ? $0.size : 0 } ?? 0
             if total + size > ResourceLoader.largestFolder {
-                parsed.append(ResourceLoader.unreadable(file, "is not read: all files of the folder together may have \(ResourceLoader.largestFolder >> 20) MB"))
+                parsed.append(
+                    ResourceLoader.unreadable(
+                        file,
+                        "is not read: all files of the folder together may have "
+                            + "\(ResourceLoader.largestFolder >> 20) MB"
+                    ))
                 continue
             }
             total += size
@@ -63,7 +82,9 @@ package struct ResourceLoader: Sendable {
     }
 
     /// The folder that a single file is in.
-    private var parent: String { path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "." }
+    private var parent: String {
+        path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+    }
 
     /// Hidden files are such as are being written, or an editor's.
     private static func isResourceFile(_ name: String) -> Bool {
@@ -72,8 +93,10 @@ package struct ResourceLoader: Sendable {
 
     private func read(_ file: String) -> ResourceParser.Parsed {
         do throws(FileError) {
-            let octets = try readRegularFile(file, limit: ResourceLoader.largestFile).bytes
-            guard let text = String(validating: octets, as: UTF8.self) else { return ResourceLoader.unreadable(file, "is not UTF-8 text") }
+            let bytes = try readRegularFile(file, limit: ResourceLoader.largestFile).bytes
+            guard let text = String(validating: bytes, as: UTF8.self) else {
+                return ResourceLoader.unreadable(file, "is not UTF-8 text")
+            }
             return ResourceParser.parse(text, file: file)
         } catch {
             return ResourceLoader.unreadable(file, error.description)
@@ -93,7 +116,9 @@ package struct ResourceLoader: Sendable {
         var folders = [FileStatus(path)?.isFolder == true ? path : parent]
         if FileStatus(secretsPath) != nil {
             folders.append(secretsPath)
-            for name in directoryNames(secretsPath, limit: 4096) ?? [] where !name.hasPrefix(".") { folders.append(secretsPath + "/" + name) }
+            for name in directoryNames(secretsPath, limit: 4096) ?? [] where !name.hasPrefix(".") {
+                folders.append(secretsPath + "/" + name)
+            }
         }
         return folders
     }
@@ -122,7 +147,7 @@ package struct ResourceLoader: Sendable {
             if bytes.isEmpty {
                 secrets.failures[reference] = "secret \(reference) is empty: \(file)"
             } else if bytes.count > 80 {
-                secrets.failures[reference] = "secret \(reference) is longer than the 80 octets of a TCP MD5 password"
+                secrets.failures[reference] = "secret \(reference) is longer than the 80 bytes of a TCP MD5 password"
             } else {
                 secrets.values[reference] = bytes
             }

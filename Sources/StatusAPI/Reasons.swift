@@ -1,5 +1,5 @@
-// States and reasons as values: what they are called for people stands in apusctl. In JSON one without details is its name, as a string, and one that can
-// have details is an object with one member: its name, with the details as fields.
+// States and reasons as values: what they are called for people stands in apusctl. In JSON one without details is its
+// name, as a string, and one that can have details is an object with one member: its name, with the details as fields.
 
 /// The FSM's state (RFC 4271 8.2.2).
 package enum PeerState: String, Codable, Sendable, CaseIterable {
@@ -38,13 +38,15 @@ package enum FIBState: String, Codable, Sendable, CaseIterable {
 
 /// Why a path takes no part in the decision. `rejectedByFilter`: `importRule` of the route names the rule.
 package enum PathIneligibility: String, Codable, Sendable, CaseIterable {
-    case ownASInPath, ownOriginatorID, ownClusterID, defaultRoute, insideOwnBlock, martian, nextHopIsOurselves, rejectedByFilter, routeLeak
+    case ownASInPath, ownOriginatorID, ownClusterID, defaultRoute, insideOwnBlock, martian, nextHopIsOurselves,
+        rejectedByFilter, routeLeak
     case nextHopUnreachable, nextHopOffLink, nextHopByDefault
 }
 
 /// The step of the decision process that chose the best path.
 package enum BestPathStep: String, Codable, Sendable, CaseIterable {
-    case onlyPath, locallyOriginated, notLongLivedStale, localPref, asPathLength, origin, multiExitDisc, external, interiorCost, identifier
+    case onlyPath, locallyOriginated, notLongLivedStale, localPref, asPathLength, origin, multiExitDisc, external,
+        interiorCost, identifier
     case clusterListLength, peerAddress
 }
 
@@ -55,7 +57,8 @@ package enum NotAnnouncedReason: Codable, Sendable, Hashable {
     /// The path came from the peer (RFC 4271 9.2, split horizon).
     case splitHorizon
     case rejectedByRule(rule: String)
-    case noAdvertise, noExport, blackhole, longLivedStale, onlyToCustomer, notReflected, notOwn, noNextHop, noExtendedNextHop
+    case noAdvertise, noExport, blackhole, longLivedStale, onlyToCustomer, notReflected, notOwn, noNextHop,
+        noExtendedNextHop
     /// The peer's address is the next hop (RFC 4271 5.1.3).
     case peerIsNextHop
     /// The UPDATE would be larger than the peer takes (RFC 8654 4).

@@ -2,8 +2,9 @@ package import NetTypes
 
 /// A request that was validated: nothing in it has to be checked again before it is used.
 ///
-/// Whoever may open the socket chooses what a request holds. A number from outside is never used as an index, and a text never
-/// reaches the routing loop, before it was turned into one of these; what cannot be is refused with a sentence.
+/// Whoever may open the socket chooses what a request holds. A number from outside is never used as an index, and a
+/// text never reaches the routing loop, before it was turned into one of these; what cannot be is refused with a
+/// sentence.
 package enum StatusQuestion: Sendable, Hashable {
     case status, endpoints, doctor
     case peers(PageCursor)
@@ -35,8 +36,8 @@ package enum StatusOrder: Sendable, Hashable {
 
 /// Where a page of a long answer begins: 0 or more. It may lie beyond the end; then nothing follows.
 ///
-/// An answer has up to four sections, one after the other: a table each. The cursor is a place in one of them, so that what comes or goes in one
-/// section moves nothing in another.
+/// An answer has up to four sections, one after the other: a table each. The cursor is a place in one of them, so that
+/// what comes or goes in one section moves nothing in another.
 package struct PageCursor: Sendable, Hashable {
     package let position: Int
     package static let start = PageCursor(clamping: 0)
@@ -66,7 +67,8 @@ extension StatusQuestion {
 
     package init(_ request: StatusRequest) throws(RequestError) {
         if let argument = request.argument, argument.utf8.count > StatusQuestion.longestArgument {
-            throw RequestError(text: "the argument is longer than \(StatusQuestion.longestArgument) bytes; nothing has such a name")
+            throw RequestError(
+                text: "the argument is longer than \(StatusQuestion.longestArgument) bytes; nothing has such a name")
         }
         switch request.command {
         case .status: self = .status
@@ -74,16 +76,21 @@ extension StatusQuestion {
         case .endpoints: self = .endpoints
         case .doctor: self = .doctor
         case .peer: self = .peer(request.argument ?? "", try StatusQuestion.cursor(request.cursor))
-        case .routes: self = .routes(try StatusQuestion.prefix(request.argument), try StatusQuestion.cursor(request.cursor))
+        case .routes:
+            self = .routes(try StatusQuestion.prefix(request.argument), try StatusQuestion.cursor(request.cursor))
         case .fib: self = .fib(try StatusQuestion.prefix(request.argument), try StatusQuestion.cursor(request.cursor))
         case .why:
-            guard let wanted = try StatusQuestion.prefix(request.argument ?? "") else { throw RequestError(text: "why needs a prefix or an address") }
+            guard let wanted = try StatusQuestion.prefix(request.argument ?? "") else {
+                throw RequestError(text: "why needs a prefix or an address")
+            }
             self = .why(wanted)
         case .refresh: self = .order(.refresh(request.argument ?? ""))
         case .reset:
             let text = request.text ?? ""
             // RFC 9003 2: the length is one byte.
-            guard text.utf8.count <= 255 else { throw RequestError(text: "the message has \(text.utf8.count) bytes; at most 255 can be sent (RFC 9003)") }
+            guard text.utf8.count <= 255 else {
+                throw RequestError(text: "the message has \(text.utf8.count) bytes; at most 255 can be sent (RFC 9003)")
+            }
             self = .order(.reset(request.argument ?? "", text: text))
         case .releaseRoutes: self = .order(.releaseRoutes)
         }
@@ -100,7 +107,8 @@ extension StatusQuestion {
     private static func cursor(_ value: Int?) throws(RequestError) -> PageCursor {
         guard let value else { return .start }
         guard let cursor = PageCursor(value) else {
-            throw RequestError(text: "cursor \(value) is negative; it is what next said in the answer before, or left out")
+            throw RequestError(
+                text: "cursor \(value) is negative; it is what next said in the answer before, or left out")
         }
         return cursor
     }

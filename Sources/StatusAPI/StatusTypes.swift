@@ -10,7 +10,8 @@ package struct StatusRequest: Codable, Sendable {
     package var command: Command
     /// `reset`: what the peer is told (RFC 9003).
     package var text: String?
-    /// `peer`, `refresh` and `reset`: an address or a name. `routes`, `fib` and `why`: a prefix or an address; nil for all.
+    /// `peer`, `refresh` and `reset`: an address or a name. `routes`, `fib` and `why`: a prefix or an address; nil for
+    /// all.
     package var argument: String?
     /// `peers`, `peer`, `routes` and `fib`: where to go on, from `next` of the answer before.
     package var cursor: Int?
@@ -27,7 +28,8 @@ package struct StatusRequest: Codable, Sendable {
 package struct StatusAnswer: Codable, Sendable {
     /// Nil where the question was answered.
     package var error: String?
-    /// True where there were too many clients or requests at once: the request was not carried out, and can be sent again on a new connection.
+    /// True where there were too many clients or requests at once: the request was not carried out, and can be sent
+    /// again on a new connection.
     package var isBusy: Bool?
     package var status: DaemonStatus?
     package var peers: [PeerStatus]?
@@ -89,10 +91,14 @@ package struct DaemonStatus: Codable, Sendable {
     package var load = LoadStatus()
 
     package init(
-        version: String, mode: DaemonMode, node: String, routerID: String, asNumber: UInt32, clusterID: String?, uptime: Double, userID: UInt32,
-        capabilities: [String], programsRoutes: Bool, dryRun: Bool, peersEstablished: Int, peersConfigured: Int, prefixesIPv4: Int,
-        prefixesIPv6: Int, pathsIPv4: Int, pathsIPv6: Int, attributeSets: Int, updateGroups: Int, routesWanted: Int, routesInKernel: Int,
-        routesMissing: Int, routesRepaired: Int, ownPrefixes: [OwnPrefixStatus], problems: [String], peersHeldDown: [HeldPeer], isHealthy: Bool
+        version: String, mode: DaemonMode, node: String, routerID: String, asNumber: UInt32, clusterID: String?,
+        uptime: Double, userID: UInt32,
+        capabilities: [String], programsRoutes: Bool, dryRun: Bool, peersEstablished: Int, peersConfigured: Int,
+        prefixesIPv4: Int,
+        prefixesIPv6: Int, pathsIPv4: Int, pathsIPv6: Int, attributeSets: Int, updateGroups: Int, routesWanted: Int,
+        routesInKernel: Int,
+        routesMissing: Int, routesRepaired: Int, ownPrefixes: [OwnPrefixStatus], problems: [String],
+        peersHeldDown: [HeldPeer], isHealthy: Bool
     ) {
         self.version = version
         self.mode = mode
@@ -130,11 +136,11 @@ package struct LoadStatus: Codable, Sendable {
     package var clientsEstablished = 0
     /// Peers by update group, the largest first: each group is one encoding and one Adj-RIB-Out.
     package var groupMembers: [Int] = []
-    /// Octets that wait for peers to read them.
-    package var queuedOctets = 0
+    /// Bytes that wait for peers to read them.
+    package var queuedBytes = 0
     /// The peer with the most of them, where there are any.
     package var slowestPeer: String?
-    package var slowestPeerQueuedOctets = 0
+    package var slowestPeerQueuedBytes = 0
     /// Peers that get no routes until they have read what is queued.
     package var peersTooSlow = 0
     /// Prefixes that wait for a decision, and prefixes that wait to be told.
@@ -143,7 +149,7 @@ package struct LoadStatus: Codable, Sendable {
     /// How late a keepalive left at most since the start, in seconds, and how often one was more than 100 ms late.
     package var keepaliveLatestSeconds = 0.0
     package var lateKeepalives: UInt64 = 0
-    /// Octets of memory: of the tables of prefixes and paths, of attribute sets, of what groups were told.
+    /// Bytes of memory: of the tables of prefixes and paths, of attribute sets, of what groups were told.
     package var pathMemory = 0
     package var attributeMemory = 0
     package var groupMemory = 0
@@ -207,10 +213,14 @@ package struct PeerStatus: Codable, Sendable {
     package var interface: String?
 
     package init(
-        name: String, address: String, port: UInt16, type: PeerOrigin, isDynamic: Bool, remoteAS: UInt32?, state: PeerState, since: Double?,
-        lastError: String?, isReflectorClient: Bool, routerID: String?, holdTime: Double?, families: [String], capabilities: [String],
-        prefixesReceived: [String: Int], prefixesAnnounced: [String: Int], staleFamilies: [String], messagesReceived: UInt64,
-        updatesReceived: UInt64, timesEstablished: UInt64, treatedAsWithdraw: UInt64, queuedBytes: Int, localAS: UInt32, bfd: String?,
+        name: String, address: String, port: UInt16, type: PeerOrigin, isDynamic: Bool, remoteAS: UInt32?,
+        state: PeerState, since: Double?,
+        lastError: String?, isReflectorClient: Bool, routerID: String?, holdTime: Double?, families: [String],
+        capabilities: [String],
+        prefixesReceived: [String: Int], prefixesAnnounced: [String: Int], staleFamilies: [String],
+        messagesReceived: UInt64,
+        updatesReceived: UInt64, timesEstablished: UInt64, treatedAsWithdraw: UInt64, queuedBytes: Int, localAS: UInt32,
+        bfd: String?,
         interface: String?
     ) {
         self.name = name
@@ -273,8 +283,10 @@ package struct RouteStatus: Codable, Sendable {
     package var notAnnouncedTo: [String: NotAnnouncedReason]?
 
     package init(
-        prefix: String, from: String, peer: String, isBest: Bool, isMultipath: Bool, isStale: Bool, ineligible: PathIneligibility?, bestReason: BestPathStep?,
-        nextHop: String?, localPref: UInt32?, med: UInt32?, asPath: String, origin: String, communities: [String], originatorID: String?,
+        prefix: String, from: String, peer: String, isBest: Bool, isMultipath: Bool, isStale: Bool,
+        ineligible: PathIneligibility?, bestReason: BestPathStep?,
+        nextHop: String?, localPref: UInt32?, med: UInt32?, asPath: String, origin: String, communities: [String],
+        originatorID: String?,
         clusterList: [String], pathID: UInt32?, onlyToCustomer: UInt32?, importRule: String?
     ) {
         self.prefix = prefix

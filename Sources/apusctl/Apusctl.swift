@@ -4,14 +4,18 @@ import LinuxIO
 import NetTypes
 import StatusAPI
 
-// `unsafe` here: calls of the C library with the address of a variable for the length of the call; `tm` is unsafe by its `tm_zone`, which is not read.
+// `unsafe` here: calls of the C library with the address of a variable for the length of the call; `tm` is unsafe by
+// its `tm_zone`, which is not read.
 
 /// The operator's tool. Exit codes: 0 fine, 1 the answer is 'no' or unhealthy, 2 wrong use, 3 no daemon.
 @main
 struct Apusctl: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "apusctl", abstract: "Ask a running apusd.", version: apusVersion,
-        subcommands: [Status.self, Peers.self, Peer.self, Routes.self, Why.self, Endpoints.self, FIB.self, Doctor.self, Refresh.self, Reset.self, NodeCommand.self])
+        subcommands: [
+            Status.self, Peers.self, Peer.self, Routes.self, Why.self, Endpoints.self, FIB.self, Doctor.self,
+            Refresh.self, Reset.self, NodeCommand.self,
+        ])
 
     static func main() {
         do {
@@ -67,7 +71,8 @@ struct CommonOptions: ParsableArguments {
     }
 }
 
-/// A connection to the daemon. Where the daemon is busy, or has closed the connection for others' sake, it is made anew for a while.
+/// A connection to the daemon. Where the daemon is busy, or has closed the connection for others' sake, it is made anew
+/// for a while.
 struct Connection: ~Copyable {
     private let socket: String
     private var stream: LineStream
@@ -84,7 +89,12 @@ struct Connection: ~Copyable {
             return try LineStream(connectingTo: socket)
         } catch {
             if error.code == SystemError.tryAgain { throw busy(socket) }
-            throw Failure(code: 3, message: "no apusd answers on \(socket): \(errorText(error.code)); is it running, and may you open its socket?")
+            throw Failure(
+                code: 3,
+                message:
+                    "no apusd answers on \(socket): \(errorText(error.code)); is it running, and may you open its "
+                    + "socket?"
+            )
         }
     }
 
@@ -101,10 +111,18 @@ struct Connection: ~Copyable {
             let line = stream.readLine(milliseconds: 15000, limit: 1 << 30)
             let answer = line.flatMap { StatusCodec.answer($0) }
             if let answer, answer.isBusy != true { return answer }
-            if line != nil, answer == nil { throw Failure(code: 3, message: "the answer of apusd on \(socket) is not understood; apusctl and apusd must be of the same version") }
+            if line != nil, answer == nil {
+                throw Failure(
+                    code: 3,
+                    message:
+                        "the answer of apusd on \(socket) is not understood; apusctl and apusd must be of the same "
+                        + "version"
+                )
+            }
             // Without a word of being busy an order may have been carried out.
             guard answer != nil || !request.command.isOrder, monotonicNanoseconds() < end else {
-                throw answer != nil ? Connection.busy(socket) : Failure(code: 3, message: "apusd on \(socket) does not answer")
+                throw answer != nil
+                    ? Connection.busy(socket) : Failure(code: 3, message: "apusd on \(socket) does not answer")
             }
             pauseThread(milliseconds: Connection.pause)
             stream = try Connection.connect(socket)

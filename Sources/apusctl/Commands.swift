@@ -12,24 +12,37 @@ struct Status: ParsableCommand {
         if options.output == .json {
             print(StatusCodec.pretty(status))
         } else {
-            print("apusd \(status.version), \(status.mode.rawValue) on node \(status.node), up \(durationText(status.uptime))")
-            print("router id   \(status.routerID), AS \(status.asNumber)" + (status.clusterID.map { ", cluster id \($0)" } ?? ""))
+            print(
+                "apusd \(status.version), \(status.mode.rawValue) on node \(status.node), up "
+                    + "\(durationText(status.uptime))"
+            )
+            print(
+                "router id   \(status.routerID), AS \(status.asNumber)"
+                    + (status.clusterID.map { ", cluster id \($0)" } ?? ""))
             print("peers       \(status.peersEstablished) of \(status.peersConfigured) established")
-            print("prefixes    \(status.prefixesIPv4) IPv4, \(status.prefixesIPv6) IPv6 (\(status.pathsIPv4 + status.pathsIPv6) paths, \(status.attributeSets) attribute sets)")
+            print(
+                "prefixes    \(status.prefixesIPv4) IPv4, \(status.prefixesIPv6) IPv6 "
+                    + "(\(status.pathsIPv4 + status.pathsIPv6) paths, \(status.attributeSets) attribute sets)"
+            )
             showLoad(status.load)
             if status.programsRoutes || status.dryRun {
                 print(
-                    "kernel      \(status.routesInKernel) routes of \(status.routesWanted) wanted, \(status.routesMissing) missing, \(status.routesRepaired) repaired"
+                    "kernel      \(status.routesInKernel) routes of \(status.routesWanted) wanted, "
+                        + "\(status.routesMissing) missing, \(status.routesRepaired) repaired"
                         + (status.routesHeld > 0 ? ", \(status.routesHeld) kept" : "")
                         + (status.routesWaiting > 0 ? ", \(status.routesWaiting) found at the start and waiting" : "")
                         + (status.dryRun ? " (dry run: nothing is written)" : ""))
             } else {
                 print(
-                    "kernel      no way to its routes (capabilities: \(status.capabilities.isEmpty ? "none" : status.capabilities.joined(separator: ", ")); user id \(status.userID))"
+                    "kernel      no way to its routes (capabilities: "
+                        + "\(status.capabilities.isEmpty ? "none" : status.capabilities.joined(separator: ", ")); user id "
+                        + "\(status.userID))"
                 )
             }
             for own in status.ownPrefixes {
-                print("own         \(own.prefix) (\(own.kind.rawValue)) " + (own.isAnnounced ? "announced" : "not announced: \(own.reason?.text ?? "")"))
+                print(
+                    "own         \(own.prefix) (\(own.kind.rawValue)) "
+                        + (own.isAnnounced ? "announced" : "not announced: \(own.reason?.text ?? "")"))
             }
             for peer in status.peersHeldDown { print("held down   \(peer.name) \(peer.address): \(peer.reason)") }
             for problem in status.problems { print("problem     \(problem)") }
@@ -39,16 +52,28 @@ struct Status: ParsableCommand {
     }
 
     private func showLoad(_ load: LoadStatus) {
-        let groups = load.groupMembers.prefix(5).map { "\($0)" }.joined(separator: ", ") + (load.groupMembers.count > 5 ? ", ..." : "")
+        let groups =
+            load.groupMembers.prefix(5).map { "\($0)" }.joined(separator: ", ")
+            + (load.groupMembers.count > 5 ? ", ..." : "")
         if load.clientsEstablished > 0 { print("clients     \(load.clientsEstablished) established") }
-        if !load.groupMembers.isEmpty { print("groups      \(load.groupMembers.count) of \(groups) peers: each is one encoding for all its members") }
-        if load.prefixesUndecided + load.prefixesUntold > 0 { print("under way   \(load.prefixesUndecided) prefixes to decide, \(load.prefixesUntold) to tell") }
-        if let slowest = load.slowestPeer {
-            print("queues      \(load.queuedOctets) octets; the slowest, \(slowest), has \(load.slowestPeerQueuedOctets)")
+        if !load.groupMembers.isEmpty {
+            print("groups      \(load.groupMembers.count) of \(groups) peers: each is one encoding for all its members")
         }
-        if load.peersTooSlow > 0 { print("too slow    \(load.peersTooSlow) peers get no routes until they have read what is queued") }
+        if load.prefixesUndecided + load.prefixesUntold > 0 {
+            print("under way   \(load.prefixesUndecided) prefixes to decide, \(load.prefixesUntold) to tell")
+        }
+        if let slowest = load.slowestPeer {
+            print(
+                "queues      \(load.queuedBytes) bytes; the slowest, \(slowest), has \(load.slowestPeerQueuedBytes)")
+        }
+        if load.peersTooSlow > 0 {
+            print("too slow    \(load.peersTooSlow) peers get no routes until they have read what is queued")
+        }
         if load.lateKeepalives > 0 {
-            print("late        \(load.lateKeepalives) times a keepalive left more than 100 ms late, at most \(wholeNumber(load.keepaliveLatestSeconds * 1000)) ms")
+            print(
+                "late        \(load.lateKeepalives) times a keepalive left more than 100 ms late, at most "
+                    + "\(wholeNumber(load.keepaliveLatestSeconds * 1000)) ms"
+            )
         }
     }
 }
@@ -65,8 +90,10 @@ struct Peers: ParsableCommand {
         let now = wallClockSeconds()
         for peer in peers {
             table.add(
-                peer.address, peer.remoteAS.map { "\($0)" } ?? "any", peer.state.rawValue, peer.since.map { durationText(now - $0) } ?? "-",
-                sum(peer.prefixesReceived), sum(peer.prefixesAnnounced), peer.name, peer.state == .established ? "" : peer.lastError ?? "")
+                peer.address, peer.remoteAS.map { "\($0)" } ?? "any", peer.state.rawValue,
+                peer.since.map { durationText(now - $0) } ?? "-",
+                sum(peer.prefixesReceived), sum(peer.prefixesAnnounced), peer.name,
+                peer.state == .established ? "" : peer.lastError ?? "")
         }
         print(table.printed())
     }
@@ -75,14 +102,17 @@ struct Peers: ParsableCommand {
 }
 
 struct Peer: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "One peer in full. Exit code 1 where it is not established.")
+    static let configuration = CommandConfiguration(
+        abstract: "One peer in full. Exit code 1 where it is not established.")
     @Argument(help: "Address or name of the peer.")
     var peer: String
     @OptionGroup var options: CommonOptions
 
     func run() throws {
         let answer = try options.ask(StatusRequest(.peer, argument: peer))
-        guard let peers = answer.peers, let first = peers.first else { throw Failure.no(answer.error ?? "no such peer") }
+        guard let peers = answer.peers, let first = peers.first else {
+            throw Failure.no(answer.error ?? "no such peer")
+        }
         if options.output == .json {
             print(StatusCodec.pretty(peers.count == 1 ? [first] : peers))
         } else {
@@ -92,9 +122,17 @@ struct Peer: ParsableCommand {
     }
 
     private func show(_ peer: PeerStatus) {
-        print("peer          \(peer.address) port \(peer.port) (\(peer.name), \(peer.type.rawValue)\(peer.isDynamic ? ", dynamic" : ""))")
-        print("remote AS     \(peer.remoteAS.map { "\($0)" } ?? "any")\(peer.isReflectorClient ? ", our route reflector client" : "")")
-        print("state         \(peer.state.rawValue)" + (peer.since.map { " for \(durationText(wallClockSeconds() - $0))" } ?? ""))
+        print(
+            "peer          \(peer.address) port \(peer.port) (\(peer.name), "
+                + "\(peer.type.rawValue)\(peer.isDynamic ? ", dynamic" : ""))"
+        )
+        print(
+            "remote AS     "
+                + "\(peer.remoteAS.map { "\($0)" } ?? "any")\(peer.isReflectorClient ? ", our route reflector client" : "")"
+        )
+        print(
+            "state         \(peer.state.rawValue)"
+                + (peer.since.map { " for \(durationText(wallClockSeconds() - $0))" } ?? ""))
         if let id = peer.routerID { print("router id     \(id)") }
         if let hold = peer.holdTime { print("hold time     \(wholeNumber(hold))s") }
         if let bfd = peer.bfd { print("BFD           \(bfd)") }
@@ -103,16 +141,22 @@ struct Peer: ParsableCommand {
         for capability in peer.capabilities { print("capability    \(capability)") }
         for (family, count) in peer.prefixesReceived.sorted(by: { $0.key < $1.key }) {
             print(
-                "\(family)          \(count) received, \(peer.prefixesAnnounced[family] ?? 0) announced\(peer.staleFamilies.contains(family) ? ", stale: the peer restarts" : "")")
+                "\(family)          \(count) received, \(peer.prefixesAnnounced[family] ?? 0) "
+                    + "announced\(peer.staleFamilies.contains(family) ? ", stale: the peer restarts" : "")"
+            )
         }
-        print("messages      \(peer.messagesReceived) received, \(peer.updatesReceived) of them UPDATEs, \(peer.treatedAsWithdraw) treated as withdraw")
-        print("established   \(peer.timesEstablished) times, \(peer.queuedBytes) octets queued")
+        print(
+            "messages      \(peer.messagesReceived) received, \(peer.updatesReceived) of them UPDATEs, "
+                + "\(peer.treatedAsWithdraw) treated as withdraw"
+        )
+        print("established   \(peer.timesEstablished) times, \(peer.queuedBytes) bytes queued")
         if let error = peer.lastError { print("last error    \(error)") }
     }
 }
 
 struct Refresh: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Ask a peer for all its routes again (RFC 2918). The session stays.")
+    static let configuration = CommandConfiguration(
+        abstract: "Ask a peer for all its routes again (RFC 2918). The session stays.")
     @Argument(help: "Address or name of the peer.")
     var peer: String
     @OptionGroup var options: CommonOptions
@@ -121,10 +165,11 @@ struct Refresh: ParsableCommand {
 }
 
 struct Reset: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "End a session with Cease, Administrative Reset, and begin it again.")
+    static let configuration = CommandConfiguration(
+        abstract: "End a session with Cease, Administrative Reset, and begin it again.")
     @Argument(help: "Address or name of the peer.")
     var peer: String
-    @Option(help: "What the peer is told, at most 255 octets (RFC 9003).")
+    @Option(help: "What the peer is told, at most 255 bytes (RFC 9003).")
     var message: String = ""
     @OptionGroup var options: CommonOptions
 
@@ -138,7 +183,8 @@ private func carryOut(_ request: StatusRequest, _ options: CommonOptions) throws
 }
 
 struct Routes: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Paths that peers announced and this node originates; > is the best, = shares traffic with it.")
+    static let configuration = CommandConfiguration(
+        abstract: "Paths that peers announced and this node originates; > is the best, = shares traffic with it.")
     @Argument(help: "Only what overlaps this prefix or address.")
     var prefix: String?
     @OptionGroup var options: CommonOptions
@@ -165,7 +211,8 @@ func routeTable(_ routes: [RouteStatus]) -> String {
         var remarks = [route.ineligibleText, route.isStale ? "stale" : nil].compactMap { $0 }
         if route.isBest, let reason = route.bestReason, reason != .onlyPath { remarks.append(reason.text) }
         table.add(
-            mark, route.prefix, route.nextHop ?? "self", route.from, route.localPref.map { "\($0)" } ?? "-", route.med.map { "\($0)" } ?? "-",
+            mark, route.prefix, route.nextHop ?? "self", route.from, route.localPref.map { "\($0)" } ?? "-",
+            route.med.map { "\($0)" } ?? "-",
             route.asPath.isEmpty ? "-" : route.asPath, remarks.joined(separator: ", "))
     }
     return table.printed()
@@ -173,7 +220,10 @@ func routeTable(_ routes: [RouteStatus]) -> String {
 
 struct Why: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Everything about one prefix or address: who announced it, what decided, what the kernel says, who was told.")
+        abstract:
+            "Everything about one prefix or address: who announced it, what decided, what the kernel says, who was "
+            + "told."
+    )
     @Argument(help: "A prefix, or an address for the longest prefix that covers it.")
     var prefix: String
     @OptionGroup var options: CommonOptions
@@ -187,25 +237,44 @@ struct Why: ParsableCommand {
             return
         }
         guard let first = routes.first else {
-            for row in answer.fib ?? [] { print("kernel  \(row.prefix): \(row.state.rawValue), \(row.kernel ?? row.wanted ?? "")\(row.reason.map { ": \($0.text)" } ?? "")") }
+            for row in answer.fib ?? [] {
+                print(
+                    "kernel  \(row.prefix): \(row.state.rawValue), "
+                        + "\(row.kernel ?? row.wanted ?? "")\(row.reason.map { ": \($0.text)" } ?? "")"
+                )
+            }
             throw Failure.no(answer.error ?? "nothing is known of \(prefix)")
         }
         print("prefix  \(first.prefix)")
         for route in routes {
-            let verdict = route.isBest ? "best: \(route.bestReason?.text ?? "")" : route.ineligibleText ?? (route.isMultipath ? "shares traffic with the best" : "not the best")
+            let verdict =
+                route.isBest
+                ? "best: \(route.bestReason?.text ?? "")"
+                : route.ineligibleText ?? (route.isMultipath ? "shares traffic with the best" : "not the best")
             print("path    from \(route.from) (\(route.peer)), next hop \(route.nextHop ?? "this node"): \(verdict)")
             print(
-                "        LOCAL_PREF \(route.localPref.map { "\($0)" } ?? "100 (default)"), AS_PATH \(route.asPath.isEmpty ? "empty" : route.asPath), ORIGIN \(route.origin), MED \(route.med.map { "\($0)" } ?? "none")"
+                "        LOCAL_PREF \(route.localPref.map { "\($0)" } ?? "100 (default)"), AS_PATH "
+                    + "\(route.asPath.isEmpty ? "empty" : route.asPath), ORIGIN \(route.origin), MED "
+                    + "\(route.med.map { "\($0)" } ?? "none")"
             )
-            if let originator = route.originatorID { print("        ORIGINATOR_ID \(originator), CLUSTER_LIST \(route.clusterList.joined(separator: " "))") }
+            if let originator = route.originatorID {
+                print("        ORIGINATOR_ID \(originator), CLUSTER_LIST \(route.clusterList.joined(separator: " "))")
+            }
             if let rule = route.importRule { print("        import rule \(rule)") }
             if let customer = route.onlyToCustomer { print("        OTC \(customer)") }
             if !route.communities.isEmpty { print("        communities \(route.communities.joined(separator: " "))") }
         }
-        for row in answer.fib ?? [] { print("kernel  \(row.state.rawValue): \(row.kernel ?? row.wanted ?? "")\(row.reason.map { " (\($0.text))" } ?? "")") }
+        for row in answer.fib ?? [] {
+            print(
+                "kernel  \(row.state.rawValue): "
+                    + "\(row.kernel ?? row.wanted ?? "")\(row.reason.map { " (\($0.text))" } ?? "")"
+            )
+        }
         if let best = routes.first(where: \.isBest) {
             if let told = best.announcedTo, !told.isEmpty { print("told    \(told.joined(separator: ", "))") }
-            for (peer, reason) in (best.notAnnouncedTo ?? [:]).sorted(by: { $0.key < $1.key }) { print("untold  \(peer): \(reason.text)") }
+            for (peer, reason) in (best.notAnnouncedTo ?? [:]).sorted(by: { $0.key < $1.key }) {
+                print("untold  \(peer): \(reason.text)")
+            }
         }
     }
 }
@@ -223,7 +292,9 @@ struct Endpoints: ParsableCommand {
         } else {
             var table = Table("ENDPOINT", "INTERFACE", "ADDRESSES", "STATE", "REASON")
             for endpoint in endpoints {
-                table.add(endpoint.name, endpoint.interface, endpoint.addresses.joined(separator: ","), endpoint.state.rawValue, endpoint.reason?.text ?? "")
+                table.add(
+                    endpoint.name, endpoint.interface, endpoint.addresses.joined(separator: ","),
+                    endpoint.state.rawValue, endpoint.reason?.text ?? "")
             }
             print(table.printed())
         }
@@ -233,12 +304,14 @@ struct Endpoints: ParsableCommand {
 
 struct FIB: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "fib", abstract: "Wanted routes and the kernel's; fib release lets kept routes go.", subcommands: [FIBShow.self, FIBRelease.self],
+        commandName: "fib", abstract: "Wanted routes and the kernel's; fib release lets kept routes go.",
+        subcommands: [FIBShow.self, FIBRelease.self],
         defaultSubcommand: FIBShow.self)
 }
 
 struct FIBShow: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "show", abstract: "Wanted routes and the kernel's. Exit code 1 where they differ.")
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Wanted routes and the kernel's. Exit code 1 where they differ.")
     @Argument(help: "Only what overlaps this prefix or address.")
     var prefix: String?
     @OptionGroup var options: CommonOptions
@@ -253,7 +326,9 @@ struct FIBShow: ParsableCommand {
             print("no routes")
         } else {
             var table = Table("PREFIX", "STATE", "ROUTE", "REASON")
-            for row in rows { table.add(row.prefix, row.state.rawValue, row.kernel ?? row.wanted ?? "", row.reason?.text ?? "") }
+            for row in rows {
+                table.add(row.prefix, row.state.rawValue, row.kernel ?? row.wanted ?? "", row.reason?.text ?? "")
+            }
             print(table.printed())
         }
         if rows.contains(where: { $0.state != .installed }) { throw ExitCode.failure }
@@ -262,7 +337,8 @@ struct FIBShow: ParsableCommand {
 
 struct FIBRelease: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "release", abstract: "Let routes go that are kept because nearly all were withdrawn at once (massWithdrawal).")
+        commandName: "release",
+        abstract: "Let routes go that are kept because nearly all were withdrawn at once (massWithdrawal).")
     @OptionGroup var options: CommonOptions
 
     func run() throws { try carryOut(StatusRequest(.releaseRoutes), options) }
@@ -282,7 +358,8 @@ struct Doctor: ParsableCommand {
             var table = Table("", "WHAT", "FOUND")
             for finding in findings {
                 table.add(
-                    finding.verdict == .fine ? "ok" : finding.verdict == .warning ? "warning" : "FAULT", finding.subject,
+                    finding.verdict == .fine ? "ok" : finding.verdict == .warning ? "warning" : "FAULT",
+                    finding.subject,
                     finding.text + (finding.reason.map { ": \($0.text)" } ?? ""))
             }
             print(table.printed())

@@ -3,7 +3,8 @@ import Glibc
 import LinuxIO
 import StatusAPI
 
-// `unsafe` here: calls of the C library with the address of a variable for the length of the call; `tm` is unsafe by its `tm_zone`, which is not read.
+// `unsafe` here: calls of the C library with the address of a variable for the length of the call; `tm` is unsafe by
+// its `tm_zone`, which is not read.
 
 struct NodeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -12,7 +13,8 @@ struct NodeCommand: ParsableCommand {
 
 /// `calicoctl node status`, byte for byte in layout (contract 2.10), because scripts read it.
 struct NodeStatus: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "status", abstract: "Peers in the layout of calicoctl node status.")
+    static let configuration = CommandConfiguration(
+        commandName: "status", abstract: "Peers in the layout of calicoctl node status.")
     @OptionGroup var options: CommonOptions
 
     func run() throws {
@@ -36,7 +38,9 @@ struct NodeStatus: ParsableCommand {
             }
             var table = Table("PEER ADDRESS", "PEER TYPE", "STATE", "SINCE", "INFO")
             for peer in members {
-                table.add(peer.address, peer.type.rawValue, peer.state == .established ? "up" : "start", clock(peer.since ?? started), info(peer))
+                table.add(
+                    peer.address, peer.type.rawValue, peer.state == .established ? "up" : "start",
+                    clock(peer.since ?? started), info(peer))
             }
             print(table.boxed())
         }
@@ -45,8 +49,11 @@ struct NodeStatus: ParsableCommand {
 
     /// BIRD's words: the state, and the last error of a session that is not up.
     private func info(_ peer: PeerStatus) -> String {
-        guard peer.state != .established, let error = peer.lastError, error != "connection lost" else { return peer.state.rawValue }
-        return error.hasPrefix("received ") || error.hasPrefix("sent ") ? "\(peer.state.rawValue) \(error)" : "\(peer.state.rawValue) Socket: \(error)"
+        guard peer.state != .established, let error = peer.lastError, error != "connection lost" else {
+            return peer.state.rawValue
+        }
+        return error.hasPrefix("received ") || error.hasPrefix("sent ")
+            ? "\(peer.state.rawValue) \(error)" : "\(peer.state.rawValue) Socket: \(error)"
     }
 
     /// `23:30:04` within a day, else the date, as BIRD does.
@@ -55,7 +62,9 @@ struct NodeStatus: ParsableCommand {
         var parts = unsafe tm()
         unsafe localtime_r(&time, &parts)
         func two(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }
-        if wallClockSeconds() - seconds > 86400 { return unsafe "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))" }
+        if wallClockSeconds() - seconds > 86400 {
+            return unsafe "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))"
+        }
         return unsafe "\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec))"
     }
 }

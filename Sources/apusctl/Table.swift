@@ -30,8 +30,14 @@ struct Table {
             let left = centred ? space / 2 : 0
             return " " + String(repeating: " ", count: left) + text + String(repeating: " ", count: space - left) + " "
         }
-        var lines = [rule, "|" + header.enumerated().map { cell($1, widths[$0], centred: true) }.joined(separator: "|") + "|", rule]
-        for row in rows { lines.append("|" + row.enumerated().map { cell($1, widths[$0], centred: false) }.joined(separator: "|") + "|") }
+        var lines = [
+            rule, "|" + header.enumerated().map { cell($1, widths[$0], centred: true) }.joined(separator: "|") + "|",
+            rule,
+        ]
+        for row in rows {
+            lines.append(
+                "|" + row.enumerated().map { cell($1, widths[$0], centred: false) }.joined(separator: "|") + "|")
+        }
         lines.append(rule)
         return lines.joined(separator: "\n")
     }

@@ -16,7 +16,8 @@ extension PathIneligibility {
         case .rejectedByFilter: "rejected by a BGPFilter"
         case .routeLeak: "route leak: OTC from this peer (RFC 9234 5)"
         case .nextHopUnreachable: "next hop unreachable (RFC 4271 9.1.2.1)"
-        case .nextHopOffLink: "next hop is on no link of ours though the external peer is (RFC 4271 6.3); multihop: true takes it"
+        case .nextHopOffLink:
+            "next hop is on no link of ours though the external peer is (RFC 4271 6.3); multihop: true takes it"
         case .nextHopByDefault: "only the default route leads to the external peer's next hop"
         }
     }
@@ -100,10 +101,12 @@ extension FIBReason {
         case .gatewayIsThisHost(let gateway): "gateway \(gateway) is this host itself"
         case .tunnel(let reason): reason.text
         case .nextHopIsNoNode(let tunnel, let nextHop):
-            "the pool wants \(tunnel), and the next hop \(nextHop) is the address of no Node, so that no tunnel leads to it"
+            "the pool wants \(tunnel), and the next hop \(nextHop) is the address of no Node, so that no tunnel "
+                + "leads to it"
         case .keptAfterMassWithdrawal: "withdrawn with nearly all others; apusctl fib release lets it go"
         case .foundAtStart(let seconds):
-            "found at the start; it goes unless it is announced before the peers have sent their tables, or \(seconds) s are over"
+            "found at the start; it goes unless it is announced before the peers have sent their tables, or "
+                + "\(seconds) s are over"
         case .podWithoutEndpoint: "a pod of an earlier process without an endpoint: its interface is up"
         }
     }
@@ -112,9 +115,11 @@ extension FIBReason {
 extension TunnelReason {
     var text: String {
         switch self {
-        case .noInterfaceWithAddress(let device, let address): "no interface has \(address), this node's address, so \(device) cannot be made"
+        case .noInterfaceWithAddress(let device, let address):
+            "no interface has \(address), this node's address, so \(device) cannot be made"
         case .noNodeAddress(let family): "this node has no \(family) address"
-        case .notSupported(let tunnel, let module, let code): "this kernel has no \(tunnel) (module \(module)): \(errorText(code))"
+        case .notSupported(let tunnel, let module, let code):
+            "this kernel has no \(tunnel) (module \(module)): \(errorText(code))"
         case .cannotBeMade(let device, let code): "\(device) cannot be made: \(errorText(code))"
         case .notUp(let device): "\(device) is not up yet"
         }
@@ -125,7 +130,8 @@ extension EndpointReason {
     var text: String {
         switch self {
         case .setUpFailed(let detail): detail
-        case .noHostRoute(let prefix): "nobody has written a host route of \(prefix) (--program remote leaves it to Felix)"
+        case .noHostRoute(let prefix):
+            "nobody has written a host route of \(prefix) (--program remote leaves it to Felix)"
         case .guestNotHeard: "it is to be moved here: no ARP, RARP or neighbor advertisement of it yet"
         case .cannotHearGuests(let detail): detail
         case .notInKernel(_, let reason): reason.text

@@ -8,14 +8,18 @@ import Planning
 import ReflectorDaemon
 import Resources
 
-// `unsafe` here: calls of the C library with the address of a variable for the length of the call; what they return is copied at once.
+// `unsafe` here: calls of the C library with the address of a variable for the length of the call; what they return is
+// copied at once.
 
-/// The daemon. Exit codes: 0 stopped by a signal, 2 a start that cannot succeed or a wrong use, with one line that says why.
+/// The daemon. Exit codes: 0 stopped by a signal, 2 a start that cannot succeed or a wrong use, with one line that says
+/// why.
 @main
 struct Apusd: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "apusd", abstract: "BGP route distribution for container hosts.",
-        discussion: "Every option has an environment variable: --node is APUS_NODE, --log-level is APUS_LOG_LEVEL, and so on.", version: apusVersion,
+        discussion:
+            "Every option has an environment variable: --node is APUS_NODE, --log-level is APUS_LOG_LEVEL, and so on.",
+        version: apusVersion,
         subcommands: [AgentCommand.self, ReflectorCommand.self, ManFieldsCommand.self])
 
     static func main() {
@@ -49,7 +53,9 @@ struct ProcessOptions: ParsableArguments {
     @Option(help: "Name of this host's Node object.")
     var node: String = {
         var name = [CChar](repeating: 0, count: 256)
-        let host = unsafe gethostname(&name, 255) == 0 ? String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self) : ""
+        let host =
+            unsafe gethostname(&name, 255) == 0
+            ? String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self) : ""
         return fromEnvironment("node", host)
     }()
     @Option(help: "File or folder with the resources.")
@@ -72,32 +78,46 @@ struct ProcessOptions: ParsableArguments {
     var lenient = false
 
     func settings(isDryRun: Bool, programming: Programming = .all, user: String?) throws -> ProcessSettings {
-        guard ["text", "json"].contains(logFormat) else { throw StartError("--log-format: \"\(logFormat)\" is unknown; it must be text or json") }
+        guard ["text", "json"].contains(logFormat) else {
+            throw StartError("--log-format: \"\(logFormat)\" is unknown; it must be text or json")
+        }
         return ProcessSettings(
-            node: node, resources: resources, secrets: secrets, stateDirectory: stateDir, socket: socket, metrics: metrics, health: health,
-            logLevel: logLevel, isJSONLog: logFormat == "json", isDryRun: isDryRun, isLenient: lenient || isSet("lenient"), programming: programming,
+            node: node, resources: resources, secrets: secrets, stateDirectory: stateDir, socket: socket,
+            metrics: metrics, health: health,
+            logLevel: logLevel, isJSONLog: logFormat == "json", isDryRun: isDryRun,
+            isLenient: lenient || isSet("lenient"), programming: programming,
             user: user)
     }
 }
 
 struct AgentCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "agent", abstract: "Run on a node: peer, and program the kernel's routes.")
+    static let configuration = CommandConfiguration(
+        commandName: "agent", abstract: "Run on a node: peer, and program the kernel's routes.")
     @OptionGroup var options: ProcessOptions
     @Flag(help: "Read the kernel, write nothing to it, and say what would be written.")
     var dryRun = false
 
-    @Option(help: "all, local (pods and own blocks only) or remote (beside Felix: other nodes' routes and own blocks; host routes that Felix writes are learned).")
+    @Option(
+        help:
+            """
+            all, local (pods and own blocks only) or remote (beside Felix: other nodes' routes and own blocks; \
+            host routes that Felix writes are learned).
+            """
+    )
     var program: String = fromEnvironment("program", "all")
 
     func run() throws {
-        guard let programming = Programming(rawValue: program) else { throw StartError("--program: \"\(program)\" is unknown; it must be all, local or remote") }
+        guard let programming = Programming(rawValue: program) else {
+            throw StartError("--program: \"\(program)\" is unknown; it must be all, local or remote")
+        }
         try AgentMode.run(options.settings(isDryRun: dryRun || isSet("dry-run"), programming: programming, user: nil))
     }
 }
 
 struct ReflectorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "reflector", abstract: "Run as a route reflector: control plane only, no way to the kernel's routes.")
+        commandName: "reflector",
+        abstract: "Run as a route reflector: control plane only, no way to the kernel's routes.")
     @OptionGroup var options: ProcessOptions
     @Option(help: "User to become after the port is bound, where started as root.")
     var user: String?
@@ -110,6 +130,7 @@ struct ReflectorCommand: ParsableCommand {
 
 struct ManFieldsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "man-fields", abstract: "Print the resource fields as mdoc, for apus.resources(5).", shouldDisplay: false)
+        commandName: "man-fields", abstract: "Print the resource fields as mdoc, for apus.resources(5).",
+        shouldDisplay: false)
     func run() { print(ManualFields.mdoc(), terminator: "") }
 }

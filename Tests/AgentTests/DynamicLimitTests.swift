@@ -15,7 +15,8 @@ import Testing
 
 /// `maxDynamicPeers` of a listenRange, where it is lowered while peers are there.
 @Suite struct DynamicLimitTests {
-    private static let identity = AttributeTable.Identity(localAS: ASNumber(64512), identifier: BGPIdentifier(rawValue: 1), clusterID: BGPIdentifier(rawValue: 1))
+    private static let identity = AttributeTable.Identity(
+        localAS: ASNumber(64512), identifier: BGPIdentifier(rawValue: 1), clusterID: BGPIdentifier(rawValue: 1))
 
     private final class Lines: Sendable {
         let all = Mutex<[String]>([])
@@ -29,7 +30,9 @@ import Testing
             set {}
         }
         func log(event: LogEvent) {
-            let text = "\(event.message) \((event.metadata ?? [:]).map { "\($0.key)=\($0.value)" }.sorted().joined(separator: " "))"
+            let text =
+                "\(event.message) "
+                + "\((event.metadata ?? [:]).map { "\($0.key)=\($0.value)" }.sorted().joined(separator: " "))"
             lines.all.withLock { $0.append(text) }
         }
     }
@@ -48,7 +51,8 @@ import Testing
             spec: {listenRange: \(range), asNumber: 64512, maxDynamicPeers: \(limit)}
             """, file: "x.yaml")
         #expect(parsed.problems.isEmpty)
-        return LoadedConfiguration(resources: ResourceSet([parsed], files: ["x.yaml"], previous: ResourceSet()), secrets: Secrets())
+        return LoadedConfiguration(
+            resources: ResourceSet([parsed], files: ["x.yaml"], previous: ResourceSet()), secrets: Secrets())
     }
 
     private static func address(_ last: Int) -> IPAddress { IPAddress(v4: 0x0A00_0000 + UInt32(last)) }
@@ -64,13 +68,19 @@ import Testing
         return result
     }
 
-    @Test func `a lowered limit closes those without a session, then the newest, with Cease_8 and one line, and keeps the others`() throws {
+    @Test
+    func
+        `a lowered limit closes those without a session, then the newest, with Cease_8 and one line, and keeps the others`()
+        throws
+    {
         let now = Instant(nanoseconds: 1_000_000_000)
         let lines = Lines()
         let logger = Logger(label: "test") { _ in Handler(lines: lines) }
-        var speaker = Speaker(identity: Self.identity, tracksNextHops: false, maximumPaths: 16, recordsChanges: false, seed: 1, now: now)
+        var speaker = Speaker(
+            identity: Self.identity, tracksNextHops: false, maximumPaths: 16, recordsChanges: false, seed: 1, now: now)
         let (transport, plane) = (try Transport(openFiles: 1024), NoForwarding())
-        let peering = Peering(node: "n", isReflector: true, identity: Self.identity, first: Self.loaded(5), logger: logger)
+        let peering = Peering(
+            node: "n", isReflector: true, identity: Self.identity, first: Self.loaded(5), logger: logger)
         peering.apply(Self.loaded(5), &speaker, plane, transport, now: now)
         var peers: [Int: PeerIndex] = [:]
         for last in [9, 3, 7, 5, 4] {
@@ -96,7 +106,9 @@ import Testing
         lines.all.withLock { $0 = [] }
         peering.apply(Self.loaded(2), &speaker, plane, transport, now: now)
         let told = Self.notifications(&speaker)
-        #expect(told == Dictionary([3, 5, 4].compactMap { last in peers[last].map { ($0, [6, 8]) } }) { first, _ in first })
+        #expect(
+            told
+                == Dictionary([3, 5, 4].compactMap { last in peers[last].map { ($0, [6, 8]) } }) { first, _ in first })
         let left = speaker.peerIndices
         #expect(Set(left) == Set([9, 7].compactMap { peers[$0] }))
         let found = lines.all.withLock { $0 }

@@ -32,7 +32,8 @@ import Testing
                             promise.fulfil(answer)
                         case .alive(let promise): promise.fulfil(true)
                         case .readiness(let promise): promise.fulfil(ReadinessReport(unreadiness: nil))
-                        case .metrics(let promise): promise.fulfil(MetricsPage { [String(repeating: "x", count: 1 << 20)] })
+                        case .metrics(let promise):
+                            promise.fulfil(MetricsPage { [String(repeating: "x", count: 1 << 20)] })
                         default: break
                         }
                     }
@@ -49,7 +50,10 @@ import Testing
     private static func startMetrics(_ loop: FakeLoop) throws -> UInt16 {
         for _ in 0..<50 {
             let port = UInt16.random(in: 20000..<30000)
-            if (try? MetricsServer.start(address: "127.0.0.1:\(port)", flag: "--health", mailbox: loop.mailbox)) != nil { return port }
+            if (try? MetricsServer.start(address: "127.0.0.1:\(port)", flag: "--health", mailbox: loop.mailbox)) != nil
+            {
+                return port
+            }
         }
         throw StartError("no port is free")
     }
@@ -61,7 +65,9 @@ import Testing
         address.sin_port = port.bigEndian
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
         let result = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.connect(fd, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Glibc.connect(fd, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
         }
         #expect(result == 0)
         return fd
@@ -92,7 +98,9 @@ import Testing
         return readAll(fd)
     }
 
-    @Test(arguments: [40, 400]) func `clients that send a byte now and then keep no probe out, and are ended`(count: Int) throws {
+    @Test(arguments: [40, 400]) func `clients that send a byte now and then keep no probe out, and are ended`(
+        count: Int
+    ) throws {
         let port = try Self.startMetrics(try FakeLoop())
         let slow = (0..<count).map { _ in Self.connect(port) }
         defer { for fd in slow { close(fd) } }
@@ -122,13 +130,17 @@ import Testing
         defer { for fd in scrapes { close(fd) } }
         for fd in scrapes { Self.send(fd, "GET /metrics HTTP/1.1\r\n\r\n") }
         let answered = Atomic<Int>(0)
-        Self.inParallel(100) { if Self.get("/liveness", port)?.hasPrefix("HTTP/1.1 200") == true { answered.add(1, ordering: .relaxed) } }
+        Self.inParallel(100) {
+            if Self.get("/liveness", port)?.hasPrefix("HTTP/1.1 200") == true { answered.add(1, ordering: .relaxed) }
+        }
         #expect(answered.load(ordering: .relaxed) == 100)
     }
 
     @Test(arguments: [
-        ("GET /nowhere HTTP/1.1\r\n\r\n", "404"), ("POST /metrics HTTP/1.1\r\n\r\n", "405"), ("hello\n\n", "400"), ("GET /readiness HTTP/1.0\n\n", "200"),
-        ("GET / HTTP/1.1\r\nX: \(String(repeating: "x", count: 20000))\r\n\r\n", "431"), ("HEAD /metrics?x=1 HTTP/1.1\r\n\r\n", "200"),
+        ("GET /nowhere HTTP/1.1\r\n\r\n", "404"), ("POST /metrics HTTP/1.1\r\n\r\n", "405"), ("hello\n\n", "400"),
+        ("GET /readiness HTTP/1.0\n\n", "200"),
+        ("GET / HTTP/1.1\r\nX: \(String(repeating: "x", count: 20000))\r\n\r\n", "431"),
+        ("HEAD /metrics?x=1 HTTP/1.1\r\n\r\n", "200"),
     ]) func `each request has its answer`(request: String, status: String) throws {
         let port = try Self.startMetrics(try FakeLoop())
         let fd = Self.connect(port)
@@ -183,10 +195,13 @@ import Testing
         defer { unlink(path) }
         var stream = try LineStream(connectingTo: path)
         for _ in 0..<20 {
-            let isWritten = stream.writeLine(Array("{\"command\":\"peers\"}\nnonsense\n{\"command\":\"fib\",\"cursor\":-1}".utf8))
+            let isWritten = stream.writeLine(
+                Array("{\"command\":\"peers\"}\nnonsense\n{\"command\":\"fib\",\"cursor\":-1}".utf8))
             #expect(isWritten)
             for part in ["answered", "not understood", "negative"] {
-                let line = stream.readLine(milliseconds: 10000, limit: 1 << 20).map { String(decoding: $0, as: UTF8.self) }
+                let line = stream.readLine(milliseconds: 10000, limit: 1 << 20).map {
+                    String(decoding: $0, as: UTF8.self)
+                }
                 #expect(line?.contains(part) == true, "\(line ?? "nothing")")
             }
         }
@@ -203,7 +218,8 @@ import Testing
             waiting.append(Box(stream))
         }
         let answer = Self.ask(path)
-        #expect(answer?.isBusy == true && answer?.error?.contains("busy") == true, "\(String(describing: answer?.error))")
+        #expect(
+            answer?.isBusy == true && answer?.error?.contains("busy") == true, "\(String(describing: answer?.error))")
         _ = waiting.count
     }
 

@@ -53,7 +53,8 @@ import Testing
         func fibRow(_ prefix: Prefix) -> FIBStatus? { nil }
     }
 
-    private static let identity = AttributeTable.Identity(localAS: ASNumber(64512), identifier: BGPIdentifier(rawValue: 1), clusterID: BGPIdentifier(rawValue: 1))
+    private static let identity = AttributeTable.Identity(
+        localAS: ASNumber(64512), identifier: BGPIdentifier(rawValue: 1), clusterID: BGPIdentifier(rawValue: 1))
     private static let second = IPAddress(v4: 0xC000_0202)
     private static let far = IPAddress(v4: 0xCB00_7109)
     private static let own = IPAddress(v4: 0x0A00_0009)
@@ -61,22 +62,31 @@ import Testing
     /// Peers with BFD: on a second subnet of this host, behind a router, and on the Node's subnet.
     private static func loaded() -> LoadedConfiguration {
         let peers = ["second": second, "far": far, "own": own].map { name, address in
-            "apiVersion: projectcalico.org/v3\nkind: BGPPeer\nmetadata: {name: \(name)}\nspec: {peerIP: \(address), asNumber: 65000, bfd: {}}\n---\n"
+            "apiVersion: projectcalico.org/v3\nkind: BGPPeer\nmetadata: {name: \(name)}\nspec: {peerIP: \(address), "
+                + "asNumber: 65000, bfd: {}}\n---\n"
         }
         let node =
-            "apiVersion: projectcalico.org/v3\nkind: Node\nmetadata: {name: n}\nspec: {bgp: {ipv4Address: 10.0.0.1/24, ipv6Address: 'fd00::1/64', ipv4IPIPTunnelAddr: 10.65.0.1}}\n"
-        let resources = ResourceSet([ResourceParser.parse(peers.joined() + node, file: "x.yaml")], files: ["x.yaml"], previous: ResourceSet())
+            "apiVersion: projectcalico.org/v3\nkind: Node\nmetadata: {name: n}\nspec: {bgp: {ipv4Address: "
+            + "10.0.0.1/24, ipv6Address: 'fd00::1/64', ipv4IPIPTunnelAddr: 10.65.0.1}}\n"
+        let resources = ResourceSet(
+            [ResourceParser.parse(peers.joined() + node, file: "x.yaml")], files: ["x.yaml"], previous: ResourceSet())
         return LoadedConfiguration(resources: resources, secrets: Secrets())
     }
 
     /// Peering over a plane, with its speaker.
-    private static func targets(_ plane: any ForwardingPlane, isReflector: Bool, _ body: (Peering, inout Speaker) -> Void) throws {
+    private static func targets(
+        _ plane: any ForwardingPlane, isReflector: Bool, _ body: (Peering, inout Speaker) -> Void
+    ) throws {
         let now = Instant(nanoseconds: 1_000_000_000)
         let transport = try Transport(openFiles: 1024)
         try transport.listen(on: SocketAddress(IPAddress(v4: 0x7F00_0001), port: 0))
         try transport.listen(on: SocketAddress(.any(.ipv6), port: 0))
-        var speaker = Speaker(identity: identity, tracksNextHops: false, maximumPaths: 16, recordsChanges: false, restart: RestartState(), seed: 1, now: now)
-        let peering = Peering(node: "n", isReflector: isReflector, identity: identity, first: loaded(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        var speaker = Speaker(
+            identity: identity, tracksNextHops: false, maximumPaths: 16, recordsChanges: false, restart: RestartState(),
+            seed: 1, now: now)
+        let peering = Peering(
+            node: "n", isReflector: isReflector, identity: identity, first: loaded(),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         peering.apply(loaded(), &speaker, plane, transport, now: now)
         body(peering, &speaker)
     }
@@ -84,26 +94,46 @@ import Testing
     @Test func `BFD is single hop to whom the kernel has on a link, whatever the Node's subnet is`() throws {
         let plane = Links([Self.second])
         try Self.targets(plane, isReflector: false) { peering, _ in
-            #expect(peering.bfdTargets(plane).mapValues(\.isMultihop) == [Self.second: false, Self.far: true, Self.own: true])
+            #expect(
+                peering.bfdTargets(plane).mapValues(\.isMultihop) == [
+                    Self.second: false, Self.far: true, Self.own: true,
+                ])
         }
     }
 
-    @Test func `a reflector, which does not know routes, goes by the subnets of its host's addresses and of its Node`() throws {
+    @Test func `a reflector, which does not know routes, goes by the subnets of its host's addresses and of its Node`()
+        throws
+    {
         let blind = NoForwarding()
         try Self.targets(blind, isReflector: true) { peering, _ in
-            #expect(peering.bfdTargets(blind).mapValues(\.isMultihop) == [Self.second: true, Self.far: true, Self.own: false])
+            #expect(
+                peering.bfdTargets(blind).mapValues(\.isMultihop) == [
+                    Self.second: true, Self.far: true, Self.own: false,
+                ])
         }
-        let plane = NoForwarding(addresses: { [InterfaceAddress(interface: InterfaceIndex(rawValue: 3), address: IPAddress(v4: 0xC000_0201), prefixLength: 24)] })
+        let plane = NoForwarding(addresses: {
+            [
+                InterfaceAddress(
+                    interface: InterfaceIndex(rawValue: 3), address: IPAddress(v4: 0xC000_0201), prefixLength: 24)
+            ]
+        })
         try Self.targets(plane, isReflector: true) { peering, _ in
-            #expect(peering.bfdTargets(plane).mapValues(\.isMultihop) == [Self.second: false, Self.far: true, Self.own: false])
+            #expect(
+                peering.bfdTargets(plane).mapValues(\.isMultihop) == [
+                    Self.second: false, Self.far: true, Self.own: false,
+                ])
         }
     }
 
-    @Test func `a BFD session that is up stays what it is while its link fails, and is another one when it has told of that`() throws {
+    @Test
+    func `a BFD session that is up stays what it is while its link fails, and is another one when it has told of that`()
+        throws
+    {
         let plane = Links([Self.second])
         try Self.targets(plane, isReflector: false) { peering, _ in
             func report(_ state: BFDState) {
-                let report = BFDReport(peer: Self.second, state: state, isFailure: state == .down, diagnostic: .none, isIndependent: false)
+                let report = BFDReport(
+                    peer: Self.second, state: state, isFailure: state == .down, diagnostic: .none, isIndependent: false)
                 _ = peering.take(report)
             }
             #expect(peering.bfdTargets(plane)[Self.second]?.isMultihop == false)
@@ -117,7 +147,9 @@ import Testing
     }
 
     @Test(arguments: [false, true])
-    func `the Node's addresses, inside tunnels too, and those of listeners are our own in every mode`(isReflector: Bool) throws {
+    func `the Node's addresses, inside tunnels too, and those of listeners are our own in every mode`(isReflector: Bool)
+        throws
+    {
         try Self.targets(NoForwarding(), isReflector: isReflector) { _, speaker in
             let wanted = ["10.0.0.1", "fd00::1", "10.65.0.1", "127.0.0.1"].compactMap { IPAddress($0) }
             let known = speaker.rib.importPolicy.ownAddresses

@@ -36,7 +36,8 @@ import Testing
     @Test func `a hundred thousand strangers are not remembered one by one, and leave a bounded number of lines`() {
         var limiter = LogLimiter(capacity: 100)
         var lines = 0
-        for number in 0..<100_000 where limiter.admit(.address(stranger(number)), .attempt, now: at(Int64(number / 10_000))) != nil { lines += 1 }
+        for number in 0..<100_000
+        where limiter.admit(.address(stranger(number)), .attempt, now: at(Int64(number / 10_000))) != nil { lines += 1 }
         #expect(limiter.count <= 101)
         #expect(lines <= 200)
         // What is over is forgotten, and others are told of again.

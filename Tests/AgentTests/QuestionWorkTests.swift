@@ -9,19 +9,27 @@ import Testing
 
 @testable import Node
 
-/// What a question costs the routing thread, counted in places that were looked at, and that its pages together are whole.
+/// What a question costs the routing thread, counted in places that were looked at, and that its pages together are
+/// whole.
 @Suite struct QuestionWorkTests {
     private static let count = 60_000
-    private static let identity = AttributeTable.Identity(localAS: ASNumber(64512), identifier: BGPIdentifier(rawValue: 1), clusterID: BGPIdentifier(rawValue: 1))
+    private static let identity = AttributeTable.Identity(
+        localAS: ASNumber(64512), identifier: BGPIdentifier(rawValue: 1), clusterID: BGPIdentifier(rawValue: 1))
 
-    private static func prefix(_ number: Int) -> Prefix { Prefix(IPAddress(v4: 0x0B00_0000 + UInt32(number) << 8), length: 24) }
+    private static func prefix(_ number: Int) -> Prefix {
+        Prefix(IPAddress(v4: 0x0B00_0000 + UInt32(number) << 8), length: 24)
+    }
 
     /// A speaker with a large table of IPv4 and a small one of IPv6.
     private static func speaker() -> Speaker {
         var speaker = Speaker(
-            identity: identity, tracksNextHops: false, maximumPaths: 16, recordsChanges: false, seed: 1, now: Instant(nanoseconds: 1))
+            identity: identity, tracksNextHops: false, maximumPaths: 16, recordsChanges: false, seed: 1,
+            now: Instant(nanoseconds: 1))
         for number in 0..<count { speaker.rib.originate(prefix(number), PathAttributes()) }
-        for number in 0..<100 { speaker.rib.originate(Prefix(IPAddress(high: 0xFD00_0000_0000_0000 | UInt64(number), low: 0), length: 64), PathAttributes()) }
+        for number in 0..<100 {
+            speaker.rib.originate(
+                Prefix(IPAddress(high: 0xFD00_0000_0000_0000 | UInt64(number), low: 0), length: 64), PathAttributes())
+        }
         speaker.rib.decide(budget: .max)
         return speaker
     }

@@ -14,10 +14,13 @@ import Testing
 @testable import Dataplane
 @testable import Node
 
-/// Every field of every kind with values that nobody means. What is out of bounds is refused with file, line, field and what would be right; what is
-/// accepted goes through everything that is planned from it, because a number that fits its field may not fit what is computed from it.
+/// Every field of every kind with values that nobody means. What is out of bounds is refused with file, line, field and
+/// what would be right; what is accepted goes through everything that is planned from it, because a number that fits
+/// its field may not fit what is computed from it.
 @Suite struct SchemaExtremesTests {
-    @Test(arguments: Schemas.all.map(\.kind)) func `no value of any field traps, and each beyond its bounds is refused`(kind: String) throws {
+    @Test(arguments: Schemas.all.map(\.kind)) func `no value of any field traps, and each beyond its bounds is refused`(
+        kind: String
+    ) throws {
         let spec = try #require(Schemas.kind(kind))
         var (fields, accepted) = (0, 0)
         for field in Field.all(spec) {
@@ -27,9 +30,16 @@ import Testing
                     let parsed = ResourceParser.parse(text, file: "x.yaml")
                     if value.isOutOfBounds {
                         let place = "x.yaml:4: \(kind)/\(Manifest.name(kind)): \(field.path): "
-                        #expect(parsed.problems.contains { $0.description.hasPrefix(place) && $0.message.contains("it must be") }, "\(text): \(parsed.problems)")
+                        #expect(
+                            parsed.problems.contains {
+                                $0.description.hasPrefix(place) && $0.message.contains("it must be")
+                            }, "\(text): \(parsed.problems)")
                     }
-                    for problem in parsed.problems { #expect(problem.description.utf8.count < 2000, "\(field.path): a problem of \(problem.description.utf8.count) bytes") }
+                    for problem in parsed.problems {
+                        #expect(
+                            problem.description.utf8.count < 2000,
+                            "\(field.path): a problem of \(problem.description.utf8.count) bytes")
+                    }
                     guard !parsed.resources.isEmpty else { continue }
                     accepted += 1
                     try Plans.carryOut(parsed)
@@ -40,15 +50,24 @@ import Testing
     }
 
     @Test(arguments: [
-        ("BGPPeer", "holdTime", "153722868m"), ("BGPPeer", "holdTime", "1e400"), ("BGPPeer", "keepaliveTime", "9223372036854775808ns"), ("BGPPeer", "idleHoldTime", "2562048h"),
-        ("BGPPeer", "connectRetryTime", "2562047h2562047h2562047h2562047h"), ("FelixConfiguration", "routeRefreshInterval", "2562048h"),
-        ("FelixConfiguration", "liveMigrationRouteConvergenceTime", "2562048h"), ("BGPConfiguration", "nodeMeshMaxRestartTime", "153722868m"),
-    ]) func `a duration whose number fits and whose nanoseconds do not is refused`(kind: String, field: String, value: String) throws {
+        ("BGPPeer", "holdTime", "153722868m"), ("BGPPeer", "holdTime", "1e400"),
+        ("BGPPeer", "keepaliveTime", "9223372036854775808ns"), ("BGPPeer", "idleHoldTime", "2562048h"),
+        ("BGPPeer", "connectRetryTime", "2562047h2562047h2562047h2562047h"),
+        ("FelixConfiguration", "routeRefreshInterval", "2562048h"),
+        ("FelixConfiguration", "liveMigrationRouteConvergenceTime", "2562048h"),
+        ("BGPConfiguration", "nodeMeshMaxRestartTime", "153722868m"),
+    ]) func `a duration whose number fits and whose nanoseconds do not is refused`(
+        kind: String, field: String, value: String
+    ) throws {
         let spec = try #require(Schemas.kind(kind))
         let found = try #require(Field.all(spec).first { $0.path == "spec.\(field)" })
         for text in Manifest.texts(kind, found, value) {
             let problems = ResourceParser.parse(text, file: "x.yaml").problems.map(\.description)
-            #expect(problems.contains { $0.hasPrefix("x.yaml:4: \(kind)/\(Manifest.name(kind)): spec.\(field): ") && $0.contains("it must be") }, "\(problems)")
+            #expect(
+                problems.contains {
+                    $0.hasPrefix("x.yaml:4: \(kind)/\(Manifest.name(kind)): spec.\(field): ")
+                        && $0.contains("it must be")
+                }, "\(problems)")
         }
     }
 }
@@ -68,7 +87,8 @@ private struct Field {
         let chain = outer + [spec]
         let own = Field(path: path, type: spec.type, chain: chain)
         switch spec.type {
-        case .object(let inner), .objectWithOthers(let inner): return [own] + inner.flatMap { all($0, chain, path + ".") }
+        case .object(let inner), .objectWithOthers(let inner):
+            return [own] + inner.flatMap { all($0, chain, path + ".") }
         case .list(.object(let inner)): return [own] + inner.flatMap { all($0, chain, path + "[0].") }
         case .list(let element): return [own, Field(path: path + "[0]", type: element, chain: chain)]
         default: return [own]
@@ -85,8 +105,10 @@ private struct Field {
             text = "\(spec.name): \(text)"
             guard place > 0 else { break }
             switch chain[place - 1].type {
-            case .object(let inner), .objectWithOthers(let inner): text = "{\(([text] + Field.required(inner, but: spec.name)).joined(separator: ", "))}"
-            case .list(.object(let inner)): text = "[{\(([text] + Field.required(inner, but: spec.name)).joined(separator: ", "))}]"
+            case .object(let inner), .objectWithOthers(let inner):
+                text = "{\(([text] + Field.required(inner, but: spec.name)).joined(separator: ", "))}"
+            case .list(.object(let inner)):
+                text = "[{\(([text] + Field.required(inner, but: spec.name)).joined(separator: ", "))}]"
             default: break
             }
         }
@@ -109,7 +131,8 @@ private struct Field {
         case .pathCount: "2"
         case .choice(let values): values[0]
         case .list(let element): "[\(sample(element))]"
-        case .object(let fields), .objectWithOthers(let fields): "{\(required(fields, but: "").joined(separator: ", "))}"
+        case .object(let fields), .objectWithOthers(let fields):
+            "{\(required(fields, but: "").joined(separator: ", "))}"
         case .map, .any, .refused: "{}"
         case .string, .text, .selector: "all()"
         }
@@ -126,7 +149,9 @@ private enum Extremes {
         case .duration(let range):
             values += [range.lowerBound, range.upperBound].map { (GoDuration.text($0), false) }
             let around = ["\(range.upperBound.nanoseconds + 1)ns", "\(range.lowerBound.nanoseconds - 1)ns"]
-            values += (around + ["153722868m", "2562048h", "9223372036854775807ns", "1" + zeros + "h"]).map { ($0, true) }
+            values += (around + ["153722868m", "2562048h", "9223372036854775807ns", "1" + zeros + "h"]).map {
+                ($0, true)
+            }
         case .choice(let choices): values += choices.map { ($0, false) }
         case .bool: values += [("true", false), ("false", false)]
         default: break
@@ -139,22 +164,28 @@ private enum Extremes {
     private static let common: [String] = numbers + durations + texts + addresses + overlong
 
     private static let numbers = [
-        "0", "-1", "1", "-0", "+1", "255", "256", "65535", "65536", "4294967295", "4294967296", "9223372036854775807", "9223372036854775808",
+        "0", "-1", "1", "-0", "+1", "255", "256", "65535", "65536", "4294967295", "4294967296", "9223372036854775807",
+        "9223372036854775808",
         "-9223372036854775808", "1e30", "1e400", "1" + zeros, nines, "NaN", "nan", "inf", "-inf", "0x7fffffff",
     ]
     private static let durations = [
-        nines + "s", "0." + zeros + "1h", "0s", "-1s", "1ns", "1.5s", "0.5ms", "1e9s", ".s", "1h1m1s1ms1us1ns", String(repeating: "2562047h", count: 500),
+        nines + "s", "0." + zeros + "1h", "0s", "-1s", "1ns", "1.5s", "0.5ms", "1e9s", ".s", "1h1m1s1ms1us1ns",
+        String(repeating: "2562047h", count: 500),
     ]
     private static let texts = [
-        "\"\"", "\" \"", "~", "[]", "{}", "[[]]", "[{}]", "[\"\"]", "true", "all", "\"all()\"", "\"\\u0000\"", "\"..\"", "\"/\"", "\"*\"", "\"[\"", "\"(a+)+$\"",
+        "\"\"", "\" \"", "~", "[]", "{}", "[[]]", "[{}]", "[\"\"]", "true", "all", "\"all()\"", "\"\\u0000\"", "\"..\"",
+        "\"/\"", "\"*\"", "\"[\"", "\"(a+)+$\"",
     ]
     private static let addresses = [
-        "0.0.0.0", "\"::\"", "255.255.255.255", "\"fe80::1\"", "0.0.0.0/0", "\"::/0\"", "255.255.255.255/32", "10.0.0.0/33",
-        "\"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128\"", "\"[::1]:65535\"", "10.0.0.9:0", "10.0.0.9:65536", "\"0:0\"", "\"65535:65535\"",
+        "0.0.0.0", "\"::\"", "255.255.255.255", "\"fe80::1\"", "0.0.0.0/0", "\"::/0\"", "255.255.255.255/32",
+        "10.0.0.0/33",
+        "\"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128\"", "\"[::1]:65535\"", "10.0.0.9:0", "10.0.0.9:65536", "\"0:0\"",
+        "\"65535:65535\"",
         "\"4294967295:4294967295:4294967295\"", "\"65536:1\"", "\"ff:ff:ff:ff:ff:ff\"",
     ]
     private static let overlong = [
-        String(repeating: "x", count: 100_000), quoted("(", 1000, ")", 1000), quoted("(", 50000, "", 0), quoted("!", 5000, "all()", 1), quoted("all() && ", 400, "all()", 1),
+        String(repeating: "x", count: 100_000), quoted("(", 1000, ")", 1000), quoted("(", 50000, "", 0),
+        quoted("!", 5000, "all()", 1), quoted("all() && ", 400, "all()", 1),
         quoted("all() && ", 20000, "all()", 1),
     ]
     private static func quoted(_ first: String, _ count: Int, _ last: String, _ lastCount: Int) -> String {
@@ -182,7 +213,8 @@ private enum Manifest {
                 surroundings = [own == "peerSelector" ? [] : ["asNumber: 64999"]]
             } else {
                 surroundings = [
-                    ["peerIP: 10.0.0.9", "asNumber: 64999"], ["listenRange: 10.0.0.0/24", "asNumber: 0"], ["interface: eth0", "asNumber: 0"], ["peerSelector: all()"],
+                    ["peerIP: 10.0.0.9", "asNumber: 64999"], ["listenRange: 10.0.0.0/24", "asNumber: 0"],
+                    ["interface: eth0", "asNumber: 0"], ["peerSelector: all()"],
                 ]
             }
         case "Node": surroundings = [["bgp: {ipv4Address: 10.0.0.1/24}"], ["podCIDRs: [10.65.0.0/26]"]]
@@ -193,14 +225,17 @@ private enum Manifest {
         }
         return surroundings.map { around in
             let others = around.filter { !$0.hasPrefix("\(own):") }
-            return "apiVersion: projectcalico.org/v3\nkind: \(kind)\nmetadata: {name: \(name(kind))}\nspec: {\(([field.text(value)] + others).joined(separator: ", "))}\n"
+            return
+                "apiVersion: projectcalico.org/v3\nkind: \(kind)\nmetadata: {name: \(name(kind))}\nspec: "
+                + "{\(([field.text(value)] + others).joined(separator: ", "))}\n"
         }
     }
 }
 
 /// Everything that follows from resources, without a socket or a kernel.
 private enum Plans {
-    private static let identity = AttributeTable.Identity(localAS: ASNumber(64512), identifier: BGPIdentifier(rawValue: 1), clusterID: BGPIdentifier(rawValue: 1))
+    private static let identity = AttributeTable.Identity(
+        localAS: ASNumber(64512), identifier: BGPIdentifier(rawValue: 1), clusterID: BGPIdentifier(rawValue: 1))
     private static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     private static let base = """
         apiVersion: projectcalico.org/v3
@@ -220,13 +255,16 @@ private enum Plans {
         """
 
     static func carryOut(_ parsed: ResourceParser.Parsed) throws {
-        let resources = ResourceSet([parsed, ResourceParser.parse(base, file: "base.yaml")], files: ["x.yaml", "base.yaml"], previous: ResourceSet())
+        let resources = ResourceSet(
+            [parsed, ResourceParser.parse(base, file: "base.yaml")], files: ["x.yaml", "base.yaml"],
+            previous: ResourceSet())
         let loaded = LoadedConfiguration(resources: resources, secrets: Secrets())
         let start = Instant(nanoseconds: 1_000_000_000)
         for isReflector in [false, true] {
             for peer in PeeringPlan.peers(of: "n", in: resources, allFamilies: isReflector) {
                 for address in [IPAddress(v4: 0x0A00_0009), IPAddress("fe80::1")?.scoped(2)].compactMap({ $0 }) {
-                    let settings = PeerSettings(peer, address, resources, node: "n", identity: identity, source: nil, linkLocal: nil)
+                    let settings = PeerSettings(
+                        peer, address, resources, node: "n", identity: identity, source: nil, linkLocal: nil)
                     #expect(settings.minimumInterval >= .zero)
                 }
                 if let bfd = peer.options.bfd { runBFD(bfd, start) }
@@ -242,7 +280,9 @@ private enum Plans {
     }
 
     private static func runBFD(_ bfd: BGPPeer.BFD, _ start: Instant) {
-        let configuration = BFDConfiguration(desiredMinTX: bfd.minTransmitInterval, requiredMinRX: bfd.minReceiveInterval, detectMultiplier: bfd.detectMultiplier)
+        let configuration = BFDConfiguration(
+            desiredMinTX: bfd.minTransmitInterval, requiredMinRX: bfd.minReceiveInterval,
+            detectMultiplier: bfd.detectMultiplier)
         var session = BFDSession(configuration, discriminator: 1, seed: 1, now: start)
         var actions: [BFDSession.Action] = []
         for interval in [0, 1, UInt32.max] {
@@ -260,7 +300,9 @@ private enum Plans {
     /// Sessions that are begun and fail, as far as their timers go.
     private static func runPeering(_ loaded: LoadedConfiguration, isReflector: Bool, _ start: Instant) throws {
         let transport = try Transport(openFiles: 1024)
-        var speaker = Speaker(identity: identity, tracksNextHops: false, maximumPaths: 16, recordsChanges: false, restart: RestartState(), seed: 1, now: start)
+        var speaker = Speaker(
+            identity: identity, tracksNextHops: false, maximumPaths: 16, recordsChanges: false, restart: RestartState(),
+            seed: 1, now: start)
         let peering = Peering(node: "n", isReflector: isReflector, identity: identity, first: loaded, logger: logger)
         var now = start
         peering.apply(loaded, &speaker, NoForwarding(), transport, now: now)

@@ -13,7 +13,8 @@ import Testing
 
 /// `shutdown` of a BGPPeer (RFC 9003).
 @Suite struct ShutdownTests {
-    private static let identity = AttributeTable.Identity(localAS: ASNumber(64512), identifier: BGPIdentifier(rawValue: 1), clusterID: BGPIdentifier(rawValue: 1))
+    private static let identity = AttributeTable.Identity(
+        localAS: ASNumber(64512), identifier: BGPIdentifier(rawValue: 1), clusterID: BGPIdentifier(rawValue: 1))
 
     private static func resources(_ fields: String) -> ResourceParser.Parsed {
         ResourceParser.parse(
@@ -30,13 +31,21 @@ import Testing
             """, file: "x.yaml")
     }
 
-    @Test(arguments: [("", nil), (", shutdown: \"\"", "shutdown"), (", shutdown: maintenance", "shutdown: maintenance"), (", shutdown: ~", nil)] as [(String, String?)])
-    func `an empty text keeps the peer down as any text does, and no text at all does not`(fields: String, reason: String?) throws {
+    @Test(
+        arguments: [
+            ("", nil), (", shutdown: \"\"", "shutdown"), (", shutdown: maintenance", "shutdown: maintenance"),
+            (", shutdown: ~", nil),
+        ] as [(String, String?)])
+    func `an empty text keeps the peer down as any text does, and no text at all does not`(
+        fields: String, reason: String?
+    ) throws {
         let parsed = Self.resources(fields)
         #expect(parsed.problems.isEmpty)
-        let loaded = LoadedConfiguration(resources: ResourceSet([parsed], files: ["x.yaml"], previous: ResourceSet()), secrets: Secrets())
+        let loaded = LoadedConfiguration(
+            resources: ResourceSet([parsed], files: ["x.yaml"], previous: ResourceSet()), secrets: Secrets())
         let now = Instant(nanoseconds: 1_000_000_000)
-        var speaker = Speaker(identity: Self.identity, tracksNextHops: false, maximumPaths: 16, recordsChanges: false, seed: 1, now: now)
+        var speaker = Speaker(
+            identity: Self.identity, tracksNextHops: false, maximumPaths: 16, recordsChanges: false, seed: 1, now: now)
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let peering = Peering(node: "n", isReflector: true, identity: Self.identity, first: loaded, logger: logger)
         peering.apply(loaded, &speaker, NoForwarding(), try Transport(openFiles: 1024), now: now)
@@ -45,7 +54,8 @@ import Testing
     }
 
     @Test func `a text of more than one byte's length is refused`() {
-        let problems = Self.resources(", shutdown: \"\(String(repeating: "x", count: 256))\"").problems.map(\.description)
+        let problems = Self.resources(", shutdown: \"\(String(repeating: "x", count: 256))\"").problems.map(
+            \.description)
         #expect(problems == ["x.yaml:9: BGPPeer/p: spec.shutdown: has 256 bytes; at most 255 are possible"])
         #expect(Self.resources(", shutdown: \"\(String(repeating: "x", count: 255))\"").problems.isEmpty)
     }

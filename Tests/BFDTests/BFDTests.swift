@@ -13,7 +13,8 @@ final class Path {
 
     init(_ a: BFDConfiguration, _ b: BFDConfiguration, seed: UInt64 = 1) {
         ends = [
-            BFDSession(a, discriminator: 11, seed: seed, now: .zero), BFDSession(b, discriminator: 22, seed: seed + 1, now: .zero),
+            BFDSession(a, discriminator: 11, seed: seed, now: .zero),
+            BFDSession(b, discriminator: 22, seed: seed + 1, now: .zero),
         ]
     }
 
@@ -54,9 +55,10 @@ final class Path {
 }
 
 @Suite struct BFDTests {
-    static let fast = BFDConfiguration(desiredMinTX: .milliseconds(50), requiredMinRX: .milliseconds(50), detectMultiplier: 3)
+    static let fast = BFDConfiguration(
+        desiredMinTX: .milliseconds(50), requiredMinRX: .milliseconds(50), detectMultiplier: 3)
 
-    @Test func `a known packet has the octets of RFC 5880 4_1, and survives the wire`() throws {
+    @Test func `a known packet has the bytes of RFC 5880 4_1, and survives the wire`() throws {
         var packet = BFDPacket()
         packet.state = .up
         packet.isPoll = true
@@ -72,7 +74,8 @@ final class Path {
 
     @Test(
         arguments: [
-            ("version 0", 0, 0x03), ("multiplier 0", 2, 0), ("length below 24", 3, 23), ("length beyond the packet", 3, 25), ("multipoint bit", 1, 0xC1),
+            ("version 0", 0, 0x03), ("multiplier 0", 2, 0), ("length below 24", 3, 23),
+            ("length beyond the packet", 3, 25), ("multipoint bit", 1, 0xC1),
             ("authentication", 1, 0xC4),
         ] as [(String, Int, UInt8)])
     func `what RFC 5880 6_8_6 discards is discarded`(name: String, position: Int, value: UInt8) {
@@ -118,7 +121,8 @@ final class Path {
             #expect(path.ends.contains { $0.state == .down && $0.diagnostic == .detectionTimeExpired })
             path.advance(10)
             #expect(path.ends.allSatisfy { $0.state != .up })
-            #expect(path.changes[0].contains { if case .changed(.up, .down, isFailure: true) = $0 { true } else { false } })
+            #expect(
+                path.changes[0].contains { if case .changed(.up, .down, isFailure: true) = $0 { true } else { false } })
             path.isCut = [false, false]
             path.advance(4000)
             #expect(path.areUp)
@@ -126,7 +130,8 @@ final class Path {
     }
 
     @Test func `the slower end's wish holds for each direction`() {
-        let slow = BFDConfiguration(desiredMinTX: .milliseconds(400), requiredMinRX: .milliseconds(200), detectMultiplier: 5)
+        let slow = BFDConfiguration(
+            desiredMinTX: .milliseconds(400), requiredMinRX: .milliseconds(200), detectMultiplier: 5)
         let path = Path(Self.fast, slow)
         path.advance(5000)
         #expect(path.ends[0].transmitInterval == .milliseconds(200))
@@ -139,7 +144,8 @@ final class Path {
         let path = Path(Self.fast, Self.fast)
         path.advance(5000)
         path.act(1) { session, _ in
-            session.reconfigure(BFDConfiguration(desiredMinTX: .milliseconds(1000), requiredMinRX: .milliseconds(1000)), now: path.now)
+            session.reconfigure(
+                BFDConfiguration(desiredMinTX: .milliseconds(1000), requiredMinRX: .milliseconds(1000)), now: path.now)
         }
         path.advance(5000)
         #expect(path.areUp)
@@ -151,7 +157,7 @@ final class Path {
         #expect(path.changes[0].last == .changed(from: .up, to: .down, isFailure: false))
     }
 
-    @Test func `a neighbour that restarts with another discriminator is a new session`() {
+    @Test func `a neighbor that restarts with another discriminator is a new session`() {
         let path = Path(Self.fast, Self.fast)
         path.advance(5000)
         path.ends[1] = BFDSession(Self.fast, discriminator: 99, seed: 7, now: path.now)
@@ -180,10 +186,15 @@ final class Path {
                 bytes[3] = 24
                 guard let packet = bytes.withBytes({ BFDPacket($0) }) else { continue }
                 session.receive(packet, now: now, &actions)
-                if packet.isPoll { #expect(actions.contains { if case .send(let answer) = $0 { answer.isFinal } else { false } }, "seed \(seed)") }
+                if packet.isPoll {
+                    #expect(
+                        actions.contains { if case .send(let answer) = $0 { answer.isFinal } else { false } },
+                        "seed \(seed)")
+                }
             }
             if before == .down && session.state == .up {
-                #expect(actions.contains { if case .changed(.down, .up, _) = $0 { true } else { false } }, "seed \(seed)")
+                #expect(
+                    actions.contains { if case .changed(.down, .up, _) = $0 { true } else { false } }, "seed \(seed)")
             }
             #expect(session.nextDeadline != nil || session.transmitInterval == nil, "seed \(seed)")
         }

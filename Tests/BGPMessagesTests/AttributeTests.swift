@@ -5,7 +5,8 @@ import Testing
 /// One attribute on the wire.
 func attribute(_ flags: UInt8, _ type: UInt8, _ value: [UInt8], length: Int? = nil) -> [UInt8] {
     let length = length ?? value.count
-    return flags & 0x10 != 0 ? [flags, type, UInt8(length >> 8), UInt8(length & 255)] + value : [flags, type, UInt8(length)] + value
+    return flags & 0x10 != 0
+        ? [flags, type, UInt8(length >> 8), UInt8(length & 255)] + value : [flags, type, UInt8(length)] + value
 }
 
 func validate(_ block: [UInt8], internal isInternal: Bool = true, fourOctet: Bool = true) -> ValidatedAttributes {
@@ -28,7 +29,10 @@ let mandatory = originIGP + path65000 + nextHop
         init(_ name: String, _ bytes: [UInt8], _ both: AttributeFault.Action?) {
             self.init(name, bytes, both, both)
         }
-        init(_ name: String, _ bytes: [UInt8], _ internalAction: AttributeFault.Action?, _ externalAction: AttributeFault.Action?) {
+        init(
+            _ name: String, _ bytes: [UInt8], _ internalAction: AttributeFault.Action?,
+            _ externalAction: AttributeFault.Action?
+        ) {
             self.name = name
             self.bytes = bytes
             self.internalAction = internalAction
@@ -38,19 +42,25 @@ let mandatory = originIGP + path65000 + nextHop
 
     static let rows: [Row] = [
         // RFC 7606 7.1
-        Row("ORIGIN of 1", attribute(0x40, 1, [2]), nil), Row("ORIGIN of length 0", attribute(0x40, 1, []), .treatAsWithdraw),
-        Row("ORIGIN of length 2", attribute(0x40, 1, [0, 0]), .treatAsWithdraw), Row("ORIGIN 3", attribute(0x40, 1, [3]), .treatAsWithdraw),
-        Row("ORIGIN optional", attribute(0xC0, 1, [0]), .treatAsWithdraw), Row("ORIGIN not transitive", attribute(0x00, 1, [0]), .treatAsWithdraw),
+        Row("ORIGIN of 1", attribute(0x40, 1, [2]), nil),
+        Row("ORIGIN of length 0", attribute(0x40, 1, []), .treatAsWithdraw),
+        Row("ORIGIN of length 2", attribute(0x40, 1, [0, 0]), .treatAsWithdraw),
+        Row("ORIGIN 3", attribute(0x40, 1, [3]), .treatAsWithdraw),
+        Row("ORIGIN optional", attribute(0xC0, 1, [0]), .treatAsWithdraw),
+        Row("ORIGIN not transitive", attribute(0x00, 1, [0]), .treatAsWithdraw),
         // 7.2
-        Row("AS_PATH empty", attribute(0x40, 2, []), nil), Row("AS_PATH of a set", attribute(0x40, 2, [1, 1, 0, 0, 0, 9]), nil),
+        Row("AS_PATH empty", attribute(0x40, 2, []), nil),
+        Row("AS_PATH of a set", attribute(0x40, 2, [1, 1, 0, 0, 0, 9]), nil),
         Row("AS_PATH of type 0", attribute(0x40, 2, [0, 1, 0, 0, 0, 9]), .treatAsWithdraw),
         Row("AS_PATH of type 5", attribute(0x40, 2, [5, 1, 0, 0, 0, 9]), .treatAsWithdraw),
         Row("AS_PATH with an empty segment", attribute(0x40, 2, [2, 0]), .treatAsWithdraw),
         Row("AS_PATH overrun", attribute(0x40, 2, [2, 2, 0, 0, 0, 9]), .treatAsWithdraw),
-        Row("AS_PATH underrun by one octet", attribute(0x40, 2, [2, 1, 0, 0, 0, 9, 2]), .treatAsWithdraw),
+        Row("AS_PATH underrun by one byte", attribute(0x40, 2, [2, 1, 0, 0, 0, 9, 2]), .treatAsWithdraw),
         Row("AS_PATH with AS 0 (RFC 7607)", attribute(0x40, 2, [2, 2, 0, 0, 0, 9, 0, 0, 0, 0]), .treatAsWithdraw),
         Row("AS_PATH with a confederation segment", attribute(0x40, 2, [3, 1, 0, 0, 0, 9]), .treatAsWithdraw),
-        Row("AS_PATH with a confederation set", attribute(0x40, 2, [2, 1, 0, 0, 0, 9, 4, 1, 0, 0, 0, 9]), .treatAsWithdraw),
+        Row(
+            "AS_PATH with a confederation set", attribute(0x40, 2, [2, 1, 0, 0, 0, 9, 4, 1, 0, 0, 0, 9]),
+            .treatAsWithdraw),
         // 7.3
         Row("NEXT_HOP of length 3", attribute(0x40, 3, [10, 0, 0]), .treatAsWithdraw),
         Row("NEXT_HOP of length 5", attribute(0x40, 3, [10, 0, 0, 1, 1]), .treatAsWithdraw),
@@ -58,19 +68,22 @@ let mandatory = originIGP + path65000 + nextHop
         Row("NEXT_HOP loopback", attribute(0x40, 3, [127, 0, 0, 1]), .treatAsWithdraw),
         Row("NEXT_HOP multicast", attribute(0x40, 3, [224, 0, 0, 5]), .treatAsWithdraw),
         // 7.4, 7.5
-        Row("MED", attribute(0x80, 4, [0, 0, 0, 1]), nil), Row("MED of length 3", attribute(0x80, 4, [0, 0, 1]), .treatAsWithdraw),
+        Row("MED", attribute(0x80, 4, [0, 0, 0, 1]), nil),
+        Row("MED of length 3", attribute(0x80, 4, [0, 0, 1]), .treatAsWithdraw),
         Row("MED transitive", attribute(0xC0, 4, [0, 0, 0, 1]), .treatAsWithdraw),
         Row("LOCAL_PREF", attribute(0x40, 5, [0, 0, 0, 1]), nil, .attributeDiscard),
         Row("LOCAL_PREF of length 5", attribute(0x40, 5, [0, 0, 0, 1, 1]), .treatAsWithdraw, .attributeDiscard),
         // 7.6, 7.7
-        Row("ATOMIC_AGGREGATE", attribute(0x40, 6, []), nil), Row("ATOMIC_AGGREGATE of length 1", attribute(0x40, 6, [1]), .attributeDiscard),
+        Row("ATOMIC_AGGREGATE", attribute(0x40, 6, []), nil),
+        Row("ATOMIC_AGGREGATE of length 1", attribute(0x40, 6, [1]), .attributeDiscard),
         Row("ATOMIC_AGGREGATE optional", attribute(0xC0, 6, []), .attributeDiscard),
         Row("AGGREGATOR", attribute(0xC0, 7, [0, 0, 0, 9, 10, 0, 0, 1]), nil),
-        Row("AGGREGATOR of two octets", attribute(0xC0, 7, [0, 9, 10, 0, 0, 1]), .attributeDiscard),
+        Row("AGGREGATOR of two bytes", attribute(0xC0, 7, [0, 9, 10, 0, 0, 1]), .attributeDiscard),
         Row("AGGREGATOR with AS 0 (RFC 7607)", attribute(0xC0, 7, [0, 0, 0, 0, 10, 0, 0, 1]), .attributeDiscard),
         Row("AGGREGATOR not optional", attribute(0x40, 7, [0, 0, 0, 9, 10, 0, 0, 1]), .attributeDiscard),
         // 7.8
-        Row("COMMUNITIES", attribute(0xC0, 8, [0, 1, 0, 2]), nil), Row("COMMUNITIES empty", attribute(0xC0, 8, []), .treatAsWithdraw),
+        Row("COMMUNITIES", attribute(0xC0, 8, [0, 1, 0, 2]), nil),
+        Row("COMMUNITIES empty", attribute(0xC0, 8, []), .treatAsWithdraw),
         Row("COMMUNITIES of 5", attribute(0xC0, 8, [0, 1, 0, 2, 3]), .treatAsWithdraw),
         // 7.9, 7.10
         Row("ORIGINATOR_ID", attribute(0x80, 9, [1, 1, 1, 1]), nil, .attributeDiscard),
@@ -86,13 +99,16 @@ let mandatory = originIGP + path65000 + nextHop
         Row("LARGE_COMMUNITY empty", attribute(0xC0, 32, []), .treatAsWithdraw),
         // RFC 6793 4.1
         Row("AS4_PATH from a four-octet speaker", attribute(0xC0, 17, [2, 1, 0, 0, 0, 9]), .attributeDiscard),
-        Row("AS4_AGGREGATOR from a four-octet speaker", attribute(0xC0, 18, [0, 0, 0, 9, 1, 1, 1, 1]), .attributeDiscard),
+        Row(
+            "AS4_AGGREGATOR from a four-octet speaker", attribute(0xC0, 18, [0, 0, 0, 9, 1, 1, 1, 1]), .attributeDiscard
+        ),
         // RFC 4271 5, 6.3
-        Row("unknown optional transitive", attribute(0xC0, 99, [1, 2, 3]), nil), Row("unknown optional", attribute(0x80, 99, [1]), nil),
+        Row("unknown optional transitive", attribute(0xC0, 99, [1, 2, 3]), nil),
+        Row("unknown optional", attribute(0x80, 99, [1]), nil),
         Row("unknown well-known", attribute(0x40, 99, [1]), .treatAsWithdraw),
         Row("extended length", attribute(0x50, 1, [0]), nil),
         Row("overrun of the block", attribute(0x40, 1, [0], length: 9), .treatAsWithdraw),
-        Row("two octets left", [0x40, 1], .treatAsWithdraw),
+        Row("two bytes left", [0x40, 1], .treatAsWithdraw),
     ]
 
     @Test(arguments: rows)
@@ -102,7 +118,9 @@ let mandatory = originIGP + path65000 + nextHop
     }
 
     @Test func `the first of a repeated attribute counts and the strongest action wins (RFC 7606 3 g, h)`() {
-        let twice = validate(attribute(0x80, 4, [0, 0, 0, 1]) + attribute(0x80, 4, [0, 0, 0, 2]) + attribute(0xC0, 99, [1]) + attribute(0xC0, 99, [2]))
+        let twice = validate(
+            attribute(0x80, 4, [0, 0, 0, 1]) + attribute(0x80, 4, [0, 0, 0, 2]) + attribute(0xC0, 99, [1])
+                + attribute(0xC0, 99, [2]))
         #expect(twice.action == .attributeDiscard)
         #expect(twice.attributes.multiExitDisc == 1)
         #expect(twice.attributes.unknown.map(\.value) == [[1]])
@@ -121,7 +139,9 @@ let mandatory = originIGP + path65000 + nextHop
     }
 
     @Test func `every truncation of a whole block is a fault or a shorter block, and never a crash`() {
-        let block = mandatory + attribute(0x80, 4, [0, 0, 0, 5]) + attribute(0xC0, 8, [0, 1, 0, 2]) + attribute(0xC0, 99, [1, 2, 3])
+        let block =
+            mandatory + attribute(0x80, 4, [0, 0, 0, 5]) + attribute(0xC0, 8, [0, 1, 0, 2])
+            + attribute(0xC0, 99, [1, 2, 3])
         var boundaries: Set<Int> = [0]
         var offset = 0
         while offset < block.count {
@@ -129,7 +149,8 @@ let mandatory = originIGP + path65000 + nextHop
             boundaries.insert(offset)
         }
         for length in 0...block.count {
-            #expect((validate(Array(block[..<length])).action == nil) == boundaries.contains(length), "length \(length)")
+            #expect(
+                (validate(Array(block[..<length])).action == nil) == boundaries.contains(length), "length \(length)")
         }
     }
 }
@@ -138,22 +159,31 @@ let mandatory = originIGP + path65000 + nextHop
     static func random(_ random: inout SeededRandom) -> PathAttributes {
         var result = PathAttributes()
         func some(_ random: inout SeededRandom) -> Bool { random.next() % 2 == 0 }
-        func word(_ random: inout SeededRandom) -> UInt32 { UInt32(truncatingIfNeeded: random.next() % 5 == 0 ? random.next() : random.next() % 70000) }
+        func word(_ random: inout SeededRandom) -> UInt32 {
+            UInt32(truncatingIfNeeded: random.next() % 5 == 0 ? random.next() : random.next() % 70000)
+        }
         result.origin = Origin(rawValue: UInt8(random.next() % 3))
         result.asPath = ASPath(
             segments: (0..<(random.next() % 4)).map { _ in
-                ASPath.Segment(random.next() % 4 == 0 ? .set : .sequence, (0..<(random.next() % 90 + 1)).map { _ in ASNumber(max(1, word(&random))) })
+                ASPath.Segment(
+                    random.next() % 4 == 0 ? .set : .sequence,
+                    (0..<(random.next() % 90 + 1)).map { _ in ASNumber(max(1, word(&random))) })
             })
         result.nextHop = IPAddress(v4: 0x0A00_0001 + UInt32(random.next() % 1000))
         if some(&random) { result.multiExitDisc = word(&random) }
         if some(&random) { result.localPref = word(&random) }
         result.atomicAggregate = some(&random)
-        if some(&random) { result.aggregator = Aggregator(asNumber: ASNumber(max(1, word(&random))), address: IPAddress(v4: word(&random))) }
+        if some(&random) {
+            result.aggregator = Aggregator(
+                asNumber: ASNumber(max(1, word(&random))), address: IPAddress(v4: word(&random)))
+        }
         result.communities = (0..<(random.next() % 100)).map { _ in Community(rawValue: word(&random)) }
         if some(&random) { result.originatorID = BGPIdentifier(rawValue: word(&random)) }
         result.clusterList = (0..<(random.next() % 5)).map { _ in BGPIdentifier(rawValue: word(&random)) }
         result.extendedCommunities = (0..<(random.next() % 5)).map { _ in ExtendedCommunity(rawValue: random.next()) }
-        result.largeCommunities = (0..<(random.next() % 5)).map { _ in LargeCommunity(word(&random), word(&random), word(&random)) }
+        result.largeCommunities = (0..<(random.next() % 5)).map { _ in
+            LargeCommunity(word(&random), word(&random), word(&random))
+        }
         for type in [11, 21, 40, 99, 255] as [UInt8] where some(&random) {
             result.unknown.append(
                 UnknownAttribute(
@@ -183,13 +213,18 @@ let mandatory = originIGP + path65000 + nextHop
         attributes.encode(isFourOctetAS: false, into: &writer)
         let decoded = validate(writer.bytes, fourOctet: false)
         #expect(decoded.faults.isEmpty, "seed \(seed)")
-        #expect(decoded.attributes.asPath?.segments.flatMap(\.numbers) == attributes.asPath?.segments.flatMap(\.numbers), "seed \(seed)")
+        #expect(
+            decoded.attributes.asPath?.segments.flatMap(\.numbers) == attributes.asPath?.segments.flatMap(\.numbers),
+            "seed \(seed)")
         #expect(decoded.attributes.aggregator == attributes.aggregator)
     }
 
-    @Test func `a path of an old speaker that is too long in four octets is withdrawn, and one that prepending makes too long does not crash`() {
-        func path(_ segments: Int, _ octets: Int) -> [UInt8] {
-            let segment: [UInt8] = [2, 255] + [UInt8](repeating: 1, count: 255 * octets)
+    @Test
+    func
+        `a path of an old speaker that is too long in four bytes is withdrawn, and one that prepending makes too long does not crash`()
+    {
+        func path(_ segments: Int, _ bytes: Int) -> [UInt8] {
+            let segment: [UInt8] = [2, 255] + [UInt8](repeating: 1, count: 255 * bytes)
             return attribute(0x50, 2, (0..<segments).flatMap { _ in segment })
         }
         #expect(validate(path(100, 2), fourOctet: false).action == .treatAsWithdraw)
@@ -201,7 +236,8 @@ let mandatory = originIGP + path65000 + nextHop
         #expect(attributes.encoded().count > 0xFFFF)
     }
 
-    @Test func `AS4 attributes are ignored where the AGGREGATOR shows that an old speaker aggregated (RFC 6793 4_2_3)`() {
+    @Test func `AS4 attributes are ignored where the AGGREGATOR shows that an old speaker aggregated (RFC 6793 4_2_3)`()
+    {
         let block =
             originIGP + attribute(0x40, 2, [2, 2, 0x5B, 0xA0, 0, 9]) + nextHop + attribute(0xC0, 7, [0, 7, 1, 1, 1, 1])
             + attribute(0xC0, 17, [2, 1, 0, 1, 0, 1]) + attribute(0xC0, 18, [0, 1, 0, 1, 2, 2, 2, 2])
@@ -210,7 +246,8 @@ let mandatory = originIGP + path65000 + nextHop
         #expect(decoded.attributes.aggregator?.asNumber == ASNumber(7))
     }
 
-    @Test func `an unknown transitive attribute is kept byte for byte with Partial set, others are dropped (RFC 4271 5)`() {
+    @Test
+    func `an unknown transitive attribute is kept byte for byte with Partial set, others are dropped (RFC 4271 5)`() {
         let decoded = validate(attribute(0xC0, 99, [9, 8, 7]) + attribute(0x80, 98, [1]))
         #expect(decoded.attributes.encoded() == attribute(0xE0, 99, [9, 8, 7]))
     }
@@ -222,12 +259,17 @@ let mandatory = originIGP + path65000 + nextHop
         #expect(ASPath([2, 3]).prepending(ASNumber(1)).description == "1 2 3")
         #expect(ASPath().prepending(ASNumber(1)).decisionLength == 1)
         #expect(
-            ASPath(segments: [.init(.sequence, [ASNumber(1), ASNumber(2)]), .init(.set, [ASNumber(3), ASNumber(4)]), .init(.confedSequence, [ASNumber(5)])]).decisionLength == 3)
+            ASPath(segments: [
+                .init(.sequence, [ASNumber(1), ASNumber(2)]), .init(.set, [ASNumber(3), ASNumber(4)]),
+                .init(.confedSequence, [ASNumber(5)]),
+            ]).decisionLength == 3)
     }
 }
 
 @Suite struct BlockTests {
-    static func block(_ bytes: [UInt8]) -> (error: NotificationMessage?, plain: [UInt8], gathered: [UInt8], isOverrun: Bool) {
+    static func block(_ bytes: [UInt8]) -> (
+        error: NotificationMessage?, plain: [UInt8], gathered: [UInt8], isOverrun: Bool
+    ) {
         bytes.withBytes { raw in
             do throws(NotificationMessage) {
                 let block = try AttributeBlock(raw, AttributeContext(isInternal: true, isFourOctetAS: true))
@@ -237,9 +279,11 @@ let mandatory = originIGP + path65000 + nextHop
             }
         }
     }
-    static let reach = attribute(0x80, 14, [0, 2, 1, 16] + [UInt8](repeating: 0x20, count: 16) + [0, 64, 0x20, 1, 0x0D, 0xB8, 0, 0, 0, 1])
+    static let reach = attribute(
+        0x80, 14, [0, 2, 1, 16] + [UInt8](repeating: 0x20, count: 16) + [0, 64, 0x20, 1, 0x0D, 0xB8, 0, 0, 0, 1])
 
-    @Test func `the plain attributes are one piece where MP_REACH is first or last, and gathered where it is between`() {
+    @Test func `the plain attributes are one piece where MP_REACH is first or last, and gathered where it is between`()
+    {
         #expect(Self.block(Self.reach + mandatory).plain == mandatory)
         #expect(Self.block(mandatory + Self.reach).plain == mandatory)
         let between = Self.block(originIGP + Self.reach + path65000 + nextHop)
@@ -249,12 +293,18 @@ let mandatory = originIGP + path65000 + nextHop
 
     @Test func `multiprotocol attributes that cannot be trusted reset the session (RFC 7606 3 g, 5_3, 7_11)`() {
         #expect(Self.block(Self.reach + Self.reach).error == .malformedAttributeList)
-        #expect(Self.block(attribute(0x80, 15, [0, 2, 1]) + attribute(0x80, 15, [0, 2, 1])).error == .malformedAttributeList)
+        #expect(
+            Self.block(attribute(0x80, 15, [0, 2, 1]) + attribute(0x80, 15, [0, 2, 1])).error == .malformedAttributeList
+        )
         #expect(Self.block(attribute(0x80, 14, [0, 2, 1, 0])).error?.isOptionalAttributeError == true)
         #expect(Self.block(attribute(0x80, 15, [0, 2])).error?.isOptionalAttributeError == true)
         #expect(Self.block(attribute(0xC0, 15, [0, 2, 1])).error?.isOptionalAttributeError == true)
-        #expect(Self.block(attribute(0x80, 14, [0, 2, 1, 15] + [UInt8](repeating: 1, count: 16))).error?.isOptionalAttributeError == true)
-        #expect(Self.block(attribute(0x80, 15, [0, 2, 1, 129] + [UInt8](repeating: 1, count: 17))).error?.isOptionalAttributeError == true)
+        #expect(
+            Self.block(attribute(0x80, 14, [0, 2, 1, 15] + [UInt8](repeating: 1, count: 16))).error?
+                .isOptionalAttributeError == true)
+        #expect(
+            Self.block(attribute(0x80, 15, [0, 2, 1, 129] + [UInt8](repeating: 1, count: 17))).error?
+                .isOptionalAttributeError == true)
         #expect(Self.block(attribute(0x80, 15, [0, 2, 1, 64, 1])).error?.isOptionalAttributeError == true)
         // A family that we do not route is none of our business.
         #expect(Self.block(attribute(0x80, 14, [0, 25, 70, 4, 1, 1, 1, 1, 0, 9, 9, 9])).error == nil)

@@ -37,7 +37,8 @@ func frame(_ bytes: [UInt8], portion: Int, maximum: Int = 4096) -> Result<[[UInt
 @Suite struct FramerTests {
     static let stream: [[UInt8]] = [
         KeepaliveMessage.encoded, message(2, [0, 0, 0, 0]), message(3, [6, 2, 1, 65]), message(5, [0, 1, 0, 1]),
-        message(2, [0, 0, 0, 0] + (0..<1000).flatMap { _ in [32, 1, 2, 3, 4] as [UInt8] }.prefix(4000)), KeepaliveMessage.encoded,
+        message(2, [0, 0, 0, 0] + (0..<1000).flatMap { _ in [32, 1, 2, 3, 4] as [UInt8] }.prefix(4000)),
+        KeepaliveMessage.encoded,
     ]
 
     @Test(arguments: [1, 2, 3, 7, 18, 19, 20, 23, 64, 1000, 4096, 100_000])
@@ -65,7 +66,9 @@ func frame(_ bytes: [UInt8], portion: Int, maximum: Int = 4096) -> Result<[[UInt
             }
             #expect(isWellFormed)
             // One that began in an earlier portion is not whole in this one.
-            if held > 0, let first = taken.first, held + piece.count >= first.count, taken.count > peeked.count { taken.removeFirst() }
+            if held > 0, let first = taken.first, held + piece.count >= first.count, taken.count > peeked.count {
+                taken.removeFirst()
+            }
             #expect(peeked == taken)
         }
     }
@@ -73,7 +76,9 @@ func frame(_ bytes: [UInt8], portion: Int, maximum: Int = 4096) -> Result<[[UInt
     @Test func `peeking at random bytes never crashes`() {
         var random = SystemRandomNumberGenerator()
         for _ in 0..<20_000 {
-            let bytes = (0..<Int.random(in: 0..<80, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
+            let bytes = (0..<Int.random(in: 0..<80, using: &random)).map { _ in
+                UInt8.random(in: 0...255, using: &random)
+            }
             var framer = MessageFramer()
             let head = [UInt8](repeating: 0xFF, count: Int.random(in: 0..<17, using: &random))
             head.withBytes { try? framer.consume($0) { _, _ in true } }
@@ -92,12 +97,16 @@ func frame(_ bytes: [UInt8], portion: Int, maximum: Int = 4096) -> Result<[[UInt
     @Test(arguments: [(4, 18), (4, 20), (2, 22), (1, 28), (3, 20), (2, 4097), (2, 65535)] as [(UInt8, Int)])
     func `a length that the type cannot have is error 1,2 with the length`(type: UInt8, length: Int) {
         let bytes = message(type, [UInt8](repeating: 0, count: 200), length: length)
-        #expect(frame(bytes, portion: 1000) == .failure(NotificationMessage(.messageHeader, 2, data: [UInt8(length >> 8), UInt8(length & 255)])))
+        #expect(
+            frame(bytes, portion: 1000)
+                == .failure(NotificationMessage(.messageHeader, 2, data: [UInt8(length >> 8), UInt8(length & 255)])))
     }
 
     @Test(arguments: [0, 6, 255] as [UInt8])
     func `an unknown type is error 1,3 with the type`(type: UInt8) {
-        #expect(frame(message(type, [1, 2, 3]), portion: 5) == .failure(NotificationMessage(.messageHeader, 3, data: [type])))
+        #expect(
+            frame(message(type, [1, 2, 3]), portion: 5)
+                == .failure(NotificationMessage(.messageHeader, 3, data: [type])))
     }
 
     @Test func `an extended message passes only where we announced RFC 8654, an OPEN never`() throws {
@@ -112,7 +121,9 @@ func frame(_ bytes: [UInt8], portion: Int, maximum: Int = 4096) -> Result<[[UInt
         for _ in 0..<2000 {
             var bytes = Self.stream.prefix(2).flatMap { $0 }
             for _ in 0..<(random.next() % 60) { bytes.append(UInt8(truncatingIfNeeded: random.next())) }
-            if case .success(let messages) = frame(bytes, portion: Int(random.next() % 40) + 1) { #expect(messages.count >= 2) }
+            if case .success(let messages) = frame(bytes, portion: Int(random.next() % 40) + 1) {
+                #expect(messages.count >= 2)
+            }
         }
     }
 }
@@ -127,15 +138,19 @@ func frame(_ bytes: [UInt8], portion: Int, maximum: Int = 4096) -> Result<[[UInt
         .gracefulRestart(
             GracefulRestartCapability(
                 restarting: true, notification: true, restartTime: 120,
-                families: [.init(AFISAFI(.ipv4), forwardingPreserved: true), .init(AFISAFI(.ipv6), forwardingPreserved: false)])),
+                families: [
+                    .init(AFISAFI(.ipv4), forwardingPreserved: true), .init(AFISAFI(.ipv6), forwardingPreserved: false),
+                ])),
         .fourOctetAS(ASNumber(4_200_000_000)), .unknown(CapabilityCode(rawValue: 73), [1, 2, 3]),
     ]
     static let open = OpenMessage(
-        asNumber: ASNumber(4_200_000_000), holdTime: 90, identifier: BGPIdentifier(rawValue: 0x0A00_0001), capabilities: capabilities)
+        asNumber: ASNumber(4_200_000_000), holdTime: 90, identifier: BGPIdentifier(rawValue: 0x0A00_0001),
+        capabilities: capabilities)
 
-    @Test func `a known OPEN has the octets of RFC 4271 4_2`() {
+    @Test func `a known OPEN has the bytes of RFC 4271 4_2`() {
         let open = OpenMessage(
-            asNumber: ASNumber(65000), holdTime: 180, identifier: BGPIdentifier(rawValue: 0x0A00_0001), capabilities: [.multiprotocol(AFISAFI(.ipv4))])
+            asNumber: ASNumber(65000), holdTime: 180, identifier: BGPIdentifier(rawValue: 0x0A00_0001),
+            capabilities: [.multiprotocol(AFISAFI(.ipv4))])
         #expect(open.encoded() == message(1, [4, 0xFD, 0xE8, 0, 180, 10, 0, 0, 1, 8, 2, 6, 1, 4, 0, 1, 0, 1]))
     }
 
@@ -164,20 +179,30 @@ func frame(_ bytes: [UInt8], portion: Int, maximum: Int = 4096) -> Result<[[UInt
                         families: (0..<number(5)).map { _ in .init(afiSafi(), forwardingPreserved: number(2) == 0) }))
             case 5: return .extendedNextHop((0..<number(4)).map { _ in afiSafi() })
             case 6: return .role(UInt8(number(256)))
-            case 7: return .addPath((0..<number(4)).map { _ in AddPathFamily(afiSafi(), receives: number(2) == 0, sends: number(2) == 0) })
+            case 7:
+                return .addPath(
+                    (0..<number(4)).map { _ in AddPathFamily(afiSafi(), receives: number(2) == 0, sends: number(2) == 0)
+                    })
             case 8: return .enhancedRouteRefresh
             case 9:
                 return .longLivedGracefulRestart(
-                    (0..<number(4)).map { _ in LongLivedFamily(afiSafi(), forwardingPreserved: number(2) == 0, staleTime: UInt32(number(1 << 24))) })
-            default: return .unknown(CapabilityCode(rawValue: UInt8(100 + number(100))), (0..<number(200)).map { _ in UInt8(number(256)) })
+                    (0..<number(4)).map { _ in
+                        LongLivedFamily(
+                            afiSafi(), forwardingPreserved: number(2) == 0, staleTime: UInt32(number(1 << 24)))
+                    })
+            default:
+                return .unknown(
+                    CapabilityCode(rawValue: UInt8(100 + number(100))),
+                    (0..<number(200)).map { _ in UInt8(number(256)) })
             }
         }
         let open = OpenMessage(
-            asNumber: ASNumber(UInt32(number(1 << 32))), holdTime: UInt16(number(65536)), identifier: BGPIdentifier(rawValue: UInt32(number(1 << 32))),
+            asNumber: ASNumber(UInt32(number(1 << 32))), holdTime: UInt16(number(65536)),
+            identifier: BGPIdentifier(rawValue: UInt32(number(1 << 32))),
             capabilities: capabilities)
-        let octets = open.encoded()
-        try #require(octets.count <= 4096, "seed \(seed)")
-        let again = octets.withBytes { try? OpenMessage(message: $0) }
+        let bytes = open.encoded()
+        try #require(bytes.count <= 4096, "seed \(seed)")
+        let again = bytes.withBytes { try? OpenMessage(message: $0) }
         #expect(again == open, "seed \(seed)")
     }
 
@@ -192,7 +217,7 @@ func frame(_ bytes: [UInt8], portion: Int, maximum: Int = 4096) -> Result<[[UInt
         }
     }
 
-    @Test func `more than 255 octets of capabilities use the form of RFC 9072, fewer do not`() throws {
+    @Test func `more than 255 bytes of capabilities use the form of RFC 9072, fewer do not`() throws {
         let many = OpenMessage(
             asNumber: ASNumber(1), holdTime: 0, identifier: BGPIdentifier(rawValue: 1),
             capabilities: (0..<60).map { .unknown(CapabilityCode(rawValue: 200), [UInt8($0), 1, 2]) })
@@ -202,7 +227,7 @@ func frame(_ bytes: [UInt8], portion: Int, maximum: Int = 4096) -> Result<[[UInt
         #expect(Self.open.encoded()[29] == 2)
     }
 
-    @Test func `the extended form is read whatever the length octet says, and with a short total (RFC 9072 2)`() throws {
+    @Test func `the extended form is read whatever the length byte says, and with a short total (RFC 9072 2)`() throws {
         let body: [UInt8] = [4, 0, 1, 0, 90, 1, 1, 1, 1, 17, 255, 0, 9, 2, 0, 6, 1, 4, 0, 1, 0, 1]
         #expect(try Self.decode(message(1, body)).get().capabilities == [.multiprotocol(AFISAFI(.ipv4))])
         var lied = body
@@ -214,7 +239,9 @@ func frame(_ bytes: [UInt8], portion: Int, maximum: Int = 4096) -> Result<[[UInt
     }
 
     @Test func `version, parameters and capabilities that are wrong have their own errors (RFC 4271 6_2)`() {
-        func body(_ tail: [UInt8], version: UInt8 = 4) -> [UInt8] { message(1, [version, 0, 1, 0, 90, 1, 1, 1, 1, UInt8(tail.count)] + tail) }
+        func body(_ tail: [UInt8], version: UInt8 = 4) -> [UInt8] {
+            message(1, [version, 0, 1, 0, 90, 1, 1, 1, 1, UInt8(tail.count)] + tail)
+        }
         #expect(Self.decode(body([], version: 3)) == .failure(NotificationMessage(.openMessage, 1, data: [0, 4])))
         #expect(Self.decode(body([1, 1, 0])) == .failure(.unsupportedOptionalParameter))
         #expect(Self.decode(body([2, 6, 65, 4, 0, 0])) == .failure(.openUnspecific))
@@ -225,11 +252,12 @@ func frame(_ bytes: [UInt8], portion: Int, maximum: Int = 4096) -> Result<[[UInt
 }
 
 @Suite struct NotificationTests {
-    @Test func `a NOTIFICATION survives the wire, and its data is cut at 4096 octets (RFC 8654 5)`() {
+    @Test func `a NOTIFICATION survives the wire, and its data is cut at 4096 bytes (RFC 8654 5)`() {
         let short = NotificationMessage(.cease, 2, data: [3, 65, 66, 67])
         #expect(short.encoded().withBytes { NotificationMessage(message: $0) } == short)
         #expect(short.shutdownCommunication == "ABC")
-        #expect(NotificationMessage(.updateMessage, 3, data: [UInt8](repeating: 1, count: 60000)).encoded().count == 4096)
+        #expect(
+            NotificationMessage(.updateMessage, 3, data: [UInt8](repeating: 1, count: 60000)).encoded().count == 4096)
     }
 
     @Test func `shutdown text is cut at a character and told only where it is UTF-8 (RFC 9003)`() {
@@ -272,7 +300,9 @@ func frame(_ bytes: [UInt8], portion: Int, maximum: Int = 4096) -> Result<[[UInt
 
     @Test(arguments: AddressFamily.allCases)
     func `every length survives the wire, and every truncation is found`(family: AddressFamily) {
-        let address = family == .ipv4 ? IPAddress(v4: 0xDEAD_BEEF) : IPAddress(high: 0x2001_0DB8_DEAD_BEEF, low: 0x0123_4567_89AB_CDEF)
+        let address =
+            family == .ipv4
+            ? IPAddress(v4: 0xDEAD_BEEF) : IPAddress(high: 0x2001_0DB8_DEAD_BEEF, low: 0x0123_4567_89AB_CDEF)
         for length in 0...family.bits {
             var writer = ByteWriter()
             let prefix = Prefix(address, length: length)

@@ -12,7 +12,8 @@ func candidate(_ path: PathIndex, _ change: (inout Candidate) -> Void = { _ in }
     key.origin = .egp
     key.clusterListLength = 1
     var result = Candidate(
-        path: path, key: key, isLocal: false, isExternal: false, interiorCost: 10, identifier: 100, peerAddress: IPAddress(v4: 0x0A00_0005))
+        path: path, key: key, isLocal: false, isExternal: false, interiorCost: 10, identifier: 100,
+        peerAddress: IPAddress(v4: 0x0A00_0005))
     change(&result)
     return result
 }
@@ -71,7 +72,7 @@ func permutations<T>(_ items: [T]) -> [[T]] {
     }
 
     @Test func `the MED cycle has one answer in every order of arrival (RFC 4271 9_1_2_2 c)`() {
-        // A and B of one neighbour AS, C of another: pairwise comparison would go in a circle.
+        // A and B of one neighbor AS, C of another: pairwise comparison would go in a circle.
         let a = candidate(0) {
             $0.key.neighborAS = 1
             $0.key.multiExitDisc = 10
@@ -93,7 +94,7 @@ func permutations<T>(_ items: [T]) -> [[T]] {
         }
     }
 
-    @Test func `MED is not compared between neighbours, and the rest decides`() {
+    @Test func `MED is not compared between neighbors, and the rest decides`() {
         let a = candidate(0) {
             $0.key.neighborAS = 1
             $0.key.multiExitDisc = 100

@@ -10,7 +10,8 @@ import Testing
     /// A RIB with two external peers that take 4,096 bytes, and their indices.
     private static func rib(_ peers: inout [PeerIndex]) -> RIB {
         var rib = RIB(
-            identity: AttributeTable.Identity(localAS: ASNumber(64512), identifier: BGPIdentifier(rawValue: 1), clusterID: BGPIdentifier(rawValue: 1)),
+            identity: AttributeTable.Identity(
+                localAS: ASNumber(64512), identifier: BGPIdentifier(rawValue: 1), clusterID: BGPIdentifier(rawValue: 1)),
             assumesReachableNextHops: true, maximumPaths: 1, recordsChanges: false, seed: 1)
         for number in 0..<2 as Range<UInt32> {
             var profile = ExportProfile(family: .ipv4, isInternal: false, localAS: ASNumber(64512))
@@ -20,8 +21,10 @@ import Testing
             rib.peerUp(
                 index,
                 RoutingPeer(
-                    address: IPAddress(v4: 0x0A00_0002 + number), identifier: BGPIdentifier(rawValue: 2 + number), asNumber: ASNumber(65001 + number), isInternal: false,
-                    isClient: false, policy: ImportSettings(), context: AttributeContext(isInternal: false, isFourOctetAS: true), profiles: [profile, nil]))
+                    address: IPAddress(v4: 0x0A00_0002 + number), identifier: BGPIdentifier(rawValue: 2 + number),
+                    asNumber: ASNumber(65001 + number), isInternal: false,
+                    isClient: false, policy: ImportSettings(),
+                    context: AttributeContext(isInternal: false, isFourOctetAS: true), profiles: [profile, nil]))
             peers.append(index)
         }
         return rib
@@ -44,7 +47,9 @@ import Testing
         rib.decide(budget: .max)
         var deliveries: [Delivery] = []
         var done: [RIB.ReplayDone] = []
-        for second in 1..<10 as Range<Int64> { rib.export(replayBudget: 1000, now: Instant(nanoseconds: second * 1_000_000_000), &deliveries, &done) }
+        for second in 1..<10 as Range<Int64> {
+            rib.export(replayBudget: 1000, now: Instant(nanoseconds: second * 1_000_000_000), &deliveries, &done)
+        }
     }
 
     @Test func `an UPDATE that the peer cannot take has a reason of its own, as long as it is too large`() throws {

@@ -21,20 +21,29 @@ import Testing
         set.extendedCommunities = (0..<number(3)).map { _ in ExtendedCommunity(rawValue: random.next()) }
         set.largeCommunities = (0..<number(3)).map { _ in LargeCommunity(1, 2, UInt32(number(9))) }
         set.onlyToCustomer = some { ASNumber(65000) }
-        if number(3) == 0 { set.unknown = [UnknownAttribute(type: AttributeType(rawValue: 200), flags: [.optional, .transitive, .partial], value: [1, 2, 3])] }
+        if number(3) == 0 {
+            set.unknown = [
+                UnknownAttribute(
+                    type: AttributeType(rawValue: 200), flags: [.optional, .transitive, .partial], value: [1, 2, 3])
+            ]
+        }
         return set
     }
 
     @Test(arguments: 0..<500 as Range<UInt64>)
-    func `reflection by octets is reflection by attributes`(seed: UInt64) {
+    func `reflection by bytes is reflection by attributes`(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         let set = Self.randomAttributes(&random)
         let identity = AttributeTable.Identity(
             localAS: ASNumber(64512), identifier: BGPIdentifier(rawValue: 77), clusterID: BGPIdentifier(rawValue: 88))
         let profile = ExportProfile(family: .ipv4, isInternal: true, localAS: ASNumber(64512))
         let source = BGPIdentifier(rawValue: 99)
-        let slow = OutboundAttributes.transform(set, source: .client, sourceIdentifier: source, profile: profile, identity: identity).encoded()
-        let fast = set.encoded().withBytes { OutboundAttributes.reflect($0, originator: source, clusterID: identity.clusterID) }
+        let slow = OutboundAttributes.transform(
+            set, source: .client, sourceIdentifier: source, profile: profile, identity: identity
+        ).encoded()
+        let fast = set.encoded().withBytes {
+            OutboundAttributes.reflect($0, originator: source, clusterID: identity.clusterID)
+        }
         #expect(fast == slow, "seed \(seed)")
     }
 }

@@ -14,8 +14,10 @@ import Testing
         profile.nextHopSelf = IPAddress(v4: 0x0A00_0001)
         profile.addPathLimit = addPathLimit
         return RoutingPeer(
-            address: IPAddress(v4: 0x0A00_0000 + number), identifier: BGPIdentifier(rawValue: number), asNumber: ASNumber(1), isInternal: true, isClient: true,
-            policy: ImportSettings(), context: AttributeContext(isInternal: true, isFourOctetAS: true), profiles: [profile, nil])
+            address: IPAddress(v4: 0x0A00_0000 + number), identifier: BGPIdentifier(rawValue: number),
+            asNumber: ASNumber(1), isInternal: true, isClient: true,
+            policy: ImportSettings(), context: AttributeContext(isInternal: true, isFourOctetAS: true),
+            profiles: [profile, nil])
     }
 
     private static func set(_ number: Int) -> PathAttributes {
@@ -28,14 +30,21 @@ import Testing
         return set
     }
 
-    private static func prefix(_ number: Int) -> Prefix { Prefix(IPAddress(v4: 0x0B00_0000 + UInt32(number) << 8), length: 24) }
+    private static func prefix(_ number: Int) -> Prefix {
+        Prefix(IPAddress(v4: 0x0B00_0000 + UInt32(number) << 8), length: 24)
+    }
 
     /// Announces, or withdraws, prefixes of a peer, each eight with an attribute set of their own.
-    private static func tell(_ rib: inout RIB, _ peer: PeerIndex, _ numbers: Range<Int>, withdraw: Bool = false) throws {
+    private static func tell(_ rib: inout RIB, _ peer: PeerIndex, _ numbers: Range<Int>, withdraw: Bool = false) throws
+    {
         for number in numbers {
             var builder = UpdateBuilder(family: .ipv4, maximumLength: 4096)
             let nlri = [OutboundNLRI(prefix(number))]
-            if withdraw { builder.withdraw(nlri) } else { builder.announce(nlri, block: set(number / 8).encoded(), nextHop: []) }
+            if withdraw {
+                builder.withdraw(nlri)
+            } else {
+                builder.announce(nlri, block: set(number / 8).encoded(), nextHop: [])
+            }
             _ = try rib.receive(builder.take().bytes, from: peer, families: .all)
         }
         settle(&rib)
@@ -53,10 +62,15 @@ import Testing
         #expect(isDone == isExpected, what)
     }
 
-    private static func memory(_ rib: borrowing RIB) -> Int { rib.tables[0].memory + rib.attributes.memory + rib.groupMemory }
+    private static func memory(_ rib: borrowing RIB) -> Int {
+        rib.tables[0].memory + rib.attributes.memory + rib.groupMemory
+    }
 
-    @Test(arguments: [0, 3]) func `forty thousand prefixes that came and went three times leave what was there before`(addPathLimit: Int) throws {
-        var rib = RIB(identity: Self.identity, assumesReachableNextHops: true, maximumPaths: 1, recordsChanges: false, seed: 1)
+    @Test(arguments: [0, 3]) func `forty thousand prefixes that came and went three times leave what was there before`(
+        addPathLimit: Int
+    ) throws {
+        var rib = RIB(
+            identity: Self.identity, assumesReachableNextHops: true, maximumPaths: 1, recordsChanges: false, seed: 1)
         let source = rib.addPeer()
         rib.peerUp(source, Self.peer(2, addPathLimit: addPathLimit))
         let other = rib.addPeer()
@@ -86,7 +100,8 @@ import Testing
     }
 
     @Test func `what routes use falls with their attributes and next hops, not with their number alone`() throws {
-        var rib = RIB(identity: Self.identity, assumesReachableNextHops: true, maximumPaths: 1, recordsChanges: false, seed: 1)
+        var rib = RIB(
+            identity: Self.identity, assumesReachableNextHops: true, maximumPaths: 1, recordsChanges: false, seed: 1)
         let source = rib.addPeer()
         rib.peerUp(source, Self.peer(2))
         Self.settle(&rib)
@@ -94,7 +109,13 @@ import Testing
             for number in 0..<500 {
                 var set = Self.set(number)
                 set.nextHop = IPAddress(v4: 0x0A00_0002 + UInt32(bytes == 0 ? 0 : number))
-                if bytes > 0 { set.unknown = [UnknownAttribute(type: AttributeType(rawValue: 255), flags: [.optional, .transitive], value: Array(repeating: 7, count: bytes))] }
+                if bytes > 0 {
+                    set.unknown = [
+                        UnknownAttribute(
+                            type: AttributeType(rawValue: 255), flags: [.optional, .transitive],
+                            value: Array(repeating: 7, count: bytes))
+                    ]
+                }
                 var builder = UpdateBuilder(family: .ipv4, maximumLength: 4096)
                 builder.announce([OutboundNLRI(Self.prefix(number))], block: set.encoded(), nextHop: [])
                 _ = try rib.receive(builder.take().bytes, from: source, families: .all)
@@ -116,7 +137,8 @@ import Testing
     }
 
     @Test func `nothing is trimmed while something waits`() {
-        var rib = RIB(identity: Self.identity, assumesReachableNextHops: true, maximumPaths: 1, recordsChanges: false, seed: 1)
+        var rib = RIB(
+            identity: Self.identity, assumesReachableNextHops: true, maximumPaths: 1, recordsChanges: false, seed: 1)
         let source = rib.addPeer()
         rib.peerUp(source, Self.peer(2))
         Self.trim(&rib, false, "a replay waits")
@@ -131,14 +153,18 @@ import Testing
     }
 
     /// Against a dictionary, with trims in between; 20 seeds.
-    @Test(arguments: 0..<20 as Range<UInt64>) func `a prefix table that is trimmed at any time finds what it has`(seed: UInt64) {
+    @Test(arguments: 0..<20 as Range<UInt64>) func `a prefix table that is trimmed at any time finds what it has`(
+        seed: UInt64
+    ) {
         var random = SeededRandom(seed: seed)
         for family in AddressFamily.allCases {
             var table = PrefixTable(family: family, seed: seed)
             var known: [Prefix: PrefixIndex] = [:]
             for step in 0..<4000 {
                 let number = random.next() % 700
-                let address = family == .ipv4 ? IPAddress(v4: UInt32(number) << 12) : IPAddress(high: 0x2001 << 48 | number << 8, low: 0)
+                let address =
+                    family == .ipv4
+                    ? IPAddress(v4: UInt32(number) << 12) : IPAddress(high: 0x2001 << 48 | number << 8, low: 0)
                 let prefix = Prefix(address, length: family == .ipv4 ? 24 : 64)
                 // Phases of growth and of decline.
                 if random.next() % 10 < (step / 500 % 2 == 0 ? 8 : 2) {
@@ -154,7 +180,9 @@ import Testing
                     #expect(capacity == (known.values.max().map { Int($0) + 1 } ?? 0), "seed \(seed), step \(step)")
                 }
             }
-            let isRight = table.count == known.count && known.allSatisfy { table.find($0.key) == $0.value && table.prefix(at: $0.value) == $0.key }
+            let isRight =
+                table.count == known.count
+                && known.allSatisfy { table.find($0.key) == $0.value && table.prefix(at: $0.value) == $0.key }
             #expect(isRight, "seed \(seed)")
         }
     }

@@ -9,19 +9,27 @@ final class Helper {
     func sessionDown(_ session: NegotiatedSession, reason: SessionDownReason, now: Instant) -> AddressFamilySet {
         helper.sessionDown(session, reason: reason, now: now).kept
     }
-    func sessionUp(_ session: NegotiatedSession, now: Instant) -> AddressFamilySet { helper.sessionUp(session, now: now) }
+    func sessionUp(_ session: NegotiatedSession, now: Instant) -> AddressFamilySet {
+        helper.sessionUp(session, now: now)
+    }
     func endOfRIB(_ family: AddressFamily) -> Bool { helper.endOfRIB(family) }
     func handleTimeout(now: Instant) -> AddressFamilySet { helper.handleTimeout(now: now).flushed }
     var nextDeadline: Instant? { helper.nextDeadline }
 }
 
 @Suite struct GracefulRestartTests {
-    static func session(_ restartTime: UInt16 = 120, notification: Bool = true, families: [AddressFamily] = [.ipv4, .ipv6], preserved: Bool = true) throws -> NegotiatedSession {
+    static func session(
+        _ restartTime: UInt16 = 120, notification: Bool = true, families: [AddressFamily] = [.ipv4, .ipv6],
+        preserved: Bool = true
+    ) throws -> NegotiatedSession {
         let capability = GracefulRestartCapability(
             restarting: false, notification: notification, restartTime: restartTime,
             families: families.map { .init(AFISAFI($0), forwardingPreserved: preserved) })
         return try OpenNegotiation.negotiate(
-            peerOpen(capabilities: [.multiprotocol(AFISAFI(.ipv4)), .multiprotocol(AFISAFI(.ipv6)), .fourOctetAS(ASNumber(64512)), .gracefulRestart(capability)]), configuration())
+            peerOpen(capabilities: [
+                .multiprotocol(AFISAFI(.ipv4)), .multiprotocol(AFISAFI(.ipv6)), .fourOctetAS(ASNumber(64512)),
+                .gracefulRestart(capability),
+            ]), configuration())
     }
 
     @Test func `routes are kept over a lost connection until the restart time (RFC 4724 4_2)`() throws {
@@ -50,7 +58,11 @@ final class Helper {
         #expect(helper.handleTimeout(now: at(362)) == .all)
     }
 
-    @Test func `NOTIFICATIONs keep routes only with N on the peer, and never for a hard reset or by our own order (RFC 8538)`() throws {
+    @Test
+    func
+        `NOTIFICATIONs keep routes only with N on the peer, and never for a hard reset or by our own order (RFC 8538)`()
+        throws
+    {
         func kept(_ reason: SessionDownReason, notification: Bool = true) throws -> AddressFamilySet {
             let helper = Helper()
             return helper.sessionDown(try Self.session(notification: notification), reason: reason, now: at(0))

@@ -7,15 +7,21 @@ let second: Int64 = 1_000_000_000
 func at(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(seconds * 1e9)) }
 
 func configuration(_ change: (inout SessionConfiguration) -> Void = { _ in }) -> SessionConfiguration {
-    var result = SessionConfiguration(localAS: ASNumber(64512), remoteAS: ASNumber(64512), localIdentifier: BGPIdentifier(rawValue: 100))
+    var result = SessionConfiguration(
+        localAS: ASNumber(64512), remoteAS: ASNumber(64512), localIdentifier: BGPIdentifier(rawValue: 100))
     change(&result)
     return result
 }
 
-func peerOpen(id: UInt32 = 50, as number: UInt32 = 64512, hold: UInt16 = 90, capabilities: [Capability]? = nil) -> OpenMessage {
+func peerOpen(id: UInt32 = 50, as number: UInt32 = 64512, hold: UInt16 = 90, capabilities: [Capability]? = nil)
+    -> OpenMessage
+{
     OpenMessage(
         asNumber: ASNumber(number), holdTime: hold, identifier: BGPIdentifier(rawValue: id),
-        capabilities: capabilities ?? [.multiprotocol(AFISAFI(.ipv4)), .multiprotocol(AFISAFI(.ipv6)), .routeRefresh, .fourOctetAS(ASNumber(number))])
+        capabilities: capabilities ?? [
+            .multiprotocol(AFISAFI(.ipv4)), .multiprotocol(AFISAFI(.ipv6)), .routeRefresh,
+            .fourOctetAS(ASNumber(number)),
+        ])
 }
 
 /// A machine under test with the actions of its last event.
@@ -39,10 +45,14 @@ struct Machine {
     }
     /// The code and subcode that were sent to a side.
     func notification(_ side: PeerFSM.Side) -> (code: UInt8, subcode: UInt8, data: [UInt8])? {
-        for case .send(side, let bytes) in actions where bytes[18] == 3 { return (bytes[19], bytes[20], Array(bytes[21...])) }
+        for case .send(side, let bytes) in actions where bytes[18] == 3 {
+            return (bytes[19], bytes[20], Array(bytes[21...]))
+        }
         return nil
     }
-    func sent(_ type: UInt8) -> Int { actions.count { if case .send(_, let bytes) = $0 { bytes[18] == type } else { false } } }
+    func sent(_ type: UInt8) -> Int {
+        actions.count { if case .send(_, let bytes) = $0 { bytes[18] == type } else { false } }
+    }
     var closed: [PeerFSM.Side] { actions.compactMap { if case .close(let side) = $0 { side } else { nil } } }
 
     /// A machine in a state, reached by the active side.
@@ -78,29 +88,69 @@ struct Machine {
         }
     }
     enum Name: String, CaseIterable, Sendable {
-        case start, stop, connected, connectionFailed, open, badOpen, malformedOpen, messageError, notification, keepalive, update, routeRefresh
+        case start, stop, connected, connectionFailed, open, badOpen, malformedOpen, messageError, notification,
+            keepalive, update, routeRefresh
         case retryTimer, holdTimer, sendHoldTimer, bfdDown
     }
 
     /// RFC 4271 8.2.2, one row an event, one column a state: Idle, Connect, Active, OpenSent, OpenConfirm, Established.
     static let table: [Name: [Outcome]] = [
-        .start: [.init(.connect), .init(.connect), .init(.active), .init(.openSent), .init(.openConfirm), .init(.established)],
-        .stop: [.init(.idle), .init(.idle), .init(.idle), .init(.idle, [6, 2]), .init(.idle, [6, 2]), .init(.idle, [6, 2])],
-        .connected: [.init(.idle), .init(.openSent), .init(.active), .init(.openSent), .init(.openConfirm), .init(.established)],
+        .start: [
+            .init(.connect), .init(.connect), .init(.active), .init(.openSent), .init(.openConfirm),
+            .init(.established),
+        ],
+        .stop: [
+            .init(.idle), .init(.idle), .init(.idle), .init(.idle, [6, 2]), .init(.idle, [6, 2]), .init(.idle, [6, 2]),
+        ],
+        .connected: [
+            .init(.idle), .init(.openSent), .init(.active), .init(.openSent), .init(.openConfirm), .init(.established),
+        ],
         .connectionFailed: [.init(.idle), .init(.active), .init(.active), .init(.active), .init(.idle), .init(.idle)],
-        .open: [.init(.idle), .init(.connect), .init(.active), .init(.openConfirm), .init(.idle, [5, 2, 1]), .init(.idle, [5, 3, 1])],
-        .badOpen: [.init(.idle), .init(.connect), .init(.active), .init(.idle, [2, 2]), .init(.idle, [5, 2, 1]), .init(.idle, [5, 3, 1])],
-        .malformedOpen: [.init(.idle), .init(.connect), .init(.active), .init(.idle, [2, 0]), .init(.idle, [5, 2, 1]), .init(.idle, [5, 3, 1])],
-        .messageError: [.init(.idle), .init(.connect), .init(.active), .init(.idle, [1, 1]), .init(.idle, [1, 1]), .init(.idle, [1, 1])],
+        .open: [
+            .init(.idle), .init(.connect), .init(.active), .init(.openConfirm), .init(.idle, [5, 2, 1]),
+            .init(.idle, [5, 3, 1]),
+        ],
+        .badOpen: [
+            .init(.idle), .init(.connect), .init(.active), .init(.idle, [2, 2]), .init(.idle, [5, 2, 1]),
+            .init(.idle, [5, 3, 1]),
+        ],
+        .malformedOpen: [
+            .init(.idle), .init(.connect), .init(.active), .init(.idle, [2, 0]), .init(.idle, [5, 2, 1]),
+            .init(.idle, [5, 3, 1]),
+        ],
+        .messageError: [
+            .init(.idle), .init(.connect), .init(.active), .init(.idle, [1, 1]), .init(.idle, [1, 1]),
+            .init(.idle, [1, 1]),
+        ],
         .notification: [.init(.idle), .init(.connect), .init(.active), .init(.idle), .init(.idle), .init(.idle)],
-        .keepalive: [.init(.idle), .init(.connect), .init(.active), .init(.idle, [5, 1, 4]), .init(.established), .init(.established)],
-        .update: [.init(.idle), .init(.connect), .init(.active), .init(.idle, [5, 1, 2]), .init(.idle, [5, 2, 2]), .init(.established)],
-        .routeRefresh: [.init(.idle), .init(.connect), .init(.active), .init(.idle, [5, 1, 5]), .init(.idle, [5, 2, 5]), .init(.established)],
-        .retryTimer: [.init(.idle), .init(.connect), .init(.connect), .init(.openSent), .init(.openConfirm), .init(.established)],
-        .holdTimer: [.init(.idle), .init(.connect), .init(.connect), .init(.idle, [4, 0]), .init(.idle, [4, 0]), .init(.idle, [4, 0])],
+        .keepalive: [
+            .init(.idle), .init(.connect), .init(.active), .init(.idle, [5, 1, 4]), .init(.established),
+            .init(.established),
+        ],
+        .update: [
+            .init(.idle), .init(.connect), .init(.active), .init(.idle, [5, 1, 2]), .init(.idle, [5, 2, 2]),
+            .init(.established),
+        ],
+        .routeRefresh: [
+            .init(.idle), .init(.connect), .init(.active), .init(.idle, [5, 1, 5]), .init(.idle, [5, 2, 5]),
+            .init(.established),
+        ],
+        .retryTimer: [
+            .init(.idle), .init(.connect), .init(.connect), .init(.openSent), .init(.openConfirm), .init(.established),
+        ],
+        .holdTimer: [
+            .init(.idle), .init(.connect), .init(.connect), .init(.idle, [4, 0]), .init(.idle, [4, 0]),
+            .init(.idle, [4, 0]),
+        ],
         // RFC 9687, with keepalives of the peer all the while; RFC 5882 and 9384.
-        .sendHoldTimer: [.init(.idle), .init(.connect), .init(.connect), .init(.idle, [5, 1, 4]), .init(.established), .init(.idle, [8, 0])],
-        .bfdDown: [.init(.idle), .init(.connect), .init(.active), .init(.openSent), .init(.openConfirm), .init(.idle, [6, 10])],
+        .sendHoldTimer: [
+            .init(.idle), .init(.connect), .init(.connect), .init(.idle, [5, 1, 4]), .init(.established),
+            .init(.idle, [8, 0]),
+        ],
+        .bfdDown: [
+            .init(.idle), .init(.connect), .init(.active), .init(.openSent), .init(.openConfirm),
+            .init(.idle, [6, 10]),
+        ],
     ]
 
     @Test(arguments: Name.allCases, PeerFSM.State.allCases)
@@ -156,7 +206,12 @@ struct Machine {
             let side: PeerFSM.Side = random.next() % 2 == 0 ? .active : .passive
             switch random.next() % 15 {
             case 0: machine.feed(.start, seconds)
-            case 1: if random.next() % 8 == 0 { machine.feed(.stop(.peerDeconfigured), seconds) } else { machine.actions = [] }
+            case 1:
+                if random.next() % 8 == 0 {
+                    machine.feed(.stop(.peerDeconfigured), seconds)
+                } else {
+                    machine.actions = []
+                }
             case 2: machine.feed(.connected(.active), seconds)
             case 3: _ = machine.takesIncoming(seconds)
             case 4: machine.feed(.connectionFailed(side), seconds)
@@ -200,7 +255,9 @@ struct Machine {
     }
 
     @Test(arguments: [(90, 30, 30), (30, 90, 30), (0, 90, 0), (90, 0, 0), (3, 90, 3)] as [(UInt16, UInt16, Int64)])
-    func `the smaller hold time holds, and 0 switches the timers off (RFC 4271 4_2)`(ours: UInt16, theirs: UInt16, expected: Int64) {
+    func `the smaller hold time holds, and 0 switches the timers off (RFC 4271 4_2)`(
+        ours: UInt16, theirs: UInt16, expected: Int64
+    ) {
         var machine = Machine(configuration { $0.holdTime = ours })
         machine.feed(.start)
         machine.feed(.connected(.active))
@@ -217,7 +274,10 @@ struct Machine {
         }
     }
 
-    @Test func `keepalives go out at most a third of the hold time apart, and what the peer says restarts the hold timer`() throws {
+    @Test
+    func `keepalives go out at most a third of the hold time apart, and what the peer says restarts the hold timer`()
+        throws
+    {
         var machine = Machine.inState(.established)
         var sent = 0
         var last = 0.0
@@ -258,7 +318,10 @@ struct Machine {
         #expect(refuse(peerOpen(id: 100)) == [2, 3])
         #expect(refuse(peerOpen(id: 100, as: 65000), { $0.remoteAS = ASNumber(65000) }) == nil)
         #expect(refuse(peerOpen(id: 0xFFFF_FFFF)) == nil)
-        #expect(refuse(peerOpen(capabilities: [.multiprotocol(AFISAFI(.ipv6)), .fourOctetAS(ASNumber(64512))]), { $0.families = .ipv4 }) == [2, 7, 1, 4, 0, 1, 0, 1])
+        #expect(
+            refuse(
+                peerOpen(capabilities: [.multiprotocol(AFISAFI(.ipv6)), .fourOctetAS(ASNumber(64512))]),
+                { $0.families = .ipv4 }) == [2, 7, 1, 4, 0, 1, 0, 1])
         // No capability at all is IPv4 unicast (RFC 4760 8), and an unknown one is ignored (RFC 5492 3).
         #expect(refuse(peerOpen(capabilities: [])) == nil)
         #expect(refuse(peerOpen(capabilities: [.unknown(CapabilityCode(rawValue: 200), [1]), .routeRefresh])) == nil)
@@ -310,11 +373,18 @@ struct Machine {
         #expect(machine.fsm.state == .established)
     }
 
-    @Test func `with graceful restart the new connection replaces the old one, which gets no NOTIFICATION (RFC 4724 4_2)`() {
+    @Test
+    func `with graceful restart the new connection replaces the old one, which gets no NOTIFICATION (RFC 4724 4_2)`() {
         var machine = Machine.inState(.openSent)
         let restart = GracefulRestartCapability(
-            restarting: false, notification: false, restartTime: 120, families: [.init(AFISAFI(.ipv4), forwardingPreserved: true)])
-        machine.feed(.open(.active, peerOpen(capabilities: [.multiprotocol(AFISAFI(.ipv4)), .fourOctetAS(ASNumber(64512)), .gracefulRestart(restart)])))
+            restarting: false, notification: false, restartTime: 120,
+            families: [.init(AFISAFI(.ipv4), forwardingPreserved: true)])
+        machine.feed(
+            .open(
+                .active,
+                peerOpen(capabilities: [
+                    .multiprotocol(AFISAFI(.ipv4)), .fourOctetAS(ASNumber(64512)), .gracefulRestart(restart),
+                ])))
         machine.feed(.keepalive(.active))
         let admitted4 = machine.takesIncoming(1)
         #expect(admitted4)

@@ -6,7 +6,10 @@ import NetTypes
 import Testing
 
 @Suite struct HostileTests {
-    @Test func `every truncation of an UPDATE, with a true or a lying length, leaves the speaker and its other session up`() throws {
+    @Test
+    func `every truncation of an UPDATE, with a true or a lying length, leaves the speaker and its other session up`()
+        throws
+    {
         for lies in [false, true] {
             let net = Network()
             let victim = net.add(1)
@@ -26,7 +29,9 @@ import Testing
                 for length in 19..<message.count {
                     var cut = Array(message[..<length])
                     if !lies { (cut[16], cut[17]) = (UInt8(length >> 8), UInt8(length & 255)) }
-                    for side in PeerFSM.Side.allCases { cut.withBytes { net.nodes[victim].speaker.received(peer, side, $0, now: net.now) } }
+                    for side in PeerFSM.Side.allCases {
+                        cut.withBytes { net.nodes[victim].speaker.received(peer, side, $0, now: net.now) }
+                    }
                     net.settle()
                     if !net.isUp(victim, hostile) || lies { net.advance(100) }
                 }
@@ -39,7 +44,9 @@ import Testing
 
     /// 40 seeds of 5,000 messages: 200,000.
     @Test(arguments: 0..<40 as Range<UInt64>)
-    func `mutated messages never crash the speaker, its memory is bounded, and its other sessions converge`(seed: UInt64) throws {
+    func `mutated messages never crash the speaker, its memory is bounded, and its other sessions converge`(
+        seed: UInt64
+    ) throws {
         let net = Network()
         let victim = net.add(1)
         let hostile = net.add(2)
@@ -55,12 +62,22 @@ import Testing
             settings.isClient = own == victim && isRich
         }
         net.peer(victim, friend)
-        for i in 0..<20 { net.originate(hostile, Prefix(IPAddress(v4: 0x0A41_0000 + UInt32(i) * 64), length: 26)) { $0.communities = [Community(1, UInt16(i))] } }
+        for i in 0..<20 {
+            net.originate(hostile, Prefix(IPAddress(v4: 0x0A41_0000 + UInt32(i) * 64), length: 26)) {
+                $0.communities = [Community(1, UInt16(i))]
+            }
+        }
         net.originate(hostile, block6)
         var templates = net.updates(hostile, victim)
-        for subtype in 0...2 as ClosedRange<UInt8> { templates.append(RouteRefreshMessage(AFISAFI(.ipv4), subtype: subtype).encoded()) }
+        for subtype in 0...2 as ClosedRange<UInt8> {
+            templates.append(RouteRefreshMessage(AFISAFI(.ipv4), subtype: subtype).encoded())
+        }
         templates.append(NotificationMessage.administrativeShutdown("bye").encoded())
-        templates.append(OpenMessage(asNumber: ASNumber(64512), holdTime: 90, identifier: BGPIdentifier(rawValue: 7), capabilities: [.routeRefresh]).encoded())
+        templates.append(
+            OpenMessage(
+                asNumber: ASNumber(64512), holdTime: 90, identifier: BGPIdentifier(rawValue: 7),
+                capabilities: [.routeRefresh]
+            ).encoded())
         var random = SeededRandom(seed: seed)
         let peer = try #require(net.nodes[victim].peers[hostile])
         for _ in 0..<5000 {
@@ -78,7 +95,9 @@ import Testing
                 message[16] = UInt8(message.count >> 8)
                 message[17] = UInt8(message.count & 255)
             }
-            for side in PeerFSM.Side.allCases { message.withBytes { net.nodes[victim].speaker.received(peer, side, $0, now: net.now) } }
+            for side in PeerFSM.Side.allCases {
+                message.withBytes { net.nodes[victim].speaker.received(peer, side, $0, now: net.now) }
+            }
             net.settle()
             if !net.isUp(victim, hostile) { net.advance(70) }
         }
@@ -90,6 +109,8 @@ import Testing
         net.nodes[victim].speaker.removePeer(peer, now: net.now)
         net.settle()
         net.withdraw(friend, prefix("10.99.0.0/24"))
-        #expect(net.attributeCount(victim) == 0 && net.prefixCount(victim) == 0 && net.prefixCount(victim, .ipv6) == 0, "seed \(seed)")
+        #expect(
+            net.attributeCount(victim) == 0 && net.prefixCount(victim) == 0 && net.prefixCount(victim, .ipv6) == 0,
+            "seed \(seed)")
     }
 }

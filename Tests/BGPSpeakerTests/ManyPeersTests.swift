@@ -11,18 +11,22 @@ import Testing
         let identity = AttributeTable.Identity(
             localAS: ASNumber(64512), identifier: BGPIdentifier(rawValue: 1), clusterID: BGPIdentifier(rawValue: 1))
         return Speaker(
-            identity: identity, tracksNextHops: false, maximumPaths: 1, recordsChanges: false, restart: restart, seed: 1, now: .zero)
+            identity: identity, tracksNextHops: false, maximumPaths: 1, recordsChanges: false, restart: restart,
+            seed: 1, now: .zero)
     }
 
     private static func settings(_ number: Int, isPassive: Bool = false) -> PeerSettings {
         let localIdentifier = BGPIdentifier(rawValue: 1)
-        var session = SessionConfiguration(localAS: ASNumber(64512), remoteAS: ASNumber(64512), localIdentifier: localIdentifier)
+        var session = SessionConfiguration(
+            localAS: ASNumber(64512), remoteAS: ASNumber(64512), localIdentifier: localIdentifier)
         session.isPassive = isPassive
         return PeerSettings(name: "p\(number)", address: IPAddress(v4: 0x0A01_0000 + UInt32(number)), session: session)
     }
 
-    /// Runs `count` peers that refuse every connection for so many seconds, as the routing loop would: one turn per deadline.
-    private static func refuse(_ count: Int, seconds: Int64) -> (attempts: Int, visits: Int, turns: Int, time: Duration) {
+    /// Runs `count` peers that refuse every connection for so many seconds, as the routing loop would: one turn per
+    /// deadline.
+    private static func refuse(_ count: Int, seconds: Int64) -> (attempts: Int, visits: Int, turns: Int, time: Duration)
+    {
         var speaker = speaker()
         for number in 0..<count { _ = speaker.addPeer(settings(number), now: .zero) }
         var (attempts, turns) = (0, 0)
@@ -52,7 +56,9 @@ import Testing
             let result = Self.refuse(count, seconds: 30)
             // Every 3.75 to 5 s.
             #expect(result.attempts >= count * 6 && result.attempts <= count * 9, "\(result.attempts)")
-            #expect(result.visits <= result.attempts * 2, "\(result.visits) visits for \(result.attempts) attempts of \(count) peers")
+            #expect(
+                result.visits <= result.attempts * 2,
+                "\(result.visits) visits for \(result.attempts) attempts of \(count) peers")
         }
     }
 
@@ -116,7 +122,10 @@ import Testing
         #expect(second == first && after == nil)
     }
 
-    @Test func `transit is complete once the last of many peers has told its table, in whatever order they do (RFC 4724 4_1)`() {
+    @Test
+    func
+        `transit is complete once the last of many peers has told its table, in whatever order they do (RFC 4724 4_1)`()
+    {
         for order in [Array(0..<40), Array((0..<40).reversed()), (0..<40).map { $0 * 7 % 40 }] {
             var speaker = Self.speaker(RestartState(isRestarting: true, preservedFamilies: .all))
             let peers = (0..<40).map { speaker.addPeer(Self.settings($0, isPassive: true), now: .zero) }
@@ -127,10 +136,13 @@ import Testing
                 _ = speaker.admitsIncoming(peer, now: .zero)
                 speaker.connected(peer, .passive, now: .zero)
                 let graceful = GracefulRestartCapability(
-                    restarting: false, notification: true, restartTime: 120, families: [.init(AFISAFI(.ipv4), forwardingPreserved: true)])
+                    restarting: false, notification: true, restartTime: 120,
+                    families: [.init(AFISAFI(.ipv4), forwardingPreserved: true)])
                 let open = OpenMessage(
                     asNumber: ASNumber(64512), holdTime: 90, identifier: BGPIdentifier(rawValue: 100 + UInt32(number)),
-                    capabilities: [.multiprotocol(AFISAFI(.ipv4)), .fourOctetAS(ASNumber(64512)), .gracefulRestart(graceful)])
+                    capabilities: [
+                        .multiprotocol(AFISAFI(.ipv4)), .fourOctetAS(ASNumber(64512)), .gracefulRestart(graceful),
+                    ])
                 for bytes in [open.encoded(), KeepaliveMessage.encoded, UpdateMessage.endOfRIB(.ipv4)] {
                     bytes.withBytes { speaker.received(peer, .passive, $0, now: .zero) }
                 }

@@ -41,12 +41,18 @@ final class Network {
 
     init() {}
 
-    func add(_ last: UInt32, as number: UInt32 = 64512, cluster: UInt32? = nil, restart: RestartState = RestartState()) -> Int {
+    func add(_ last: UInt32, as number: UInt32 = 64512, cluster: UInt32? = nil, restart: RestartState = RestartState())
+        -> Int
+    {
         let address = IPAddress(v4: 0x0A00_0000 + last)
         let identity = AttributeTable.Identity(
-            localAS: ASNumber(number), identifier: BGPIdentifier(rawValue: address.v4), clusterID: BGPIdentifier(rawValue: cluster ?? address.v4))
+            localAS: ASNumber(number), identifier: BGPIdentifier(rawValue: address.v4),
+            clusterID: BGPIdentifier(rawValue: cluster ?? address.v4))
         nodes.append(
-            Node(Speaker(identity: identity, tracksNextHops: false, maximumPaths: 4, recordsChanges: false, restart: restart, seed: UInt64(last), now: now), address))
+            Node(
+                Speaker(
+                    identity: identity, tracksNextHops: false, maximumPaths: 4, recordsChanges: false, restart: restart,
+                    seed: UInt64(last), now: now), address))
         return nodes.count - 1
     }
 
@@ -56,9 +62,12 @@ final class Network {
             var settings = PeerSettings(
                 name: "\(other)", address: nodes[other].address,
                 session: SessionConfiguration(
-                    localAS: nodes[own].speaker.rib.identity.localAS, remoteAS: nodes[other].speaker.rib.identity.localAS,
+                    localAS: nodes[own].speaker.rib.identity.localAS,
+                    remoteAS: nodes[other].speaker.rib.identity.localAS,
                     localIdentifier: nodes[own].speaker.rib.identity.identifier))
-            settings.nextHops = [nodes[own].address, IPAddress(high: 0x2001_0DB8 << 32, low: UInt64(nodes[own].address.v4))]
+            settings.nextHops = [
+                nodes[own].address, IPAddress(high: 0x2001_0DB8 << 32, low: UInt64(nodes[own].address.v4)),
+            ]
             change(own, &settings)
             let index = nodes[own].speaker.addPeer(settings, now: now)
             nodes[own].peers[other] = index
@@ -83,7 +92,9 @@ final class Network {
             while nodes[index].speaker.decide(budget: decideBudget), decideBudget >= 1000 {}
             _ = nodes[index].speaker.export(replayBudget: replayBudget, now: now)
             if carryOut(index) { moved = true }
-            if nodes[index].speaker.rib.hasExportWork(now: now) || nodes[index].speaker.rib.dirtyCount > 0 { moved = true }
+            if nodes[index].speaker.rib.hasExportWork(now: now) || nodes[index].speaker.rib.dirtyCount > 0 {
+                moved = true
+            }
         }
         return deliver() || moved
     }
@@ -113,7 +124,9 @@ final class Network {
         let old = nodes[index]
         let identity = old.speaker.rib.identity
         nodes[index] = Node(
-            Speaker(identity: identity, tracksNextHops: false, maximumPaths: 4, recordsChanges: false, restart: restart, seed: 9, now: now), old.address)
+            Speaker(
+                identity: identity, tracksNextHops: false, maximumPaths: 4, recordsChanges: false, restart: restart,
+                seed: 9, now: now), old.address)
         for (from, to) in wires where to.node == index {
             wires[from] = nil
             wires[to] = nil
@@ -170,8 +183,11 @@ final class Network {
         dialling = []
         for (index, peer) in calls {
             moved = true
-            guard let other = nodes[index].others[peer] ?? nodes.indices.first(where: { nodes[$0].address == nodes[index].speaker.settings(peer)?.address }),
-                !cut.contains([index, other].sorted()), let back = nodes[other].peers[index], nodes[other].speaker.admitsIncoming(back, now: now)
+            guard
+                let other = nodes[index].others[peer]
+                    ?? nodes.indices.first(where: { nodes[$0].address == nodes[index].speaker.settings(peer)?.address }),
+                !cut.contains([index, other].sorted()), let back = nodes[other].peers[index],
+                nodes[other].speaker.admitsIncoming(back, now: now)
             else {
                 nodes[index].speaker.connectionFailed(peer, .active, now: now)
                 continue
@@ -202,9 +218,13 @@ final class Network {
 
     // MARK: Questions
 
-    func prefixCount(_ node: Int, _ family: AddressFamily = .ipv4) -> Int { nodes[node].speaker.rib.tables[family.index].prefixCount }
+    func prefixCount(_ node: Int, _ family: AddressFamily = .ipv4) -> Int {
+        nodes[node].speaker.rib.tables[family.index].prefixCount
+    }
     func attributeCount(_ node: Int) -> Int { nodes[node].speaker.rib.attributes.count }
-    func timesEstablished(_ node: Int, _ peer: PeerIndex) -> UInt64 { nodes[node].speaker.snapshot(peer)?.counters.establishedCount ?? 0 }
+    func timesEstablished(_ node: Int, _ peer: PeerIndex) -> UInt64 {
+        nodes[node].speaker.snapshot(peer)?.counters.establishedCount ?? 0
+    }
 
     func isUp(_ a: Int, _ b: Int) -> Bool {
         nodes[a].peers[b].flatMap { nodes[a].speaker.snapshot($0) }?.state == .established
@@ -213,7 +233,9 @@ final class Network {
     /// The attributes of a node's best path.
     func best(_ node: Int, _ prefix: Prefix) -> PathAttributes? {
         let family = prefix.family.index
-        guard let index = nodes[node].speaker.rib.tables[family].find(prefix), let best = nodes[node].speaker.rib.tables[family].best(index) else { return nil }
+        guard let index = nodes[node].speaker.rib.tables[family].find(prefix),
+            let best = nodes[node].speaker.rib.tables[family].best(index)
+        else { return nil }
         return nodes[node].speaker.rib.attributes.attributes(best.attributes)
     }
 

@@ -5,7 +5,9 @@ import BGPSpeaker
 import NetTypes
 import Testing
 
-private func rule(_ label: String, _ action: RouteFilter.Action, _ change: (inout RouteFilter.Rule) -> Void = { _ in }) -> RouteFilter.Rule {
+private func rule(_ label: String, _ action: RouteFilter.Action, _ change: (inout RouteFilter.Rule) -> Void = { _ in })
+    -> RouteFilter.Rule
+{
     var rule = RouteFilter.Rule(label: label)
     rule.action = action
     change(&rule)
@@ -27,12 +29,16 @@ private func filter(_ rules: RouteFilter.Rule...) -> RouteFilter {
     }
     /// Routes of the sending side, and what is special of each.
     static let routes: [String: @Sendable (inout PathAttributes) -> Void] = [
-        "10.65.0.0/16": { _ in }, "10.65.1.0/26": { $0.communities = [Community(65000, 7)] }, "10.65.1.5/32": { $0.largeCommunities = [LargeCommunity(1, 2, 3)] },
-        "10.66.0.0/24": { $0.asPath = ASPath([65010, 65020]) }, "10.67.0.0/24": { $0.localPref = RoutePriority.localPref(512) },
+        "10.65.0.0/16": { _ in }, "10.65.1.0/26": { $0.communities = [Community(65000, 7)] },
+        "10.65.1.5/32": { $0.largeCommunities = [LargeCommunity(1, 2, 3)] },
+        "10.66.0.0/24": { $0.asPath = ASPath([65010, 65020]) },
+        "10.67.0.0/24": { $0.localPref = RoutePriority.localPref(512) },
     ]
 
     @Test(arguments: [
-        Row(name: "nothing matches everything", change: { _ in }, matches: ["10.65.0.0/16", "10.65.1.0/26", "10.65.1.5/32", "10.66.0.0/24", "10.67.0.0/24"]),
+        Row(
+            name: "nothing matches everything", change: { _ in },
+            matches: ["10.65.0.0/16", "10.65.1.0/26", "10.65.1.5/32", "10.66.0.0/24", "10.67.0.0/24"]),
         Row(
             name: "cidr Equal",
             change: {
@@ -45,7 +51,9 @@ private func filter(_ rules: RouteFilter.Rule...) -> RouteFilter {
                 $0.cidr = Prefix("10.65.0.0/16")
                 $0.cidrOperator = .notEqual
             }, matches: ["10.65.1.0/26", "10.65.1.5/32", "10.66.0.0/24", "10.67.0.0/24"]),
-        Row(name: "cidr In", change: { $0.cidr = Prefix("10.65.0.0/16") }, matches: ["10.65.0.0/16", "10.65.1.0/26", "10.65.1.5/32"]),
+        Row(
+            name: "cidr In", change: { $0.cidr = Prefix("10.65.0.0/16") },
+            matches: ["10.65.0.0/16", "10.65.1.0/26", "10.65.1.5/32"]),
         Row(
             name: "cidr NotIn",
             change: {
@@ -61,11 +69,18 @@ private func filter(_ rules: RouteFilter.Rule...) -> RouteFilter {
         Row(name: "community", change: { $0.community = AnyCommunity("65000:7") }, matches: ["10.65.1.0/26"]),
         Row(name: "large community", change: { $0.community = AnyCommunity("1:2:3") }, matches: ["10.65.1.5/32"]),
         Row(name: "AS path prefix", change: { $0.asPathPrefix = [ASNumber(65010)] }, matches: ["10.66.0.0/24"]),
-        Row(name: "AS path prefix that goes on", change: { $0.asPathPrefix = [ASNumber(65010), ASNumber(65021)] }, matches: []),
+        Row(
+            name: "AS path prefix that goes on", change: { $0.asPathPrefix = [ASNumber(65010), ASNumber(65021)] },
+            matches: []),
         Row(name: "priority", change: { $0.priority = 512 }, matches: ["10.67.0.0/24"]),
-        Row(name: "normal priority", change: { $0.priority = 1024 }, matches: ["10.65.0.0/16", "10.65.1.0/26", "10.65.1.5/32", "10.66.0.0/24"]),
-        Row(name: "iBGP", change: { $0.isInternalPeer = true }, matches: ["10.65.0.0/16", "10.65.1.0/26", "10.65.1.5/32", "10.66.0.0/24", "10.67.0.0/24"]),
-        Row(name: "eBGP", change: { $0.isInternalPeer = false }, matches: []), Row(name: "interface", change: { $0.interface = "cali*" }, matches: []),
+        Row(
+            name: "normal priority", change: { $0.priority = 1024 },
+            matches: ["10.65.0.0/16", "10.65.1.0/26", "10.65.1.5/32", "10.66.0.0/24"]),
+        Row(
+            name: "iBGP", change: { $0.isInternalPeer = true },
+            matches: ["10.65.0.0/16", "10.65.1.0/26", "10.65.1.5/32", "10.66.0.0/24", "10.67.0.0/24"]),
+        Row(name: "eBGP", change: { $0.isInternalPeer = false }, matches: []),
+        Row(name: "interface", change: { $0.interface = "cali*" }, matches: []),
     ])
     func `a rule matches what it names, on the way in and on the way out (contract 2_4)`(row: Row) throws {
         for isImport in [true, false] {
@@ -80,7 +95,9 @@ private func filter(_ rules: RouteFilter.Rule...) -> RouteFilter {
                 if own == b, !isImport { settings.exportFilter = rejecting }
             }
             for text in Self.routes.keys {
-                #expect((net.best(a, prefix(text)) == nil) == row.matches.contains(text), "\(isImport ? "import" : "export") \(text)")
+                #expect(
+                    (net.best(a, prefix(text)) == nil) == row.matches.contains(text),
+                    "\(isImport ? "import" : "export") \(text)")
             }
         }
     }
@@ -92,7 +109,8 @@ private func filter(_ rules: RouteFilter.Rule...) -> RouteFilter {
         net.originate(b, block)
         net.originate(b, prefix("10.65.2.0/26"))
         let rules = filter(
-            rule("BGPFilter/f importV4[0]", .accept) { $0.cidr = block }, rule("BGPFilter/f importV4[1]", .reject) { $0.cidr = prefix("10.65.0.0/16") })
+            rule("BGPFilter/f importV4[0]", .accept) { $0.cidr = block },
+            rule("BGPFilter/f importV4[1]", .reject) { $0.cidr = prefix("10.65.0.0/16") })
         net.peer(a, b) { own, settings in if own == a { settings.importSettings.filter = rules } }
         #expect(net.best(a, block) != nil)
         #expect(net.best(a, prefix("10.65.2.0/26")) == nil)
@@ -106,7 +124,11 @@ private func filter(_ rules: RouteFilter.Rule...) -> RouteFilter {
         #expect(label == "BGPFilter/f importV4[1]")
     }
 
-    @Test func `operations change what is told and what is taken, and taking the filter away brings the routes back as they were`() throws {
+    @Test
+    func
+        `operations change what is told and what is taken, and taking the filter away brings the routes back as they were`()
+        throws
+    {
         let net = Network()
         let a = net.add(1)
         let b = net.add(2)
@@ -122,12 +144,20 @@ private func filter(_ rules: RouteFilter.Rule...) -> RouteFilter {
         let plain = settings
         settings.importSettings.filter = filter(
             rule("in", .accept) {
-                $0.operations = [.setPriority(512), .addCommunity(.standard(Community(1, 2))), .addCommunity(.large(LargeCommunity(1, 2, 3)))]
+                $0.operations = [
+                    .setPriority(512), .addCommunity(.standard(Community(1, 2))),
+                    .addCommunity(.large(LargeCommunity(1, 2, 3))),
+                ]
             })
         net.nodes[a].speaker.updatePeer(index, settings, now: net.now)
         let outward = net.nodes[a].speaker.settings(toC)
         var export = try #require(outward)
-        export.exportFilter = filter(rule("out", .accept) { $0.operations = [.prependASPath([ASNumber(64999), ASNumber(64998)]), .addCommunity(.standard(Community(3, 4)))] })
+        export.exportFilter = filter(
+            rule("out", .accept) {
+                $0.operations = [
+                    .prependASPath([ASNumber(64999), ASNumber(64998)]), .addCommunity(.standard(Community(3, 4))),
+                ]
+            })
         net.nodes[a].speaker.updatePeer(toC, export, now: net.now)
         net.settle()
         #expect(net.best(a, block)?.localPref == 2_147_483_135)
@@ -169,10 +199,14 @@ private func filter(_ rules: RouteFilter.Rule...) -> RouteFilter {
         net.originate(b, block)
         let hop = net.nodes[b].address
         #expect(net.best(a, block) != nil)
-        net.nodes[a].speaker.rib.changeNextHops([RIB.NextHopState(address: hop, isReachable: true, cost: 0, interface: "eth1.7")])
+        net.nodes[a].speaker.rib.changeNextHops([
+            RIB.NextHopState(address: hop, isReachable: true, cost: 0, interface: "eth1.7")
+        ])
         net.settle()
         #expect(net.best(a, block) == nil)
-        net.nodes[a].speaker.rib.changeNextHops([RIB.NextHopState(address: hop, isReachable: true, cost: 0, interface: "eth0")])
+        net.nodes[a].speaker.rib.changeNextHops([
+            RIB.NextHopState(address: hop, isReachable: true, cost: 0, interface: "eth0")
+        ])
         net.settle()
         #expect(net.best(a, block) != nil)
         var attributes = PathAttributes()
@@ -186,25 +220,33 @@ private func filter(_ rules: RouteFilter.Rule...) -> RouteFilter {
 }
 
 @Suite struct RoleTests {
-    /// A route goes from the first to the second and on to the third; each role is that of the middle one towards its neighbour.
+    /// A route goes from the first to the second and on to the third; each role is that of the middle one towards its
+    /// neighbor.
     @Test(
         arguments: [
-            (BGPRole.customer, BGPRole.provider, true), (.customer, .customer, false), (.customer, .peer, false), (.peer, .provider, true), (.peer, .customer, false),
+            (BGPRole.customer, BGPRole.provider, true), (.customer, .customer, false), (.customer, .peer, false),
+            (.peer, .provider, true), (.peer, .customer, false),
             (.peer, .peer, false), (.provider, .customer, true), (.provider, .peer, true), (.provider, .provider, true),
         ] as [(BGPRole, BGPRole, Bool)])
-    func `a route from a provider or a peer goes to customers only (RFC 9234 5)`(towardsSource: BGPRole, towardsTarget: BGPRole, passes: Bool) {
+    func `a route from a provider or a peer goes to customers only (RFC 9234 5)`(
+        towardsSource: BGPRole, towardsTarget: BGPRole, passes: Bool
+    ) {
         let net = Network()
         let source = net.add(1, as: 65001)
         let middle = net.add(2, as: 65002)
         let target = net.add(3, as: 65003)
-        net.peer(source, middle) { own, settings in settings.session.role = own == middle ? towardsSource : towardsSource.counterpart }
+        net.peer(source, middle) { own, settings in
+            settings.session.role = own == middle ? towardsSource : towardsSource.counterpart
+        }
         net.peer(middle, target) { own, settings in
             settings.session.role = own == middle ? towardsTarget : towardsTarget.counterpart
             settings.exportMode = .all
         }
         net.originate(source, prefix("203.0.113.0/24"))
         #expect((net.best(target, prefix("203.0.113.0/24")) != nil) == passes)
-        if towardsSource != .provider { #expect(net.best(middle, prefix("203.0.113.0/24"))?.onlyToCustomer == ASNumber(65001)) }
+        if towardsSource != .provider {
+            #expect(net.best(middle, prefix("203.0.113.0/24"))?.onlyToCustomer == ASNumber(65001))
+        }
     }
 
     @Test func `a route leak is kept and not used, and told as such`() throws {
@@ -227,7 +269,11 @@ private func filter(_ rules: RouteFilter.Rule...) -> RouteFilter {
         let node = net.add(1)
         let tor = net.add(2, as: 65000)
         net.peer(node, tor) { own, settings in
-            if own == node { settings.session.localAS = ASNumber(65111) } else { settings.session.remoteAS = ASNumber(65111) }
+            if own == node {
+                settings.session.localAS = ASNumber(65111)
+            } else {
+                settings.session.remoteAS = ASNumber(65111)
+            }
         }
         net.originate(node, block)
         #expect(net.best(tor, block)?.asPath?.description == "65111")
@@ -247,7 +293,9 @@ private func filter(_ rules: RouteFilter.Rule...) -> RouteFilter {
         for (position, leaf) in leaves.enumerated() {
             net.peer(middles[position / 2], leaf) { own, settings in settings.isClient = middles.contains(own) }
         }
-        for (position, leaf) in leaves.enumerated() { net.originate(leaf, Prefix(IPAddress(v4: 0x0A41_0000 + UInt32(position) * 64), length: 26)) }
+        for (position, leaf) in leaves.enumerated() {
+            net.originate(leaf, Prefix(IPAddress(v4: 0x0A41_0000 + UInt32(position) * 64), length: 26))
+        }
         for leaf in leaves { #expect(net.prefixCount(leaf) == 4) }
         let far = net.best(leaves[3], prefix("10.65.0.0/26"))
         #expect(far?.originatorID?.rawValue == net.nodes[leaves[0]].address.v4)
@@ -259,7 +307,8 @@ private func filter(_ rules: RouteFilter.Rule...) -> RouteFilter {
 }
 
 @Suite struct AddPathTests {
-    /// A reflector with add-path to one client, and random routes of others: the client has exactly what it should, always.
+    /// A reflector with add-path to one client, and random routes of others: the client has exactly what it should,
+    /// always.
     @Test(arguments: 0..<30 as Range<UInt64>)
     func `a client of many paths has the best ones at every moment, and a plain one the best`(seed: UInt64) {
         var random = SeededRandom(seed: seed)
@@ -323,7 +372,9 @@ private func filter(_ rules: RouteFilter.Rule...) -> RouteFilter {
             writer.u32(id)
             writer.append(block)
             writer.endMessage(at: 0)
-            for side in PeerFSM.Side.allCases { writer.bytes.withBytes { net.nodes[a].speaker.received(peer, side, $0, now: net.now) } }
+            for side in PeerFSM.Side.allCases {
+                writer.bytes.withBytes { net.nodes[a].speaker.received(peer, side, $0, now: net.now) }
+            }
         }
         net.settle()
         #expect(net.pathCount(a, block) == AdjRIBIn.pathsPerPrefix)
@@ -333,7 +384,11 @@ private func filter(_ rules: RouteFilter.Rule...) -> RouteFilter {
 }
 
 @Suite struct BFDAndRestartTests {
-    @Test func `BFD takes a session down at once, a peer that restarts is left to it, and one whose forwarding is gone is not (RFC 5882 4)`() throws {
+    @Test
+    func
+        `BFD takes a session down at once, a peer that restarts is left to it, and one whose forwarding is gone is not (RFC 5882 4)`()
+        throws
+    {
         let net = Network()
         let a = net.add(1)
         let b = net.add(2)
@@ -344,7 +399,10 @@ private func filter(_ rules: RouteFilter.Rule...) -> RouteFilter {
         net.settle()
         // Both speak N: what was sent is a Hard Reset, and nobody keeps anything.
         #expect(net.best(a, block) == nil)
-        #expect(net.nodes[b].events.contains { if case .down(.notificationReceived(.hardReset(.bfdDown))) = $0.1 { true } else { false } })
+        #expect(
+            net.nodes[b].events.contains {
+                if case .down(.notificationReceived(.hardReset(.bfdDown))) = $0.1 { true } else { false }
+            })
         net.advance(5)
         #expect(net.best(a, block) != nil)
         net.cut = [[a, b]]

@@ -10,7 +10,8 @@ let block = prefix("10.65.1.0/26")
 let block6 = prefix("fd00:65:1::/122")
 
 @Suite struct SpeakerTests {
-    @Test func `a route of each family crosses an internal session with LOCAL_PREF, an empty path and the right next hop`() {
+    @Test
+    func `a route of each family crosses an internal session with LOCAL_PREF, an empty path and the right next hop`() {
         let net = Network()
         let a = net.add(1)
         let b = net.add(2)
@@ -30,7 +31,10 @@ let block6 = prefix("fd00:65:1::/122")
         #expect(net.attributeCount(b) == 0)
     }
 
-    @Test func `an external session prepends the AS once, drops LOCAL_PREF, and sends only own routes (RFC 4271 5_1, SPEC export)`() {
+    @Test
+    func
+        `an external session prepends the AS once, drops LOCAL_PREF, and sends only own routes (RFC 4271 5_1, SPEC export)`()
+    {
         let net = Network()
         let node = net.add(1)
         let tor = net.add(2, as: 65000)
@@ -50,7 +54,7 @@ let block6 = prefix("fd00:65:1::/122")
         #expect(net.best(other, prefix("10.9.0.0/24"))?.asPath?.description == "65000")
     }
 
-    @Test func `transit is sent where it is asked for, without the neighbour's MED (RFC 4271 5_1_4)`() {
+    @Test func `transit is sent where it is asked for, without the neighbor's MED (RFC 4271 5_1_4)`() {
         let net = Network()
         let left = net.add(1, as: 65001)
         let middle = net.add(2)
@@ -76,10 +80,13 @@ let block6 = prefix("fd00:65:1::/122")
 
     @Test(
         arguments: [
-            ("no-advertise", Community.noAdvertise, false, false), ("no-export", Community.noExport, true, false), ("subconfed", Community.noExportSubconfed, true, false),
+            ("no-advertise", Community.noAdvertise, false, false), ("no-export", Community.noExport, true, false),
+            ("subconfed", Community.noExportSubconfed, true, false),
             ("other", Community(1, 2), true, true),
         ] as [(String, Community, Bool, Bool)])
-    func `well-known communities are in force without any policy (RFC 1997)`(name: String, community: Community, toInternal: Bool, toExternal: Bool) {
+    func `well-known communities are in force without any policy (RFC 1997)`(
+        name: String, community: Community, toInternal: Bool, toExternal: Bool
+    ) {
         let net = Network()
         let a = net.add(1)
         let b = net.add(2)
@@ -93,7 +100,8 @@ let block6 = prefix("fd00:65:1::/122")
 
     // MARK: Reflection (RFC 4456)
 
-    @Test func `a client's route goes to everyone, a non-client's to clients only, with ORIGINATOR_ID and CLUSTER_LIST`() {
+    @Test
+    func `a client's route goes to everyone, a non-client's to clients only, with ORIGINATOR_ID and CLUSTER_LIST`() {
         let net = Network()
         let rr = net.add(9)
         let clients = [net.add(1), net.add(2)]
@@ -122,7 +130,9 @@ let block6 = prefix("fd00:65:1::/122")
         let right = net.add(9, cluster: sameCluster ? 77 : nil)
         let clients = [net.add(1), net.add(2), net.add(3)]
         net.peer(left, right) { _, settings in settings.isClient = true }
-        for client in clients { for rr in [left, right] { net.peer(rr, client) { own, settings in settings.isClient = own == rr } } }
+        for client in clients {
+            for rr in [left, right] { net.peer(rr, client) { own, settings in settings.isClient = own == rr } }
+        }
         net.originate(clients[0], block)
         for node in [clients[1], clients[2]] {
             #expect(net.best(node, block)?.nextHop == net.nodes[clients[0]].address)
@@ -195,16 +205,21 @@ let block6 = prefix("fd00:65:1::/122")
         _ = net.updates(a, b)
         guard let peer = net.nodes[a].peers[b] else { return }
         let refresh = RouteRefreshMessage(AFISAFI(.ipv4)).encoded()
-        for side in PeerFSM.Side.allCases { refresh.withBytes { net.nodes[a].speaker.received(peer, side, $0, now: net.now) } }
+        for side in PeerFSM.Side.allCases {
+            refresh.withBytes { net.nodes[a].speaker.received(peer, side, $0, now: net.now) }
+        }
         net.settle()
-        // 100 prefixes of five octets each, in messages with their attributes.
+        // 100 prefixes of five bytes each, in messages with their attributes.
         #expect(net.updates(a, b).reduce(0) { $0 + $1.count } > 500)
         #expect(net.prefixCount(b) == 100)
     }
 
     // MARK: Policy at run time
 
-    @Test func `safe import refuses defaults, own blocks and martians, but takes a moved pod from an internal peer (SPEC import)`() {
+    @Test
+    func
+        `safe import refuses defaults, own blocks and martians, but takes a moved pod from an internal peer (SPEC import)`()
+    {
         let net = Network()
         let a = net.add(1)
         let b = net.add(2)
@@ -215,8 +230,10 @@ let block6 = prefix("fd00:65:1::/122")
         policy.ownBlocks = [block]
         net.nodes[a].speaker.rib.setImportPolicy(policy)
         for (text, fromInternal, fromExternal) in [
-            ("0.0.0.0/0", false, false), ("10.65.1.0/26", false, false), ("10.65.1.0/27", false, false), ("10.65.1.7/32", true, false),
-            ("127.0.0.0/24", false, false), ("169.254.0.0/16", false, false), ("224.0.0.0/8", false, false), ("198.51.100.0/24", true, true),
+            ("0.0.0.0/0", false, false), ("10.65.1.0/26", false, false), ("10.65.1.0/27", false, false),
+            ("10.65.1.7/32", true, false),
+            ("127.0.0.0/24", false, false), ("169.254.0.0/16", false, false), ("224.0.0.0/8", false, false),
+            ("198.51.100.0/24", true, true),
         ] {
             net.originate(b, prefix(text))
             #expect((net.best(a, prefix(text)) != nil) == fromInternal, "\(text) from b")
@@ -266,7 +283,14 @@ let block6 = prefix("fd00:65:1::/122")
         }
         for i in 0..<4 { net.originate(b, Prefix(IPAddress(v4: 0x0A41_0000 + UInt32(i) * 64), length: 26)) }
         #expect(!net.isUp(a, b))
-        #expect(net.nodes[b].events.contains { if case .down(.notificationReceived(.hardReset(.maximumPrefixes(.ipv4, limit: 3)))) = $0.1 { true } else { false } })
+        #expect(
+            net.nodes[b].events.contains {
+                if case .down(.notificationReceived(.hardReset(.maximumPrefixes(.ipv4, limit: 3)))) = $0.1 {
+                    true
+                } else {
+                    false
+                }
+            })
         net.withdraw(b, Prefix(IPAddress(v4: 0x0A41_0000), length: 26))
         net.advance(59)
         #expect(!net.isUp(a, b))
@@ -275,7 +299,9 @@ let block6 = prefix("fd00:65:1::/122")
     }
 
     @Test(arguments: [PeerSettings.PrefixLimit.Action.restart, .idle])
-    func `a changed prefix limit brings a peer back that was stopped by it, and no other change does`(action: PeerSettings.PrefixLimit.Action) throws {
+    func `a changed prefix limit brings a peer back that was stopped by it, and no other change does`(
+        action: PeerSettings.PrefixLimit.Action
+    ) throws {
         let net = Network()
         let a = net.add(1)
         let b = net.add(2)
@@ -305,7 +331,8 @@ let block6 = prefix("fd00:65:1::/122")
 
     // MARK: Restart
 
-    @Test func `a crashed node's routes stay until it is back and has told its table, and what is gone goes (RFC 4724)`() {
+    @Test
+    func `a crashed node's routes stay until it is back and has told its table, and what is gone goes (RFC 4724)`() {
         let net = Network()
         let a = net.add(1)
         let b = net.add(2)
@@ -358,7 +385,9 @@ let block6 = prefix("fd00:65:1::/122")
         net.originate(nodes[0], block)
         net.advance(3600)
         for i in nodes { for j in nodes where j != i { #expect(net.isUp(i, j)) } }
-        for i in nodes { for (_, event) in net.nodes[i].events { if case .down = event { Issue.record("a session went down") } } }
+        for i in nodes {
+            for (_, event) in net.nodes[i].events { if case .down = event { Issue.record("a session went down") } }
+        }
     }
 
     // MARK: A slow peer

@@ -52,13 +52,16 @@ import Testing
         }
     }
 
-    @Test func `forty clients that announce at once hear of all the others, in joined buffers, and never of themselves`() {
+    @Test
+    func `forty clients that announce at once hear of all the others, in joined buffers, and never of themselves`() {
         let net = Network()
         let reflector = net.add(1)
         let clients = (0..<40).map { net.add(10 + $0) }
         for client in clients { net.peer(reflector, client) { own, settings in settings.isClient = own == reflector } }
         func prefix(_ client: Int) -> Prefix { Prefix(IPAddress(v4: 0x0B00_0000 + UInt32(client) << 8), length: 24) }
-        let before = clients.map { client in net.nodes[reflector].peers[client].map { net.nodes[reflector].messages[$0]?.count ?? 0 } ?? 0 }
+        let before = clients.map { client in
+            net.nodes[reflector].peers[client].map { net.nodes[reflector].messages[$0]?.count ?? 0 } ?? 0
+        }
         net.isSettling = false
         for client in clients { net.originate(client, prefix(client)) }
         net.settle()

@@ -15,10 +15,12 @@ private final class Bench {
     init(_ change: (inout PeerSettings) -> Void) {
         let identity = AttributeTable.Identity(
             localAS: ASNumber(64512), identifier: BGPIdentifier(rawValue: 1), clusterID: BGPIdentifier(rawValue: 1))
-        speaker = Speaker(identity: identity, tracksNextHops: false, maximumPaths: 1, recordsChanges: false, seed: 1, now: .zero)
+        speaker = Speaker(
+            identity: identity, tracksNextHops: false, maximumPaths: 1, recordsChanges: false, seed: 1, now: .zero)
         var settings = PeerSettings(
             name: "p", address: IPAddress(v4: 0x0A00_0002),
-            session: SessionConfiguration(localAS: ASNumber(64512), remoteAS: ASNumber(64512), localIdentifier: BGPIdentifier(rawValue: 1)))
+            session: SessionConfiguration(
+                localAS: ASNumber(64512), remoteAS: ASNumber(64512), localIdentifier: BGPIdentifier(rawValue: 1)))
         change(&settings)
         peer = speaker.addPeer(settings, now: .zero)
         take()
@@ -41,7 +43,9 @@ private final class Bench {
 
     var hasConnected: Bool { actions.contains { if case .connect = $0 { true } else { false } } }
     var closed: [PeerFSM.Side] { actions.compactMap { if case .close(_, let side) = $0 { side } else { nil } } }
-    var sent: [[UInt8]] { actions.compactMap { if case .send(_, _, let buffer) = $0 { Array(buffer.bytes) } else { nil } } }
+    var sent: [[UInt8]] {
+        actions.compactMap { if case .send(_, _, let buffer) = $0 { Array(buffer.bytes) } else { nil } }
+    }
     var state: PeerFSM.State? { speaker.snapshot(peer)?.state }
 }
 
@@ -133,7 +137,9 @@ private final class Bench {
         #expect(Array(open[22...23]) == [0, 30])
     }
 
-    @Test(arguments: edits.filter { !["addPath", "asNumber"].contains($0.name) }) func `a running session goes on`(edit: Edit) {
+    @Test(arguments: edits.filter { !["addPath", "asNumber"].contains($0.name) }) func `a running session goes on`(
+        edit: Edit
+    ) {
         let net = Network()
         let a = net.add(1)
         let b = net.add(2)
@@ -179,7 +185,11 @@ private final class Bench {
         #expect(net.prefixCount(a) == 0)
         #expect(
             net.nodes[b].events.contains {
-                if case .down(.notificationReceived(.hardReset(.maximumPrefixes(.ipv4, limit: 3)))) = $0.1 { true } else { false }
+                if case .down(.notificationReceived(.hardReset(.maximumPrefixes(.ipv4, limit: 3)))) = $0.1 {
+                    true
+                } else {
+                    false
+                }
             })
     }
 

@@ -31,6 +31,8 @@ enum Conformance {
         var testDescription: String { "\(number): \(text)" }
     }
 
-    static let items = framing + machine + updates + attributes + decisions + refreshes + restarts + dissemination + endings + links + flags
+    static let items =
+        framing + machine + updates + attributes + decisions + refreshes + restarts + dissemination + endings + links
+        + flags
     static var count: Int { items.count }
 }

@@ -3,9 +3,12 @@ import Synchronization
 import Testing
 
 @Suite(.serialized) struct ConformanceTests {
-    static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+    static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().path
 
-    @Test(arguments: Conformance.items, Wire.Mode.allCases) func `what peers can see of a BGP speaker`(item: Conformance.Item, mode: Wire.Mode) throws {
+    @Test(arguments: Conformance.items, Wire.Mode.allCases) func `what peers can see of a BGP speaker`(
+        item: Conformance.Item, mode: Wire.Mode
+    ) throws {
         switch item.kind {
         case .check(let check):
             try Wire.$mode.withValue(mode) { try check() }
@@ -22,7 +25,10 @@ import Testing
     /// The sources of all tests: a line that a lab shows names one that is there.
     static let allTests: String = {
         let folder = root + "/Tests"
-        let files = FileManager.default.enumerator(atPath: folder)?.compactMap { $0 as? String }.filter { $0.hasSuffix(".swift") } ?? []
+        let files =
+            FileManager.default.enumerator(atPath: folder)?.compactMap { $0 as? String }.filter {
+                $0.hasSuffix(".swift")
+            } ?? []
         return files.compactMap { try? String(contentsOfFile: folder + "/" + $0, encoding: .utf8) }.joined()
     }()
 
@@ -34,10 +40,13 @@ import Testing
         var text = """
             # Conformance
 
-            What a BGP speaker does that its peers can see: \(Conformance.count) behaviours, each with the check that shows it. This page is written from what the checks
-            in `Tests/ConformanceTests` did (`make conformance`); a test fails where the two differ. Every check is made of an agent's speaker and of a reflector's.
+            What a BGP speaker does that its peers can see: \(Conformance.count) behaviours, each with the check that \
+            shows it. This page is written from what the checks
+            in `Tests/ConformanceTests` did (`make conformance`); a test fails where the two differ. Every check is \
+            made of an agent's speaker and of a reflector's.
 
-            N(c,s) is a NOTIFICATION of code c and subcode s, after which the connection closes. *withdraw* and *discard* are the outcomes of RFC 7606.
+            N(c,s) is a NOTIFICATION of code c and subcode s, after which the connection closes. *withdraw* and \
+            *discard* are the outcomes of RFC 7606.
 
             | line | behaviour | source | outcome |
             |---|---|---|---|
@@ -59,10 +68,16 @@ import Testing
             case .lab(let name): outcome = "shown by the test ‘\(name)’"
             case .notApplicable(let reason): outcome = "does not apply: \(reason)"
             }
-            text += "| \(item.number) | \(item.text.replacingOccurrences(of: "|", with: "\\|")) | \(item.source) | \(outcome) |\n"
+            text +=
+                "| \(item.number) | \(item.text.replacingOccurrences(of: "|", with: "\\|")) | \(item.source) | "
+                + "\(outcome) |\n"
         }
         let path = Self.root + "/docs/conformance.md"
-        if ProcessInfo.processInfo.environment["APUS_WRITE_DOCS"] != nil { try text.write(toFile: path, atomically: true, encoding: .utf8) }
-        #expect(try String(contentsOfFile: path, encoding: .utf8) == text, "docs/conformance.md is not up to date: make conformance")
+        if ProcessInfo.processInfo.environment["APUS_WRITE_DOCS"] != nil {
+            try text.write(toFile: path, atomically: true, encoding: .utf8)
+        }
+        #expect(
+            try String(contentsOfFile: path, encoding: .utf8) == text,
+            "docs/conformance.md is not up to date: make conformance")
     }
 }

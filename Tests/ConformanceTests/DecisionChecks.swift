@@ -19,11 +19,15 @@ extension Conformance {
     }
 
     static let decisions: [Item] = [
-        Item(90, "our own AS in the path: kept, not selected; numAllowedLocalASNumbers allows so many", "RFC 4271 9.1.2") {
+        Item(
+            90, "our own AS in the path: kept, not selected; numAllowedLocalASNumbers allows so many", "RFC 4271 9.1.2"
+        ) {
             for (allowed, isUsed) in [(0, false), (1, true)] {
                 let (wire, remote) = try pair(as: 65000) { $0.importSettings.allowedOwnAS = allowed }
                 wire.announce(remote, ["10.9.0.0/24"], path: [65000, 64512])
-                try require(wire.paths("10.9.0.0/24").count == 1 && (wire.best("10.9.0.0/24") != nil) == isUsed, "allowed \(allowed)")
+                try require(
+                    wire.paths("10.9.0.0/24").count == 1 && (wire.best("10.9.0.0/24") != nil) == isUsed,
+                    "allowed \(allowed)")
             }
         },
         Item(91, "an unreachable next hop: not selected until it is resolved", "RFC 4271 9.1.2.1") {
@@ -37,16 +41,20 @@ extension Conformance {
             try require(wire.best("10.9.0.0/24") != nil, "not selected")
         },
         Item(92, "the order of the steps", "RFC 4271 9.1.2.2, 4456 9") {
-            // What makes the second peer's route better, though everything before the step is equal and the first has the lower address.
+            // What makes the second peer's route better, though everything before the step is equal and the first has
+            // the lower address.
             for step in ["LOCAL_PREF", "AS_PATH", "ORIGIN", "MED"] {
                 let wire = Wire()
                 let a = wire.add(2)
                 let b = wire.add(3)
                 try wire.establish(a)
                 try wire.establish(b)
-                func route(_ last: UInt8, origin: UInt8 = 0, path: [UInt32] = [7], pref: UInt32 = 100, med: UInt32 = 0) -> [UInt8] {
-                    Octets.update(
-                        Octets.attribute(0x40, 1, [origin]) + Octets.asPath(path) + Octets.nextHop(last) + Octets.med(med) + Octets.localPref(pref), nlri: target)
+                func route(_ last: UInt8, origin: UInt8 = 0, path: [UInt32] = [7], pref: UInt32 = 100, med: UInt32 = 0)
+                    -> [UInt8]
+                {
+                    WireBytes.update(
+                        WireBytes.attribute(0x40, 1, [origin]) + WireBytes.asPath(path) + WireBytes.nextHop(last)
+                            + WireBytes.med(med) + WireBytes.localPref(pref), nlri: target)
                 }
                 switch step {
                 case "LOCAL_PREF":
@@ -81,12 +89,15 @@ extension Conformance {
             tie.announce(high, ["10.9.0.0/24"])
             tie.announce(low, ["10.9.0.0/24"])
             try require(tie.best("10.9.0.0/24")?.nextHop == IPAddress("10.0.0.9"), "lowest identifier")
-            tie.announce(high, ["10.9.0.0/24"], Octets.attribute(0x80, 9, [0, 0, 0, 1]))
-            try require(tie.best("10.9.0.0/24")?.nextHop == IPAddress("10.0.0.3"), "ORIGINATOR_ID, then the lowest address")
-            tie.announce(high, ["10.9.0.0/24"], Octets.attribute(0x80, 9, [0, 0, 0, 1]) + Octets.attribute(0x80, 10, [7, 7, 7, 7]))
+            tie.announce(high, ["10.9.0.0/24"], WireBytes.attribute(0x80, 9, [0, 0, 0, 1]))
+            try require(
+                tie.best("10.9.0.0/24")?.nextHop == IPAddress("10.0.0.3"), "ORIGINATOR_ID, then the lowest address")
+            tie.announce(
+                high, ["10.9.0.0/24"],
+                WireBytes.attribute(0x80, 9, [0, 0, 0, 1]) + WireBytes.attribute(0x80, 10, [7, 7, 7, 7]))
             try require(tie.best("10.9.0.0/24")?.nextHop == IPAddress("10.0.0.9"), "shortest CLUSTER_LIST")
         },
-        Item(93, "MED among neighbours of one AS only, whatever the order of arrival", "RFC 4271 9.1.2.2 c") {
+        Item(93, "MED among neighbors of one AS only, whatever the order of arrival", "RFC 4271 9.1.2.2 c") {
             let routes: [(UInt32, UInt32, UInt32)] = [(2, 65001, 10), (3, 65001, 5), (4, 65002, 7)]
             var winners: Set<String> = []
             for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
@@ -96,7 +107,10 @@ extension Conformance {
                     try wire.establish(remote)
                     return remote
                 }
-                for index in order { wire.announce(remotes[index], ["10.9.0.0/24"], Octets.med(routes[index].2), path: [routes[index].1]) }
+                for index in order {
+                    wire.announce(
+                        remotes[index], ["10.9.0.0/24"], WireBytes.med(routes[index].2), path: [routes[index].1])
+                }
                 winners.insert("\(wire.best("10.9.0.0/24")?.nextHop ?? .any(.ipv4))")
             }
             try require(winners == ["10.0.0.3"], "\(winners)")
@@ -107,7 +121,7 @@ extension Conformance {
             let b = wire.add(3)
             try wire.establish(a)
             try wire.establish(b)
-            wire.announce(a, ["10.9.0.0/24"], Octets.med(1), path: [7])
+            wire.announce(a, ["10.9.0.0/24"], WireBytes.med(1), path: [7])
             wire.announce(b, ["10.9.0.0/24"], path: [7])
             try require(wire.best("10.9.0.0/24")?.nextHop == IPAddress("10.0.0.3"), "MED 1 wins")
         },
@@ -117,7 +131,11 @@ extension Conformance {
             let b = wire.add(3)
             try wire.establish(a)
             try wire.establish(b)
-            wire.send(a, Octets.update(Octets.origin + Octets.asPath([]) + Octets.nextHop(2) + Octets.localPref(900) + Octets.communities(.llgrStale), nlri: target))
+            wire.send(
+                a,
+                WireBytes.update(
+                    WireBytes.origin + WireBytes.asPath([]) + WireBytes.nextHop(2) + WireBytes.localPref(900)
+                        + WireBytes.communities(.llgrStale), nlri: target))
             wire.announce(b, ["10.9.0.0/24"])
             try require(wire.best("10.9.0.0/24")?.nextHop == IPAddress("10.0.0.3"), "the stale one wins")
         },
@@ -126,11 +144,16 @@ extension Conformance {
             wire.announce(clients[0], ["10.9.0.0/24"])
             wire.announce(others[0], ["10.9.0.0/24"])
             clients[1].inbox = []
-            wire.send(clients[0], Octets.update(withdrawn: target))
+            wire.send(clients[0], WireBytes.update(withdrawn: target))
             let updates = try wire.told(clients[1])
-            try require(updates.count == 1 && updates[0].withdrawn.isEmpty && updates[0].attributes.nextHop == IPAddress("10.0.0.4"), "\(updates.count) UPDATEs")
+            try require(
+                updates.count == 1 && updates[0].withdrawn.isEmpty
+                    && updates[0].attributes.nextHop == IPAddress("10.0.0.4"), "\(updates.count) UPDATEs")
         },
-        Item(97, "paths that are equal through the interior cost share traffic, one is told", "RFC 4271 9.1.2.2, SPEC maximumPaths") {
+        Item(
+            97, "paths that are equal through the interior cost share traffic, one is told",
+            "RFC 4271 9.1.2.2, SPEC maximumPaths"
+        ) {
             let wire = Wire(cluster: 9, maximumPaths: 4)
             let remotes = [2, 3, 4].map { wire.add($0, reflecting) }
             for remote in remotes { try wire.establish(remote) }
@@ -144,27 +167,41 @@ extension Conformance {
             let (wire, clients, others) = try reflector()
             wire.announce(clients[0], ["10.1.0.0/24"])
             wire.announce(others[0], ["10.2.0.0/24"])
-            for (remote, first, second) in [(clients[1], true, true), (others[1], true, false), (others[0], true, false), (clients[0], false, true)] {
+            for (remote, first, second) in [
+                (clients[1], true, true), (others[1], true, false), (others[0], true, false), (clients[0], false, true),
+            ] {
                 let announced = try wire.told(remote).flatMap(\.announced).map(\.prefix)
-                try require(announced.contains(prefix("10.1.0.0/24")) == first && announced.contains(prefix("10.2.0.0/24")) == second, "\(remote.address): \(announced)")
+                try require(
+                    announced.contains(prefix("10.1.0.0/24")) == first
+                        && announced.contains(prefix("10.2.0.0/24")) == second, "\(remote.address): \(announced)")
             }
         },
         Item(99, "reflection adds ORIGINATOR_ID where there is none and prepends our cluster id", "RFC 4456 8") {
             let (wire, clients, _) = try reflector()
             wire.announce(clients[0], ["10.1.0.0/24"])
             let first = try require(try wire.last(clients[1], "10.1.0.0/24"), "not told").attributes
-            try require(first.originatorID?.rawValue == 0x0A00_0002 && first.clusterList.map(\.rawValue) == [0x0909_0909], "\(first.clusterList)")
-            wire.announce(clients[0], ["10.1.0.0/24"], Octets.attribute(0x80, 9, [7, 7, 7, 7]) + Octets.attribute(0x80, 10, [8, 8, 8, 8]))
+            try require(
+                first.originatorID?.rawValue == 0x0A00_0002 && first.clusterList.map(\.rawValue) == [0x0909_0909],
+                "\(first.clusterList)")
+            wire.announce(
+                clients[0], ["10.1.0.0/24"],
+                WireBytes.attribute(0x80, 9, [7, 7, 7, 7]) + WireBytes.attribute(0x80, 10, [8, 8, 8, 8]))
             let second = try require(try wire.last(clients[1], "10.1.0.0/24"), "not told").attributes
-            try require(second.originatorID?.rawValue == 0x0707_0707 && second.clusterList.map(\.rawValue) == [0x0909_0909, 0x0808_0808], "\(second.clusterList)")
+            try require(
+                second.originatorID?.rawValue == 0x0707_0707
+                    && second.clusterList.map(\.rawValue) == [0x0909_0909, 0x0808_0808], "\(second.clusterList)")
         },
         Item(100, "our identifier as ORIGINATOR_ID, our cluster id in CLUSTER_LIST: not used", "RFC 4456 8") {
             let (wire, clients, _) = try reflector()
-            wire.announce(clients[0], ["10.1.0.0/24"], Octets.attribute(0x80, 9, [10, 0, 0, 1]))
-            wire.announce(clients[0], ["10.2.0.0/24"], Octets.attribute(0x80, 10, [1, 1, 1, 1, 9, 9, 9, 9]))
-            try require(wire.best("10.1.0.0/24") == nil && wire.best("10.2.0.0/24") == nil && wire.isUp(clients[0]), "used")
+            wire.announce(clients[0], ["10.1.0.0/24"], WireBytes.attribute(0x80, 9, [10, 0, 0, 1]))
+            wire.announce(clients[0], ["10.2.0.0/24"], WireBytes.attribute(0x80, 10, [1, 1, 1, 1, 9, 9, 9, 9]))
+            try require(
+                wire.best("10.1.0.0/24") == nil && wire.best("10.2.0.0/24") == nil && wire.isUp(clients[0]), "used")
         },
-        Item(101, "NEXT_HOP, AS_PATH, LOCAL_PREF and MED of a reflected route are unchanged, with next hop self too", "RFC 4456 10") {
+        Item(
+            101, "NEXT_HOP, AS_PATH, LOCAL_PREF and MED of a reflected route are unchanged, with next hop self too",
+            "RFC 4456 10"
+        ) {
             let wire = Wire(cluster: 9)
             let a = wire.add(2, reflecting)
             let b = wire.add(3) {
@@ -173,10 +210,16 @@ extension Conformance {
             }
             try wire.establish(a)
             try wire.establish(b)
-            wire.send(a, Octets.update(Octets.origin + Octets.asPath([7, 8]) + Octets.nextHop(77) + Octets.med(5) + Octets.localPref(321), nlri: target))
+            wire.send(
+                a,
+                WireBytes.update(
+                    WireBytes.origin + WireBytes.asPath([7, 8]) + WireBytes.nextHop(77) + WireBytes.med(5)
+                        + WireBytes.localPref(321),
+                    nlri: target))
             let told = try require(try wire.last(b, "10.9.0.0/24"), "not told").attributes
             try require(
-                told.nextHop == IPAddress("10.0.0.77") && told.asPath == ASPath([7, 8]) && told.localPref == 321 && told.multiExitDisc == 5, "\(told)")
+                told.nextHop == IPAddress("10.0.0.77") && told.asPath == ASPath([7, 8]) && told.localPref == 321
+                    && told.multiExitDisc == 5, "\(told)")
         },
         Item(102, "ORIGINATOR_ID and CLUSTER_LIST never leave the AS", "RFC 4271 5") {
             let wire = Wire(cluster: 9)
@@ -184,7 +227,9 @@ extension Conformance {
             let b = wire.add(3, as: 65003) { $0.exportMode = .all }
             try wire.establish(a)
             try wire.establish(b)
-            wire.announce(a, ["10.9.0.0/24"], Octets.attribute(0x80, 9, [7, 7, 7, 7]) + Octets.attribute(0x80, 10, [8, 8, 8, 8]))
+            wire.announce(
+                a, ["10.9.0.0/24"],
+                WireBytes.attribute(0x80, 9, [7, 7, 7, 7]) + WireBytes.attribute(0x80, 10, [8, 8, 8, 8]))
             let types = try require(try wire.last(b, "10.9.0.0/24"), "not told").types
             try require(!types.contains(9) && !types.contains(10), "\(types)")
         },

@@ -7,7 +7,12 @@ import NetTypes
 // MARK: 119 to 122: what is sent, and when
 extension Conformance {
     static let dissemination: [Item] = [
-        Item(119, "with an interval set, announcements of a prefix are that far apart, the last choice is told, withdrawals do not wait", "RFC 4271 9.2.1.1") {
+        Item(
+            119,
+            "with an interval set, announcements of a prefix are that far apart, the last choice is told, "
+                + "withdrawals do not wait",
+            "RFC 4271 9.2.1.1"
+        ) {
             let wire = Wire(cluster: 9)
             let source = wire.add(2, reflecting)
             let taker = wire.add(3) {
@@ -16,16 +21,18 @@ extension Conformance {
             }
             try wire.establish(source)
             try wire.establish(taker)
-            wire.announce(source, ["10.9.0.0/24"], Octets.med(1))
+            wire.announce(source, ["10.9.0.0/24"], WireBytes.med(1))
             try require(try wire.last(taker, "10.9.0.0/24")?.attributes.multiExitDisc == 1, "the first one waits")
-            for med in 2...4 as ClosedRange<UInt32> { wire.announce(source, ["10.9.0.0/24"], Octets.med(med)) }
+            for med in 2...4 as ClosedRange<UInt32> { wire.announce(source, ["10.9.0.0/24"], WireBytes.med(med)) }
             // With a jitter of a quarter (RFC 4271 10).
             wire.advance(22, alive: [source, taker])
             try require(try wire.told(taker).isEmpty, "told early")
             wire.advance(9, alive: [source, taker])
             let told = try wire.told(taker)
-            try require(told.count == 1 && told[0].attributes.multiExitDisc == 4, "\(told.map { $0.attributes.multiExitDisc ?? 0 })")
-            wire.send(source, Octets.update(withdrawn: target))
+            try require(
+                told.count == 1 && told[0].attributes.multiExitDisc == 4,
+                "\(told.map { $0.attributes.multiExitDisc ?? 0 })")
+            wire.send(source, WireBytes.update(withdrawn: target))
             try require(try wire.told(taker).contains { !$0.withdrawn.isEmpty }, "the withdrawal waits")
         },
         Item(120, "the same selection again sends nothing, and what was never told is not withdrawn", "RFC 4271 9.2") {
@@ -33,30 +40,38 @@ extension Conformance {
             wire.announce(clients[0], ["10.9.0.0/24"])
             clients[1].inbox = []
             wire.announce(clients[0], ["10.9.0.0/24"])
-            wire.send(clients[0], Octets.update(withdrawn: Octets.nlri(prefix("10.7.0.0/24"))))
+            wire.send(clients[0], WireBytes.update(withdrawn: WireBytes.nlri(prefix("10.7.0.0/24"))))
             try require(try wire.told(clients[1]).isEmpty, "told again")
         },
-        Item(121, "a peer that stops reading delays nobody and has a bound on its memory", "promise of SPEC, 'limit on every queue'") {
+        Item(
+            121, "a peer that stops reading delays nobody and has a bound on its memory",
+            "promise of SPEC, 'limit on every queue'"
+        ) {
             let (wire, clients, _) = try reflector()
             wire.speaker.setBacklogged(clients[1].index, true)
             wire.announce(clients[0], (0..<200).map { "10.9.\($0).0/24" })
             try require(try wire.told(clients[1]).isEmpty, "told in spite of its full queue")
-            wire.send(clients[0], Octets.update(withdrawn: Octets.nlri(prefix("10.9.7.0/24"))))
+            wire.send(clients[0], WireBytes.update(withdrawn: WireBytes.nlri(prefix("10.9.7.0/24"))))
             wire.speaker.setBacklogged(clients[1].index, false)
             wire.run()
             let announced = try wire.told(clients[1]).flatMap(\.announced).map(\.prefix)
-            try require(announced.count == 199 && !announced.contains(prefix("10.9.7.0/24")), "\(announced.count) after it read again")
+            try require(
+                announced.count == 199 && !announced.contains(prefix("10.9.7.0/24")),
+                "\(announced.count) after it read again")
         },
         Item(122, "the whole table precedes End-of-RIB", "RFC 4724 2") {
             let wire = Wire()
-            for i in 0..<3000 as Range<UInt32> { wire.speaker.rib.originate(Prefix(IPAddress(v4: 0x0B00_0000 + i * 256), length: 24), ownRoute()) }
+            for i in 0..<3000 as Range<UInt32> {
+                wire.speaker.rib.originate(Prefix(IPAddress(v4: 0x0B00_0000 + i * 256), length: 24), ownRoute())
+            }
             wire.run()
             let remote = wire.add(2)
             wire.connect(remote)
-            wire.send(remote, wire.openOctets(remote))
-            wire.send(remote, Octets.keepalive)
+            wire.send(remote, wire.openBytes(remote))
+            wire.send(remote, WireBytes.keepalive)
             let marker = try require(remote.inbox.firstIndex { $0.count == 23 && $0[18] == 2 }, "no End-of-RIB")
-            let before = try remote.inbox[..<marker].filter { $0[18] == 2 }.map { try Told($0) }.flatMap(\.announced).count
+            let before = try remote.inbox[..<marker].filter { $0[18] == 2 }.map { try Told($0) }.flatMap(\.announced)
+                .count
             try require(before == 3000, "\(before) before End-of-RIB")
         },
     ]

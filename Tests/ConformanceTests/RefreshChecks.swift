@@ -17,7 +17,12 @@ extension Conformance {
             wire.send(remote, RouteRefreshMessage(AFISAFI(.ipv6)).encoded())
             try require(remote.inbox.isEmpty && wire.isUp(remote), "answered")
         },
-        Item(105, "BoRR before and EoRR after what is told again; a peer's BoRR marks, its EoRR removes; before End-of-RIB it is ignored", "RFC 7313 4") {
+        Item(
+            105,
+            "BoRR before and EoRR after what is told again; a peer's BoRR marks, its EoRR removes; before "
+                + "End-of-RIB it is ignored",
+            "RFC 7313 4"
+        ) {
             let (wire, remote) = try pair(Wire.usual + [.enhancedRouteRefresh]) { _ in }
             wire.originate("10.65.0.0/26")
             remote.inbox = []
@@ -31,7 +36,9 @@ extension Conformance {
             try require(wire.best("10.1.0.0/24") != nil && wire.paths("10.2.0.0/24").isEmpty, "EoRR")
             // A second one within a second costs nothing.
             wire.send(remote, RouteRefreshMessage(AFISAFI(.ipv4), subtype: 1).encoded())
-            try require(wire.paths("10.1.0.0/24").allSatisfy { !$0.flags.contains(.refreshing) }, "BoRR as often as the peer likes")
+            try require(
+                wire.paths("10.1.0.0/24").allSatisfy { !$0.flags.contains(.refreshing) },
+                "BoRR as often as the peer likes")
             wire.advance(2, alive: [remote])
             wire.send(remote, RouteRefreshMessage(AFISAFI(.ipv4), subtype: 1).encoded())
             wire.send(remote, RouteRefreshMessage(AFISAFI(.ipv4), subtype: 2).encoded())
@@ -42,18 +49,26 @@ extension Conformance {
             early.send(other, RouteRefreshMessage(AFISAFI(.ipv4), subtype: 2).encoded())
             try require(early.best("10.1.0.0/24") != nil, "BoRR before End-of-RIB counts")
         },
-        Item(106, "BoRR or EoRR of another length → N(7,1) with the whole message; an unknown subtype is ignored", "RFC 7313 5") {
+        Item(
+            106, "BoRR or EoRR of another length → N(7,1) with the whole message; an unknown subtype is ignored",
+            "RFC 7313 5"
+        ) {
             for body in [[0, 1, 1, 1, 0], [0, 1, 2]] as [[UInt8]] {
                 let (wire, remote) = try pair(Wire.usual + [.enhancedRouteRefresh]) { _ in }
-                let octets = Octets.message(5, body)
-                wire.send(remote, octets)
-                try wire.expectNotification(remote, 7, 1, data: octets)
+                let bytes = WireBytes.message(5, body)
+                wire.send(remote, bytes)
+                try wire.expectNotification(remote, 7, 1, data: bytes)
             }
             let (wire, remote) = try pair(Wire.usual + [.enhancedRouteRefresh]) { _ in }
             wire.send(remote, RouteRefreshMessage(AFISAFI(.ipv4), subtype: 9).encoded())
             try require(wire.isUp(remote) && remote.inbox.isEmpty, "answered")
         },
-        Item(107, "path identifiers only where the send and receive bits of both sides agree; another value is not understood", "RFC 7911 4") {
+        Item(
+            107,
+            "path identifiers only where the send and receive bits of both sides agree; another value is not "
+                + "understood",
+            "RFC 7911 4"
+        ) {
             func told(_ value: UInt8) throws -> Bool {
                 let wire = Wire()
                 let remote = wire.add(2) {
@@ -61,8 +76,10 @@ extension Conformance {
                     $0.session.receivesAddPath = true
                 }
                 wire.connect(remote)
-                wire.send(remote, open(parameters: parameter(capability(1, [0, 1, 0, 1]) + as4 + capability(69, [0, 1, 1, value]))))
-                wire.send(remote, Octets.keepalive)
+                wire.send(
+                    remote,
+                    open(parameters: parameter(capability(1, [0, 1, 0, 1]) + as4 + capability(69, [0, 1, 1, value]))))
+                wire.send(remote, WireBytes.keepalive)
                 try require(wire.isUp(remote), "value \(value)")
                 remote.inbox = []
                 wire.originate("10.65.0.0/26")
@@ -74,7 +91,12 @@ extension Conformance {
                 try require(try told(value) == expected, "send/receive \(value)")
             }
         },
-        Item(108, "the same prefix and identifier replace, an unknown identifier withdraws nothing; ours are stable and our own", "RFC 7911 2, 5") {
+        Item(
+            108,
+            "the same prefix and identifier replace, an unknown identifier withdraws nothing; ours are stable and "
+                + "our own",
+            "RFC 7911 2, 5"
+        ) {
             let wire = Wire(cluster: 9)
             let source = wire.add(2) {
                 $0.isClient = true
@@ -88,7 +110,9 @@ extension Conformance {
             try wire.establish(source, Wire.usual + both)
             try wire.establish(taker, Wire.usual + both)
             taker.inbox = []
-            func path(_ id: UInt32, med: UInt32) -> [UInt8] { Octets.update(mandatory(Octets.med(med)), nlri: Octets.u32(id) + target) }
+            func path(_ id: UInt32, med: UInt32) -> [UInt8] {
+                WireBytes.update(mandatory(WireBytes.med(med)), nlri: WireBytes.u32(id) + target)
+            }
             wire.send(source, path(7, med: 1))
             wire.send(source, path(8, med: 2))
             try require(wire.paths("10.9.0.0/24").count == 2, "not two")
@@ -98,9 +122,9 @@ extension Conformance {
             try require(wire.paths("10.9.0.0/24").count == 2, "added")
             let again = try wire.told(taker, addPath: .ipv4)
             try require(again.count == 1 && first.contains(again[0].announced[0]), "the identifier changed")
-            wire.send(source, Octets.update(withdrawn: Octets.u32(99) + target))
+            wire.send(source, WireBytes.update(withdrawn: WireBytes.u32(99) + target))
             try require(wire.paths("10.9.0.0/24").count == 2, "an unknown one withdraws")
-            wire.send(source, Octets.update(withdrawn: Octets.u32(8) + target))
+            wire.send(source, WireBytes.update(withdrawn: WireBytes.u32(8) + target))
             let gone = try wire.told(taker, addPath: .ipv4).flatMap(\.withdrawn)
             try require(gone.count == 1 && first.contains(gone[0]) && gone[0] != again[0].announced[0], "\(gone)")
         },
@@ -113,15 +137,23 @@ extension Conformance {
                 $0.addPathLimit = 2
             }
             for source in sources { try wire.establish(source) }
-            try wire.establish(taker, Wire.usual + [.addPath([AddPathFamily(AFISAFI(.ipv4), receives: true, sends: false)])])
+            try wire.establish(
+                taker, Wire.usual + [.addPath([AddPathFamily(AFISAFI(.ipv4), receives: true, sends: false)])])
             var told: Set<OutboundNLRI> = []
             for (index, source) in sources.enumerated() {
-                wire.send(source, Octets.update(Octets.origin + Octets.asPath([]) + Octets.nextHop(UInt8(2 + index)) + Octets.localPref(UInt32(100 + index)), nlri: target))
+                wire.send(
+                    source,
+                    WireBytes.update(
+                        WireBytes.origin + WireBytes.asPath([]) + WireBytes.nextHop(UInt8(2 + index))
+                            + WireBytes.localPref(UInt32(100 + index)), nlri: target))
                 for update in try wire.told(taker, addPath: .ipv4) {
                     told.subtract(update.withdrawn)
                     told.formUnion(update.announced)
                 }
-                let best = try require(wire.speaker.rib.tables[0].find(prefix("10.9.0.0/24")).flatMap { wire.speaker.rib.tables[0].best($0) }, "no best")
+                let best = try require(
+                    wire.speaker.rib.tables[0].find(prefix("10.9.0.0/24")).flatMap {
+                        wire.speaker.rib.tables[0].best($0)
+                    }, "no best")
                 try require(best.peer == source.index && told.count == min(2, index + 1), "\(told.count) told")
                 try require(wire.speaker.rib.isAnnounced(prefix("10.9.0.0/24"), to: taker.index), "not announced")
             }

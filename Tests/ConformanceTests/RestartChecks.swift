@@ -7,7 +7,8 @@ import NetTypes
 // MARK: 110 to 118: restarts
 extension Conformance {
     static func graceful(
-        _ time: UInt16 = 120, restarting: Bool = false, notification: Bool = false, preserved: Bool = true, families: [AddressFamily] = [.ipv4, .ipv6]
+        _ time: UInt16 = 120, restarting: Bool = false, notification: Bool = false, preserved: Bool = true,
+        families: [AddressFamily] = [.ipv4, .ipv6]
     ) -> Capability {
         .gracefulRestart(
             GracefulRestartCapability(
@@ -19,13 +20,22 @@ extension Conformance {
     }
 
     static let restarts: [Item] = [
-        Item(110, "a new connection of a peer with graceful restart replaces the old one, which gets no NOTIFICATION", "RFC 4724 4.2") {
+        Item(
+            110, "a new connection of a peer with graceful restart replaces the old one, which gets no NOTIFICATION",
+            "RFC 4724 4.2"
+        ) {
             let (wire, remote) = try pair(Wire.usual + [graceful()]) { _ in }
             wire.announce(remote, ["10.9.0.0/24"])
             try require(wire.connect(remote), "refused")
-            try require(remote.inbox.allSatisfy { $0[18] != 3 } && wire.best("10.9.0.0/24") != nil, "\(remote.inbox.map { Wire.text($0) })")
+            try require(
+                remote.inbox.allSatisfy { $0[18] != 3 } && wire.best("10.9.0.0/24") != nil,
+                "\(remote.inbox.map { Wire.text($0) })")
         },
-        Item(111, "the routes of a lost peer are kept as stale, older stale ones go, and their preference does not change", "RFC 4724 4.2") {
+        Item(
+            111,
+            "the routes of a lost peer are kept as stale, older stale ones go, and their preference does not change",
+            "RFC 4724 4.2"
+        ) {
             let wire = Wire()
             let a = wire.add(2)
             let b = wire.add(3)
@@ -39,9 +49,13 @@ extension Conformance {
             try wire.establish(a, Wire.usual + [graceful()])
             wire.announce(a, ["10.9.0.0/24"])
             wire.lose(a)
-            try require(wire.paths("10.8.0.0/24").isEmpty && wire.best("10.9.0.0/24") != nil, "the older stale route stays")
+            try require(
+                wire.paths("10.8.0.0/24").isEmpty && wire.best("10.9.0.0/24") != nil, "the older stale route stays")
         },
-        Item(112, "not back in the restart time: gone. Back without F, the family or the capability: gone at once", "RFC 4724 4.2") {
+        Item(
+            112, "not back in the restart time: gone. Back without F, the family or the capability: gone at once",
+            "RFC 4724 4.2"
+        ) {
             let (late, remote) = try pair(Wire.usual + [graceful(60)]) { _ in }
             late.announce(remote, ["10.9.0.0/24"])
             late.lose(remote)
@@ -57,49 +71,67 @@ extension Conformance {
                 try require(wire.paths("10.9.0.0/24").isEmpty, "\(again)")
             }
         },
-        Item(113, "End-of-RIB removes what is still stale; ours follows the first table of each family, an empty one too", "RFC 4724 4.2") {
+        Item(
+            113,
+            "End-of-RIB removes what is still stale; ours follows the first table of each family, an empty one too",
+            "RFC 4724 4.2"
+        ) {
             let (wire, remote) = try pair(Wire.usual + [graceful()]) { _ in }
             wire.announce(remote, ["10.9.0.0/24", "10.8.0.0/24"])
             wire.lose(remote)
             wire.connect(remote)
             remote.inbox = []
-            wire.send(remote, wire.openOctets(remote, Wire.usual + [graceful()]))
-            wire.send(remote, Octets.keepalive)
-            try require(remote.inbox.suffix(2).allSatisfy { $0[18] == 2 && ($0.count == 23 || $0.count == 29) }, "no End-of-RIB of ours")
+            wire.send(remote, wire.openBytes(remote, Wire.usual + [graceful()]))
+            wire.send(remote, WireBytes.keepalive)
+            try require(
+                remote.inbox.suffix(2).allSatisfy { $0[18] == 2 && ($0.count == 23 || $0.count == 29) },
+                "no End-of-RIB of ours")
             wire.announce(remote, ["10.9.0.0/24"])
-            wire.send(remote, Octets.update())
+            wire.send(remote, WireBytes.update())
             try require(wire.best("10.9.0.0/24") != nil && wire.paths("10.8.0.0/24").isEmpty, "stale routes stay")
         },
-        Item(114, "restarting: R in the first OPEN only, transit is not declared complete before the peers' End-of-RIB or a deadline", "RFC 4724 4.1") {
+        Item(
+            114,
+            "restarting: R in the first OPEN only, transit is not declared complete before the peers' End-of-RIB "
+                + "or a deadline",
+            "RFC 4724 4.1"
+        ) {
             let wire = Wire(cluster: 9, restart: RestartState(isRestarting: true, preservedFamilies: .all))
             let a = wire.add(2, reflecting)
             let b = wire.add(3, reflecting)
             func restartingBit(_ remote: Wire.Remote) throws -> Bool {
-                let octets = try require(remote.inbox.last { $0[18] == 1 }, "no OPEN")
-                let open = try octets.withBytes { raw in
-                    do throws(NotificationMessage) { return try OpenMessage(message: raw) } catch { throw Deviation("\(error)") }
+                let bytes = try require(remote.inbox.last { $0[18] == 1 }, "no OPEN")
+                let open = try bytes.withBytes { raw in
+                    do throws(NotificationMessage) { return try OpenMessage(message: raw) } catch {
+                        throw Deviation("\(error)")
+                    }
                 }
                 for case .gracefulRestart(let value) in open.capabilities { return value.restarting }
                 throw Deviation("no capability 64")
             }
             wire.connect(a)
             try require(try restartingBit(a), "R is missing")
-            wire.send(a, wire.openOctets(a, Wire.usual + [graceful()]))
-            wire.send(a, Octets.keepalive)
+            wire.send(a, wire.openBytes(a, Wire.usual + [graceful()]))
+            wire.send(a, WireBytes.keepalive)
             try wire.establish(b, Wire.usual + [graceful()])
             try require(a.inbox.allSatisfy { $0.count != 23 || $0[18] != 2 }, "End-of-RIB before the peers'")
-            for remote in [a, b] { for octets in [Octets.update(), Octets.update(Octets.unreach6([]))] { wire.send(remote, octets) } }
+            for remote in [a, b] {
+                for bytes in [WireBytes.update(), WireBytes.update(WireBytes.unreach6([]))] { wire.send(remote, bytes) }
+            }
             try require(a.inbox.contains { $0.count == 23 && $0[18] == 2 }, "no End-of-RIB after the peers'")
             wire.lose(a)
             wire.connect(a)
             try require(!(try restartingBit(a)), "R in a later OPEN")
         },
         Item(115, "with N on both sides hold timer and NOTIFICATION keep routes, a hard reset does not", "RFC 8538 4") {
-            for (octets, keeps) in [(NotificationMessage(.cease, 6), true), (NotificationMessage(.cease, 9), false), (NotificationMessage(.updateMessage, 1), true)] {
+            for (bytes, keeps) in [
+                (NotificationMessage(.cease, 6), true), (NotificationMessage(.cease, 9), false),
+                (NotificationMessage(.updateMessage, 1), true),
+            ] {
                 let (wire, remote) = try pair(Wire.usual + [graceful(notification: true)]) { _ in }
                 wire.announce(remote, ["10.9.0.0/24"])
-                wire.send(remote, octets.encoded())
-                try require((wire.best("10.9.0.0/24") != nil) == keeps, "\(octets)")
+                wire.send(remote, bytes.encoded())
+                try require((wire.best("10.9.0.0/24") != nil) == keeps, "\(bytes)")
             }
             let (plain, other) = try pair(Wire.usual + [graceful()]) { _ in }
             plain.announce(other, ["10.9.0.0/24"])
@@ -110,13 +142,16 @@ extension Conformance {
             ours.run()
             try ours.expectNotification(peer, 6, 9, data: [6, 3], "our own")
         },
-        Item(116, "when both sides restart at once, peers with R are not waited for; the others only until the deadline", "RFC 4724 4.1") {
+        Item(
+            116, "when both sides restart at once, peers with R are not waited for; the others only until the deadline",
+            "RFC 4724 4.1"
+        ) {
             for (isRestarting, wait) in [(true, 0.0), (false, 61)] {
                 let wire = Wire(cluster: 9, restart: RestartState(isRestarting: true, preservedFamilies: .all))
                 let a = wire.add(2, reflecting)
                 wire.connect(a)
-                wire.send(a, wire.openOctets(a, Wire.usual + [graceful(restarting: isRestarting)]))
-                wire.send(a, Octets.keepalive)
+                wire.send(a, wire.openBytes(a, Wire.usual + [graceful(restarting: isRestarting)]))
+                wire.send(a, WireBytes.keepalive)
                 let isTold = { a.inbox.contains { $0.count == 23 && $0[18] == 2 } }
                 if wait > 0 {
                     wire.advance(50, alive: [a])
@@ -127,7 +162,9 @@ extension Conformance {
             }
         },
         Item(
-            117, "after the restart time routes are marked LLGR_STALE and the last choice, not told to peers without RFC 9494; NO_LLGR goes; nothing without capability 64",
+            117,
+            "after the restart time routes are marked LLGR_STALE and the last choice, not told to peers without "
+                + "RFC 9494; NO_LLGR goes; nothing without capability 64",
             "RFC 9494 4.2 to 4.5"
         ) {
             let wire = Wire(cluster: 9)
@@ -142,13 +179,19 @@ extension Conformance {
             try wire.establish(knows, Wire.usual + [graceful(), longLived()])
             try wire.establish(plain)
             wire.announce(a, ["10.9.0.0/24"])
-            wire.announce(a, ["10.8.0.0/24"], Octets.communities(.noLLGR))
+            wire.announce(a, ["10.8.0.0/24"], WireBytes.communities(.noLLGR))
             (knows.inbox, plain.inbox) = ([], [])
             wire.lose(a)
             wire.advance(61, alive: [knows, plain])
-            try require(wire.best("10.9.0.0/24")?.communities == [.llgrStale] && wire.paths("10.8.0.0/24").isEmpty, "not marked, or NO_LLGR kept")
-            try require(try wire.last(knows, "10.9.0.0/24")?.attributes.communities == [.llgrStale], "not told with the community")
-            try require(try wire.told(plain).contains { $0.withdrawn.contains { $0.prefix == prefix("10.9.0.0/24") } }, "told to a peer without RFC 9494")
+            try require(
+                wire.best("10.9.0.0/24")?.communities == [.llgrStale] && wire.paths("10.8.0.0/24").isEmpty,
+                "not marked, or NO_LLGR kept")
+            try require(
+                try wire.last(knows, "10.9.0.0/24")?.attributes.communities == [.llgrStale],
+                "not told with the community")
+            try require(
+                try wire.told(plain).contains { $0.withdrawn.contains { $0.prefix == prefix("10.9.0.0/24") } },
+                "told to a peer without RFC 9494")
             wire.advance(498, alive: [knows, plain])
             try require(wire.best("10.9.0.0/24") != nil, "gone early")
             wire.advance(4, alive: [knows, plain])
@@ -158,8 +201,13 @@ extension Conformance {
             bare.lose(remote)
             try require(bare.best("10.9.0.0/24") == nil, "LLGR without capability 64")
         },
-        Item(118, "the long-lived timer is not started anew by restarts before the peer has told its table", "RFC 9494 4.2") {
-            let (wire, remote) = try pair(Wire.usual + [graceful(10), longLived(100)]) { $0.session.longLivedStaleTime = 1000 }
+        Item(
+            118, "the long-lived timer is not started anew by restarts before the peer has told its table",
+            "RFC 9494 4.2"
+        ) {
+            let (wire, remote) = try pair(Wire.usual + [graceful(10), longLived(100)]) {
+                $0.session.longLivedStaleTime = 1000
+            }
             wire.announce(remote, ["10.9.0.0/24"])
             wire.lose(remote)
             wire.advance(60)

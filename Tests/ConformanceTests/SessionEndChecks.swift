@@ -18,10 +18,10 @@ extension Conformance {
                     let wire = Wire()
                     let remote = wire.add(2)
                     wire.connect(remote)
-                    if state != .openSent { wire.send(remote, wire.openOctets(remote)) }
-                    if state == .established { wire.send(remote, Octets.keepalive) }
+                    if state != .openSent { wire.send(remote, wire.openBytes(remote)) }
+                    if state == .established { wire.send(remote, WireBytes.keepalive) }
                     try require(wire.state(remote) == state, "\(wire.state(remote))")
-                    wire.send(remote, fault.change(wire.openOctets(remote)))
+                    wire.send(remote, fault.change(wire.openBytes(remote)))
                     switch state {
                     case .openSent: try wire.expectNotification(remote, 2, fault.subcode, fault.name)
                     case .openConfirm: try wire.expectNotification(remote, 5, 2, data: [1], fault.name)
@@ -31,7 +31,13 @@ extension Conformance {
             }
         },
         Item(
-            124, "the process ends: N(6,2) with a text to a peer that would not keep our routes, a closed connection without N to one that would", "RFC 9003 2, 4724",
-            .lab("SIGTERM says Cease to those peers alone that do not keep our routes, and leaves them in the kernel (conformance 124)")),
+            124,
+            "the process ends: N(6,2) with a text to a peer that would not keep our routes, a closed connection "
+                + "without N to one that would",
+            "RFC 9003 2, 4724",
+            .lab(
+                "SIGTERM says Cease to those peers alone that do not keep our routes, and leaves them in the kernel "
+                    + "(conformance 124)"
+            )),
     ]
 }

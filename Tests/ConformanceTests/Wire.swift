@@ -21,17 +21,20 @@ func require<Value>(_ value: Value?, _ what: @autoclosure () -> String) throws -
 
 func prefix(_ text: String) -> Prefix { Prefix(text) ?? .default(.ipv4) }
 
-/// Octets of messages, written by hand: what a peer could send, right or wrong.
-enum Octets {
+/// Bytes of messages, written by hand: what a peer could send, right or wrong.
+enum WireBytes {
     static func message(_ type: UInt8, _ body: [UInt8] = [], length: Int? = nil) -> [UInt8] {
         let length = length ?? body.count + 19
         return [UInt8](repeating: 0xFF, count: 16) + [UInt8(length >> 8 & 255), UInt8(length & 255), type] + body
     }
     static let keepalive = message(4)
     static func u16(_ value: Int) -> [UInt8] { [UInt8(value >> 8 & 255), UInt8(value & 255)] }
-    static func u32(_ value: UInt32) -> [UInt8] { [UInt8(value >> 24), UInt8(value >> 16 & 255), UInt8(value >> 8 & 255), UInt8(value & 255)] }
+    static func u32(_ value: UInt32) -> [UInt8] {
+        [UInt8(value >> 24), UInt8(value >> 16 & 255), UInt8(value >> 8 & 255), UInt8(value & 255)]
+    }
     static func attribute(_ flags: UInt8, _ type: UInt8, _ value: [UInt8]) -> [UInt8] {
-        value.count > 255 ? [flags | 0x10, type] + u16(value.count) + value : [flags, type, UInt8(value.count)] + value
+        value.count > 255
+            ? [flags | 0x10, type] + u16(value.count) + value : [flags, type, UInt8(value.count)] + value
     }
     static func update(withdrawn: [UInt8] = [], _ attributes: [UInt8] = [], nlri: [UInt8] = []) -> [UInt8] {
         message(2, u16(withdrawn.count) + withdrawn + u16(attributes.count) + attributes + nlri)
@@ -49,13 +52,17 @@ enum Octets {
     static func nextHop(_ last: UInt8) -> [UInt8] { attribute(0x40, 3, [10, 0, 0, last]) }
     static func localPref(_ value: UInt32) -> [UInt8] { attribute(0x40, 5, u32(value)) }
     static func med(_ value: UInt32) -> [UInt8] { attribute(0x80, 4, u32(value)) }
-    static func communities(_ values: Community...) -> [UInt8] { attribute(0xC0, 8, values.flatMap { u32($0.rawValue) }) }
-    static func reach6(_ hop: [UInt8], _ nlri: [UInt8]) -> [UInt8] { attribute(0x80, 14, [0, 2, 1, UInt8(hop.count)] + hop + [0] + nlri) }
+    static func communities(_ values: Community...) -> [UInt8] {
+        attribute(0xC0, 8, values.flatMap { u32($0.rawValue) })
+    }
+    static func reach6(_ hop: [UInt8], _ nlri: [UInt8]) -> [UInt8] {
+        attribute(0x80, 14, [0, 2, 1, UInt8(hop.count)] + hop + [0] + nlri)
+    }
     static func unreach6(_ nlri: [UInt8]) -> [UInt8] { attribute(0x80, 15, [0, 2, 1] + nlri) }
     static let hop6: [UInt8] = [0x20, 1, 0x0D, 0xB8] + [UInt8](repeating: 0, count: 11) + [9]
 }
 
-/// A speaker under test, with peers whose every octet the test writes and reads.
+/// A speaker under test, with peers whose every byte the test writes and reads.
 final class Wire {
     final class Remote {
         let index: PeerIndex
@@ -103,14 +110,19 @@ final class Wire {
     private let recordsChanges: Bool
 
     /// `tracksNextHops`: the check resolves next hops itself; nil: as the mode has it.
-    init(as number: UInt32 = 64512, cluster: UInt32? = nil, tracksNextHops: Bool? = nil, maximumPaths: Int = 1, restart: RestartState = RestartState()) {
+    init(
+        as number: UInt32 = 64512, cluster: UInt32? = nil, tracksNextHops: Bool? = nil, maximumPaths: Int = 1,
+        restart: RestartState = RestartState()
+    ) {
         localAS = number
         resolvesNextHops = tracksNextHops == nil && Wire.mode == .agent
         recordsChanges = Wire.mode == .agent
         let identity = AttributeTable.Identity(
-            localAS: ASNumber(number), identifier: BGPIdentifier(rawValue: identifier), clusterID: BGPIdentifier(rawValue: cluster ?? identifier))
+            localAS: ASNumber(number), identifier: BGPIdentifier(rawValue: identifier),
+            clusterID: BGPIdentifier(rawValue: cluster ?? identifier))
         speaker = Speaker(
-            identity: identity, tracksNextHops: tracksNextHops ?? (Wire.mode == .agent), maximumPaths: maximumPaths, recordsChanges: recordsChanges, restart: restart, seed: 5,
+            identity: identity, tracksNextHops: tracksNextHops ?? (Wire.mode == .agent), maximumPaths: maximumPaths,
+            recordsChanges: recordsChanges, restart: restart, seed: 5,
             now: .zero)
     }
 
@@ -120,7 +132,8 @@ final class Wire {
         var settings = PeerSettings(
             name: "p\(last)", address: address,
             session: SessionConfiguration(
-                localAS: ASNumber(localAS), remoteAS: ASNumber(number), localIdentifier: BGPIdentifier(rawValue: identifier)))
+                localAS: ASNumber(localAS), remoteAS: ASNumber(number),
+                localIdentifier: BGPIdentifier(rawValue: identifier)))
         settings.session.isPassive = true
         settings.nextHops = [IPAddress(v4: identifier), IPAddress("2001:db8::1")]
         settings.importSettings.mode = .all
@@ -148,24 +161,24 @@ final class Wire {
 
     static let usual: [Capability] = [.multiprotocol(AFISAFI(.ipv4)), .multiprotocol(AFISAFI(.ipv6)), .routeRefresh]
 
-    func openOctets(_ remote: Remote, hold: UInt16 = 90, _ capabilities: [Capability] = Wire.usual) -> [UInt8] {
+    func openBytes(_ remote: Remote, hold: UInt16 = 90, _ capabilities: [Capability] = Wire.usual) -> [UInt8] {
         OpenMessage(
             asNumber: ASNumber(remote.asNumber), holdTime: hold, identifier: BGPIdentifier(rawValue: remote.identifier),
             capabilities: capabilities + [.fourOctetAS(ASNumber(remote.asNumber))]
         ).encoded()
     }
 
-    func send(_ remote: Remote, _ octets: [UInt8], side: PeerFSM.Side? = nil) {
-        remote.strict[side ?? remote.side]?.peerSent(octets)
-        octets.withBytes { speaker.received(remote.index, side ?? remote.side, $0, now: now) }
+    func send(_ remote: Remote, _ bytes: [UInt8], side: PeerFSM.Side? = nil) {
+        remote.strict[side ?? remote.side]?.peerSent(bytes)
+        bytes.withBytes { speaker.received(remote.index, side ?? remote.side, $0, now: now) }
         run()
     }
 
     /// A session with these capabilities; what the speaker said until then is dropped.
     func establish(_ remote: Remote, hold: UInt16 = 90, _ capabilities: [Capability] = Wire.usual) throws {
         try require(connect(remote), "the connection is refused")
-        send(remote, openOctets(remote, hold: hold, capabilities))
-        send(remote, Octets.keepalive)
+        send(remote, openBytes(remote, hold: hold, capabilities))
+        send(remote, WireBytes.keepalive)
         try require(isUp(remote), "no session: \(remote.inbox.map { Wire.text($0) })")
         remote.inbox = []
     }
@@ -182,9 +195,10 @@ final class Wire {
     func announce(_ remote: Remote, _ prefixes: [String], _ more: [UInt8] = [], path: [UInt32]? = nil) {
         let isInternal = remote.asNumber == localAS
         let attributes =
-            Octets.origin + Octets.asPath(path ?? (isInternal ? [] : [remote.asNumber])) + Octets.nextHop(UInt8(remote.address.v4 & 255))
-            + (isInternal ? Octets.localPref(100) : []) + more
-        send(remote, Octets.update(attributes, nlri: prefixes.flatMap { Octets.nlri(prefix($0)) }))
+            WireBytes.origin + WireBytes.asPath(path ?? (isInternal ? [] : [remote.asNumber]))
+            + WireBytes.nextHop(UInt8(remote.address.v4 & 255))
+            + (isInternal ? WireBytes.localPref(100) : []) + more
+        send(remote, WireBytes.update(attributes, nlri: prefixes.flatMap { WireBytes.nlri(prefix($0)) }))
     }
 
     // MARK: The speaker's turn
@@ -234,7 +248,7 @@ final class Wire {
             now = min(end, min(speaker.nextDeadline.map { max($0, now) } ?? end, nextKeepalive))
             if now >= nextKeepalive {
                 nextKeepalive = now + .seconds(10)
-                for remote in alive where isUp(remote) { send(remote, Octets.keepalive) }
+                for remote in alive where isUp(remote) { send(remote, WireBytes.keepalive) }
             }
             speaker.handleTimeouts(now: now)
             run()
@@ -255,26 +269,28 @@ final class Wire {
     static func text(_ message: [UInt8]) -> String {
         let names = ["", "OPEN", "UPDATE", "NOTIFICATION", "KEEPALIVE", "ROUTE-REFRESH"]
         let name = Int(message[18]) < names.count ? names[Int(message[18])] : "type \(message[18])"
-        return message[18] == 3 ? "\(name) \(message[19]),\(message[20]) \(message[21...].map { String($0, radix: 16) })" : name
+        return message[18] == 3
+            ? "\(name) \(message[19]),\(message[20]) \(message[21...].map { String($0, radix: 16) })" : name
     }
 }
 
 /// An UPDATE of the speaker, taken apart.
 struct Told {
-    var octets: [UInt8]
+    var bytes: [UInt8]
     var attributes = PathAttributes()
     var announced: [OutboundNLRI] = []
     var withdrawn: [OutboundNLRI] = []
-    /// Next hop octets of MP_REACH_NLRI.
+    /// Next hop bytes of MP_REACH_NLRI.
     var nextHop: [UInt8] = []
     var types: [UInt8] = []
-    /// The flags octet by attribute type, Extended Length left out.
+    /// The flags byte by attribute type, Extended Length left out.
     var flags: [UInt8: UInt8] = [:]
 
-    init(_ octets: [UInt8], isInternal: Bool = true, isFourOctetAS: Bool = true, addPath: AddressFamilySet = []) throws {
-        self.octets = octets
-        let context = AttributeContext(isInternal: isInternal, isFourOctetAS: isFourOctetAS, addPath: addPath, hasExtendedNextHop: true)
-        try octets.withBytes { raw in
+    init(_ bytes: [UInt8], isInternal: Bool = true, isFourOctetAS: Bool = true, addPath: AddressFamilySet = []) throws {
+        self.bytes = bytes
+        let context = AttributeContext(
+            isInternal: isInternal, isFourOctetAS: isFourOctetAS, addPath: addPath, hasExtendedNextHop: true)
+        try bytes.withBytes { raw in
             do throws(NotificationMessage) {
                 let update = try UpdateMessage(message: raw)
                 read(update.withdrawn, .ipv4, addPath, &withdrawn)
@@ -290,16 +306,22 @@ struct Told {
                     read(reach.nlri, family, addPath, &announced)
                     nextHop = (reach.linkLocalNextHop.map { reach.nextHop.bytes + $0.bytes }) ?? reach.nextHop.bytes
                 }
-                if let unreach = block.mpUnreach, let family = unreach.afiSafi.family { read(unreach.nlri, family, addPath, &withdrawn) }
+                if let unreach = block.mpUnreach, let family = unreach.afiSafi.family {
+                    read(unreach.nlri, family, addPath, &withdrawn)
+                }
             } catch {
                 throw Deviation("an UPDATE of ours is malformed: \(error)")
             }
         }
     }
 
-    private func read(_ field: RawSpan, _ family: AddressFamily, _ addPath: AddressFamilySet, _ into: inout [OutboundNLRI]) {
+    private func read(
+        _ field: RawSpan, _ family: AddressFamily, _ addPath: AddressFamilySet, _ into: inout [OutboundNLRI]
+    ) {
         var reader = ByteReader(field)
-        while let (prefix, pathID) = NLRI.next(&reader, family, hasPathID: addPath.contains(family)) { into.append(OutboundNLRI(prefix, pathID: pathID)) }
+        while let (prefix, pathID) = NLRI.next(&reader, family, hasPathID: addPath.contains(family)) {
+            into.append(OutboundNLRI(prefix, pathID: pathID))
+        }
     }
 
     var isEndOfRIB: Bool { announced.isEmpty && withdrawn.isEmpty && attributes == PathAttributes() }
@@ -307,10 +329,14 @@ struct Told {
 
 extension Wire {
     /// UPDATEs that a remote got since the last look, End-of-RIB left out.
-    func told(_ remote: Remote, isInternal: Bool? = nil, isFourOctetAS: Bool = true, addPath: AddressFamilySet = []) throws -> [Told] {
+    func told(_ remote: Remote, isInternal: Bool? = nil, isFourOctetAS: Bool = true, addPath: AddressFamilySet = [])
+        throws -> [Told]
+    {
         defer { remote.inbox = [] }
         return try remote.inbox.filter { $0[18] == 2 }.map {
-            try Told($0, isInternal: isInternal ?? (remote.asNumber == localAS), isFourOctetAS: isFourOctetAS, addPath: addPath)
+            try Told(
+                $0, isInternal: isInternal ?? (remote.asNumber == localAS), isFourOctetAS: isFourOctetAS,
+                addPath: addPath)
         }.filter { !$0.isEndOfRIB }
     }
 
@@ -351,12 +377,18 @@ extension Wire {
     }
 
     /// The session must have ended with this NOTIFICATION, and nothing after it.
-    func expectNotification(_ remote: Remote, _ code: UInt8, _ subcode: UInt8, data: [UInt8]? = nil, _ what: String = "") throws {
+    func expectNotification(
+        _ remote: Remote, _ code: UInt8, _ subcode: UInt8, data: [UInt8]? = nil, _ what: String = ""
+    ) throws {
         guard let message = remote.inbox.last, message[18] == 3 else {
             throw Deviation("\(what): no NOTIFICATION but \(remote.inbox.map { Wire.text($0) })")
         }
-        try require(message[19] == code && message[20] == subcode, "\(what): wanted \(code),\(subcode), got \(Wire.text(message))")
-        if let data { try require(Array(message[21...]) == data, "\(what): data \(Array(message[21...])), wanted \(data)") }
+        try require(
+            message[19] == code && message[20] == subcode,
+            "\(what): wanted \(code),\(subcode), got \(Wire.text(message))")
+        if let data {
+            try require(Array(message[21...]) == data, "\(what): data \(Array(message[21...])), wanted \(data)")
+        }
         try require(remote.closed.contains(remote.side), "\(what): the connection stays open")
         try require(remote.inbox.count { $0[18] == 3 } == 1, "\(what): more than one NOTIFICATION")
     }

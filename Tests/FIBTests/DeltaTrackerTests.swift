@@ -5,7 +5,9 @@ import Testing
 func at(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(seconds * 1e9)) }
 func prefix(_ text: String) -> Prefix { Prefix(text) ?? .default(.ipv4) }
 func hop(_ gateway: String?, _ interface: Int32 = 2) -> FIBNextHop {
-    FIBNextHop(gateway: gateway.flatMap { IPAddress($0) }, interface: InterfaceIndex(rawValue: interface), isOnlink: gateway != nil)
+    FIBNextHop(
+        gateway: gateway.flatMap { IPAddress($0) }, interface: InterfaceIndex(rawValue: interface),
+        isOnlink: gateway != nil)
 }
 func route(_ text: String, _ hops: FIBNextHop..., metric: UInt32 = 1024) -> FIBRoute {
     FIBRoute(prefix: prefix(text), kind: hops.isEmpty ? .blackhole : .unicast, metric: metric, nextHops: hops)
@@ -110,7 +112,8 @@ final class Lab {
 
     @Test func `a foreign route in the way is reported and not fought, and its place is taken when it goes`() {
         let lab = Lab(dump: false)
-        let foreign = ForeignRoute(prefix: prefix("10.0.0.0/26"), metric: 1024, routeProtocol: 4, nextHops: [hop("10.0.1.9")])
+        let foreign = ForeignRoute(
+            prefix: prefix("10.0.0.0/26"), metric: 1024, routeProtocol: 4, nextHops: [hop("10.0.1.9")])
         lab.kernel.foreign[.init(prefix: foreign.prefix, metric: 1024)] = foreign
         lab.load()
         lab.tracker.releaseFound()
@@ -151,7 +154,10 @@ final class Lab {
         lab.tracker.setDesired(prefix("10.0.0.7/32"), route("10.0.0.7/32", hop(nil)))
         lab.run()
         lab.tracker.setDesired(prefix("10.0.0.7/32"), route("10.0.0.7/32", hop(nil), metric: 512))
-        #expect(lab.run() == [.add(route("10.0.0.7/32", hop(nil), metric: 512)), .delete(prefix("10.0.0.7/32"), metric: 1024)])
+        #expect(
+            lab.run() == [
+                .add(route("10.0.0.7/32", hop(nil), metric: 512)), .delete(prefix("10.0.0.7/32"), metric: 1024),
+            ])
         #expect(lab.kernel.own.count == 1)
     }
 
@@ -167,7 +173,8 @@ final class Lab {
         #expect(lab.kernel.own.values.map(\.metric) == [1024])
     }
 
-    @Test func `exceptions are written before the blackholes that they are exceptions to, and additions before deletions`() {
+    @Test
+    func `exceptions are written before the blackholes that they are exceptions to, and additions before deletions`() {
         let lab = Lab()
         lab.tracker.releaseFound()
         lab.tracker.setDesired(prefix("10.9.0.0/26"), route("10.9.0.0/26", hop("10.0.1.1")))
@@ -176,7 +183,11 @@ final class Lab {
         lab.tracker.setDesired(prefix("10.0.0.0/26"), route("10.0.0.0/26"))
         lab.tracker.setDesired(prefix("10.0.0.7/32"), route("10.0.0.7/32", hop(nil)))
         let operations = lab.tracker.plan(budget: 100, now: at(0))
-        #expect(Array(operations) == [.add(route("10.0.0.7/32", hop(nil))), .add(route("10.0.0.0/26")), .delete(prefix("10.9.0.0/26"), metric: 1024)])
+        #expect(
+            Array(operations) == [
+                .add(route("10.0.0.7/32", hop(nil))), .add(route("10.0.0.0/26")),
+                .delete(prefix("10.9.0.0/26"), metric: 1024),
+            ])
     }
 
     @Test(arguments: [1, 2, 12, 16, 17, 19, 22, 28, 95, 99, 100, 101, 105, 113] as [Int32])
@@ -223,8 +234,12 @@ final class Lab {
         let lab = Lab()
         let codes: [Int32] = [12, 16, 17, 19, 22, 100, 101, 105, 113, 2, 3]
         var wanted: [Prefix: FIBRoute] = [:]
-        let family4: [Prefix] = (0..<12).map { (i: Int) -> Prefix in Prefix(IPAddress(v4: 0x0A00_0000 + UInt32(i) * 64), length: i % 3 == 0 ? 32 : 26) }
-        let family6: [Prefix] = (0..<6).map { (i: Int) -> Prefix in Prefix(IPAddress(high: 0xFD00_0000_0000_0000 + UInt64(i) << 16, low: 0), length: 64) }
+        let family4: [Prefix] = (0..<12).map { (i: Int) -> Prefix in
+            Prefix(IPAddress(v4: 0x0A00_0000 + UInt32(i) * 64), length: i % 3 == 0 ? 32 : 26)
+        }
+        let family6: [Prefix] = (0..<6).map { (i: Int) -> Prefix in
+            Prefix(IPAddress(high: 0xFD00_0000_0000_0000 + UInt64(i) << 16, low: 0), length: 64)
+        }
         let family = family4 + family6
         for step in 0..<400 {
             let target = family[Int(random.next() % UInt64(family.count))]
@@ -235,7 +250,8 @@ final class Lab {
                     let gateway = IPAddress(v4: 0x0A01_0000 + UInt32(random.next() % 3))
                     hops.insert(FIBNextHop(gateway: gateway, interface: InterfaceIndex(rawValue: 2), isOnlink: true))
                 }
-                let new = FIBRoute(prefix: target, kind: .unicast, metric: random.next() % 4 == 0 ? 512 : 1024, nextHops: Array(hops))
+                let new = FIBRoute(
+                    prefix: target, kind: .unicast, metric: random.next() % 4 == 0 ? 512 : 1024, nextHops: Array(hops))
                 wanted[target] = new
                 lab.tracker.setDesired(target, new)
             case 3:
@@ -255,7 +271,9 @@ final class Lab {
                 if every == 0 {
                     lab.kernel.inject = nil
                 } else {
-                    lab.kernel.inject = { (operation: FIBOperation) -> Int32? in (operation.prefix.high >> 38) % 3 == every ? code : nil }
+                    lab.kernel.inject = { (operation: FIBOperation) -> Int32? in
+                        (operation.prefix.high >> 38) % 3 == every ? code : nil
+                    }
                 }
             }
             lab.run(turns: 2, step: 0.05)

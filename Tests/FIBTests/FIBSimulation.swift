@@ -14,11 +14,14 @@ struct Seeded: RandomNumberGenerator {
     }
 }
 
-/// The reconciler over a kernel in memory that refuses with every errno of rtnetlink, whose notifications come or are lost, and in which others
-/// delete, alter, replace and add.
+/// The reconciler over a kernel in memory that refuses with every errno of rtnetlink, whose notifications come or are
+/// lost, and in which others delete, alter, replace and add.
 @Suite struct FIBSimulation {
-    /// What rtnetlink answers to RTM_NEWROUTE and RTM_DELROUTE (net/ipv4/fib_*.c, net/ipv6/route.c, net/core/rtnetlink.c).
-    static let errors: [Int32] = [1, 2, 3, 4, 5, 11, 12, 13, 16, 17, 19, 22, 28, 90, 93, 95, 97, 99, 100, 101, 105, 113]
+    /// What rtnetlink answers to RTM_NEWROUTE and RTM_DELROUTE (net/ipv4/fib_*.c, net/ipv6/route.c,
+    /// net/core/rtnetlink.c).
+    static let errors: [Int32] = [
+        1, 2, 3, 4, 5, 11, 12, 13, 16, 17, 19, 22, 28, 90, 93, 95, 97, 99, 100, 101, 105, 113,
+    ]
 
     final class World {
         var tracker: DeltaTracker
@@ -41,13 +44,20 @@ struct Seeded: RandomNumberGenerator {
             tracker.endDump()
         }
 
-        func prefix() -> Prefix { Prefix(IPAddress(v4: 0x0A00_0000 + UInt32.random(in: 0..<24, using: &random) * 64), length: Bool.random(using: &random) ? 26 : 32) }
+        func prefix() -> Prefix {
+            Prefix(
+                IPAddress(v4: 0x0A00_0000 + UInt32.random(in: 0..<24, using: &random) * 64),
+                length: Bool.random(using: &random) ? 26 : 32)
+        }
         func route(_ prefix: Prefix) -> FIBRoute {
             let hops = (0..<Int.random(in: 0...3, using: &random)).map {
-                FIBNextHop(gateway: IPAddress(v4: 0x0A01_0000 + UInt32($0)), interface: InterfaceIndex(rawValue: 2), isOnlink: true)
+                FIBNextHop(
+                    gateway: IPAddress(v4: 0x0A01_0000 + UInt32($0)), interface: InterfaceIndex(rawValue: 2),
+                    isOnlink: true)
             }
             return FIBRoute(
-                prefix: prefix, kind: hops.isEmpty ? .blackhole : .unicast, metric: Bool.random(using: &random) ? 1024 : 512, nextHops: hops,
+                prefix: prefix, kind: hops.isEmpty ? .blackhole : .unicast,
+                metric: Bool.random(using: &random) ? 1024 : 512, nextHops: hops,
                 table: Int.random(in: 0..<8, using: &random) == 0 ? 100 : 254)
         }
 
@@ -61,7 +71,9 @@ struct Seeded: RandomNumberGenerator {
         func apply(_ operations: FIBBatch) -> [FIBFailure] {
             var failures: [FIBFailure] = []
             for (index, operation) in operations.enumerated() {
-                if Double.random(in: 0..<1, using: &random) < errorRate, let error = FIBSimulation.errors.randomElement(using: &random) {
+                if Double.random(in: 0..<1, using: &random) < errorRate,
+                    let error = FIBSimulation.errors.randomElement(using: &random)
+                {
                     seenErrors.insert(error)
                     failures.append(FIBFailure(index: index, error: error))
                     // These two say that the route is not there, and the kernel does not lie.
@@ -77,7 +89,8 @@ struct Seeded: RandomNumberGenerator {
             switch operation {
             case .add: break
             case .replace(let route): kernel.removeBehindOurBack(route.prefix, metric: route.metric, table: route.table)
-            case .delete(let prefix, let metric, let table): kernel.removeBehindOurBack(prefix, metric: metric, table: table)
+            case .delete(let prefix, let metric, let table):
+                kernel.removeBehindOurBack(prefix, metric: metric, table: table)
             }
         }
 
@@ -97,13 +110,17 @@ struct Seeded: RandomNumberGenerator {
         var differences: String {
             let places = Set(kernel.own.keys).union(expected.keys)
             return places.filter { kernel.own[$0] != expected[$0] }.map { place in
-                "\(place.prefix) metric \(place.metric) table \(place.table): wanted \(expected[place].map { "\($0)" } ?? "none"), is \(kernel.own[place].map { "\($0)" } ?? "none"), tracker has \(tracker.kernel(place.prefix).map { "\($0)" } ?? "none"), skips it because \(tracker.skipReason(place.prefix).map { "\($0)" } ?? "-")"
+                "\(place.prefix) metric \(place.metric) table \(place.table): wanted "
+                    + "\(expected[place].map { "\($0)" } ?? "none"), is \(kernel.own[place].map { "\($0)" } ?? "none"), "
+                    + "tracker has \(tracker.kernel(place.prefix).map { "\($0)" } ?? "none"), skips it because "
+                    + "\(tracker.skipReason(place.prefix).map { "\($0)" } ?? "-")"
             }.joined(separator: "\n")
         }
 
         /// One thing that may happen. `isHeard`: the kernel's notification arrives.
         func disturb(isHeard: Bool) {
-            let key = kernel.own.keys.sorted { ($0.prefix, $0.metric, $0.table) < ($1.prefix, $1.metric, $1.table) }.randomElement(using: &random)
+            let key = kernel.own.keys.sorted { ($0.prefix, $0.metric, $0.table) < ($1.prefix, $1.metric, $1.table) }
+                .randomElement(using: &random)
             switch Int.random(in: 0..<7, using: &random) {
             case 0, 1, 2:
                 let prefix = prefix()
@@ -117,7 +134,10 @@ struct Seeded: RandomNumberGenerator {
             case 4:
                 guard let key, var altered = kernel.own[key] else { return }
                 altered.kind = .unicast
-                altered.nextHops = [FIBNextHop(gateway: IPAddress(v4: 0x0A09_0909), interface: InterfaceIndex(rawValue: 9), isOnlink: true)]
+                altered.nextHops = [
+                    FIBNextHop(
+                        gateway: IPAddress(v4: 0x0A09_0909), interface: InterfaceIndex(rawValue: 9), isOnlink: true)
+                ]
                 kernel.preset(altered)
                 if isHeard { tracker.kernelHas(altered) }
             case 5:
@@ -128,7 +148,9 @@ struct Seeded: RandomNumberGenerator {
                 foreign[place] = route
                 if isHeard { tracker.foreignAdded(route, replaces: replaces) }
             default:
-                guard let place = foreign.keys.sorted(by: { $0.prefix < $1.prefix }).randomElement(using: &random), let route = foreign.removeValue(forKey: place) else { return }
+                guard let place = foreign.keys.sorted(by: { $0.prefix < $1.prefix }).randomElement(using: &random),
+                    let route = foreign.removeValue(forKey: place)
+                else { return }
                 kernel.foreign[place] = nil
                 if isHeard { tracker.foreignRemoved(route) }
             }
@@ -159,7 +181,8 @@ struct Seeded: RandomNumberGenerator {
             if world.planned.isEmpty { world.disturb(isHeard: true) }
             if Int.random(in: 0..<30, using: &world.random) == 0, world.planned.isEmpty { world.dump() }
             if Bool.random(using: &world.random) {
-                let operations = world.tracker.plan(budget: Int.random(in: 1...8, using: &world.random), now: at(world.now))
+                let operations = world.tracker.plan(
+                    budget: Int.random(in: 1...8, using: &world.random), now: at(world.now))
                 if !operations.isEmpty { world.planned.append(operations) }
             }
             if !world.planned.isEmpty, Bool.random(using: &world.random) {
@@ -198,17 +221,23 @@ struct Seeded: RandomNumberGenerator {
         }
         // Deaf: others delete and alter. What they replace with routes of their own is for a dump to find.
         for _ in 0..<10 {
-            let key = world.kernel.own.keys.sorted { ($0.prefix, $0.metric, $0.table) < ($1.prefix, $1.metric, $1.table) }.randomElement(using: &world.random)
+            let key = world.kernel.own.keys.sorted {
+                ($0.prefix, $0.metric, $0.table) < ($1.prefix, $1.metric, $1.table)
+            }.randomElement(using: &world.random)
             guard let key, let route = world.kernel.own[key] else { continue }
             if Bool.random(using: &world.random) {
                 world.kernel.removeBehindOurBack(key.prefix, metric: key.metric, table: key.table)
             } else {
-                world.kernel.preset(FIBRoute(prefix: route.prefix, kind: .blackhole, metric: route.metric, nextHops: [], table: route.table))
+                world.kernel.preset(
+                    FIBRoute(
+                        prefix: route.prefix, kind: .blackhole, metric: route.metric, nextHops: [], table: route.table))
             }
         }
         // The list is the kernel's of one moment; meanwhile routes are wanted, written and acknowledged.
         world.tracker.beginAudit()
-        let list = world.kernel.own.values.sorted { ($0.prefix, $0.metric, $0.table) < ($1.prefix, $1.metric, $1.table) }
+        let list = world.kernel.own.values.sorted {
+            ($0.prefix, $0.metric, $0.table) < ($1.prefix, $1.metric, $1.table)
+        }
         for route in list {
             world.tracker.auditSaw(route)
             if Int.random(in: 0..<3, using: &world.random) == 0 {
@@ -253,7 +282,9 @@ struct Seeded: RandomNumberGenerator {
                 world.now += 1
                 world.disturb(isHeard: true)
                 let operations = world.tracker.plan(budget: 8, now: at(Double(step)))
-                if !operations.isEmpty { world.tracker.acknowledge(operations, world.apply(operations), now: at(Double(step))) }
+                if !operations.isEmpty {
+                    world.tracker.acknowledge(operations, world.apply(operations), now: at(Double(step)))
+                }
             }
             seen.formUnion(world.seenErrors)
         }
@@ -263,23 +294,31 @@ struct Seeded: RandomNumberGenerator {
 
 @Suite struct WithdrawBreakerTests {
     func routes(_ range: Range<Int>) -> [FIBRoute] {
-        range.map { FIBRoute(prefix: Prefix(IPAddress(v4: 0x0A00_0000 + UInt32($0) * 64), length: 26), kind: .unicast, metric: 1024, nextHops: [hop("10.0.0.1")]) }
+        range.map {
+            FIBRoute(
+                prefix: Prefix(IPAddress(v4: 0x0A00_0000 + UInt32($0) * 64), length: 26), kind: .unicast, metric: 1024,
+                nextHops: [hop("10.0.0.1")])
+        }
     }
 
     @Test func `a few may go, and slowly all of them`() {
         var breaker = WithdrawBreaker()
         #expect(breaker.withdrawn(routes(0..<19), remaining: 0, now: at(0)).isEmpty, "fewer than the minimum")
         #expect(breaker.withdrawn(routes(100..<140), remaining: 60, now: at(20)).isEmpty, "40 of 100")
-        #expect(breaker.withdrawn(routes(140..<160), remaining: 40, now: at(40)).isEmpty, "20 of 60, the others longer ago")
+        #expect(
+            breaker.withdrawn(routes(140..<160), remaining: 40, now: at(40)).isEmpty, "20 of 60, the others longer ago")
         #expect(!breaker.isTripped)
     }
 
     @Test func `beyond the share all are kept, those included that went before in the window`() {
         var breaker = WithdrawBreaker()
         #expect(breaker.withdrawn(routes(0..<30), remaining: 70, now: at(0)).isEmpty)
-        #expect(breaker.withdrawn(routes(30..<60), remaining: 40, now: at(5)).map(\.prefix) == routes(0..<60).map(\.prefix))
+        #expect(
+            breaker.withdrawn(routes(30..<60), remaining: 40, now: at(5)).map(\.prefix) == routes(0..<60).map(\.prefix))
         #expect(breaker.isTripped && breaker.held.count == 60)
-        #expect(breaker.withdrawn(routes(60..<61), remaining: 39, now: at(100)).count == 1, "while it is tripped nothing goes")
+        #expect(
+            breaker.withdrawn(routes(60..<61), remaining: 39, now: at(100)).count == 1,
+            "while it is tripped nothing goes")
         // Announced again, one by one; the last one arms it again.
         for route in routes(0..<61) { breaker.forget(route.prefix) }
         #expect(!breaker.isTripped)
@@ -311,8 +350,11 @@ struct Seeded: RandomNumberGenerator {
         var interfaces = InterfaceTable()
         interfaces.set(Interface(index: InterfaceIndex(rawValue: 2), name: "cali1", isUp: true, hasCarrier: true))
         interfaces.set(Interface(index: InterfaceIndex(rawValue: 3), name: "cali2", isUp: false, hasCarrier: false))
-        interfaces.add(InterfaceAddress(interface: InterfaceIndex(rawValue: 2), address: address("10.0.0.1"), prefixLength: 24))
-        func meaning(_ code: Int32, _ route: FIBRoute) -> KernelError.Meaning? { KernelError.meaning(code, of: route, interfaces) }
+        interfaces.add(
+            InterfaceAddress(interface: InterfaceIndex(rawValue: 2), address: address("10.0.0.1"), prefixLength: 24))
+        func meaning(_ code: Int32, _ route: FIBRoute) -> KernelError.Meaning? {
+            KernelError.meaning(code, of: route, interfaces)
+        }
         #expect(meaning(100, route("10.0.0.0/26", hop("10.0.0.9", 3))) == .interfaceDown("cali2"))
         #expect(meaning(19, route("10.0.0.0/26", hop("10.0.0.9", 7))) == .interfaceGone(7))
         #expect(meaning(22, route("10.0.0.0/26", hop("10.0.0.1"))) == .gatewayIsThisHost(address("10.0.0.1")))

@@ -18,7 +18,10 @@ import Testing
         let lab = restarted()
         // A hostile table that comes and goes, and a pod's route.
         let hostile = (0..<1000).map { Prefix(IPAddress(v4: 0x0B00_0000 + UInt32($0) * 64), length: 26) }
-        for target in hostile { lab.tracker.setDesired(target, FIBRoute(prefix: target, kind: .unicast, metric: 1024, nextHops: [hop("10.0.1.1")])) }
+        for target in hostile {
+            lab.tracker.setDesired(
+                target, FIBRoute(prefix: target, kind: .unicast, metric: 1024, nextHops: [hop("10.0.1.1")]))
+        }
         lab.tracker.setDesired(prefix("10.65.1.7/32"), route("10.65.1.7/32", hop(nil)), isUrgent: true)
         lab.run(turns: 1000)
         #expect(lab.kernel.own.count == 1002)
@@ -60,7 +63,10 @@ import Testing
         #expect(lab.tracker.waitingCount == 0 && lab.run().isEmpty)
     }
 
-    @Test func `a dead member of the mesh keeps its own routes waiting, a peer that may announce any next hop keeps all of its families`() {
+    @Test
+    func
+        `a dead member of the mesh keeps its own routes waiting, a peer that may announce any next hop keeps all of its families`()
+    {
         let dead = address("10.0.1.9")
         let other = route("10.9.1.0/26", hop("10.0.1.1"))
         let both = route("10.9.2.0/26", hop("10.0.1.1"), hop("10.0.1.9"))

@@ -13,7 +13,8 @@ import Testing
         table.set(Interface(index: eth0, name: "eth0", isUp: true, hasCarrier: true))
         table.set(Interface(index: eth1, name: "eth1", isUp: true, hasCarrier: true))
         for (index, text, length) in [
-            (eth0, "10.0.0.1", 24), (eth0, "fd00::1", 64), (eth0, "fe80::1", 64), (eth1, "192.0.2.1", 24), (eth1, "2001:db8::1", 64), (eth1, "fe80::2", 64),
+            (eth0, "10.0.0.1", 24), (eth0, "fd00::1", 64), (eth0, "fe80::1", 64), (eth1, "192.0.2.1", 24),
+            (eth1, "2001:db8::1", 64), (eth1, "fe80::2", 64),
         ] as [(InterfaceIndex, String, UInt8)] {
             table.add(InterfaceAddress(interface: index, address: address(text), prefixLength: length))
         }
@@ -22,7 +23,8 @@ import Testing
 
     private static func route(_ text: String, _ gateway: String?, _ index: InterfaceIndex) -> ForeignRoute {
         ForeignRoute(
-            prefix: prefix(text), metric: 0, routeProtocol: 2, nextHops: [FIBNextHop(gateway: gateway.map { address($0) }, interface: index, isOnlink: false)])
+            prefix: prefix(text), metric: 0, routeProtocol: 2,
+            nextHops: [FIBNextHop(gateway: gateway.map { address($0) }, interface: index, isOnlink: false)])
     }
 
     private static func routes() -> ForeignRoutes {
@@ -37,7 +39,9 @@ import Testing
     }
 
     @Test func `a peer on the second link is on a link, and our addresses there are those of that link`() {
-        let link = NextHopTable().link(to: address("192.0.2.2"), local: address("10.0.0.1"), preferred: preferred, Self.interfaces(), Self.routes())
+        let link = NextHopTable().link(
+            to: address("192.0.2.2"), local: address("10.0.0.1"), preferred: preferred, Self.interfaces(), Self.routes()
+        )
         #expect(link.interface == Self.eth1)
         #expect(link.addresses == [address("192.0.2.1"), address("2001:db8::1")])
     }
@@ -46,36 +50,58 @@ import Testing
         var interfaces = Self.interfaces()
         interfaces.add(InterfaceAddress(interface: Self.eth0, address: address("10.0.0.0"), prefixLength: 32))
         interfaces.add(InterfaceAddress(interface: Self.eth0, address: address("fd00::"), prefixLength: 128))
-        let link = NextHopTable().link(to: address("fd00::2"), local: nil, preferred: preferred, interfaces, Self.routes())
+        let link = NextHopTable().link(
+            to: address("fd00::2"), local: nil, preferred: preferred, interfaces, Self.routes())
         #expect(link.interface == Self.eth0 && link.addresses == preferred)
     }
 
     @Test(arguments: ["198.51.100.7", "203.0.113.1"])
-    func `a peer behind a gateway is on no link, and the interface of our end of the session tells our addresses`(peer: String) {
-        let link = NextHopTable().link(to: address(peer), local: address("192.0.2.1"), preferred: preferred, Self.interfaces(), Self.routes())
+    func `a peer behind a gateway is on no link, and the interface of our end of the session tells our addresses`(
+        peer: String
+    ) {
+        let link = NextHopTable().link(
+            to: address(peer), local: address("192.0.2.1"), preferred: preferred, Self.interfaces(), Self.routes())
         #expect(!link.isOnLink && link.addresses == [address("192.0.2.1"), address("2001:db8::1")])
         for local in [nil, preferred[0]] {
-            #expect(NextHopTable().link(to: address(peer), local: local, preferred: preferred, Self.interfaces(), Self.routes()).addresses == [nil, nil])
+            #expect(
+                NextHopTable().link(
+                    to: address(peer), local: local, preferred: preferred, Self.interfaces(), Self.routes()
+                ).addresses == [nil, nil])
         }
     }
 
-    @Test func `a default route without a gateway puts nobody on a link, and a route that is more specific than the subnet takes a peer off it`() {
+    @Test
+    func
+        `a default route without a gateway puts nobody on a link, and a route that is more specific than the subnet takes a peer off it`()
+    {
         var routes = Self.routes()
         routes.insert(Self.route("0.0.0.0/0", nil, Self.eth1))
-        #expect(!NextHopTable().link(to: address("203.0.113.1"), local: nil, preferred: preferred, Self.interfaces(), routes).isOnLink)
+        #expect(
+            !NextHopTable().link(
+                to: address("203.0.113.1"), local: nil, preferred: preferred, Self.interfaces(), routes
+            ).isOnLink)
         routes.insert(Self.route("192.0.2.2/32", "10.0.0.254", Self.eth0))
-        #expect(!NextHopTable().link(to: address("192.0.2.2"), local: nil, preferred: preferred, Self.interfaces(), routes).isOnLink)
+        #expect(
+            !NextHopTable().link(to: address("192.0.2.2"), local: nil, preferred: preferred, Self.interfaces(), routes)
+                .isOnLink)
     }
 
     @Test func `a pod is on its own link, and a peer with a static route of ours is behind its gateway`() {
         var table = NextHopTable()
         table.locals[address("10.65.0.7")] = Self.eth1
         table.statics[address("192.0.2.2")] = address("10.0.0.254")
-        #expect(table.link(to: address("10.65.0.7"), local: nil, preferred: preferred, Self.interfaces(), Self.routes()).interface == Self.eth1)
-        #expect(!table.link(to: address("192.0.2.2"), local: nil, preferred: preferred, Self.interfaces(), Self.routes()).isOnLink)
+        #expect(
+            table.link(to: address("10.65.0.7"), local: nil, preferred: preferred, Self.interfaces(), Self.routes())
+                .interface == Self.eth1)
+        #expect(
+            !table.link(to: address("192.0.2.2"), local: nil, preferred: preferred, Self.interfaces(), Self.routes())
+                .isOnLink)
     }
 
-    @Test func `a next hop is on a link, routed, or reached by the default route alone, and a change of that is told though the way is the same`() {
+    @Test
+    func
+        `a next hop is on a link, routed, or reached by the default route alone, and a change of that is told though the way is the same`()
+    {
         var table = NextHopTable()
         let hop = address("198.51.100.7")
         #expect(table.track(address("192.0.2.9"), Self.interfaces(), Self.routes()).place == .onLink)

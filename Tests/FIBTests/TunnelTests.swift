@@ -10,7 +10,8 @@ struct TunnelKernel {
 
     init() {
         interfaces.set(Interface(index: InterfaceIndex(rawValue: 2), name: "eth0", isUp: true, hasCarrier: true))
-        interfaces.add(InterfaceAddress(interface: InterfaceIndex(rawValue: 2), address: address("10.0.0.1"), prefixLength: 24))
+        interfaces.add(
+            InterfaceAddress(interface: InterfaceIndex(rawValue: 2), address: address("10.0.0.1"), prefixLength: 24))
     }
 
     /// False where the request makes no sense to a kernel.
@@ -21,7 +22,8 @@ struct TunnelKernel {
             nextIndex += 1
             interfaces.set(
                 Interface(
-                    index: InterfaceIndex(rawValue: nextIndex), name: device.kind.deviceName, isUp: false, hasCarrier: false, mtu: device.mtu, mac: device.mac,
+                    index: InterfaceIndex(rawValue: nextIndex), name: device.kind.deviceName, isUp: false,
+                    hasCarrier: false, mtu: device.mtu, mac: device.mac,
                     alias: TunnelDevice.alias, tunnel: device.parameters))
         case .remove(_, let index):
             guard interfaces.remove(index) != nil else { return false }
@@ -39,9 +41,12 @@ struct TunnelKernel {
             interface.isUp = false
             interface.alias = ""
             interfaces.set(interface)
-        case .addAddress(let address, let index): interfaces.add(InterfaceAddress(interface: index, address: address, prefixLength: UInt8(address.family.bits)))
+        case .addAddress(let address, let index):
+            interfaces.add(
+                InterfaceAddress(interface: index, address: address, prefixLength: UInt8(address.family.bits)))
         case .removeAddress(let address, let index):
-            guard let known = interfaces.addresses.first(where: { $0.interface == index && $0.address == address }) else { return false }
+            guard let known = interfaces.addresses.first(where: { $0.interface == index && $0.address == address })
+            else { return false }
             interfaces.remove(known)
         case .addEntry(let entry, let index):
             guard interfaces[index] != nil else { return false }
@@ -72,9 +77,12 @@ func address(_ text: String) -> IPAddress { IPAddress(text) ?? .any(.ipv4) }
 func mac(_ last: Int) -> MACAddress? { MACAddress(bytes: [0x66, 0, 0, 0, 0, UInt8(last)]) }
 func vxlan(local: String = "10.0.0.1", mtu: UInt32 = 1450, identifier: UInt32 = 4096) -> TunnelDevice {
     TunnelDevice(
-        kind: .vxlanIPv4, local: address(local), address: address("10.65.1.1"), mac: mac(1), parent: InterfaceIndex(rawValue: 2), identifier: identifier, mtu: mtu)
+        kind: .vxlanIPv4, local: address(local), address: address("10.65.1.1"), mac: mac(1),
+        parent: InterfaceIndex(rawValue: 2), identifier: identifier, mtu: mtu)
 }
-func endpoint(_ last: Int) -> TunnelEndpoint { TunnelEndpoint(underlay: address("10.0.0.\(last)"), gateway: address("10.65.\(last).1"), mac: mac(last)) }
+func endpoint(_ last: Int) -> TunnelEndpoint {
+    TunnelEndpoint(underlay: address("10.0.0.\(last)"), gateway: address("10.65.\(last).1"), mac: mac(last))
+}
 
 @Suite struct TunnelTests {
     @Test func `a device is made, filled, followed and removed`() throws {
@@ -127,27 +135,40 @@ func endpoint(_ last: Int) -> TunnelEndpoint { TunnelEndpoint(underlay: address(
 
     @Test func `a device without our mark stays when no pool wants it, the IPIP module's is set down`() throws {
         var kernel = TunnelKernel()
-        let foreign = Interface(index: InterfaceIndex(rawValue: 5), name: "vxlan.calico", isUp: true, hasCarrier: true, tunnel: vxlan().parameters)
+        let foreign = Interface(
+            index: InterfaceIndex(rawValue: 5), name: "vxlan.calico", isUp: true, hasCarrier: true,
+            tunnel: vxlan().parameters)
         kernel.interfaces.set(foreign)
         var table = TunnelTable()
         #expect(kernel.settle(&table).isEmpty)
         // The one-to-many device is there as soon as the module is.
-        kernel.interfaces.set(Interface(index: InterfaceIndex(rawValue: 6), name: "tunl0", isUp: false, hasCarrier: false, tunnel: .ipip(local: .any(.ipv4), remote: .any(.ipv4))))
-        let device = TunnelDevice(kind: .ipip, local: address("10.0.0.1"), address: address("10.65.1.2"), mac: nil, parent: InterfaceIndex(rawValue: 2), mtu: 1480)
+        kernel.interfaces.set(
+            Interface(
+                index: InterfaceIndex(rawValue: 6), name: "tunl0", isUp: false, hasCarrier: false,
+                tunnel: .ipip(local: .any(.ipv4), remote: .any(.ipv4))))
+        let device = TunnelDevice(
+            kind: .ipip, local: address("10.0.0.1"), address: address("10.65.1.2"), mac: nil,
+            parent: InterfaceIndex(rawValue: 2), mtu: 1480)
         table.configure([device], endpoints: [:])
         _ = kernel.settle(&table)
         #expect(table.usableDevice(.ipip, kernel.interfaces) == InterfaceIndex(rawValue: 6))
         table.configure([], endpoints: [:])
-        #expect(kernel.settle(&table) == [.removeAddress(address("10.65.1.2"), InterfaceIndex(rawValue: 6)), .retire(.ipip, InterfaceIndex(rawValue: 6))])
+        #expect(
+            kernel.settle(&table) == [
+                .removeAddress(address("10.65.1.2"), InterfaceIndex(rawValue: 6)),
+                .retire(.ipip, InterfaceIndex(rawValue: 6)),
+            ])
     }
 
     @Test func `which way a route goes: by pool, mode, subnet and node`() {
         let here = prefix("10.0.0.0/24")
         let table = Encapsulation(
             pools: [
-                .init(cidr: prefix("10.65.0.0/16"), kind: .vxlanIPv4, isCrossSubnet: false), .init(cidr: prefix("10.66.0.0/16"), kind: .vxlanIPv4, isCrossSubnet: true),
+                .init(cidr: prefix("10.65.0.0/16"), kind: .vxlanIPv4, isCrossSubnet: false),
+                .init(cidr: prefix("10.66.0.0/16"), kind: .vxlanIPv4, isCrossSubnet: true),
                 .init(cidr: prefix("10.67.0.0/16"), kind: .ipip, isCrossSubnet: true),
-            ], endpoints: [.vxlanIPv4: [address("10.0.0.2"): endpoint(2), address("10.0.9.3"): endpoint(3)]], subnets: [here, nil])
+            ], endpoints: [.vxlanIPv4: [address("10.0.0.2"): endpoint(2), address("10.0.9.3"): endpoint(3)]],
+            subnets: [here, nil])
         #expect(table.pool(of: prefix("10.64.0.0/26")) == nil)
         #expect(table.pool(of: prefix("10.66.1.0/26")) == 1)
         #expect(table.verdict(pool: 0, nextHop: address("10.0.0.2")) == .tunnel(.vxlanIPv4, endpoint(2)))
@@ -157,12 +178,16 @@ func endpoint(_ last: Int) -> TunnelEndpoint { TunnelEndpoint(underlay: address(
         #expect(table.verdict(pool: 2, nextHop: address("10.0.0.2")) == .plain)
         // IPIP needs nothing but an address.
         let other = address("10.0.9.9")
-        #expect(table.verdict(pool: 2, nextHop: other) == .tunnel(.ipip, TunnelEndpoint(underlay: other, gateway: other, mac: nil)))
+        #expect(
+            table.verdict(pool: 2, nextHop: other)
+                == .tunnel(.ipip, TunnelEndpoint(underlay: other, gateway: other, mac: nil)))
     }
 
     @Test func `names and indices of interfaces follow renames and reuse`() {
         var table = InterfaceTable()
-        func set(_ index: Int32, _ name: String) { table.set(Interface(index: InterfaceIndex(rawValue: index), name: name, isUp: true, hasCarrier: true)) }
+        func set(_ index: Int32, _ name: String) {
+            table.set(Interface(index: InterfaceIndex(rawValue: index), name: name, isUp: true, hasCarrier: true))
+        }
         set(3, "cali0")
         set(4, "cali1")
         // cali0 is renamed, cali1 takes its name, a third the index of the first.

@@ -5,15 +5,18 @@ import BGPSession
 import BGPSpeaker
 import NetTypes
 
-/// What libFuzzer feeds (`make fuzz`), and what the corpus is run through in every test run: a function per codec that takes any octets.
+/// What libFuzzer feeds (`make fuzz`), and what the corpus is run through in every test run: a function per codec that
+/// takes any bytes.
 ///
-/// Nothing may trap, hang or remember without bound. Where a decoder accepts octets, encoding and decoding again gives the same value.
+/// Nothing may trap, hang or remember without bound. Where a decoder accepts bytes, encoding and decoding again gives
+/// the same value.
 enum FuzzTargets {
     static let all: [(name: String, run: @Sendable (RawSpan) -> Void)] = [
-        ("framer", framer), ("open", open), ("update", update), ("notification", notification), ("refresh", refresh), ("bfd", bfd), ("session", session),
+        ("framer", framer), ("open", open), ("update", update), ("notification", notification), ("refresh", refresh),
+        ("bfd", bfd), ("session", session),
     ]
 
-    /// A stream in portions: the first octet says how large they are.
+    /// A stream in portions: the first byte says how large they are.
     static func framer(_ bytes: RawSpan) {
         guard !bytes.isEmpty else { return }
         let first = bytes[0]
@@ -51,14 +54,16 @@ enum FuzzTargets {
     static func open(_ bytes: RawSpan) {
         framed(1, bytes).withBytes { raw in
             guard let message = try? OpenMessage(message: raw) else { return }
-            var configuration = SessionConfiguration(localAS: ASNumber(64512), remoteAS: nil, localIdentifier: BGPIdentifier(rawValue: 1))
+            var configuration = SessionConfiguration(
+                localAS: ASNumber(64512), remoteAS: nil, localIdentifier: BGPIdentifier(rawValue: 1))
             configuration.role = .customer
             configuration.longLivedStaleTime = 10
             configuration.receivesAddPath = true
             configuration.sendsAddPath = true
             configuration.offersExtendedNextHop = true
             if let session = try? OpenNegotiation.negotiate(message, configuration) {
-                precondition(session.holdTime == .zero || session.holdTime >= .seconds(3), "hold time \(session.holdTime)")
+                precondition(
+                    session.holdTime == .zero || session.holdTime >= .seconds(3), "hold time \(session.holdTime)")
                 precondition(session.keepaliveTime >= .seconds(1), "keepalives faster than one a second")
             }
             let again = message.encoded()
@@ -66,16 +71,20 @@ enum FuzzTargets {
         }
     }
 
-    /// The first octet is the session: internal, AS of four octets, path identifiers, IPv6 next hops.
+    /// The first byte is the session: internal, AS of four bytes, path identifiers, IPv6 next hops.
     static func update(_ bytes: RawSpan) {
         guard !bytes.isEmpty else { return }
         let bits = bytes[0]
         var addPath: AddressFamilySet = []
         if bits & 4 != 0 { addPath.insert(.ipv4) }
         if bits & 8 != 0 { addPath.insert(.ipv6) }
-        let context = AttributeContext(isInternal: bits & 1 != 0, isFourOctetAS: bits & 2 != 0, addPath: addPath, hasExtendedNextHop: bits & 16 != 0)
+        let context = AttributeContext(
+            isInternal: bits & 1 != 0, isFourOctetAS: bits & 2 != 0, addPath: addPath,
+            hasExtendedNextHop: bits & 16 != 0)
         framed(2, bytes.part(1, bytes.byteCount - 1)).withBytes { raw in
-            guard raw.byteCount >= 23, let update = try? UpdateMessage(message: raw), let block = try? AttributeBlock(update.attributes, context) else { return }
+            guard raw.byteCount >= 23, let update = try? UpdateMessage(message: raw),
+                let block = try? AttributeBlock(update.attributes, context)
+            else { return }
             let plain = block.gathered.isEmpty ? Array(block.plain) : block.gathered
             let decoded = plain.withBytes { UpdateValidation.decode($0, context) }
             guard decoded.action == nil else { return }
@@ -92,8 +101,9 @@ enum FuzzTargets {
     static func notification(_ bytes: RawSpan) {
         framed(3, bytes).withBytes { raw in
             guard let message = NotificationMessage(message: raw) else { return }
-            precondition(!message.description.isEmpty && !message.description.contains("\n"), "a peer's text forges a line")
-            precondition(message.encoded().count <= MessageSize.standard, "a NOTIFICATION beyond 4096 octets")
+            precondition(
+                !message.description.isEmpty && !message.description.contains("\n"), "a peer's text forges a line")
+            precondition(message.encoded().count <= MessageSize.standard, "a NOTIFICATION beyond 4096 bytes")
         }
     }
 
@@ -122,12 +132,14 @@ enum FuzzTargets {
         }
     }
 
-    /// A whole speaker with a session that is up: any octets of the peer.
+    /// A whole speaker with a session that is up: any bytes of the peer.
     static func session(_ bytes: RawSpan) {
         let identity = AttributeTable.Identity(
             localAS: ASNumber(64512), identifier: BGPIdentifier(rawValue: 1), clusterID: BGPIdentifier(rawValue: 1))
-        var speaker = Speaker(identity: identity, tracksNextHops: false, maximumPaths: 4, recordsChanges: false, seed: 1, now: .zero)
-        var configuration = SessionConfiguration(localAS: ASNumber(64512), remoteAS: ASNumber(64512), localIdentifier: BGPIdentifier(rawValue: 1))
+        var speaker = Speaker(
+            identity: identity, tracksNextHops: false, maximumPaths: 4, recordsChanges: false, seed: 1, now: .zero)
+        var configuration = SessionConfiguration(
+            localAS: ASNumber(64512), remoteAS: ASNumber(64512), localIdentifier: BGPIdentifier(rawValue: 1))
         configuration.isPassive = true
         configuration.receivesAddPath = true
         configuration.offersExtendedNextHop = true
@@ -142,8 +154,10 @@ enum FuzzTargets {
             OpenMessage(
                 asNumber: ASNumber(64512), holdTime: 90, identifier: BGPIdentifier(rawValue: 2),
                 capabilities: [
-                    .multiprotocol(AFISAFI(.ipv4)), .multiprotocol(AFISAFI(.ipv6)), .fourOctetAS(ASNumber(64512)), .routeRefresh, .enhancedRouteRefresh,
-                    .extendedNextHop([AFISAFI(.ipv4)]), .addPath([AddPathFamily(AFISAFI(.ipv6), receives: true, sends: true)]),
+                    .multiprotocol(AFISAFI(.ipv4)), .multiprotocol(AFISAFI(.ipv6)), .fourOctetAS(ASNumber(64512)),
+                    .routeRefresh, .enhancedRouteRefresh,
+                    .extendedNextHop([AFISAFI(.ipv4)]),
+                    .addPath([AddPathFamily(AFISAFI(.ipv6), receives: true, sends: true)]),
                 ]
             ).encoded() + KeepaliveMessage.encoded
         open.withBytes { speaker.received(peer, .passive, $0, now: .zero) }
@@ -155,6 +169,8 @@ enum FuzzTargets {
         for _ in 0..<64 where speaker.decide(budget: 1000) {}
         for _ in 0..<64 where speaker.export(replayBudget: 1000, now: .zero) {}
         precondition(speaker.rib.attributes.count == 0, "attribute sets stay after their peer is gone")
-        precondition(speaker.rib.tables[0].pathCount + speaker.rib.tables[1].pathCount == 0, "paths stay after their peer is gone")
+        precondition(
+            speaker.rib.tables[0].pathCount + speaker.rib.tables[1].pathCount == 0,
+            "paths stay after their peer is gone")
     }
 }

@@ -4,18 +4,24 @@ import Testing
 
 /// What strangers and accidents do to the daemon's edges: its sockets and its files.
 @Suite(.serialized, .enabled(if: getuid() == 0)) struct EdgeLab {
-    private static let node = Lab.object("Node", "n", "bgp: {ipv4Address: 127.0.0.1/8}") + Lab.object("BGPConfiguration", "default", "listenPort: 41180")
+    private static let node =
+        Lab.object("Node", "n", "bgp: {ipv4Address: 127.0.0.1/8}")
+        + Lab.object("BGPConfiguration", "default", "listenPort: 41180")
 
-    @Test(arguments: ["agent", "reflector"]) func `hostile lines on the status socket are refused, and the daemon lives on`(mode: String) throws {
+    @Test(arguments: ["agent", "reflector"])
+    func `hostile lines on the status socket are refused, and the daemon lives on`(mode: String) throws {
         let lab = try Lab()
         try lab.addNamespace("n")
         try lab.write("r.yaml", EdgeLab.node)
         let process = try lab.startAgent("n", in: "n", mode: mode)
         try lab.wait(20, "it runs") { try lab.ctl("n", "peers").status == 0 }
         let lines = [
-            #"{"command":"routes","cursor":-1}"#, #"{"command":"fib","cursor":-1}"#, #"{"command":"routes","cursor":-9223372036854775808}"#,
-            #"{"command":"routes","cursor":9223372036854775807}"#, #"{"command":"fib","cursor":9223372036854775807}"#, #"{"command":"routes","cursor":1e400}"#,
-            #"{"command":"why","argument":"\u0000"}"#, #"{"command":"reset","argument":"","text":""}"#, String(repeating: "[", count: 4000),
+            #"{"command":"routes","cursor":-1}"#, #"{"command":"fib","cursor":-1}"#,
+            #"{"command":"routes","cursor":-9223372036854775808}"#,
+            #"{"command":"routes","cursor":9223372036854775807}"#, #"{"command":"fib","cursor":9223372036854775807}"#,
+            #"{"command":"routes","cursor":1e400}"#,
+            #"{"command":"why","argument":"\u0000"}"#, #"{"command":"reset","argument":"","text":""}"#,
+            String(repeating: "[", count: 4000),
         ]
         for line in lines {
             var stream = try LineStream(connectingTo: lab.folder + "/n.sock")
@@ -39,13 +45,19 @@ import Testing
             init(_ path: String) throws { stream = try LineStream(connectingTo: path) }
         }
         let idle = try (0..<100).map { _ in try Idle(lab.folder + "/n.sock") }
-        let script = "for i in $(seq 100); do \(Lab.products)/apusctl why 10.0.0.1 --socket \(lab.folder)/n.sock > \(lab.folder)/out$i 2>&1 & done; wait; cat \(lab.folder)/out*"
+        let script =
+            "for i in $(seq 100); do \(Lab.products)/apusctl why 10.0.0.1 --socket \(lab.folder)/n.sock > "
+            + "\(lab.folder)/out$i 2>&1 & done; wait; cat \(lab.folder)/out*"
         let output = try Lab.run(["bash", "-c", script]).text
         #expect(output.components(separatedBy: "no peer has announced 10.0.0.1/32").count == 101, "\(output)")
         _ = idle.count
     }
 
-    @Test func `FIFOs and devices in the place of files neither stop a start nor its end, and the socket goes with the process`() throws {
+    @Test
+    func
+        `FIFOs and devices in the place of files neither stop a start nor its end, and the socket goes with the process`()
+        throws
+    {
         let lab = try Lab()
         try lab.addNamespace("n")
         try lab.write("r.yaml", EdgeLab.node)
@@ -53,16 +65,20 @@ import Testing
             try FileManager.default.createDirectory(atPath: lab.folder + "/state-n", withIntermediateDirectories: true)
             #expect(mkfifo(lab.folder + "/" + name, 0o600) == 0)
         }
-        try FileManager.default.createSymbolicLink(atPath: lab.folder + "/resources/zero.yaml", withDestinationPath: "/dev/zero")
+        try FileManager.default.createSymbolicLink(
+            atPath: lab.folder + "/resources/zero.yaml", withDestinationPath: "/dev/zero")
         let process = try lab.startAgent("n", in: "n", arguments: ["--lenient"], mode: "reflector")
         try lab.wait(20, "it runs, and names them") {
             let text = try lab.ctl("n", "status").text
-            return text.contains("fifo.yaml: is not a regular file") && text.contains("zero.yaml: is not a regular file")
+            return text.contains("fifo.yaml: is not a regular file")
+                && text.contains("zero.yaml: is not a regular file")
         }
         // Resources are read as before.
         try lab.write("bad.yaml", Lab.object("BGPPeer", "p", "peerIP: x, asNumber: 1"))
         try lab.wait(10, "a later file is read") { try lab.ctl("n", "status").text.contains("bad.yaml:4: BGPPeer/p") }
-        #expect(try FileManager.default.attributesOfItem(atPath: lab.folder + "/state-n/started")[.type] as? FileAttributeType == .typeRegular)
+        #expect(
+            try FileManager.default.attributesOfItem(atPath: lab.folder + "/state-n/started")[.type]
+                as? FileAttributeType == .typeRegular)
         kill(process.processIdentifier, SIGTERM)
         try lab.wait(10, "it ends") { !process.isRunning }
         #expect(!FileManager.default.fileExists(atPath: lab.folder + "/n.sock"))
@@ -70,13 +86,18 @@ import Testing
         try "mine".write(toFile: lab.folder + "/n.sock", atomically: false, encoding: .utf8)
         let second = try lab.startAgent("n", in: "n", arguments: ["--lenient"], mode: "reflector")
         try lab.wait(10, "it ends") { !second.isRunning }
-        #expect(second.terminationStatus == 2 && lab.log("n.log").contains("no socket, and it is not removed"), "\(lab.log("n.log"))")
+        #expect(
+            second.terminationStatus == 2 && lab.log("n.log").contains("no socket, and it is not removed"),
+            "\(lab.log("n.log"))")
         #expect(try String(contentsOfFile: lab.folder + "/n.sock", encoding: .utf8) == "mine")
         // Nor does a start that fails later leave one behind.
         try FileManager.default.removeItem(atPath: lab.folder + "/n.sock")
-        let third = try lab.startAgent("n", in: "n", arguments: ["--lenient", "--health", "192.0.2.1:1"], mode: "reflector")
+        let third = try lab.startAgent(
+            "n", in: "n", arguments: ["--lenient", "--health", "192.0.2.1:1"], mode: "reflector")
         try lab.wait(10, "it ends") { !third.isRunning }
-        #expect(third.terminationStatus == 2 && !FileManager.default.fileExists(atPath: lab.folder + "/n.sock"), "\(lab.log("n.log"))")
+        #expect(
+            third.terminationStatus == 2 && !FileManager.default.fileExists(atPath: lab.folder + "/n.sock"),
+            "\(lab.log("n.log"))")
     }
 
     /// Sends a datagram to 127.0.0.1 port 5353 as it is: a pod's own kernel would keep it.
@@ -85,8 +106,10 @@ import Testing
         interface, words = sys.argv[1], sys.argv[2].encode()
         s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind((interface, 0))
         udp = struct.pack('!HHHH', 4000, 5353, 8 + len(words), 0) + words
-        def head(check): return struct.pack('!BBHHHBBH4s4s', 0x45, 0, 20 + len(udp), 1, 0, 64, 17, check, socket.inet_aton('10.65.1.7'), socket.inet_aton('127.0.0.1'))
-        total = sum(struct.unpack('!10H', head(0))); total = (total & 0xffff) + (total >> 16); total = (total & 0xffff) + (total >> 16)
+        def head(check): return struct.pack('!BBHHHBBH4s4s', 0x45, 0, 20 + len(udp), 1, 0, 64, 17, check, \
+        socket.inet_aton('10.65.1.7'), socket.inet_aton('127.0.0.1'))
+        total = sum(struct.unpack('!10H', head(0))); total = (total & 0xffff) + (total >> 16); total = (total & \
+        0xffff) + (total >> 16)
         s.send(bytes.fromhex('eeeeeeeeeeee') + s.getsockname()[4] + bytes.fromhex('0800') + head(~total & 0xffff) + udp)
         """
     private static let receiver = """
@@ -95,7 +118,10 @@ import Testing
         while True: print(s.recv(100).decode(), flush=True)
         """
 
-    @Test func `a pod does not reach a service on its node's loopback address, though an earlier version had opened it`() throws {
+    @Test
+    func `a pod does not reach a service on its node's loopback address, though an earlier version had opened it`()
+        throws
+    {
         let lab = try Lab()
         try lab.addNamespace("n")
         try lab.addPod("p", of: "n", "cali0", ["10.65.1.7/32"])
@@ -105,12 +131,18 @@ import Testing
         try lab.wait(10, "the service listens") { lab.log("received.log").contains("ready") }
         func send(_ words: String) throws { try lab.must("python3 \(lab.folder)/send.py eth0 \(words)", in: "p") }
         // Without anybody's care the packet arrives: this is what is to be prevented.
-        try lab.must("sysctl -qw net.ipv4.conf.cali0.route_localnet=1 net.ipv4.conf.cali0.rp_filter=0 net.ipv4.conf.all.rp_filter=0", in: "n")
+        try lab.must(
+            "sysctl -qw net.ipv4.conf.cali0.route_localnet=1 net.ipv4.conf.cali0.rp_filter=0 "
+                + "net.ipv4.conf.all.rp_filter=0",
+            in: "n")
         try lab.wait(10, "the control arrives") {
             try send("control")
             return lab.log("received.log").contains("control")
         }
-        try lab.write("r.yaml", EdgeLab.node + Lab.object("WorkloadEndpoint", "p", "node: n, interfaceName: cali0, ipNetworks: [10.65.1.7/32]"))
+        try lab.write(
+            "r.yaml",
+            EdgeLab.node
+                + Lab.object("WorkloadEndpoint", "p", "node: n, interfaceName: cali0, ipNetworks: [10.65.1.7/32]"))
         try lab.startAgent("n", in: "n")
         try lab.wait(20, "the pod is up") { try lab.ctl("n", "endpoints").text.contains(" up ") }
         #expect(try lab.must("sysctl -n net.ipv4.conf.cali0.route_localnet", in: "n") == "0\n")
@@ -124,6 +156,8 @@ import Testing
         try lab.must("sysctl -qw net.ipv4.conf.all.route_localnet=1", in: "n")
         #expect(try lab.ctl("n", "doctor").text.contains("net.ipv4.conf.all.route_localnet is 1: pods reach services"))
         try lab.write("felix.yaml", Lab.object("FelixConfiguration", "default", "routeLocalnet: Enabled"))
-        try lab.wait(10, "the field is refused") { try lab.ctl("n", "status").text.contains("spec.routeLocalnet: Enabled is not supported: every service") }
+        try lab.wait(10, "the field is refused") {
+            try lab.ctl("n", "status").text.contains("spec.routeLocalnet: Enabled is not supported: every service")
+        }
     }
 }

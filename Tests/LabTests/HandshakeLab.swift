@@ -9,16 +9,24 @@ import Testing
     }
 
     @Test(arguments: [false, true])
-    func `a passive listener completes the handshake of FRR with ttl-security, and its SYN-ACK has TTL 255 only while a peer asks for it`(overIPv6: Bool) throws {
+    func
+        `a passive listener completes the handshake of FRR with ttl-security, and its SYN-ACK has TTL 255 only while a peer asks for it`(
+            overIPv6: Bool
+        ) throws
+    {
         let lab = try InteropLab()
         var scenario = Scenario()
         scenario.peerAS = 65002
         scenario.overIPv6 = overIPv6
         scenario.families = [overIPv6 ? "ipv6" : "ipv4"]
         scenario.hasTTLSecurity = true
-        // tcp[13] has no meaning for IPv6 in a filter: SYN and ACK stand in octet 53 of a packet without extension headers.
-        let filter = overIPv6 ? "ip6 and tcp src port 179 and ip6[53] & 0x12 = 0x12" : "tcp src port 179 and tcp[13] & 0x12 = 0x12"
-        try lab.lab.start(["tcpdump", "-l", "-n", "-v", "-Q", "out", "-i", "eth0", filter], in: "apus", log: "wire.txt")
+        // tcp[13] has no meaning for IPv6 in a filter: SYN and ACK stand in byte 53 of a packet without extension
+        // headers.
+        let filter =
+            overIPv6
+            ? "ip6 and tcp src port 179 and ip6[53] & 0x12 = 0x12" : "tcp src port 179 and tcp[13] & 0x12 = 0x12"
+        try lab.lab.start(
+            ["tcpdump", "-l", "-n", "-v", "-Q", "out", "-i", "eth0", filter], in: "apus", log: "wire.txt")
         try lab.lab.wait(20, "tcpdump listens") { lab.lab.log("wire.txt").contains("listening on") }
         try lab.writeResources(scenario, extra: "passive: true")
         try lab.lab.startAgent("apus", in: "apus", arguments: ["--log-level", "debug"])
@@ -34,7 +42,9 @@ import Testing
         scenario.hasTTLSecurity = false
         try lab.writeResources(scenario, extra: "passive: true")
         try lab.lab.wait(20, "the listener's TTL is the default again") {
-            let stranger = "import socket; s = socket.socket(socket.AF_INET\(overIPv6 ? "6" : "")); s.settimeout(2); s.connect(('\(scenario.localAddress)', 179))"
+            let stranger =
+                "import socket; s = socket.socket(socket.AF_INET\(overIPv6 ? "6" : "")); s.settimeout(2); "
+                + "s.connect(('\(scenario.localAddress)', 179))"
             _ = try Lab.run(["ip", "netns", "exec", lab.lab.name("peer"), "python3", "-c", stranger])
             return Self.limits(lab.lab).last == "64"
         }

@@ -4,7 +4,8 @@ import Testing
 
 /// Processes and namespaces of a lab: unique per run, torn down however the test ends.
 final class Lab {
-    static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+    static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().path
     /// The folder with apusd and apusctl: beside the test bundle.
     static var products: String {
         if let folder = ProcessInfo.processInfo.environment["APUS_BIN"] { return folder }
@@ -25,7 +26,9 @@ final class Lab {
 
     deinit {
         let recorders = Set(captures.values.map(\.processIdentifier))
-        for process in processes where process.isRunning && !recorders.contains(process.processIdentifier) { kill(process.processIdentifier, SIGKILL) }
+        for process in processes where process.isRunning && !recorders.contains(process.processIdentifier) {
+            kill(process.processIdentifier, SIGKILL)
+        }
         readCaptures()
         for process in processes { process.waitUntilExit() }
         for name in namespaces { _ = try? Lab.run(["ip", "netns", "del", name]) }
@@ -76,15 +79,17 @@ final class Lab {
         try must("ip link set \(interfaceB) up", in: b)
     }
 
-    /// A pod as a CNI plugin makes it: a namespace with an interface whose other end is `interface` of the node, its addresses, and its way out by 169.254.1.1 and by
-    /// the node's link-local address.
+    /// A pod as a CNI plugin makes it: a namespace with an interface whose other end is `interface` of the node, its
+    /// addresses, and its way out by 169.254.1.1 and by the node's link-local address.
     func addPod(_ short: String, of node: String, _ interface: String, _ addresses: [String]) throws {
         try addNamespace(short)
         try must("ip link add \(interface) type veth peer name eth0 netns \(name(short))", in: node)
         // Before it is up: its link-local address follows from it.
         try must("ip link set \(interface) address ee:ee:ee:ee:ee:ee up", in: node)
         try must("ip link set eth0 up", in: short)
-        for address in addresses { try must("ip addr add \(address) dev eth0\(address.contains(":") ? " nodad" : "")", in: short) }
+        for address in addresses {
+            try must("ip addr add \(address) dev eth0\(address.contains(":") ? " nodad" : "")", in: short)
+        }
         try must("ip route add 169.254.1.1 dev eth0 scope link", in: short)
         try must("ip route add default via 169.254.1.1 dev eth0", in: short)
         try must("ip -6 route add default via fe80::ecee:eeff:feee:eeee dev eth0", in: short)
@@ -103,7 +108,8 @@ final class Lab {
         process.standardOutput = handle
         process.standardError = handle
         process.standardInput = FileHandle.nullDevice
-        // A worker thread of the test runner blocks most signals, and a child would inherit that: tcpdump would never hear that it is to end.
+        // A worker thread of the test runner blocks most signals, and a child would inherit that: tcpdump would never
+        // hear that it is to end.
         var none = sigset_t()
         var before = sigset_t()
         sigemptyset(&none)
@@ -131,12 +137,16 @@ final class Lab {
         guard captures[namespace] == nil else { return }
         let log = "tcpdump-\(namespace).txt"
         // As root: the folder is ours alone. 32 MB of buffer, so that a full table leaves no hole.
-        let command = ["tcpdump", "-i", "any", "-n", "-Z", "root", "-B", "32768", "-w", folder + "/\(namespace).pcap", "tcp port 179"]
+        let command = [
+            "tcpdump", "-i", "any", "-n", "-Z", "root", "-B", "32768", "-w", folder + "/\(namespace).pcap",
+            "tcp port 179",
+        ]
         captures[namespace] = try start(command, in: namespace, log: log)
         try wait(20, "tcpdump listens in \(namespace)") { self.log(log).contains("listening on") }
     }
 
-    /// Stops the captures and reads them strictly: every byte of every BGP stream that a daemon sent. Returns how many messages there were.
+    /// Stops the captures and reads them strictly: every byte of every BGP stream that a daemon sent. Returns how many
+    /// messages there were.
     @discardableResult
     func readCaptures() -> Int {
         var messages = 0
@@ -154,7 +164,9 @@ final class Lab {
                 let file = try Data(contentsOf: URL(filePath: folder + "/\(namespace).pcap"))
                 let result = try Capture.read([UInt8](file))
                 messages += result.messages
-                for violation in result.violations { Issue.record("a strict reader does not take what was sent in \(namespace): \(violation)") }
+                for violation in result.violations {
+                    Issue.record("a strict reader does not take what was sent in \(namespace): \(violation)")
+                }
             } catch {
                 Issue.record("the capture in \(namespace) cannot be read: \(error)")
             }
@@ -166,10 +178,13 @@ final class Lab {
     private var agents: [String: (process: Process, namespace: String, arguments: [String], mode: String)] = [:]
 
     @discardableResult
-    func startAgent(_ node: String, in namespace: String, arguments: [String] = [], mode: String = "agent") throws -> Process {
+    func startAgent(_ node: String, in namespace: String, arguments: [String] = [], mode: String = "agent") throws
+        -> Process
+    {
         let process = try start(
             [
-                Lab.products + "/apusd", mode, "--node", node, "--resources", folder + "/resources", "--secrets", folder + "/secrets", "--state-dir", folder + "/state-\(node)",
+                Lab.products + "/apusd", mode, "--node", node, "--resources", folder + "/resources", "--secrets",
+                folder + "/secrets", "--state-dir", folder + "/state-\(node)",
                 "--socket", folder + "/\(node).sock",
             ] + arguments, in: namespace, log: "\(node).log")
         agents[node] = (process, namespace, arguments, mode)
@@ -177,7 +192,9 @@ final class Lab {
     }
 
     /// Stops a daemon as it stands, without killing it, and lets it go on.
-    func signalAgent(_ node: String, _ signal: Int32) throws { kill(try #require(agents[node]).process.processIdentifier, signal) }
+    func signalAgent(_ node: String, _ signal: Int32) throws {
+        kill(try #require(agents[node]).process.processIdentifier, signal)
+    }
 
     /// Kills a daemon as it stands and starts it again.
     func restartAgent(_ node: String) throws {
@@ -207,7 +224,10 @@ final class Lab {
         var text = ""
         for (node, agent) in agents.sorted(by: { $0.key < $1.key }) {
             for family in ["-4", "-6"] {
-                text += "\(node) \(family):\n" + ((try? Lab.run(["ip", "netns", "exec", name(agent.namespace), "ip", family, "route"]).text.suffix(1500)) ?? "")
+                text +=
+                    "\(node) \(family):\n"
+                    + ((try? Lab.run(["ip", "netns", "exec", name(agent.namespace), "ip", family, "route"]).text.suffix(
+                        1500)) ?? "")
             }
             text += (try? ctl(node, "fib").text.suffix(1500)) ?? ""
         }

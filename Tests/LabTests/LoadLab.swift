@@ -5,7 +5,11 @@ import Testing
 @Suite(.serialized) struct LoadLab {
     static let filters =
         Lab.object("BGPFilter", "drop", "importV4: [{action: Reject, matchOperator: In, cidr: 10.0.0.0/24}]")
-        + Lab.object("BGPFilter", "mark", "importV4: [{action: Accept, matchOperator: In, cidr: 10.0.0.0/24, operations: [{addCommunity: {value: '65000:1'}}]}]")
+        + Lab.object(
+            "BGPFilter", "mark",
+            "importV4: [{action: Accept, matchOperator: In, cidr: 10.0.0.0/24, operations: [{addCommunity: {value: "
+                + "'65000:1'}}]}]"
+        )
 
     /// A reflector at 198.18.0.1 and fd12::1, generators at the addresses that follow 198.18.1.1 and fd12::101.
     static func reflector(
@@ -22,7 +26,8 @@ import Testing
             try lab.must("ip -6 addr add fd12::\(String(0x101 + index, radix: 16))/64 dev g0 nodad", in: "gen")
         }
         if let password {
-            try FileManager.default.createDirectory(atPath: lab.folder + "/secrets/bgp", withIntermediateDirectories: true)
+            try FileManager.default.createDirectory(
+                atPath: lab.folder + "/secrets/bgp", withIntermediateDirectories: true)
             try password.write(toFile: lab.folder + "/secrets/bgp/key", atomically: true, encoding: .utf8)
             try lab.must("chmod 600 \(lab.folder)/secrets/bgp/key")
         }
@@ -31,15 +36,24 @@ import Testing
             Lab.object("BGPConfiguration", "default", "nodeToNodeMeshEnabled: false, asNumber: 64512")
                 + Lab.object("Node", "dut", "bgp: {ipv4Address: 198.18.0.1/15, ipv6Address: 'fd12::1/64'}") + filters
                 + ["198.18.0.0/15", "fd12::/64"].enumerated().map {
-                    Lab.object("BGPPeer", "clients\($0.offset)", "listenRange: '\($0.element)', \(role), import: all\(peer)")
+                    Lab.object(
+                        "BGPPeer", "clients\($0.offset)", "listenRange: '\($0.element)', \(role), import: all\(peer)")
                 }.joined())
         try lab.startAgent("dut", in: "dut", arguments: ["--metrics", "", "--health", ""], mode: "reflector")
-        try lab.wait(20, "it listens") { try lab.must("ss -Htln sport = :179", in: "dut").contains("198.18") || lab.must("ss -Htln sport = :179", in: "dut").contains("0.0.0.0") }
+        try lab.wait(20, "it listens") {
+            try lab.must("ss -Htln sport = :179", in: "dut").contains("198.18")
+                || lab.must("ss -Htln sport = :179", in: "dut").contains("0.0.0.0")
+        }
         return lab
     }
 
-    static func load(_ lab: Lab, _ arguments: [String], source: String = "198.18.1.1", target: String = "198.18.0.1") throws -> (output: Lab.Output, report: [String: Any]) {
-        let command = ["ip", "netns", "exec", lab.name("gen"), Lab.products + "/apus-load", "--quiet", "--target", target, "--source", source]
+    static func load(_ lab: Lab, _ arguments: [String], source: String = "198.18.1.1", target: String = "198.18.0.1")
+        throws -> (output: Lab.Output, report: [String: Any])
+    {
+        let command = [
+            "ip", "netns", "exec", lab.name("gen"), Lab.products + "/apus-load", "--quiet", "--target", target,
+            "--source", source,
+        ]
         let output = try Lab.run(command + ["--timeout", "30"] + arguments)
         let json = output.text.firstIndex(of: "{").map { String(output.text[$0...]) } ?? "{}"
         return (output, try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any] ?? [:])
@@ -47,9 +61,18 @@ import Testing
 
     @Test(arguments: [
         ["--speakers", "12", "--senders", "12", "--prefixes", "200"],
-        ["--speakers", "4", "--senders", "2", "--receivers", "2", "--shape", "internet", "--prefixes", "3000", "--families", "ipv4,ipv6"],
-        ["--speakers", "6", "--senders", "5", "--receivers", "1", "--shape", "internet", "--prefixes", "1000", "--shared"],
-        ["--speakers", "3", "--senders", "2", "--receivers", "1", "--prefixes", "500", "--shared", "--add-path", "--phases", "announce,withdraw"],
+        [
+            "--speakers", "4", "--senders", "2", "--receivers", "2", "--shape", "internet", "--prefixes", "3000",
+            "--families", "ipv4,ipv6",
+        ],
+        [
+            "--speakers", "6", "--senders", "5", "--receivers", "1", "--shape", "internet", "--prefixes", "1000",
+            "--shared",
+        ],
+        [
+            "--speakers", "3", "--senders", "2", "--receivers", "1", "--prefixes", "500", "--shared", "--add-path",
+            "--phases", "announce,withdraw",
+        ],
         ["--prefixes", "1000", "--phases", "latency:200,churn:5000:1,withdraw"],
         ["--prefixes", "1000", "--sets", "10", "--next-hops", "7", "--shape", "blocks"],
     ])
@@ -59,7 +82,10 @@ import Testing
         #expect(output.status == 0, "\(output.text)")
         #expect(report["ok"] as? Bool == true)
         let phases = try #require(report["phases"] as? [[String: Any]])
-        #expect(phases.allSatisfy { $0["missing"] as? Int == 0 && $0["unexpected"] as? Int == 0 && $0["wrong"] as? Int == 0 })
+        #expect(
+            phases.allSatisfy {
+                $0["missing"] as? Int == 0 && $0["unexpected"] as? Int == 0 && $0["wrong"] as? Int == 0
+            })
         #expect(phases.contains { ($0["announcementsReceived"] as? Int ?? 0) > 0 })
     }
 
@@ -74,18 +100,26 @@ import Testing
 
     @Test func `between external peers the AS in between shows itself, and what is local stays behind`() throws {
         let lab = try Self.reflector("", role: "asNumber: 0, export: all")
-        let arguments = ["--external-as", "65001", "--speakers", "4", "--senders", "2", "--receivers", "2", "--shape", "internet", "--prefixes", "600"]
+        let arguments = [
+            "--external-as", "65001", "--speakers", "4", "--senders", "2", "--receivers", "2", "--shape", "internet",
+            "--prefixes", "600",
+        ]
         let (output, _) = try Self.load(lab, arguments)
         #expect(output.status == 0, "\(output.text)")
-        let (transparent, _) = try Self.load(lab, arguments + ["--expect", "transparent", "--phases", "announce", "--timeout", "8"])
+        let (transparent, _) = try Self.load(
+            lab, arguments + ["--expect", "transparent", "--phases", "announce", "--timeout", "8"])
         #expect(transparent.status == 1 && transparent.text.contains("wrong"), "no route server: \(transparent.text)")
     }
 
     @Test(arguments: [("drop", "missing", 4), ("mark", "wrong", 4)])
-    func `routes that are missing, or changed on the way, are an error and not a number`(filter: String, field: String, count: Int) throws {
+    func `routes that are missing, or changed on the way, are an error and not a number`(
+        filter: String, field: String, count: Int
+    ) throws {
         let lab = try Self.reflector(", filters: [\(filter)]")
         // Four blocks of the sender lie in 10.0.0.0/24.
-        let (output, report) = try Self.load(lab, ["--receivers", "1", "--prefixes", "100", "--shape", "blocks", "--phases", "announce", "--timeout", "8"])
+        let (output, report) = try Self.load(
+            lab,
+            ["--receivers", "1", "--prefixes", "100", "--shape", "blocks", "--phases", "announce", "--timeout", "8"])
         #expect(output.status == 1)
         #expect(output.text.contains("announce did not end as it must within 8 s"))
         let phase = try #require((report["phases"] as? [[String: Any]])?.first)
@@ -97,8 +131,10 @@ import Testing
         let lab = try Lab()
         try lab.addNamespace("gen")
         for (arguments, text) in [
-            (["--shape", "star"], "--shape: \"star\" is none of pod, blocks, internet, mrt:FILE"), (["--phases", "churn:1"], "--phases: \"churn:1\" is none of"),
-            (["--shape", "mrt:/no/such"], "--shape mrt:/no/such: "), (["--senders", "9"], "--senders 9: 0 to the number of speakers, 2"),
+            (["--shape", "star"], "--shape: \"star\" is none of pod, blocks, internet, mrt:FILE"),
+            (["--phases", "churn:1"], "--phases: \"churn:1\" is none of"),
+            (["--shape", "mrt:/no/such"], "--shape mrt:/no/such: "),
+            (["--senders", "9"], "--senders 9: 0 to the number of speakers, 2"),
         ] {
             let (output, _) = try Self.load(lab, arguments)
             #expect(output.status == 2 && output.text.contains(text), "\(output.text)")

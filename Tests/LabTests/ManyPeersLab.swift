@@ -30,7 +30,8 @@ import Testing
 
         """
 
-    private static let range = Lab.object("BGPPeer", "range", "listenRange: 10.1.0.0/16, asNumber: 64512, maxDynamicPeers: 5000, gracefulRestart: 'off'")
+    private static let range = Lab.object(
+        "BGPPeer", "range", "listenRange: 10.1.0.0/16, asNumber: 64512, maxDynamicPeers: 5000, gracefulRestart: 'off'")
     private static let well = Lab.object("BGPPeer", "bird", "peerIP: 10.0.0.2, asNumber: 64512")
 
     private static func pair() throws -> Lab {
@@ -44,7 +45,8 @@ import Testing
 
     /// The peer that is well comes up, status answers, and the daemon is not busy.
     private static func expectCalm(_ lab: Lab, _ agent: Process) throws {
-        try BirdTests.startBird(lab, "local 10.0.0.2 as 64512; neighbor 10.0.0.1 as 64512;", statics: "route 10.70.0.0/24 blackhole;")
+        try BirdTests.startBird(
+            lab, "local 10.0.0.2 as 64512; neighbor 10.0.0.1 as 64512;", statics: "route 10.70.0.0/24 blackhole;")
         try lab.wait(10, "the peer that is well is up") { try lab.ctl("n", "peer", "10.0.0.2").status == 0 }
         func ticks() throws -> Int {
             let text = try String(contentsOfFile: "/proc/\(agent.processIdentifier)/stat", encoding: .utf8)
@@ -63,8 +65,13 @@ import Testing
 
     @Test func `three thousand peers that refuse keep none from coming up`() throws {
         let lab = try Self.pair()
-        let nodes = (0..<3000).map { Lab.object("Node", "d\($0)", "bgp: {ipv4Address: 10.1.\($0 / 250).\($0 % 250 + 1)/16}") }.joined()
-        try lab.write("r.yaml", BirdTests.node + nodes + Self.well + Lab.object("BGPConfiguration", "default", "asNumber: 64512, nodeToNodeMeshEnabled: true"))
+        let nodes = (0..<3000).map {
+            Lab.object("Node", "d\($0)", "bgp: {ipv4Address: 10.1.\($0 / 250).\($0 % 250 + 1)/16}")
+        }.joined()
+        try lab.write(
+            "r.yaml",
+            BirdTests.node + nodes + Self.well
+                + Lab.object("BGPConfiguration", "default", "asNumber: 64512, nodeToNodeMeshEnabled: true"))
         let agent = try lab.startAgent("n", in: "node")
         try lab.wait(30, "the agent runs") { try lab.ctl("n", "peers").status == 0 }
         try Self.expectCalm(lab, agent)
@@ -75,17 +82,21 @@ import Testing
         try lab.write("r.yaml", BirdTests.node + Self.range + Self.well)
         let agent = try lab.startAgent("n", in: "node")
         try lab.wait(30, "the agent runs") { try lab.ctl("n", "peers").status == 0 }
-        try lab.start(["python3", lab.folder + "/strangers.py", "silent", "10.0.0.1", "3000"], in: "peer", log: "strangers.txt")
+        try lab.start(
+            ["python3", lab.folder + "/strangers.py", "silent", "10.0.0.1", "3000"], in: "peer", log: "strangers.txt")
         try lab.wait(60, "all are connected") { lab.log("strangers.txt").contains("done") }
         try Self.expectCalm(lab, agent)
     }
 
-    @Test func `peers of a range that come up and go at once, and those beyond its limit, leave few lines in the log`() throws {
+    @Test func `peers of a range that come up and go at once, and those beyond its limit, leave few lines in the log`()
+        throws
+    {
         let lab = try Self.pair()
         try lab.write("r.yaml", BirdTests.node + Self.range)
         try lab.startAgent("n", in: "node")
         try lab.wait(30, "the agent runs") { try lab.ctl("n", "peers").status == 0 }
-        let stranger = try lab.start(["python3", lab.folder + "/strangers.py", "flap", "10.0.0.1", "2000"], in: "peer", log: "strangers.txt")
+        let stranger = try lab.start(
+            ["python3", lab.folder + "/strangers.py", "flap", "10.0.0.1", "2000"], in: "peer", log: "strangers.txt")
         stranger.waitUntilExit()
         #expect(lab.log("strangers.txt").contains("done"), "\(lab.log("strangers.txt"))")
         try lab.wait(20, "all of them are gone") { !(try lab.ctl("n", "peers").text.contains("10.1.")) }

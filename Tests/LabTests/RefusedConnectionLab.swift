@@ -3,7 +3,8 @@ import Testing
 
 /// What a connection is sent that does not become a session.
 @Suite(.serialized, .enabled(if: getuid() == 0)) struct RefusedConnectionLab {
-    /// Opens a session that stays; then connects so many times more from the same address and writes down what each connection receives.
+    /// Opens a session that stays; then connects so many times more from the same address and writes down what each
+    /// connection receives.
     private static let script = """
         import socket, struct, sys, time
         local, remote, times = sys.argv[1], sys.argv[2], int(sys.argv[3])
@@ -38,20 +39,26 @@ import Testing
         print('done', flush=True)
         """
 
-    @Test func `a second connection beside a session that is up receives one whole NOTIFICATION, Cease/7 (RFC 4271 6.8)`() throws {
+    @Test
+    func `a second connection beside a session that is up receives one whole NOTIFICATION, Cease/7 (RFC 4271 6.8)`()
+        throws
+    {
         let lab = try BirdTests.pair()
         try Self.script.write(toFile: lab.folder + "/second.py", atomically: true, encoding: .utf8)
-        try lab.write("r.yaml", BirdTests.node + Lab.object("BGPPeer", "p", "peerIP: 10.0.0.2, asNumber: 64512, passive: true"))
+        try lab.write(
+            "r.yaml", BirdTests.node + Lab.object("BGPPeer", "p", "peerIP: 10.0.0.2, asNumber: 64512, passive: true"))
         try lab.startAgent("n", in: "node")
         try lab.wait(20, "the agent listens") { try lab.ctl("n", "peers").status == 0 }
-        try lab.start(["python3", lab.folder + "/second.py", "10.0.0.2", "10.0.0.1", "20"], in: "peer", log: "second.txt")
+        try lab.start(
+            ["python3", lab.folder + "/second.py", "10.0.0.2", "10.0.0.1", "20"], in: "peer", log: "second.txt")
         try lab.wait(60, "all connections were refused") { lab.log("second.txt").contains("done") }
         let received = lab.log("second.txt").split(separator: "\n").dropLast()
         #expect(received.count == 20)
-        for octets in received { #expect(octets == String(repeating: "ff", count: 16) + "0015" + "03" + "0607") }
+        for bytes in received { #expect(bytes == String(repeating: "ff", count: 16) + "0015" + "03" + "0607") }
     }
 
-    /// A session with a hold time of 3 s that sends a KEEPALIVE every half second, and writes down how it ended, if it did.
+    /// A session with a hold time of 3 s that sends a KEEPALIVE every half second, and writes down how it ended, if it
+    /// did.
     private static let steady = """
         import select, socket, struct, sys, time
         def message(kind, body=b''): return b'\\xff' * 16 + struct.pack('!HB', 19 + len(body), kind) + body
@@ -71,10 +78,17 @@ import Testing
         print('ended', data.hex(), flush=True)
         """
 
-    @Test func `a process that stood still for longer than the hold time reads its sockets before a hold timer fires (RFC 4271 6.5)`() throws {
+    @Test
+    func
+        `a process that stood still for longer than the hold time reads its sockets before a hold timer fires (RFC 4271 6.5)`()
+        throws
+    {
         let lab = try BirdTests.pair()
         try Self.steady.write(toFile: lab.folder + "/steady.py", atomically: true, encoding: .utf8)
-        try lab.write("r.yaml", BirdTests.node + Lab.object("BGPPeer", "p", "peerIP: 10.0.0.2, asNumber: 64512, passive: true, holdTime: 3s"))
+        try lab.write(
+            "r.yaml",
+            BirdTests.node
+                + Lab.object("BGPPeer", "p", "peerIP: 10.0.0.2, asNumber: 64512, passive: true, holdTime: 3s"))
         try lab.startAgent("n", in: "node")
         try lab.wait(20, "the agent listens") { try lab.ctl("n", "peers").status == 0 }
         try lab.start(["python3", lab.folder + "/steady.py", "10.0.0.2", "10.0.0.1"], in: "peer", log: "steady.txt")

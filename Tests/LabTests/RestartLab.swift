@@ -3,11 +3,16 @@ import Testing
 
 /// A start with a node of the mesh that is dead: what was found in the kernel waits for it, and nothing else does.
 @Suite(.serialized, .enabled(if: getuid() == 0)) struct RestartLab {
-    @Test func `with a dead node in the mesh what is withdrawn after the start goes at once, and of what was found only the dead node's routes wait`() throws {
+    @Test
+    func
+        `with a dead node in the mesh what is withdrawn after the start goes at once, and of what was found only the dead node's routes wait`()
+        throws
+    {
         let lab = try BirdTests.pair()
         let pool = Lab.object("IPPool", "pool", "cidr: 10.65.0.0/16")
         let base =
-            BirdTests.node + pool + Lab.object("Node", "n2", "bgp: {ipv4Address: 10.0.0.2/24, ipv6Address: 'fd00::2/64'}")
+            BirdTests.node + pool
+            + Lab.object("Node", "n2", "bgp: {ipv4Address: 10.0.0.2/24, ipv6Address: 'fd00::2/64'}")
             + Lab.object("Node", "dead", "bgp: {ipv4Address: 10.0.0.9/24}")
             + Lab.object("WorkloadEndpoint", "stays", "node: n, interfaceName: cali1, ipNetworks: [10.65.1.8/32]")
         let block = Lab.object("BlockAffinity", "b2", "node: n2, cidr: 10.65.2.0/26, state: confirmed")
@@ -33,7 +38,9 @@ import Testing
             try !routes().contains("10.65.3.0/26") && !routes().contains("10.65.1.7 ")
         }
         try lab.wait(10, "the found route by the node that is there goes") { try !routes().contains("10.65.90.0/26") }
-        #expect(try routes().contains("10.65.91.0/26") && routes().contains("10.65.2.0/26") && routes().contains("10.65.1.8 "))
+        #expect(
+            try routes().contains("10.65.91.0/26") && routes().contains("10.65.2.0/26")
+                && routes().contains("10.65.1.8 "))
         #expect(try lab.ctl("n", "fib", "10.65.91.0/26").text.contains("waiting"))
         #expect(try lab.ctl("n", "status").text.contains("1 found at the start and waiting"))
     }

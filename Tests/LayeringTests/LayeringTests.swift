@@ -4,17 +4,22 @@ import Testing
 
 /// The house rules that a machine can check (DESIGN, hard rules).
 @Suite struct LayeringTests {
-    static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
 
     /// All but the core.
     static let outerTargets = [
-        "LinuxIO", "KernelRoutes", "Resources", "ResourceFiles", "Planning", "StatusAPI", "Crypto", "ForwardingPlane", "Dataplane", "Node", "AgentDaemon",
+        "LinuxIO", "KernelRoutes", "Resources", "ResourceFiles", "Planning", "StatusAPI", "Crypto", "ForwardingPlane",
+        "Dataplane", "Node", "AgentDaemon",
         "ReflectorDaemon", "apusd", "apusctl",
     ]
 
     static func sources(_ target: String) throws -> [(name: String, text: String)] {
         let folder = root.appending(path: "Sources/\(target)")
-        let files = FileManager.default.enumerator(atPath: folder.path)?.compactMap { $0 as? String }.filter { $0.hasSuffix(".swift") } ?? []
+        let files =
+            FileManager.default.enumerator(atPath: folder.path)?.compactMap { $0 as? String }.filter {
+                $0.hasSuffix(".swift")
+            } ?? []
         #expect(!files.isEmpty, "\(target) has no sources")
         return try files.map { ($0, try String(contentsOf: folder.appending(path: $0), encoding: .utf8)) }
     }
@@ -37,34 +42,48 @@ import Testing
         // Its own scratch folder: the one in use is locked by the build that runs this test.
         let scratch = NSTemporaryDirectory() + "apus-graph-\(ProcessInfo.processInfo.processIdentifier)"
         defer { try? FileManager.default.removeItem(atPath: scratch) }
-        let graph = try Self.run(["swift", "package", "--scratch-path", scratch, "show-dependencies", "--format", "json"])
-        #expect(graph.contains("swift-argument-parser") && graph.contains("swift-log"), "the graph could not be read: \(graph)")
+        let graph = try Self.run([
+            "swift", "package", "--scratch-path", scratch, "show-dependencies", "--format", "json",
+        ])
+        #expect(
+            graph.contains("swift-argument-parser") && graph.contains("swift-log"),
+            "the graph could not be read: \(graph)")
         #expect(!graph.lowercased().contains("swift-nio"))
     }
 
     @Test(arguments: ["NetTypes", "BGPMessages", "BGPSession", "BGPRouting", "BGPSpeaker", "FIB", "BFD"])
     func `the core makes no system call, reads no clock and imports no Foundation`(target: String) throws {
         for (name, text) in try Self.sources(target) {
-            let imports = text.split(separator: "\n").filter { $0.contains("import ") && !$0.hasPrefix("//") && !$0.hasPrefix(" ") }
+            let imports = text.split(separator: "\n").filter {
+                $0.contains("import ") && !$0.hasPrefix("//") && !$0.hasPrefix(" ")
+            }
             for line in imports {
                 let module = line.split(separator: " ").last.map(String.init) ?? ""
-                #expect(["NetTypes", "BGPMessages", "BGPSession", "BGPRouting", "FIB", "BFD", "Synchronization"].contains(module), "\(target)/\(name): \(line)")
+                #expect(
+                    ["NetTypes", "BGPMessages", "BGPSession", "BGPRouting", "FIB", "BFD", "Synchronization"].contains(
+                        module), "\(target)/\(name): \(line)")
             }
-            #expect(!text.contains("ContinuousClock") && !text.contains("SuspendingClock"), "\(target)/\(name) reads a clock")
+            #expect(
+                !text.contains("ContinuousClock") && !text.contains("SuspendingClock"),
+                "\(target)/\(name) reads a clock")
         }
     }
 
     @Test(arguments: ["Planning", "Resources"])
     func `what is declared and what follows from it is decided without the operating system`(target: String) throws {
         for (name, text) in try Self.sources(target) {
-            for word in ["LinuxIO", "CLinux", "Glibc", "Foundation", "ContinuousClock", "SuspendingClock"] { #expect(!text.contains(word), "\(target)/\(name): \(word)") }
+            for word in ["LinuxIO", "CLinux", "Glibc", "Foundation", "ContinuousClock", "SuspendingClock"] {
+                #expect(!text.contains(word), "\(target)/\(name): \(word)")
+            }
         }
     }
 
     @Test(arguments: Self.outerTargets)
     func `no more of Foundation than FoundationEssentials, which brings no ICU`(target: String) throws {
         for (name, text) in try Self.sources(target) {
-            for line in text.split(separator: "\n") { #expect(!line.hasSuffix("import Foundation"), "\(target)/\(name): \(line)") }
+            for line in text.split(separator: "\n") {
+                #expect(!line.hasSuffix("import Foundation"), "\(target)/\(name): \(line)")
+            }
         }
     }
 
@@ -87,7 +106,8 @@ import Testing
         var targets: [Target]
     }
 
-    /// The targets of the package with those that each depends on. A target can import no other: `--explicit-target-dependency-import-check error`.
+    /// The targets of the package with those that each depends on. A target can import no other:
+    /// `--explicit-target-dependency-import-check error`.
     private static func dependencies() throws -> [String: [String]] {
         let scratch = NSTemporaryDirectory() + "apus-describe-\(ProcessInfo.processInfo.processIdentifier)"
         defer { try? FileManager.default.removeItem(atPath: scratch) }
@@ -96,7 +116,11 @@ import Testing
         return Dictionary(uniqueKeysWithValues: description.targets.map { ($0.name, $0.dependencies ?? []) })
     }
 
-    @Test func `a reflector reaches nothing that could write a kernel route, what decides reaches no operating system, and arrows only point down`() throws {
+    @Test
+    func
+        `a reflector reaches nothing that could write a kernel route, what decides reaches no operating system, and arrows only point down`()
+        throws
+    {
         let graph = try Self.dependencies()
         let kernel: Set = ["Dataplane", "KernelRoutes", "CLibMNL"]
         #expect(Self.everything(below: "AgentDaemon", graph).isSuperset(of: kernel))
@@ -109,52 +133,72 @@ import Testing
         for target in ["Planning", "ForwardingPlane", "Resources", "StatusAPI", "FIB", "BFD", "BGPSpeaker"] {
             #expect(Self.everything(below: target, graph).isDisjoint(with: system), "\(target)")
         }
-        #expect(!graph["BGPSession", default: []].contains("BGPRouting") && !graph["BGPRouting", default: []].contains("BGPSession"))
+        #expect(
+            !graph["BGPSession", default: []].contains("BGPRouting")
+                && !graph["BGPRouting", default: []].contains("BGPSession"))
         #expect(Self.everything(below: "FIB", graph) == ["NetTypes"])
     }
 
     @Test func `no folder of sources has more than twelve files, but the list of path attributes`() throws {
         let sources = Self.root.appending(path: "Sources")
-        let names = FileManager.default.enumerator(atPath: sources.path)?.compactMap { $0 as? String }.filter { $0.hasSuffix(".swift") } ?? []
+        let names =
+            FileManager.default.enumerator(atPath: sources.path)?.compactMap { $0 as? String }.filter {
+                $0.hasSuffix(".swift")
+            } ?? []
         let folders = Dictionary(grouping: names) { String($0[..<($0.lastIndex(of: "/") ?? $0.startIndex)]) }
-        // Those that have more: a folder that is added here has to be a plain list of like things, or waits to be divided.
-        let known: Set = ["BGPMessages/Attributes", "BGPRouting", "FIB", "KernelRoutes", "LinuxIO", "LoadGenerator", "NetTypes"]
+        // Those that have more: a folder that is added here has to be a plain list of like things, or waits to be
+        // divided.
+        let known: Set = [
+            "BGPMessages/Attributes", "BGPRouting", "FIB", "KernelRoutes", "LinuxIO", "LoadGenerator", "NetTypes",
+        ]
         for (folder, files) in folders where !known.contains(folder) { #expect(files.count <= 12, "\(folder)") }
     }
 
     /// Forced unwrapping, casting and trying are refused by the formatter's rules (`.swift-format`, `make lint`).
     @Test func `sources have no fatalError and no TODO`() throws {
-        for target in ["NetTypes", "BGPMessages", "BGPSession", "BGPRouting", "BGPSpeaker", "FIB", "BFD"] + Self.outerTargets {
+        for target in ["NetTypes", "BGPMessages", "BGPSession", "BGPRouting", "BGPSpeaker", "FIB", "BFD"]
+            + Self.outerTargets
+        {
             for (name, text) in try Self.sources(target) {
-                for word in ["fatalError(", "TODO", "FIXME"] { #expect(!text.contains(word), "\(target)/\(name): \(word)") }
+                for word in ["fatalError(", "TODO", "FIXME"] {
+                    #expect(!text.contains(word), "\(target)/\(name): \(word)")
+                }
             }
         }
     }
 
-    @Test func `no pointer is a property that other code reads, and every target is checked for memory safety`() throws {
+    @Test func `no pointer is a property that other code reads, and every target is checked for memory safety`() throws
+    {
         let manifest = try String(contentsOf: Self.root.appending(path: "Package.swift"), encoding: .utf8)
         #expect(manifest.contains("let memorySafe: [SwiftSetting] = strict + [.strictMemorySafety()]"))
-        let folders = try FileManager.default.contentsOfDirectory(atPath: Self.root.appending(path: "Sources").path).filter { !$0.hasPrefix("C") }
+        let folders = try FileManager.default.contentsOfDirectory(atPath: Self.root.appending(path: "Sources").path)
+            .filter { !$0.hasPrefix("C") }
         #expect(folders.count > 10)
         for target in folders {
             for (name, text) in try Self.sources(target) {
                 // A member is indented by 4 at least; a local variable in a function by 8.
                 for line in text.split(separator: "\n")
                 where line.utf8.contains(UInt8(ascii: ":")) && line.contains("Pointer")
-                    && line.contains(/^ {4}( {4})?(?!private )(\w+(\(set\))? )*(let|var) \w+ *: *(\[)?(Unsafe\w*Pointer|OpaquePointer)/)
+                    && line.contains(
+                        /^ {4}( {4})?(?!private )(\w+(\(set\))? )*(let|var) \w+ *: *(\[)?(Unsafe\w*Pointer|OpaquePointer)/
+                    )
                 {
                     Issue.record("\(target)/\(name): \(line)")
                 }
             }
         }
         // Every target of Sources by `core` or with the same settings.
-        let block = manifest.components(separatedBy: "let package = Package(").last?.components(separatedBy: "// A reader of BGP streams").first ?? ""
+        let block =
+            manifest.components(separatedBy: "let package = Package(").last?.components(
+                separatedBy: "// A reader of BGP streams"
+            ).first ?? ""
         #expect(!block.contains("swiftSettings: strict)"), "a target is built without strict memory safety")
     }
 
     @Test func `each page of docs_decisions has a number of its own, a date and a status`() throws {
         let folder = Self.root.appending(path: "docs/decisions")
-        let pages = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".md") }.sorted()
+        let pages = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".md") }
+            .sorted()
         #expect(pages.map { String($0.prefix(4)) } == pages.indices.map { String(10_001 + $0).dropFirst().description })
         for page in pages {
             let lines = try String(contentsOf: folder.appending(path: page), encoding: .utf8).split(separator: "\n")

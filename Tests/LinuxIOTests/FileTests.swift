@@ -4,14 +4,20 @@ import Testing
 
 /// Files that are none: whatever has the name, reading and writing end, and nothing but what is meant is touched.
 @Suite final class FileTests {
-    let folder = NSTemporaryDirectory() + "apus-files-\(ProcessInfo.processInfo.processIdentifier)-\(UInt32.random(in: 0...UInt32.max))"
+    let folder =
+        NSTemporaryDirectory()
+        + "apus-files-\(ProcessInfo.processInfo.processIdentifier)-\(UInt32.random(in: 0...UInt32.max))"
 
     init() throws { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) }
     deinit { try? FileManager.default.removeItem(atPath: folder) }
 
     private func path(_ name: String) -> String { folder + "/" + name }
-    private func write(_ name: String, _ text: String) throws { try text.write(toFile: path(name), atomically: false, encoding: .utf8) }
-    private func link(_ name: String, _ target: String) throws { try FileManager.default.createSymbolicLink(atPath: path(name), withDestinationPath: target) }
+    private func write(_ name: String, _ text: String) throws {
+        try text.write(toFile: path(name), atomically: false, encoding: .utf8)
+    }
+    private func link(_ name: String, _ target: String) throws {
+        try FileManager.default.createSymbolicLink(atPath: path(name), withDestinationPath: target)
+    }
 
     private func refusal(_ name: String, limit: Int = 1000, followsLinks: Bool = true) -> FileError? {
         do throws(FileError) {
@@ -63,7 +69,9 @@ import Testing
         try write("file", "mine")
         try link("link", "file")
         for name in ["file", "link", "."] {
-            #expect(throws: SystemError(code: SystemError.notSocket, operation: path(name))) { _ = try UnixListener(path: self.path(name), mode: 0o600) }
+            #expect(throws: SystemError(code: SystemError.notSocket, operation: path(name))) {
+                _ = try UnixListener(path: self.path(name), mode: 0o600)
+            }
         }
         #expect(try String(contentsOfFile: path("file"), encoding: .utf8) == "mine")
         #expect(FileStatus(path("link"), followsLinks: false) != nil)
@@ -73,12 +81,16 @@ import Testing
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(self.path("socket").utf8)) }
         let bound = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(dead, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(dead, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
         }
         #expect(bound == 0)
         close(dead)
         let listener = try UnixListener(path: path("socket"), mode: 0o600)
-        #expect(throws: SystemError(code: SystemError.addressInUse, operation: path("socket"))) { _ = try UnixListener(path: self.path("socket"), mode: 0o600) }
+        #expect(throws: SystemError(code: SystemError.addressInUse, operation: path("socket"))) {
+            _ = try UnixListener(path: self.path("socket"), mode: 0o600)
+        }
         let file = listener.file
         file.remove()
         #expect(FileStatus(path("socket"), followsLinks: false) == nil)

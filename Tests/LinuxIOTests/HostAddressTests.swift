@@ -8,7 +8,9 @@ import Testing
         let all = HostAddresses.read()
         let four = try #require(all.first { $0.address == IPAddress("127.0.0.1") })
         #expect(four.prefixLength == 8 && four.name == "lo" && four.index == 1)
-        if let six = all.first(where: { $0.address == IPAddress("::1") }) { #expect(six.prefixLength == 128 && six.name == "lo" && six.index == 1) }
+        if let six = all.first(where: { $0.address == IPAddress("::1") }) {
+            #expect(six.prefixLength == 128 && six.name == "lo" && six.index == 1)
+        }
     }
 
     @Test func `lines of if_inet6 are read, and what is none is left out`() {
@@ -21,8 +23,10 @@ import Testing
 
             """
         let wanted = [
-            HostAddress(index: 10, name: "eth0", address: IPAddress(high: 0xFE80_0000_0000_0000, low: 1), prefixLength: 64),
-            HostAddress(index: 11, name: "a.b-c", address: IPAddress(high: 0x2001_0DB8_0000_0000, low: 7), prefixLength: 127),
+            HostAddress(
+                index: 10, name: "eth0", address: IPAddress(high: 0xFE80_0000_0000_0000, low: 1), prefixLength: 64),
+            HostAddress(
+                index: 11, name: "a.b-c", address: IPAddress(high: 0x2001_0DB8_0000_0000, low: 7), prefixLength: 127),
         ]
         #expect(HostAddresses.parseIPv6(text) == wanted)
     }

@@ -4,14 +4,17 @@ import NetTypes
 import Testing
 
 func scenario(_ change: (inout LoadScenario) -> Void = { _ in }) throws -> LoadScenario {
-    var result = LoadScenario(target: try #require(IPAddress("198.18.0.1")), source: try #require(IPAddress("198.18.1.1")))
+    var result = LoadScenario(
+        target: try #require(IPAddress("198.18.0.1")), source: try #require(IPAddress("198.18.1.1")))
     change(&result)
     return result
 }
 
 @Suite struct RoutePlanTests {
     @Test(arguments: [LoadScenario.Shape.pod, .blocks, .internet], [AddressFamilySet.ipv4, .ipv6, .all])
-    func `every sender announces its own prefixes, each once, in the number of sets asked for`(shape: LoadScenario.Shape, families: AddressFamilySet) throws {
+    func `every sender announces its own prefixes, each once, in the number of sets asked for`(
+        shape: LoadScenario.Shape, families: AddressFamilySet
+    ) throws {
         let values = try scenario {
             $0.shape = shape
             $0.families = families
@@ -74,15 +77,21 @@ func scenario(_ change: (inout LoadScenario) -> Void = { _ in }) throws -> LoadS
     }
 
     static let wrongValues: [(String, @Sendable (inout LoadScenario) -> Void)] = [
-        ("--speakers 0", { $0.speakers = 0 }), ("--senders 3", { $0.senders = 3 }), ("--receivers 9", { $0.receivers = 9 }),
-        ("--prefixes 0", { $0.prefixes = 0 }), ("--sets 2000", { $0.sets = 2000 }), ("--families", { $0.families = [] }),
-        ("--expect external", { $0.expectation = .external }), ("--expect reflected", { $0.externalAS = ASNumber(65000) }),
-        ("--shared", { $0.isShared = true }), ("churn", { $0.phases = [.churn(rate: 0, seconds: 1)] }), ("latency", { $0.phases = [.latency(count: 0)] }),
+        ("--speakers 0", { $0.speakers = 0 }), ("--senders 3", { $0.senders = 3 }),
+        ("--receivers 9", { $0.receivers = 9 }),
+        ("--prefixes 0", { $0.prefixes = 0 }), ("--sets 2000", { $0.sets = 2000 }),
+        ("--families", { $0.families = [] }),
+        ("--expect external", { $0.expectation = .external }),
+        ("--expect reflected", { $0.externalAS = ASNumber(65000) }),
+        ("--shared", { $0.isShared = true }), ("churn", { $0.phases = [.churn(rate: 0, seconds: 1)] }),
+        ("latency", { $0.phases = [.latency(count: 0)] }),
         ("--next-hops", { $0.nextHops = -1 }), ("two families", { $0.target = IPAddress(high: 0, low: 1) }),
     ]
 
     @Test(arguments: wrongValues)
-    func `values that cannot be are told by the option's name`(option: String, change: @Sendable (inout LoadScenario) -> Void) throws {
+    func `values that cannot be are told by the option's name`(
+        option: String, change: @Sendable (inout LoadScenario) -> Void
+    ) throws {
         #expect(try scenario(change).problem?.contains(option) == true)
     }
 
@@ -91,13 +100,18 @@ func scenario(_ change: (inout LoadScenario) -> Void = { _ in }) throws -> LoadS
 
 @Suite struct FingerprintTests {
     /// A sender's set as a reflector passes it on.
-    private func reflected(_ values: LoadScenario, _ change: (inout PathAttributes) -> Void = { _ in }) throws -> (UInt64?, UInt64) {
+    private func reflected(_ values: LoadScenario, _ change: (inout PathAttributes) -> Void = { _ in }) throws -> (
+        UInt64?, UInt64
+    ) {
         let plan = try RoutePlan(values)
         var set = plan.attributes(0)
         set.originatorID = values.identifier(0)
         set.clusterList = [BGPIdentifier(rawValue: 1)]
         change(&set)
-        return (Fingerprint.received(set, values).map { $0 ^ Fingerprint.hop(set.nextHop, values) }, plan.fingerprint(0, sender: 0))
+        return (
+            Fingerprint.received(set, values).map { $0 ^ Fingerprint.hop(set.nextHop, values) },
+            plan.fingerprint(0, sender: 0)
+        )
     }
 
     @Test func `a reflected set is right whatever its cluster list`() throws {
@@ -108,8 +122,10 @@ func scenario(_ change: (inout LoadScenario) -> Void = { _ in }) throws -> LoadS
     }
 
     static let changes: [@Sendable (inout PathAttributes) -> Void] = [
-        { $0.clusterList = [] }, { $0.originatorID = BGPIdentifier(rawValue: 9) }, { $0.originatorID = nil }, { $0.localPref = 99 }, { $0.localPref = nil },
-        { $0.nextHop = IPAddress(v4: 1) }, { $0.asPath = ASPath([1]) }, { $0.communities = [] }, { $0.origin = .incomplete }, { $0.multiExitDisc = 1 },
+        { $0.clusterList = [] }, { $0.originatorID = BGPIdentifier(rawValue: 9) }, { $0.originatorID = nil },
+        { $0.localPref = 99 }, { $0.localPref = nil },
+        { $0.nextHop = IPAddress(v4: 1) }, { $0.asPath = ASPath([1]) }, { $0.communities = [] },
+        { $0.origin = .incomplete }, { $0.multiExitDisc = 1 },
         { $0.largeCommunities = [LargeCommunity(1, 2, 3)] },
     ]
 
@@ -192,7 +208,8 @@ func scenario(_ change: (inout LoadScenario) -> Void = { _ in }) throws -> LoadS
 
     @Test func `prefixes and sets come out, without what belongs to a session`() throws {
         let bytes =
-            record(1, [], []) + record(2, [8, 20], attributes([1, 2])) + record(2, [24, 30, 1, 2], attributes([1, 2])) + record(4, [32, 0x20, 1, 2, 3], attributes([3]))
+            record(1, [], []) + record(2, [8, 20], attributes([1, 2])) + record(2, [24, 30, 1, 2], attributes([1, 2]))
+            + record(4, [32, 0x20, 1, 2, 3], attributes([3]))
         let table = try MRTTable(bytes: bytes, name: "x", limit: 10, families: .all)
         #expect(table.routes.map(\.prefix) == [Prefix("20.0.0.0/8"), Prefix("30.1.2.0/24"), Prefix("2001:203::/32")])
         #expect(table.routes.map(\.set) == [0, 0, 1])
@@ -200,20 +217,25 @@ func scenario(_ change: (inout LoadScenario) -> Void = { _ in }) throws -> LoadS
         #expect(try MRTTable(bytes: bytes, name: "x", limit: 1, families: .ipv4).routes.count == 1)
     }
 
-    @Test(arguments: [([1, 2, 3], "octet 0"), ([0x1F, 0x8B, 0], "compressed"), ([], "no route")] as [([UInt8], String)])
+    @Test(
+        arguments: [([1, 2, 3], "byte 0"), ([0x1F, 0x8B, 0], "compressed"), ([], "no route")] as [([UInt8], String)])
     func `what is no dump is told, with the place`(bytes: [UInt8], text: String) {
         #expect {
             _ = try MRTTable(bytes: bytes, name: "x", limit: 1, families: .all)
         } throws: { ($0 as? LoadError)?.description.contains(text) ?? false }
     }
 
-    @Test func `random octets never crash it`() {
+    @Test func `random bytes never crash it`() {
         var random = SeededRandom(seed: 8)
         let whole = record(2, [8, 20], attributes([1, 2])) + record(4, [32, 0x20, 1, 2, 3], attributes([3]))
         for _ in 0..<20_000 {
             var bytes = whole
-            for _ in 0..<3 { bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(truncatingIfNeeded: random.next()) }
-            _ = try? MRTTable(bytes: Array(bytes.prefix(Int(random.next() % UInt64(bytes.count + 1)))), name: "x", limit: 10, families: .all)
+            for _ in 0..<3 {
+                bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(truncatingIfNeeded: random.next())
+            }
+            _ = try? MRTTable(
+                bytes: Array(bytes.prefix(Int(random.next() % UInt64(bytes.count + 1)))), name: "x", limit: 10,
+                families: .all)
         }
     }
 }

@@ -10,7 +10,8 @@ import Testing
         for step in 0..<20_000 {
             let bits = random.next() % 400
             // Few distinct values, so that removal hits and chains collide.
-            let address = family == .ipv4 ? IPAddress(v4: UInt32(bits) << 16) : IPAddress(high: bits << 40, low: bits & 3)
+            let address =
+                family == .ipv4 ? IPAddress(v4: UInt32(bits) << 16) : IPAddress(high: bits << 40, low: bits & 3)
             let prefix = Prefix(address, length: Int(random.next() % UInt64(family.bits + 1)))
             if random.next() % 3 == 0 {
                 if let index = model.removeValue(forKey: prefix) { table.remove(index) }

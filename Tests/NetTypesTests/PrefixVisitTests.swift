@@ -4,12 +4,16 @@ import Testing
 /// Walks over a table in pieces (`PrefixTable.visit`).
 @Suite struct PrefixVisitTests {
     /// A table of prefixes that lie close together; `all`: them.
-    private static func table(_ family: AddressFamily, count: Int, seed: UInt64, _ all: inout Set<Prefix>) -> PrefixTable {
+    private static func table(_ family: AddressFamily, count: Int, seed: UInt64, _ all: inout Set<Prefix>)
+        -> PrefixTable
+    {
         var random = SeededRandom(seed: seed)
         var table = PrefixTable(family: family, seed: seed)
         for _ in 0..<count {
             let bits = random.next() & 0xFFFF
-            let address = family == .ipv4 ? IPAddress(v4: 0x0A00_0000 | UInt32(bits)) : IPAddress(high: 0x2001_0DB8_0000_0000, low: bits)
+            let address =
+                family == .ipv4
+                ? IPAddress(v4: 0x0A00_0000 | UInt32(bits)) : IPAddress(high: 0x2001_0DB8_0000_0000, low: bits)
             let prefix = Prefix(address, length: family.bits - Int(random.next() % 20))
             _ = table.insert(prefix)
             all.insert(prefix)
@@ -18,7 +22,9 @@ import Testing
     }
 
     /// All that a walk sees in pieces of a budget, and the places that it looked at.
-    private static func walk(_ table: borrowing PrefixTable, _ wanted: Prefix?, budget: Int, room: Int = .max) -> (seen: [Prefix], looked: Int, pieces: Int) {
+    private static func walk(_ table: borrowing PrefixTable, _ wanted: Prefix?, budget: Int, room: Int = .max) -> (
+        seen: [Prefix], looked: Int, pieces: Int
+    ) {
         var seen: [Prefix] = []
         var (looked, pieces) = (0, 0)
         var position: Int? = 0
@@ -43,7 +49,12 @@ import Testing
         var all: Set<Prefix> = []
         let table = Self.table(family, count: 3000, seed: 11, &all)
         var questions: [Prefix?] = [nil, .default(family)]
-        for prefix in all.sorted().prefix(40) { questions += [prefix, Prefix(prefix.address, length: family.bits - 10), Prefix(prefix.address, length: family.bits - 11)] }
+        for prefix in all.sorted().prefix(40) {
+            questions += [
+                prefix, Prefix(prefix.address, length: family.bits - 10),
+                Prefix(prefix.address, length: family.bits - 11),
+            ]
+        }
         for wanted in questions {
             let result = Self.walk(table, wanted, budget: budget, room: max(1, budget / 2))
             let expected = all.filter { prefix in wanted.map { $0.overlaps(prefix) } ?? true }
@@ -76,7 +87,9 @@ import Testing
 
     @Test func `a question about an address or a small prefix looks at few places of a large table`() throws {
         var table = PrefixTable(family: .ipv4, seed: 1)
-        for number in 0..<200_000 { _ = table.insert(Prefix(IPAddress(v4: 0x0B00_0000 + UInt32(number) << 8), length: 24)) }
+        for number in 0..<200_000 {
+            _ = table.insert(Prefix(IPAddress(v4: 0x0B00_0000 + UInt32(number) << 8), length: 24))
+        }
         let host = Self.walk(table, Prefix("11.0.7.9/32"), budget: 1000)
         #expect(host.seen == [try #require(Prefix("11.0.7.0/24"))] && host.looked <= 33)
         // Only lengths that occur are looked up.
@@ -86,7 +99,9 @@ import Testing
 
     @Test func `a whole walk looks at each place once`() {
         var table = PrefixTable(family: .ipv4, seed: 1)
-        for number in 0..<100_000 { _ = table.insert(Prefix(IPAddress(v4: 0x0B00_0000 + UInt32(number) << 8), length: 24)) }
+        for number in 0..<100_000 {
+            _ = table.insert(Prefix(IPAddress(v4: 0x0B00_0000 + UInt32(number) << 8), length: 24))
+        }
         let result = Self.walk(table, nil, budget: 4096, room: 100)
         #expect(result.seen.count == 100_000)
         // Each piece looks again at the prefix that the one before had no room for.
@@ -99,7 +114,9 @@ import Testing
         let table = Self.table(.ipv4, count: 10, seed: 1, &all)
         for position in [5000, Int.max >> 2, Int.max] {
             var budget = 100
-            let next = table.visit(overlapping: wanted.flatMap { Prefix($0) }, from: position, budget: &budget) { _, _ in true }
+            let next = table.visit(overlapping: wanted.flatMap { Prefix($0) }, from: position, budget: &budget) {
+                _, _ in true
+            }
             #expect(next == nil && budget == 100)
         }
     }
@@ -111,7 +128,9 @@ import Testing
         var model: [Prefix: Int] = [:]
         for step in 0..<5000 {
             let bits = random.next() & 0xFF
-            let prefix = Prefix(family == .ipv4 ? IPAddress(v4: UInt32(bits) << 8) : IPAddress(high: bits, low: 0), length: family.bits - Int(random.next() % 3))
+            let prefix = Prefix(
+                family == .ipv4 ? IPAddress(v4: UInt32(bits) << 8) : IPAddress(high: bits, low: 0),
+                length: family.bits - Int(random.next() % 3))
             let value = random.next() % 3 == 0 ? nil : step
             map[prefix] = value
             model[prefix] = value

@@ -5,7 +5,9 @@ import Testing
     private func at(_ value: Int64) -> Instant { Instant(nanoseconds: value) }
 
     @Test(arguments: 0..<50 as Range<UInt64>)
-    func `in whatever order deadlines are set, changed and taken away, the earliest is next and each is due once`(seed: UInt64) {
+    func `in whatever order deadlines are set, changed and taken away, the earliest is next and each is due once`(
+        seed: UInt64
+    ) {
         var random = SeededRandom(seed: seed)
         var timers = Timers<Int>()
         var model: [Int: Int64] = [:]

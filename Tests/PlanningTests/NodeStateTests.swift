@@ -18,7 +18,9 @@ import Testing
 
     @Test func `a block in a pool with disableBGPExport is ours, and is not announced`() {
         #expect(NodeState(load(Self.node("n", 1) + Self.pool("")), node: "n").blocks.map(\.isExported) == [true])
-        #expect(NodeState(load(Self.node("n", 1) + Self.pool(", disableBGPExport: true")), node: "n").blocks.map(\.isExported) == [false])
+        #expect(
+            NodeState(load(Self.node("n", 1) + Self.pool(", disableBGPExport: true")), node: "n").blocks.map(
+                \.isExported) == [false])
     }
 
     @Test func `another node has neither our pods nor our blocks`() {
@@ -38,8 +40,14 @@ import Testing
         #expect(state.endpoints.map(\.endpoint.interfaceName) == ["cali2"])
     }
 
-    @Test func `an encapsulated pool makes a device of this node and ends of the others, and none where somebody else writes the routes`() throws {
-        let text = Self.node("n", 1, ", ipv4VXLANTunnelAddr: 10.65.1.1") + Self.node("m", 2, ", ipv4VXLANTunnelAddr: 10.65.2.1")
+    @Test
+    func
+        `an encapsulated pool makes a device of this node and ends of the others, and none where somebody else writes the routes`()
+        throws
+    {
+        let text =
+            Self.node("n", 1, ", ipv4VXLANTunnelAddr: 10.65.1.1")
+            + Self.node("m", 2, ", ipv4VXLANTunnelAddr: 10.65.2.1")
         let resources = load(text + Self.pool(", vxlanMode: CrossSubnet"))
         let tunnels = NodeState(resources, node: "n").tunnels
         let device = try #require(tunnels.devices.first)
@@ -60,13 +68,16 @@ import Testing
         let resources = load(text)
         #expect(resources.problems.isEmpty, "\(resources.problems)")
         let state = NodeState(resources, node: "n")
-        #expect(state.poolPlacements.map(\.placement.table) == [100] && state.poolPlacements.map(\.placement.source) == [IPAddress("10.0.1.1")])
+        #expect(
+            state.poolPlacements.map(\.placement.table) == [100]
+                && state.poolPlacements.map(\.placement.source) == [IPAddress("10.0.1.1")])
         #expect(state.peerPlacements.map(\.peers) == [Prefix(host: try #require(IPAddress("10.0.1.254")))])
         #expect(state.peerPlacements.map(\.placement.table) == [7])
     }
 
     @Test func `all addresses of a Node belong together`() throws {
-        let state = NodeState(load(object("Node", "n", "bgp: {ipv4Address: 10.0.0.1/24, ipv6Address: 'fd00::1/64'}")), node: "n")
+        let state = NodeState(
+            load(object("Node", "n", "bgp: {ipv4Address: 10.0.0.1/24, ipv6Address: 'fd00::1/64'}")), node: "n")
         let both = try [#require(IPAddress("10.0.0.1")), #require(IPAddress("fd00::1"))]
         let stranger = try #require(IPAddress("10.9.9.9"))
         #expect(state.addresses(ofNodeWith: both[1]) == both && state.addresses(ofNodeWith: stranger) == [stranger])

@@ -10,19 +10,25 @@ import Testing
 @Suite struct PeerSettingsTests {
     private static let own = object("Node", "n", "bgp: {ipv4Address: 10.0.0.1/24, ipv6Address: 'fd00::1/64'}")
 
-    private static func settings(_ fields: String, _ more: String = "", address: IPAddress? = IPAddress("10.0.0.9")) throws -> PeerSettings {
+    private static func settings(_ fields: String, _ more: String = "", address: IPAddress? = IPAddress("10.0.0.9"))
+        throws -> PeerSettings
+    {
         let resources = load(own + more + object("BGPPeer", "p", "peerIP: 10.0.0.9, asNumber: 64999, \(fields)"))
         #expect(resources.problems.isEmpty, "\(resources.problems)")
         let planned = try #require(PeeringPlan.peers(of: "n", in: resources, allFamilies: false).first)
         let identity = try #require(AttributeTable.Identity(resources, node: "n"))
         return PeerSettings(
-            planned, try #require(address), resources, node: "n", identity: identity, source: IPAddress("10.0.0.1"), linkLocal: IPAddress("fe80::1"))
+            planned, try #require(address), resources, node: "n", identity: identity, source: IPAddress("10.0.0.1"),
+            linkLocal: IPAddress("fe80::1"))
     }
 
     @Test func `what is not declared has the documented default`() throws {
         let settings = try Self.settings("holdTime: 90s")
-        #expect(settings.session.holdTime == 90 && settings.session.restartTime == 120 && settings.session.offersExtendedMessage)
-        #expect(settings.nextHopMode == .auto && settings.maximumPrefixes.action == .restart && settings.exportMode == nil)
+        #expect(
+            settings.session.holdTime == 90 && settings.session.restartTime == 120
+                && settings.session.offersExtendedMessage)
+        #expect(
+            settings.nextHopMode == .auto && settings.maximumPrefixes.action == .restart && settings.exportMode == nil)
         #expect(settings.nextHops == [IPAddress("10.0.0.1"), IPAddress("fd00::1")] && settings.linkLocalNextHop == nil)
         #expect(settings.name == "BGPPeer/p" && !settings.announcesOnlyItself)
     }
@@ -35,10 +41,14 @@ import Testing
 
     @Test func `rules of filters keep their order, and the label names filter, field and place`() throws {
         let filter = object(
-            "BGPFilter", "f", "importV4: [{action: Reject, cidr: 10.1.0.0/16, matchOperator: In}, {action: Accept}], exportV6: [{action: Reject}]")
+            "BGPFilter", "f",
+            "importV4: [{action: Reject, cidr: 10.1.0.0/16, matchOperator: In}, {action: Accept}], exportV6: "
+                + "[{action: Reject}]"
+        )
         let settings = try Self.settings("filters: [f]", filter)
         let imports = settings.importSettings.filter
-        #expect((0..<2).map { imports.rule($0, .ipv4).label } == ["BGPFilter/f importV4[0]", "BGPFilter/f importV4[1]"])
+        #expect(
+            (0..<2).map { imports.rule($0, .ipv4).label } == ["BGPFilter/f importV4[0]", "BGPFilter/f importV4[1]"])
         #expect(settings.exportFilter.rule(0, .ipv6).label == "BGPFilter/f exportV6[0]")
     }
 }

@@ -6,10 +6,12 @@ import Testing
 
 /// Who is a peer with which keys, who is kept down and why: from resources alone.
 @Suite struct PeeringDecisionTests {
-    private static let own = object("Node", "n", "bgp: {ipv4Address: 10.0.0.1/24, ipv6Address: 'fd00::1/64'}, ipv4VXLANTunnelAddr: 10.65.0.1")
+    private static let own = object(
+        "Node", "n", "bgp: {ipv4Address: 10.0.0.1/24, ipv6Address: 'fd00::1/64'}, ipv4VXLANTunnelAddr: 10.65.0.1")
 
     private static func decide(
-        _ text: String, isReflector: Bool = false, secrets: Secrets = Secrets(), last: [PlannedPeer] = [], authenticationFailure: String? = nil
+        _ text: String, isReflector: Bool = false, secrets: Secrets = Secrets(), last: [PlannedPeer] = [],
+        authenticationFailure: String? = nil
     ) throws -> PeeringDecision {
         let resources = load(own + text)
         #expect(resources.problems.isEmpty, "\(resources.problems)")
@@ -19,7 +21,9 @@ import Testing
         return try #require(PeeringDecision(loaded, context, last: last, authenticationFailure: authenticationFailure))
     }
 
-    private static func peer(_ fields: String) -> String { object("BGPPeer", "p", "peerIP: 10.0.0.9, asNumber: 64999, \(fields)") }
+    private static func peer(_ fields: String) -> String {
+        object("BGPPeer", "p", "peerIP: 10.0.0.9, asNumber: 64999, \(fields)")
+    }
 
     @Test(
         arguments: [
@@ -27,11 +31,14 @@ import Testing
             ("password: {secretKeyRef: {name: s, key: k}}", "secret s/k is missing"),
             ("filters: [f]", "spec.filters: there is no BGPFilter/f"),
             ("password: {secretKeyRef: {name: s, key: k}}, filters: [f]", "spec.filters: there is no BGPFilter/f"),
-            ("password: {secretKeyRef: {name: s, key: k}}, shutdown: works", "shutdown: works"), ("filters: [f], shutdown: \"\"", "shutdown"),
+            ("password: {secretKeyRef: {name: s, key: k}}, shutdown: works", "shutdown: works"),
+            ("filters: [f], shutdown: \"\"", "shutdown"),
         ] as [(String, String?)])
-    func `of several reasons to keep a peer down the strongest is given, and a missing key or filter never opens a session`(
-        fields: String, reason: String?
-    ) throws {
+    func
+        `of several reasons to keep a peer down the strongest is given, and a missing key or filter never opens a session`(
+            fields: String, reason: String?
+        ) throws
+    {
         let decision = try Self.decide(Self.peer(fields))
         #expect(decision.peers.map(\.holdReason) == [reason])
     }
@@ -46,7 +53,9 @@ import Testing
         #expect(decision.peers[0].holdReason == nil)
         secrets = Secrets()
         secrets.failures[reference] = "secret s/k is readable by others"
-        #expect(try Self.decide(Self.peer(fields), secrets: secrets).peers[0].holdReason == "secret s/k is readable by others")
+        #expect(
+            try Self.decide(Self.peer(fields), secrets: secrets).peers[0].holdReason
+                == "secret s/k is readable by others")
     }
 
     @Test func `TCP-AO needs a kernel that has it`() throws {
@@ -56,7 +65,9 @@ import Testing
         let without = try Self.decide(text, secrets: secrets, authenticationFailure: "no TCP-AO here")
         #expect(without.peers[0].holdReason == "no TCP-AO here")
         let with = try Self.decide(text, secrets: secrets).peers[0]
-        #expect(with.holdReason == nil && with.keys.authentication?.secret == [7] && with.keys.authentication?.receiveID == 2)
+        #expect(
+            with.holdReason == nil && with.keys.authentication?.secret == [7]
+                && with.keys.authentication?.receiveID == 2)
     }
 
     @Test func `a reflector has no way to the links`() throws {
@@ -65,10 +76,18 @@ import Testing
         #expect(try Self.decide(text, isReflector: true).peers[0].holdReason?.hasPrefix("interface: ") == true)
     }
 
-    @Test func `the last peers of a selector that matches nothing any more are kept, with an alarm, until the selector changes`() throws {
-        func peers(_ selector: String) -> String { object("BGPPeer", "racks", "node: n, peerSelector: \"\(selector)\"") }
+    @Test
+    func
+        `the last peers of a selector that matches nothing any more are kept, with an alarm, until the selector changes`()
+        throws
+    {
+        func peers(_ selector: String) -> String {
+            object("BGPPeer", "racks", "node: n, peerSelector: \"\(selector)\"")
+        }
         let mesh = object("BGPConfiguration", "default", "nodeToNodeMeshEnabled: false")
-        func other(_ labels: String) -> String { object("Node", "m", "bgp: {ipv4Address: 10.0.0.2/24}", labels: labels) }
+        func other(_ labels: String) -> String {
+            object("Node", "m", "bgp: {ipv4Address: 10.0.0.2/24}", labels: labels)
+        }
         let first = try Self.decide(mesh + peers("has(rack)") + other("rack: a"))
         #expect(first.plan.count == 1 && first.alarms.isEmpty)
         let kept = try Self.decide(mesh + peers("has(rack)") + other(""), last: first.plan)
@@ -80,7 +99,10 @@ import Testing
 
     @Test func `another AS waits for a restart, and no Node is no decision`() throws {
         let text = object("BGPConfiguration", "default", "asNumber: 64600")
-        #expect(try Self.decide(text).alarms == ["Node/n: the AS, the router id or the cluster id changed; that takes effect when apusd is started again"])
+        #expect(
+            try Self.decide(text).alarms == [
+                "Node/n: the AS, the router id or the cluster id changed; that takes effect when apusd is started again"
+            ])
         let identity = try #require(AttributeTable.Identity(load(Self.own), node: "n"))
         let context = PeeringDecision.Context(node: "gone", isReflector: false, identity: identity)
         let loaded = LoadedConfiguration(resources: load(Self.own), secrets: Secrets())
@@ -105,7 +127,8 @@ import Testing
 
     @Test func `a node without an IPv4 address has the same identifier on every start, and its name's own`() throws {
         func identity(_ name: String) throws -> AttributeTable.Identity {
-            try #require(AttributeTable.Identity(load(object("Node", name, "bgp: {ipv6Address: 'fd00::1/64'}")), node: name))
+            try #require(
+                AttributeTable.Identity(load(object("Node", name, "bgp: {ipv6Address: 'fd00::1/64'}")), node: name))
         }
         #expect(try identity("a") == identity("a") && identity("a").identifier != identity("b").identifier)
         #expect(try identity("a").clusterID == identity("a").identifier)

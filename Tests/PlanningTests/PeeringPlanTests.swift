@@ -17,17 +17,24 @@ import Testing
                 case .range(let range): "\(range)"
                 case .interface(let name): name
                 }
-            return "\(peer.name) \(target) \(peer.remoteAS.map { "\($0)" } ?? "any")\(peer.isClient ? " client" : "")\(peer.isPassive ? " passive" : "")"
+            return
+                "\(peer.name) \(target) "
+                + "\(peer.remoteAS.map { "\($0)" } ?? "any")\(peer.isClient ? " client" : "")\(peer.isPassive ? " passive" : "")"
         }
     }
 
     @Test func `unnumbered peers, a local AS and pods that are peers are planned`() {
-        #expect(Self.plan(Self.three + object("BGPPeer", "up", "node: a, interface: eth1, asNumber: 0")).first == "BGPPeer/up eth1 any")
+        #expect(
+            Self.plan(Self.three + object("BGPPeer", "up", "node: a, interface: eth1, asNumber: 0")).first
+                == "BGPPeer/up eth1 any")
         let local = PeeringPlan.peers(
-            of: "a", in: load(Self.three + object("BGPPeer", "tor", "peerIP: 10.0.0.9, asNumber: 65009, localASNumber: 65009")), allFamilies: false)
+            of: "a",
+            in: load(Self.three + object("BGPPeer", "tor", "peerIP: 10.0.0.9, asNumber: 65009, localASNumber: 65009")),
+            allFamilies: false)
         #expect(local.first?.localAS == ASNumber(65009))
         let pod =
-            "apiVersion: projectcalico.org/v3\nkind: WorkloadEndpoint\nmetadata: {name: p, namespace: d, labels: {bgp: speaker}}\nspec: {node: a, interfaceName: cali1, ipNetworks: [10.65.0.9/32]}\n---\n"
+            "apiVersion: projectcalico.org/v3\nkind: WorkloadEndpoint\nmetadata: {name: p, namespace: d, labels: "
+            + "{bgp: speaker}}\nspec: {node: a, interfaceName: cali1, ipNetworks: [10.65.0.9/32]}\n---\n"
         let set =
             Self.three + pod + object("BGPConfiguration", "default", "localWorkloadPeeringIPV4: 169.254.9.9")
             + object("BGPPeer", "pods", "localWorkloadSelector: \"bgp == 'speaker'\", asNumber: 65100")
@@ -47,9 +54,13 @@ import Testing
     @Test func `global peers come first, then the node's own, and a duplicate address is one session`() {
         let text =
             Self.three + object("BGPPeer", "z-global", "peerIP: 10.0.0.254, asNumber: 65000")
-            + object("BGPPeer", "a-node", "node: a, peerIP: 10.0.0.254, asNumber: 65009") + object("BGPPeer", "b-only", "node: b, peerIP: 10.0.0.253, asNumber: 65000")
+            + object("BGPPeer", "a-node", "node: a, peerIP: 10.0.0.254, asNumber: 65009")
+            + object("BGPPeer", "b-only", "node: b, peerIP: 10.0.0.253, asNumber: 65000")
         #expect(Self.plan(text).filter { !$0.hasPrefix("mesh") } == ["BGPPeer/z-global 10.0.0.254 65000"])
-        #expect(Self.plan(text, of: "b").filter { !$0.hasPrefix("mesh") } == ["BGPPeer/z-global 10.0.0.254 65000", "BGPPeer/b-only 10.0.0.253 65000"])
+        #expect(
+            Self.plan(text, of: "b").filter { !$0.hasPrefix("mesh") } == [
+                "BGPPeer/z-global 10.0.0.254 65000", "BGPPeer/b-only 10.0.0.253 65000",
+            ])
     }
 
     @Test func `peerSelector picks nodes, they peer back, and a reflector's peers are its clients`() {
@@ -59,28 +70,38 @@ import Testing
         #expect(Self.plan(Self.three + rr + off + peer) == ["BGPPeer/reflectors 10.0.0.9 64512"])
         #expect(
             Self.plan(Self.three + rr + off + peer, of: "rr") == [
-                "BGPPeer/reflectors 10.0.0.1 64512 client passive", "BGPPeer/reflectors 10.0.0.2 64512 client passive", "BGPPeer/reflectors 10.0.0.3 64512 client passive",
+                "BGPPeer/reflectors 10.0.0.1 64512 client passive", "BGPPeer/reflectors 10.0.0.2 64512 client passive",
+                "BGPPeer/reflectors 10.0.0.3 64512 client passive",
             ])
-        let manual = object("BGPPeer", "reflectors", "nodeSelector: '!has(role)', peerSelector: \"role == 'rr'\", reversePeering: Manual")
+        let manual = object(
+            "BGPPeer", "reflectors",
+            "nodeSelector: '!has(role)', peerSelector: \"role == 'rr'\", reversePeering: Manual")
         #expect(Self.plan(Self.three + rr + off + manual, of: "rr").isEmpty)
         // Two reflectors of one cluster are no clients of each other; of two clusters they are.
-        let same = Self.node("r2", 8, ", routeReflectorClusterID: 1.1.1.1", labels: "role: rr") + object("BGPPeer", "rrs", "nodeSelector: has(role), peerSelector: has(role)")
+        let same =
+            Self.node("r2", 8, ", routeReflectorClusterID: 1.1.1.1", labels: "role: rr")
+            + object("BGPPeer", "rrs", "nodeSelector: has(role), peerSelector: has(role)")
         #expect(Self.plan(rr + same + off, of: "rr") == ["BGPPeer/rrs 10.0.0.8 64512 passive"])
     }
 
     @Test func `a range takes any AS with 0, and a node never peers with itself`() {
         let text =
-            Self.node("a", 1) + object("BGPPeer", "range", "listenRange: 10.0.0.0/8, asNumber: 0, routeReflectorClient: true")
+            Self.node("a", 1)
+            + object("BGPPeer", "range", "listenRange: 10.0.0.0/8, asNumber: 0, routeReflectorClient: true")
             + object("BGPPeer", "me", "peerIP: 10.0.0.1, asNumber: 64512")
         #expect(Self.plan(text) == ["BGPPeer/range 10.0.0.0/8 any client passive"])
     }
 
     @Test func `nodes with both families have one session that carries both, IPv6-only nodes one over IPv6`() throws {
         let both =
-            object("Node", "a", "bgp: {ipv4Address: 10.0.0.1/24, ipv6Address: 'fd00::1/64'}") + object("Node", "b", "bgp: {ipv4Address: 10.0.0.2/24, ipv6Address: 'fd00::2/64'}")
+            object("Node", "a", "bgp: {ipv4Address: 10.0.0.1/24, ipv6Address: 'fd00::1/64'}")
+            + object("Node", "b", "bgp: {ipv4Address: 10.0.0.2/24, ipv6Address: 'fd00::2/64'}")
             + object("Node", "c", "bgp: {ipv6Address: 'fd00::3/64'}")
         let peers = PeeringPlan.peers(of: "a", in: load(both), allFamilies: false)
-        #expect(peers.map(\.target) == [.address(try #require(IPAddress("10.0.0.2"))), .address(try #require(IPAddress("fd00::3")))])
+        #expect(
+            peers.map(\.target) == [
+                .address(try #require(IPAddress("10.0.0.2"))), .address(try #require(IPAddress("fd00::3"))),
+            ])
         #expect(peers.map(\.families) == [.all, .ipv6])
     }
 }

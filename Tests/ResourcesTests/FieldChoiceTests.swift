@@ -6,7 +6,9 @@ import Testing
 @Suite struct FieldChoiceTests {
     private static func peer(_ fields: String) throws -> BGPPeer {
         let parsed = ResourceParser.parse(
-            "apiVersion: projectcalico.org/v3\nkind: BGPPeer\nmetadata: {name: p}\nspec: {peerIP: 10.0.0.9, asNumber: 65000, \(fields)}\n", file: "p.yaml")
+            "apiVersion: projectcalico.org/v3\nkind: BGPPeer\nmetadata: {name: p}\nspec: {peerIP: 10.0.0.9, "
+                + "asNumber: 65000, \(fields)}\n",
+            file: "p.yaml")
         #expect(parsed.problems.isEmpty, "\(fields): \(parsed.problems)")
         guard case .bgpPeer(let peer)? = parsed.resources.first?.value else { throw Missing() }
         return peer
@@ -15,11 +17,18 @@ import Testing
 
     @Test func `each name of a field becomes a value of its own`() throws {
         for role in BGPPeer.Role.allCases { #expect(try Self.peer("role: \(role.rawValue)").role == role) }
-        for mode in BGPPeer.NextHopMode.allCases { #expect(try Self.peer("nextHopMode: \(mode.rawValue)").nextHopMode == mode) }
-        for mode in BGPPeer.GracefulRestart.allCases { #expect(try Self.peer("gracefulRestart: '\(mode.rawValue)'").gracefulRestart == mode) }
-        for action in BGPPeer.PrefixLimitAction.allCases { #expect(try Self.peer("maxPrefixes: {action: \(action.rawValue)}").maxPrefixesAction == action) }
+        for mode in BGPPeer.NextHopMode.allCases {
+            #expect(try Self.peer("nextHopMode: \(mode.rawValue)").nextHopMode == mode)
+        }
+        for mode in BGPPeer.GracefulRestart.allCases {
+            #expect(try Self.peer("gracefulRestart: '\(mode.rawValue)'").gracefulRestart == mode)
+        }
+        for action in BGPPeer.PrefixLimitAction.allCases {
+            #expect(try Self.peer("maxPrefixes: {action: \(action.rawValue)}").maxPrefixesAction == action)
+        }
         for algorithm in BGPPeer.TCPAO.Algorithm.allCases {
-            let fields = "tcpAO: {secretKeyRef: {name: s, key: k}, sendID: 255, receiveID: 0, algorithm: \(algorithm.rawValue)}"
+            let fields =
+                "tcpAO: {secretKeyRef: {name: s, key: k}, sendID: 255, receiveID: 0, algorithm: \(algorithm.rawValue)}"
             #expect(try Self.peer(fields).tcpAO?.algorithm == algorithm)
         }
         #expect(try Self.peer("import: all, export: own").importMode == .all)
@@ -33,17 +42,27 @@ import Testing
         let list = ProblemList(file: "x.yaml")
         let reader = FieldReader(node: try #require(documents.first?.mapping), path: "", line: 1, problems: list)
         reader.validate([
-            FieldSpec("a", .choice(["red", "green"]), .live, ""), FieldSpec("b", .choice(["red", "green"]), .live, ""), FieldSpec("number", .integer(0...1000), .live, ""),
+            FieldSpec("a", .choice(["red", "green"]), .live, ""), FieldSpec("b", .choice(["red", "green"]), .live, ""),
+            FieldSpec("number", .integer(0...1000), .live, ""),
         ])
         #expect(list.problems.isEmpty)
-        #expect(reader.choice("a", of: Color.self) == .red && reader.choice("b", of: Color.self) == nil && reader.number("number", as: UInt8.self) == nil)
-        #expect(list.problems.map(\.description) == ["x.yaml:2: b: \"green\" is none of red", "x.yaml:3: number: 300 is out of range"])
+        #expect(
+            reader.choice("a", of: Color.self) == .red && reader.choice("b", of: Color.self) == nil
+                && reader.number("number", as: UInt8.self) == nil)
+        #expect(
+            list.problems.map(\.description) == [
+                "x.yaml:2: b: \"green\" is none of red", "x.yaml:3: number: 300 is out of range",
+            ])
     }
 
     @Test func `what the schema has complained of is not told twice`() {
         let parsed = ResourceParser.parse(
-            "apiVersion: projectcalico.org/v3\nkind: BGPPeer\nmetadata: {name: p}\nspec: {peerIP: 10.0.0.9, asNumber: 65000, role: boss}\n", file: "p.yaml")
+            "apiVersion: projectcalico.org/v3\nkind: BGPPeer\nmetadata: {name: p}\nspec: {peerIP: 10.0.0.9, "
+                + "asNumber: 65000, role: boss}\n",
+            file: "p.yaml")
         #expect(parsed.resources.isEmpty && parsed.problems.count == 1)
-        #expect(parsed.problems.first?.description.hasPrefix("p.yaml:4: BGPPeer/p: spec.role: \"boss\" is none of provider, customer") ?? false)
+        #expect(
+            parsed.problems.first?.description.hasPrefix(
+                "p.yaml:4: BGPPeer/p: spec.role: \"boss\" is none of provider, customer") ?? false)
     }
 }

@@ -12,12 +12,17 @@ import Testing
         defer { try? FileManager.default.removeItem(atPath: folder) }
         func write(_ name: String, _ text: String, age: Double) throws {
             try text.write(toFile: "\(folder)/\(name)", atomically: false, encoding: .utf8)
-            try FileManager.default.setAttributes([.modificationDate: Date().addingTimeInterval(-age)], ofItemAtPath: "\(folder)/\(name)")
+            try FileManager.default.setAttributes(
+                [.modificationDate: Date().addingTimeInterval(-age)], ofItemAtPath: "\(folder)/\(name)")
         }
         let loader = ResourceLoader(path: folder, secretsPath: folder)
         var cache = ResourceCache()
-        func blocks() -> [String] { loader.load(previous: ResourceSet(), cache: &cache).resources?.blocks(of: "n").map(\.description) ?? [] }
-        func block(_ cidr: String) -> String { object("BlockAffinity", "b", "node: n, cidr: \(cidr), state: confirmed") }
+        func blocks() -> [String] {
+            loader.load(previous: ResourceSet(), cache: &cache).resources?.blocks(of: "n").map(\.description) ?? []
+        }
+        func block(_ cidr: String) -> String {
+            object("BlockAffinity", "b", "node: n, cidr: \(cidr), state: confirmed")
+        }
         try write("a.yaml", block("10.65.1.0/26"), age: 100)
         #expect(blocks() == ["10.65.1.0/26"])
         // The same inode, size and time: it is taken for unchanged.
@@ -42,7 +47,8 @@ import Testing
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let loader = ResourceLoader(path: folder, secretsPath: folder)
         for name in [".a.yaml", "a.yaml", "a.txt"] {
-            try object("WorkloadEndpoint", "a", "node: n, interfaceName: cali0, ipNetworks: [10.65.1.1/32]").write(toFile: "\(folder)/\(name)", atomically: false, encoding: .utf8)
+            try object("WorkloadEndpoint", "a", "node: n, interfaceName: cali0, ipNetworks: [10.65.1.1/32]").write(
+                toFile: "\(folder)/\(name)", atomically: false, encoding: .utf8)
         }
         func keys(_ name: String, in folder: String) -> [String]? {
             switch loader.load(DirectoryWatcher.WholeFile(folder: folder, name: name), into: ResourceSet()) {
@@ -52,20 +58,29 @@ import Testing
             }
         }
         #expect(keys("a.yaml", in: folder) == ["a"])
-        #expect(keys(".a.yaml", in: folder) == [] && keys("a.txt", in: folder) == [] && keys("a.yaml", in: "/elsewhere") == [])
+        #expect(
+            keys(".a.yaml", in: folder) == [] && keys("a.txt", in: folder) == []
+                && keys("a.yaml", in: "/elsewhere") == [])
         #expect(keys("gone.yaml", in: folder) == nil, "it is for the look at all of them")
         // One file for all.
         let single = ResourceLoader(path: folder + "/a.yaml", secretsPath: folder)
         #expect(single.watchedFolders.first == folder)
-        if case .endpoints(_, let keys) = single.load(DirectoryWatcher.WholeFile(folder: folder, name: "a.yaml"), into: ResourceSet()) {
+        if case .endpoints(_, let keys) = single.load(
+            DirectoryWatcher.WholeFile(folder: folder, name: "a.yaml"), into: ResourceSet())
+        {
             #expect(keys.map(\.name) == ["a"])
         } else {
             Issue.record("the file itself is not read")
         }
-        if case .none = single.load(DirectoryWatcher.WholeFile(folder: folder, name: "b.yaml"), into: ResourceSet()) {} else { Issue.record("another file is read") }
+        if case .none = single.load(DirectoryWatcher.WholeFile(folder: folder, name: "b.yaml"), into: ResourceSet()) {
+        } else {
+            Issue.record("another file is read")
+        }
     }
 
-    @Test func `files are told by name when they are whole, and a folder that takes the place of another is watched`() throws {
+    @Test func `files are told by name when they are whole, and a folder that takes the place of another is watched`()
+        throws
+    {
         let folder = FileManager.default.temporaryDirectory.path + "/apus-watch-\(UInt32.random(in: 0...UInt32.max))"
         let old = folder + "-old"
         let manager = FileManager.default
@@ -73,7 +88,9 @@ import Testing
         defer { for path in [folder, old] { try? manager.removeItem(atPath: path) } }
         var watcher = try DirectoryWatcher()
         watcher.watch([folder, folder + "/absent"])
-        func names(_ change: DirectoryWatcher.Change) -> [String]? { if case .folders(let whole) = change { whole.map(\.name) } else { nil } }
+        func names(_ change: DirectoryWatcher.Change) -> [String]? {
+            if case .folders(let whole) = change { whole.map(\.name) } else { nil }
+        }
         /// All that comes until nothing does for a while.
         func told() -> [String]? {
             var all: [String]?

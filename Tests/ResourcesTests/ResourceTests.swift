@@ -38,51 +38,100 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
         ("peerIP: 10.0.0.1, asNumber: 1, import: save", "spec.import", "did you mean safe?"),
         ("peerIP: 10.0.0.1, asNumber: 1, passive: maybe", "spec.passive", "neither true nor false"),
         ("peerIP: 10.0.0.1, asNumber: 1, families: []", "spec.families", "must name ipv4, ipv6 or both"),
-        ("peerIP: 10.0.0.1, asNumber: 1, password: {secretKeyRef: {name: a}}", "spec.password.secretKeyRef.key", "is missing"),
-        ("peerIP: 10.0.0.1, asNumber: 1, password: {secretKeyRef: {name: a/b, key: c}}", "spec.password.secretKeyRef.name", "plain name"),
-        ("peerIP: 10.0.0.1, asNumber: 1, addPath: {send: 0}", "spec.addPath.send", "neither a number from 1 to 255 nor all"),
-        ("peerIP: 10.0.0.1, asNumber: 1, nextHopAddressIPv4: 'fd00::1'", "spec.nextHopAddressIPv4", "is not an IPv4 address"),
-        ("peerIP: 10.0.0.1, asNumber: 1, nextHopAddressIPv6: 'fe80::1'", "spec.nextHopAddressIPv6", "no address that others could send to"),
+        (
+            "peerIP: 10.0.0.1, asNumber: 1, password: {secretKeyRef: {name: a}}", "spec.password.secretKeyRef.key",
+            "is missing"
+        ),
+        (
+            "peerIP: 10.0.0.1, asNumber: 1, password: {secretKeyRef: {name: a/b, key: c}}",
+            "spec.password.secretKeyRef.name", "plain name"
+        ),
+        (
+            "peerIP: 10.0.0.1, asNumber: 1, addPath: {send: 0}", "spec.addPath.send",
+            "neither a number from 1 to 255 nor all"
+        ),
+        (
+            "peerIP: 10.0.0.1, asNumber: 1, nextHopAddressIPv4: 'fd00::1'", "spec.nextHopAddressIPv4",
+            "is not an IPv4 address"
+        ),
+        (
+            "peerIP: 10.0.0.1, asNumber: 1, nextHopAddressIPv6: 'fe80::1'", "spec.nextHopAddressIPv6",
+            "no address that others could send to"
+        ),
         ("peerIP: 10.0.0.1, asNumber: 1, multihop: 2", "spec.multihop", "neither true nor false"),
         ("peerIP: 10.0.0.1, asNumber: 1, role: uplink", "spec.role", "none of provider, customer, peer, rs, rs-client"),
         ("peerIP: 10.0.0.1, asNumber: 1, strictRole: true", "spec.strictRole", "needs role"),
-        ("peerIP: 10.0.0.1, asNumber: 1, bfd: {minTransmitInterval: 10ms}", "spec.bfd.minTransmitInterval", "50ms to 10s"),
+        (
+            "peerIP: 10.0.0.1, asNumber: 1, bfd: {minTransmitInterval: 10ms}", "spec.bfd.minTransmitInterval",
+            "50ms to 10s"
+        ),
         ("peerIP: 10.0.0.1, asNumber: 1, bfd: {detectMultiplier: 1}", "spec.bfd.detectMultiplier", "2 to 50"),
         ("peerIP: 10.0.0.1, asNumber: 1, longLivedStaleTime: 5000h", "spec.longLivedStaleTime", "16777215s"),
         ("peerIP: 10.0.0.1, asNumber: 1, reachableBy: fe80::1", "spec.reachableBy", "not of the family of peerIP"),
         ("listenRange: 10.0.0.0/8, asNumber: 1, reachableBy: 10.0.0.1", "spec.reachableBy", "needs peerIP"),
-        ("peerIP: 10.0.0.1, asNumber: 1, minRouteAdvertisementInterval: 1h", "spec.minRouteAdvertisementInterval", "0s to 600s"),
-        ("peerIP: 10.0.0.1, asNumber: 1, maxPrefixes: {limit: 5, warnAt: 6}", "spec.maxPrefixes.warnAt", "beyond limit, 5"),
+        (
+            "peerIP: 10.0.0.1, asNumber: 1, minRouteAdvertisementInterval: 1h", "spec.minRouteAdvertisementInterval",
+            "0s to 600s"
+        ),
+        (
+            "peerIP: 10.0.0.1, asNumber: 1, maxPrefixes: {limit: 5, warnAt: 6}", "spec.maxPrefixes.warnAt",
+            "beyond limit, 5"
+        ),
         ("peerIP: 10.0.0.1, asNumber: 1, localASNumber: 0", "spec.localASNumber", "out of range"),
         ("interface: toolonganinterface, asNumber: 0", "spec.interface", "at most 15 characters"),
         ("peerIP: 10.0.0.1, interface: eth0, asNumber: 1", "spec.interface", "excludes peerIP"),
         (
-            "peerIP: 10.0.0.1, asNumber: 1, password: {secretKeyRef: {name: a, key: b}}, tcpAO: {sendID: 1, receiveID: 1, secretKeyRef: {name: a, key: b}}",
+            "peerIP: 10.0.0.1, asNumber: 1, password: {secretKeyRef: {name: a, key: b}}, tcpAO: {sendID: 1, "
+                + "receiveID: 1, secretKeyRef: {name: a, key: b}}",
             "spec.tcpAO", "excludes password"
         ),
         ("peerIP: 10.0.0.1, asNumber: 1, ttlSecurity: 256", "spec.ttlSecurity", "1 to 255"),
         ("peerIP: 10.0.0.1, asNumber: 1, maxRestartTime: 5000s", "spec.maxRestartTime", "4095s"),
     ])
-    func `a bad peer is refused with file, line, field and what would be right`(spec: String, field: String, words: String) {
+    func `a bad peer is refused with file, line, field and what would be right`(
+        spec: String, field: String, words: String
+    ) {
         let found = problems(object("BGPPeer", "tor", spec))
         #expect(found.contains { $0.hasPrefix("r.yaml:4: BGPPeer/tor: \(field): ") && $0.contains(words) }, "\(found)")
     }
 
     @Test(arguments: [
-        ("importV4: [{action: Accept, cidr: 10.0.0.0/8}]", "spec.importV4[0].matchOperator", "cidr and matchOperator go together"),
+        (
+            "importV4: [{action: Accept, cidr: 10.0.0.0/8}]", "spec.importV4[0].matchOperator",
+            "cidr and matchOperator go together"
+        ),
         ("importV4: [{cidr: 10.0.0.0/8, matchOperator: In}]", "spec.importV4[0].action", "is missing"),
         ("importV4: [{action: Accept, cidr: \"fd00::/8\", matchOperator: In}]", "spec.importV4[0].cidr", "not of IPv4"),
-        ("exportV4: [{action: Accept, cidr: 10.0.0.0/8, matchOperator: In, prefixLength: {min: 30, max: 20}}]", "spec.exportV4[0].prefixLength", "no range of lengths"),
+        (
+            "exportV4: [{action: Accept, cidr: 10.0.0.0/8, matchOperator: In, prefixLength: {min: 30, max: 20}}]",
+            "spec.exportV4[0].prefixLength", "no range of lengths"
+        ),
         ("exportV4: [{action: Accept, prefixLength: {min: 30}}]", "spec.exportV4[0].prefixLength", "needs cidr"),
         ("importV4: [{action: Accept, source: RemotePeers}]", "spec.importV4[0].source", "is for export rules"),
-        ("importV6: [{action: Accept, communities: {values: [\"1:2\", \"3:4\"]}}]", "spec.importV6[0].communities", "exactly one value"),
-        ("importV6: [{action: Accept, communities: {values: [\"1:70000\"]}}]", "spec.importV6[0].communities.values[0]", "is not a community"),
-        ("exportV4: [{action: Reject, operations: [{setPriority: {value: 5}}]}]", "spec.exportV4[0].operations", "only possible with action Accept"),
-        ("exportV4: [{action: Accept, operations: [{}]}]", "spec.exportV4[0].operations[0].addCommunity", "exactly one of"),
-        ("exportV4: [{action: Accept, operations: [{prependASPath: {prefix: []}}]}]", "spec.exportV4[0].operations[0].prependASPath.prefix", "1 to 10 numbers"),
+        (
+            "importV6: [{action: Accept, communities: {values: [\"1:2\", \"3:4\"]}}]", "spec.importV6[0].communities",
+            "exactly one value"
+        ),
+        (
+            "importV6: [{action: Accept, communities: {values: [\"1:70000\"]}}]",
+            "spec.importV6[0].communities.values[0]", "is not a community"
+        ),
+        (
+            "exportV4: [{action: Reject, operations: [{setPriority: {value: 5}}]}]", "spec.exportV4[0].operations",
+            "only possible with action Accept"
+        ),
+        (
+            "exportV4: [{action: Accept, operations: [{}]}]", "spec.exportV4[0].operations[0].addCommunity",
+            "exactly one of"
+        ),
+        (
+            "exportV4: [{action: Accept, operations: [{prependASPath: {prefix: []}}]}]",
+            "spec.exportV4[0].operations[0].prependASPath.prefix", "1 to 10 numbers"
+        ),
         ("exportV5: []", "spec.exportV5", "did you mean exportV4?"),
     ])
-    func `a bad filter is refused with rule, field and what would be right`(spec: String, field: String, words: String) {
+    func `a bad filter is refused with rule, field and what would be right`(spec: String, field: String, words: String)
+    {
         let found = problems(object("BGPFilter", "f", spec))
         #expect(found.contains { $0.hasPrefix("r.yaml:4: BGPFilter/f: \(field): ") && $0.contains(words) }, "\(found)")
     }
@@ -91,20 +140,32 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
         let good = load(
             object(
                 "BGPConfiguration", "default",
-                "communities: [{name: pods, value: \"65000:7\"}], prefixAdvertisements: [{cidr: 10.65.0.0/16, communities: [pods, \"1:2:3\"]}, {cidr: 10.65.1.0/24, communities: [pods]}]"
+                "communities: [{name: pods, value: \"65000:7\"}], prefixAdvertisements: [{cidr: 10.65.0.0/16, "
+                    + "communities: [pods, \"1:2:3\"]}, {cidr: 10.65.1.0/24, communities: [pods]}]"
             ))
-        #expect(good.configuration(of: "a").communities(of: Prefix("10.65.1.0/26") ?? .default(.ipv4)) == ["65000:7", "1:2:3"])
+        #expect(
+            good.configuration(of: "a").communities(of: Prefix("10.65.1.0/26") ?? .default(.ipv4)) == [
+                "65000:7", "1:2:3",
+            ])
         #expect(good.configuration(of: "a").communities(of: Prefix("10.66.1.0/26") ?? .default(.ipv4)).isEmpty)
-        let bad = problems(object("BGPConfiguration", "default", "prefixAdvertisements: [{cidr: 10.65.0.0/16, communities: [pots]}]"))
-        #expect(bad.contains { $0.contains("\"pots\" is neither a community nor a name in spec.communities") }, "\(bad)")
+        let bad = problems(
+            object("BGPConfiguration", "default", "prefixAdvertisements: [{cidr: 10.65.0.0/16, communities: [pots]}]"))
+        #expect(
+            bad.contains { $0.contains("\"pots\" is neither a community nor a name in spec.communities") }, "\(bad)")
     }
 
     @Test(arguments: [
-        ("kind: BGPPeers\napiVersion: projectcalico.org/v3\nmetadata: {name: a}", "kind: \"BGPPeers\" is unknown; did you mean BGPPeer?"),
+        (
+            "kind: BGPPeers\napiVersion: projectcalico.org/v3\nmetadata: {name: a}",
+            "kind: \"BGPPeers\" is unknown; did you mean BGPPeer?"
+        ),
         ("kind: Node\nmetadata: {name: a}\nspec: {}", "apiVersion: is missing"),
         ("kind: Node\napiVersion: projectcalico.org/v3\nspec: {}", "metadata.name is missing"),
         ("- a\n- b", "must be an object"), ("a: [1, 2", "not YAML"), ("kind: Node\n\tx: 1", "r.yaml:2: not YAML"),
-        ("kind: Node\nspec: {}\nkind: Node", "r.yaml:3: not YAML: \"kind\" stands twice in one object, at line 1 and here"),
+        (
+            "kind: Node\nspec: {}\nkind: Node",
+            "r.yaml:3: not YAML: \"kind\" stands twice in one object, at line 1 and here"
+        ),
         ("kind: Node\nspec: *base", "r.yaml:2: not YAML: *base names no anchor before it"),
         ("kind: &a [*a]", "r.yaml:1: not YAML: *a names no anchor before it"),
         ("a: &a x\n---\nb: *a", "r.yaml:3: not YAML: *a names no anchor"),
@@ -117,11 +178,24 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
     }
 
     @Test func `endpoints, blocks and nodes are judged too`() {
-        #expect(problems(object("WorkloadEndpoint", "p", "node: n, interfaceName: cali0, ipNetworks: [10.0.0.0/24]"))[0].contains("must be a /32 or a /128"))
-        #expect(problems(object("WorkloadEndpoint", "p", "node: n, interfaceName: waytoolonginterface, ipNetworks: [10.0.0.1/32]"))[0].contains("at most 15 characters"))
-        #expect(problems(object("WorkloadEndpoint", "p", "node: n, interfaceName: cali0, mac: zz, ipNetworks: [10.0.0.1/32]"))[0].contains("not a MAC address"))
-        #expect(problems(object("BlockAffinity", "b", "node: n, cidr: 10.0.0.0/26, state: maybe"))[0].contains("none of confirmed, pending"))
-        #expect(problems(object("Node", "n", "bgp: {ipv4Address: 2001:db8::1/64}"))[0].contains("is not an IPv4 address"))
+        #expect(
+            problems(object("WorkloadEndpoint", "p", "node: n, interfaceName: cali0, ipNetworks: [10.0.0.0/24]"))[0]
+                .contains("must be a /32 or a /128"))
+        #expect(
+            problems(
+                object(
+                    "WorkloadEndpoint", "p", "node: n, interfaceName: waytoolonginterface, ipNetworks: [10.0.0.1/32]"))[
+                    0
+                ].contains("at most 15 characters"))
+        #expect(
+            problems(
+                object("WorkloadEndpoint", "p", "node: n, interfaceName: cali0, mac: zz, ipNetworks: [10.0.0.1/32]"))[0]
+                .contains("not a MAC address"))
+        #expect(
+            problems(object("BlockAffinity", "b", "node: n, cidr: 10.0.0.0/26, state: maybe"))[0].contains(
+                "none of confirmed, pending"))
+        #expect(
+            problems(object("Node", "n", "bgp: {ipv4Address: 2001:db8::1/64}"))[0].contains("is not an IPv4 address"))
         #expect(problems(object("Node", "n", "bgp: {routerID: 0.0.0.0}"))[0].contains("other than 0.0.0.0"))
     }
 
@@ -151,7 +225,11 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
         #expect(set.nodes["a"]?.labels["kubernetes.io/hostname"] == "a")
     }
 
-    @Test func `pools with tunnels, FelixConfiguration and BGPConfiguration as calicoctl exports them are accepted as they are`() throws {
+    @Test
+    func
+        `pools with tunnels, FelixConfiguration and BGPConfiguration as calicoctl exports them are accepted as they are`()
+        throws
+    {
         let text = """
             apiVersion: projectcalico.org/v3
             items:
@@ -215,17 +293,23 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
         let pool = try #require(set.pools.first)
         #expect(pool.encapsulation?.isVXLAN == true && pool.encapsulation?.isCrossSubnet == true)
         let felix = set.felix(of: "a")
-        #expect(felix.vxlanIdentifier == 4097 && felix.elevatedPriority[0] == 400 && felix.migrationConvergence == .seconds(10))
+        #expect(
+            felix.vxlanIdentifier == 4097 && felix.elevatedPriority[0] == 400
+                && felix.migrationConvergence == .seconds(10))
         #expect(set.asNumber(of: "a") == ASNumber(64513))
     }
 }
 
 @Suite struct LastGoodTests {
-    static let good = object("Node", "a", "bgp: {ipv4Address: 10.0.0.1/24}") + object("BGPPeer", "tor", "peerIP: 10.0.0.254, asNumber: 65000")
+    static let good =
+        object("Node", "a", "bgp: {ipv4Address: 10.0.0.1/24}")
+        + object("BGPPeer", "tor", "peerIP: 10.0.0.254, asNumber: 65000")
 
     @Test func `a bad object keeps its last good version and the rest is applied`() {
         let before = load(Self.good)
-        let after = load(object("Node", "a", "bgp: {ipv4Address: 10.0.0.2/24}") + object("BGPPeer", "tor", "peerIP: nonsense, asNumber: 65000"), previous: before)
+        let after = load(
+            object("Node", "a", "bgp: {ipv4Address: 10.0.0.2/24}")
+                + object("BGPPeer", "tor", "peerIP: nonsense, asNumber: 65000"), previous: before)
         #expect(after.nodes["a"]?.ipv4?.address == IPAddress("10.0.0.2"))
         #expect(after.peers.first?.peer.peer?.address == IPAddress("10.0.0.254"))
         #expect(after.problems.count == 1)
@@ -239,7 +323,10 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
         #expect(after.problems.count == 1)
     }
 
-    @Test func `an object that stands twice and a node with another's address are refused, the first ones stay (contract 3_2, 29)`() {
+    @Test
+    func
+        `an object that stands twice and a node with another's address are refused, the first ones stay (contract 3_2, 29)`()
+    {
         let twice = load(Self.good + object("Node", "a", "bgp: {ipv4Address: 10.0.0.9/24}"))
         #expect(twice.nodes["a"]?.ipv4?.address == IPAddress("10.0.0.1"))
         #expect(twice.problems.first?.message.contains("stands already at r.yaml:1") == true)
@@ -261,19 +348,30 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
 
 @Suite struct PoolTests {
     @Test func `pools' encapsulation is read, and what cannot be is refused`() throws {
-        #expect(problems(object("IPPool", "p", "cidr: 10.65.0.0/16, ipipMode: Always, vxlanMode: Always"))[0].contains("excludes ipipMode"))
-        #expect(problems(object("IPPool", "p", "cidr: 'fd00::/64', ipipMode: Always"))[0].contains("IPIP carries IPv4 only"))
-        #expect(problems(object("IPPool", "p", "cidr: 10.65.0.0/16, vxlanMode: Sometimes"))[0].contains("none of Never, Always, CrossSubnet"))
-        #expect(problems(object("IPPool", "p", "cidr: 10.65.0.0/16, routeSourceAddress: 'fd00::1'"))[0].contains("not an IPv4 address"))
+        #expect(
+            problems(object("IPPool", "p", "cidr: 10.65.0.0/16, ipipMode: Always, vxlanMode: Always"))[0].contains(
+                "excludes ipipMode"))
+        #expect(
+            problems(object("IPPool", "p", "cidr: 'fd00::/64', ipipMode: Always"))[0].contains("IPIP carries IPv4 only")
+        )
+        #expect(
+            problems(object("IPPool", "p", "cidr: 10.65.0.0/16, vxlanMode: Sometimes"))[0].contains(
+                "none of Never, Always, CrossSubnet"))
+        #expect(
+            problems(object("IPPool", "p", "cidr: 10.65.0.0/16, routeSourceAddress: 'fd00::1'"))[0].contains(
+                "not an IPv4 address"))
         #expect(problems(object("Node", "n", "ipv4VXLANTunnelAddr: 'fd00::1'"))[0].contains("not an IPv4 address"))
         let text = object("IPPool", "p", "cidr: 10.65.0.0/16, vxlanMode: CrossSubnet, ipipMode: Never")
-        let pool = try #require(ResourceSet([ResourceParser.parse(text, file: "r.yaml")], files: ["r.yaml"], previous: ResourceSet()).pools.first)
+        let pool = try #require(
+            ResourceSet([ResourceParser.parse(text, file: "r.yaml")], files: ["r.yaml"], previous: ResourceSet()).pools
+                .first)
         #expect(pool.encapsulation?.isVXLAN == true && pool.encapsulation?.isCrossSubnet == true)
     }
 
     @Test func `FelixConfiguration: a node's fields win, foreign fields pass, slips of the pen do not`() throws {
         let text =
-            object("FelixConfiguration", "default", "vxlanVNI: 7, vxlanPort: 8472, bpfEnabled: true, iptablesBackend: NFT")
+            object(
+                "FelixConfiguration", "default", "vxlanVNI: 7, vxlanPort: 8472, bpfEnabled: true, iptablesBackend: NFT")
             + object("FelixConfiguration", "node.a", "vxlanVNI: 9")
         let parsed = ResourceParser.parse(text, file: "r.yaml")
         #expect(parsed.problems.isEmpty, "\(parsed.problems)")
@@ -282,20 +380,33 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
         #expect(set.felix(of: "b").vxlanIdentifier == 7)
         #expect(problems(object("FelixConfiguration", "default", "vxlanVMI: 7"))[0].contains("did you mean vxlanVNI?"))
         #expect(problems(object("FelixConfiguration", "default", "vxlanVNI: 0"))[0].contains("out of range"))
-        #expect(problems(object("FelixConfiguration", "default", "mtuIfacePattern: '^(eth'"))[0].contains("not a regular expression"))
+        #expect(
+            problems(object("FelixConfiguration", "default", "mtuIfacePattern: '^(eth'"))[0].contains(
+                "not a regular expression"))
         #expect(problems(object("FelixConfiguration", "default", "routeSyncDisabled: true"))[0].contains("--dry-run"))
     }
 
     @Test func `only endpoints that come or change do not wait for other changes`() {
-        func parsed(_ text: String, _ file: String = "r.yaml") -> ResourceParser.Parsed { ResourceParser.parse(text, file: file) }
-        func pod(_ name: String, _ address: String) -> String { object("WorkloadEndpoint", name, "node: n, interfaceName: cali0, ipNetworks: [\(address)/32]") }
+        func parsed(_ text: String, _ file: String = "r.yaml") -> ResourceParser.Parsed {
+            ResourceParser.parse(text, file: file)
+        }
+        func pod(_ name: String, _ address: String) -> String {
+            object("WorkloadEndpoint", name, "node: n, interfaceName: cali0, ipNetworks: [\(address)/32]")
+        }
         let pool = object("IPPool", "p", "cidr: 10.65.0.0/16")
-        let base = ResourceSet([parsed(pool + pod("c", "10.65.1.1")), parsed(pod("o", "10.65.1.3"), "o.yaml")], files: ["r.yaml", "o.yaml"], previous: ResourceSet())
+        let base = ResourceSet(
+            [parsed(pool + pod("c", "10.65.1.1")), parsed(pod("o", "10.65.1.3"), "o.yaml")],
+            files: ["r.yaml", "o.yaml"], previous: ResourceSet())
         /// The names of the endpoints that changed; nil where it was not only these.
         func change(_ text: String, of set: ResourceSet? = nil) -> [String]? {
-            guard case .endpoints(let result, let keys) = (set ?? base).change(parsed(text), of: "r.yaml") else { return nil }
-            let all = ResourceSet([parsed(text), parsed(pod("o", "10.65.1.3"), "o.yaml")], files: ["r.yaml", "o.yaml"], previous: base)
-            #expect(result.endpoints(of: "n").map(\.name) == all.endpoints(of: "n").map(\.name), "the same as all files together")
+            guard case .endpoints(let result, let keys) = (set ?? base).change(parsed(text), of: "r.yaml") else {
+                return nil
+            }
+            let all = ResourceSet(
+                [parsed(text), parsed(pod("o", "10.65.1.3"), "o.yaml")], files: ["r.yaml", "o.yaml"], previous: base)
+            #expect(
+                result.endpoints(of: "n").map(\.name) == all.endpoints(of: "n").map(\.name),
+                "the same as all files together")
             #expect(result.endpoints(of: "n").map(\.endpoint) == all.endpoints(of: "n").map(\.endpoint))
             return keys.map(\.name)
         }
@@ -307,7 +418,9 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
         #expect(change(pool + pod("c", "10.65.1.1") + object("IPPool", "q", "cidr: 10.66.0.0/16")) == nil)
         #expect(change(pool + pod("c", "10.65.1.1") + pod("b", "nonsense")) == nil, "a problem is new")
         #expect(change(pool + pod("c", "10.65.1.1") + pod("o", "10.65.1.2")) == nil, "it stands in another file")
-        #expect(change(pool + pod("c", "10.65.1.1") + pod("b", "10.65.1.2") + pod("b", "10.65.1.2")) == nil, "it stands twice")
+        #expect(
+            change(pool + pod("c", "10.65.1.1") + pod("b", "10.65.1.2") + pod("b", "10.65.1.2")) == nil,
+            "it stands twice")
         let bad = ResourceSet([parsed(pool + pod("b", "nonsense"))], files: ["r.yaml"], previous: base)
         #expect(change(pool + pod("b", "10.65.1.2"), of: bad) == nil, "a problem went")
     }

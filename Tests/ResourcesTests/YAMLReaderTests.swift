@@ -9,7 +9,10 @@ import Testing
     }
 
     @Test func `aliases that multiply are refused before they cost anything`() throws {
-        let tower = (1...9).map { level in "a\(level): &a\(level) [" + Array(repeating: level == 1 ? "x" : "*a\(level - 1)", count: 10).joined(separator: ",") + "]" }
+        let tower = (1...9).map { level in
+            "a\(level): &a\(level) ["
+                + Array(repeating: level == 1 ? "x" : "*a\(level - 1)", count: 10).joined(separator: ",") + "]"
+        }
         let found = problems(tower.joined(separator: "\n"))
         #expect(found.count == 1 && found[0].hasPrefix("r.yaml:6: not YAML: more than 1000000 values"), "\(found)")
     }
@@ -27,6 +30,10 @@ import Testing
         let parsed = [yaml, json].map { ResourceParser.parse($0, file: "r.yaml") }
         #expect(parsed.allSatisfy { $0.problems.isEmpty && $0.resources.count == 1 }, "\(parsed.map(\.problems))")
         #expect(parsed[0].resources[0].value == parsed[1].resources[0].value)
-        #expect(problems(object("WorkloadEndpoint", "b", "node: n, interfaceName: cali1, ipNetworks: [10.65.1.2/32], mac: \"null\"")).count == 1)
+        #expect(
+            problems(
+                object(
+                    "WorkloadEndpoint", "b", "node: n, interfaceName: cali1, ipNetworks: [10.65.1.2/32], mac: \"null\"")
+            ).count == 1)
     }
 }

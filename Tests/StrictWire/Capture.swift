@@ -1,7 +1,8 @@
 /// A packet capture of one network namespace (`tcpdump -i any`), read for the BGP streams that left it.
 ///
-/// What a daemon of the namespace sent is told from what it received and forwarded by the direction that the kernel noted: its packets are outgoing on a
-/// link and never incoming. On the loopback interface, where every packet is both, only what the accepting end sent is read.
+/// What a daemon of the namespace sent is told from what it received and forwarded by the direction that the kernel
+/// noted: its packets are outgoing on a link and never incoming. On the loopback interface, where every packet is both,
+/// only what the accepting end sent is read.
 package struct Capture {
     package struct Result {
         /// Streams that were read, and whole messages in them.
@@ -18,7 +19,9 @@ package struct Capture {
     /// Reads a whole file in the format of pcap with LINKTYPE_LINUX_SLL2 (276).
     package static func read(_ file: [UInt8]) throws -> Result {
         guard file.count >= 24 else { throw Failure.notACapture("\(file.count) bytes") }
-        guard word(file, 0) == 0xA1B2_C3D4, word(file, 20) & 0xFFFF == 276 else { throw Failure.notACapture("magic or link type") }
+        guard word(file, 0) == 0xA1B2_C3D4, word(file, 20) & 0xFFFF == 276 else {
+            throw Failure.notACapture("magic or link type")
+        }
         var connections: [Ends: Connection] = [:]
         var order: [Ends] = []
         var position = 24
@@ -112,8 +115,12 @@ private struct Segment {
         let data = tcp + Int(bytes[base + tcp + 12] >> 4) * 4
         guard data <= end else { return nil }
         let flags = bytes[base + tcp + 13]
-        source = Array(bytes[(base + addresses.0.lowerBound)..<(base + addresses.0.upperBound)]) + Array(bytes[(base + tcp)..<(base + tcp + 2)])
-        destination = Array(bytes[(base + addresses.1.lowerBound)..<(base + addresses.1.upperBound)]) + Array(bytes[(base + tcp + 2)..<(base + tcp + 4)])
+        source =
+            Array(bytes[(base + addresses.0.lowerBound)..<(base + addresses.0.upperBound)])
+            + Array(bytes[(base + tcp)..<(base + tcp + 2)])
+        destination =
+            Array(bytes[(base + addresses.1.lowerBound)..<(base + addresses.1.upperBound)])
+            + Array(bytes[(base + tcp + 2)..<(base + tcp + 4)])
         sequence = u32(tcp + 4)
         isSYN = flags & 2 != 0
         isACK = flags & 16 != 0
@@ -173,7 +180,9 @@ private struct Connection {
             return
         }
         deliver(payload.dropFirst(-Int(ahead)), index)
-        while let now = halves[index].next, let early = halves[index].waiting.first(where: { Int32(bitPattern: $0.key &- now) <= 0 }) {
+        while let now = halves[index].next,
+            let early = halves[index].waiting.first(where: { Int32(bitPattern: $0.key &- now) <= 0 })
+        {
             halves[index].waiting[early.key] = nil
             deliver(early.value.dropFirst(Int(Int32(bitPattern: now &- early.key))), index)
         }
@@ -189,6 +198,7 @@ private struct Connection {
     private static func text(_ end: [UInt8]) -> String {
         let port = Int(end[end.count - 2]) << 8 | Int(end[end.count - 1])
         let address = end.dropLast(2)
-        return address.count == 4 ? address.map(String.init).joined(separator: ".") + ":\(port)" : "[\(hex(address))]:\(port)"
+        return address.count == 4
+            ? address.map(String.init).joined(separator: ".") + ":\(port)" : "[\(hex(address))]:\(port)"
     }
 }

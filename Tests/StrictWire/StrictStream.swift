@@ -1,7 +1,8 @@
 /// A strict reader of what one BGP speaker sends on one connection: every byte, message by message, in order.
 ///
-/// It shares no code with the speaker under test. Where an RFC leaves a receiver tolerant, this reader is not: it asks what a sender MUST do.
-/// `feed` takes what the speaker sent, `peerSent` what the other end sent, of which only the OPEN is read, for what the two agreed on.
+/// It shares no code with the speaker under test. Where an RFC leaves a receiver tolerant, this reader is not: it asks
+/// what a sender MUST do. `feed` takes what the speaker sent, `peerSent` what the other end sent, of which only the
+/// OPEN is read, for what the two agreed on.
 package struct StrictStream {
     /// What was wrong, in order, each with the RFC and section.
     package private(set) var violations: [String] = []
@@ -28,7 +29,7 @@ package struct StrictStream {
         pending += bytes
         var start = 0
         while pending.count - start >= 19, violations.isEmpty {
-            for octet in pending[start..<(start + 16)] where octet != 0xFF {
+            for byte in pending[start..<(start + 16)] where byte != 0xFF {
                 return report("marker is not all ones: \(hex(pending[start..<(start + 19)])) (RFC 4271 4.1)")
             }
             let length = Int(pending[start + 16]) << 8 | Int(pending[start + 17])
@@ -36,14 +37,19 @@ package struct StrictStream {
             guard pending.count - start >= length else { break }
             take(Array(pending[start..<(start + length)]))
             start += length
-            if hasEnded, start < pending.count { report("\(pending.count - start) bytes after a NOTIFICATION (RFC 4271 6)") }
+            if hasEnded, start < pending.count {
+                report("\(pending.count - start) bytes after a NOTIFICATION (RFC 4271 6)")
+            }
         }
         pending.removeFirst(start)
     }
 
-    /// The connection is over: half a message is a violation, unless `isCut` says that the process was killed or the test ended.
+    /// The connection is over: half a message is a violation, unless `isCut` says that the process was killed or the
+    /// test ended.
     package mutating func end(isCut: Bool) {
-        if !isCut, !pending.isEmpty, violations.isEmpty { report("the stream ends inside a message: \(hex(pending[...]))") }
+        if !isCut, !pending.isEmpty, violations.isEmpty {
+            report("the stream ends inside a message: \(hex(pending[...]))")
+        }
     }
 
     /// What the other end sent. Whatever is wrong in it is the other end's affair.
@@ -77,7 +83,10 @@ package struct StrictStream {
         let maximum = type != 1 && type != 4 && (peer?.takesExtendedMessages ?? false) ? 65535 : 4096
         let isExact = type == 4 || type == 5
         guard length >= minimum, length <= maximum, !isExact || length == minimum else {
-            report("type \(type) of \(length) bytes, allowed are \(minimum) to \(isExact ? minimum : maximum) (RFC 4271 4, RFC 8654 4)")
+            report(
+                "type \(type) of \(length) bytes, allowed are \(minimum) to \(isExact ? minimum : maximum) (RFC "
+                    + "4271 4, RFC 8654 4)"
+            )
             return false
         }
         return true
@@ -104,7 +113,9 @@ package struct StrictStream {
 
     private mutating func takeOpen(_ message: [UInt8]) {
         guard message[19] == 4 else { return report("OPEN of version \(message[19]) (RFC 4271 4.2)") }
-        guard let facts = OpenFacts(message) else { return report("OPEN whose parameters do not add up: \(hex(message[...])) (RFC 4271 4.2, RFC 5492 4)") }
+        guard let facts = OpenFacts(message) else {
+            return report("OPEN whose parameters do not add up: \(hex(message[...])) (RFC 4271 4.2, RFC 5492 4)")
+        }
         if message[20] == 0, message[21] == 0 { report("OPEN of AS 0 (RFC 7607 2)") }
         let hold = Int(message[22]) << 8 | Int(message[23])
         if hold == 1 || hold == 2 { report("OPEN with a hold time of \(hold) s (RFC 4271 4.2)") }
@@ -113,9 +124,13 @@ package struct StrictStream {
     }
 
     private mutating func takeUpdate(_ message: [UInt8]) {
-        guard let own, let peer, hasConfirmed else { return report("UPDATE before the session was up (RFC 4271 8.2.2)") }
+        guard let own, let peer, hasConfirmed else {
+            return report("UPDATE before the session was up (RFC 4271 8.2.2)")
+        }
         let session = StrictUpdate.Session(own, peer)
-        if let violation = StrictUpdate.violation(in: message, session) { report("\(violation): \(hex(message.prefix(400)))") }
+        if let violation = StrictUpdate.violation(in: message, session) {
+            report("\(violation): \(hex(message.prefix(400)))")
+        }
     }
 
     private mutating func takeNotification(_ message: [UInt8]) {
@@ -143,11 +158,17 @@ package struct StrictStream {
     }
 
     private mutating func takeRouteRefresh(_ message: [UInt8]) {
-        guard let own, let peer, hasConfirmed else { return report("ROUTE-REFRESH before the session was up (RFC 2918 4)") }
+        guard let own, let peer, hasConfirmed else {
+            return report("ROUTE-REFRESH before the session was up (RFC 2918 4)")
+        }
         let family = FamilyCode(afi: UInt16(message[19]) << 8 | UInt16(message[20]), safi: message[22])
-        if !own.families.contains(family) || !peer.families.contains(family) { report("ROUTE-REFRESH of a family that was not agreed on (RFC 2918 4)") }
+        if !own.families.contains(family) || !peer.families.contains(family) {
+            report("ROUTE-REFRESH of a family that was not agreed on (RFC 2918 4)")
+        }
         if !peer.takesRouteRefresh { report("ROUTE-REFRESH towards a peer without the capability (RFC 2918 3)") }
-        if message[21] > 2 || (message[21] > 0 && !peer.takesEnhancedRefresh) { report("ROUTE-REFRESH of subtype \(message[21]) (RFC 7313 4)") }
+        if message[21] > 2 || (message[21] > 0 && !peer.takesEnhancedRefresh) {
+            report("ROUTE-REFRESH of subtype \(message[21]) (RFC 7313 4)")
+        }
     }
 }
 
@@ -187,13 +208,16 @@ struct OpenFacts {
         guard parameters.count == total else { return nil }
         var hasMultiprotocol = false
         while !parameters.isEmpty {
-            guard let type = parameters.popFirst(), let length = OpenFacts.length(&parameters, isLong: hasLongLengths), length <= parameters.count
+            guard let type = parameters.popFirst(), let length = OpenFacts.length(&parameters, isLong: hasLongLengths),
+                length <= parameters.count
             else { return nil }
             var value = parameters.prefix(length)
             parameters = parameters.dropFirst(length)
             guard type == 2 else { continue }
             while !value.isEmpty {
-                guard let code = value.popFirst(), let size = value.popFirst(), Int(size) <= value.count else { return nil }
+                guard let code = value.popFirst(), let size = value.popFirst(), Int(size) <= value.count else {
+                    return nil
+                }
                 let data = Array(value.prefix(Int(size)))
                 value = value.dropFirst(Int(size))
                 if code == 1 { hasMultiprotocol = true }
@@ -225,7 +249,8 @@ struct OpenFacts {
         case 69:
             guard data.count % 4 == 0 else { return false }
             for start in stride(from: 0, to: data.count, by: 4) {
-                addPath[FamilyCode(afi: UInt16(data[start]) << 8 | UInt16(data[start + 1]), safi: data[start + 2])] = data[start + 3]
+                addPath[FamilyCode(afi: UInt16(data[start]) << 8 | UInt16(data[start + 1]), safi: data[start + 2])] =
+                    data[start + 3]
             }
         case 70: takesEnhancedRefresh = true
         default: break

@@ -23,8 +23,13 @@ import Testing
             var data: [UInt8] = [0x08, 0, 0, 0, 0, 0, 0, 2]
             if packet.hardware == 1 { data += [0, 1] } else { data += [3, 4] }
             data += [packet.isOutgoing ? 4 : 0, 6] + [UInt8](repeating: 0, count: 8)
-            data += [0x45, 0] + u16(total) + [0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, packet.source.0, 10, 0, 0, packet.destination.0]
-            data += u16(packet.source.1) + u16(packet.destination.1) + big(packet.sequence) + big(0) + [0x50, packet.flags] + [UInt8](repeating: 0, count: 6)
+            data +=
+                [0x45, 0] + u16(total) + [
+                    0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, packet.source.0, 10, 0, 0, packet.destination.0,
+                ]
+            data +=
+                u16(packet.source.1) + u16(packet.destination.1) + big(packet.sequence) + big(0) + [0x50, packet.flags]
+                + [UInt8](repeating: 0, count: 6)
             data += packet.payload
             bytes += little(0) + little(0) + little(UInt32(data.count)) + little(UInt32(data.count)) + data
         }
@@ -33,17 +38,23 @@ import Testing
 
     /// A connection from .1, which is ours, to .2 with what each sends; `bad` spoils a marker.
     static func session(bad: Bool = false, hardware: UInt8 = 1, forwarded: Bool = false) -> [Packet] {
-        let stream = StrictWireTests.open() + StrictWireTests.keepalive + (bad ? StrictWireTests.message(4, marker: 0) : StrictWireTests.keepalive)
+        let stream =
+            StrictWireTests.open() + StrictWireTests.keepalive
+            + (bad ? StrictWireTests.message(4, marker: 0) : StrictWireTests.keepalive)
         let own = (UInt8(1), UInt16(40000))
         let other = (UInt8(2), UInt16(179))
         func ours(_ range: Range<Int>) -> Packet {
-            Packet(source: own, destination: other, sequence: 1001 + UInt32(range.lowerBound), isOutgoing: true, hardware: hardware, payload: Array(stream[range]))
+            Packet(
+                source: own, destination: other, sequence: 1001 + UInt32(range.lowerBound), isOutgoing: true,
+                hardware: hardware, payload: Array(stream[range]))
         }
         var packets = [
             Packet(source: own, destination: other, sequence: 1000, flags: 2, isOutgoing: true, hardware: hardware),
             Packet(source: other, destination: own, sequence: .max, flags: 0x12, isOutgoing: false, hardware: hardware),
             ours(0..<30),
-            Packet(source: other, destination: own, sequence: 0, isOutgoing: false, hardware: hardware, payload: StrictWireTests.open()),
+            Packet(
+                source: other, destination: own, sequence: 0, isOutgoing: false, hardware: hardware,
+                payload: StrictWireTests.open()),
             // Out of order, overlapping, and once more.
             ours(60..<stream.count), ours(20..<60), ours(0..<30), ours(60..<stream.count),
         ]
@@ -59,12 +70,16 @@ import Testing
 
     @Test func `segments in any order are read as the stream that they are`() throws {
         let result = try Capture.read(Self.file(Self.session()))
-        #expect(result.streams == 1 && result.messages == 3 && result.incomplete == 0 && result.violations.isEmpty, "\(result)")
+        #expect(
+            result.streams == 1 && result.messages == 3 && result.incomplete == 0 && result.violations.isEmpty,
+            "\(result)")
     }
 
     @Test func `a wrong byte is found, with the two ends of the connection`() throws {
         let result = try Capture.read(Self.file(Self.session(bad: true)))
-        #expect(result.violations.count == 1 && result.violations[0].hasPrefix("10.0.0.1:40000 to 10.0.0.2:179: marker"), "\(result)")
+        #expect(
+            result.violations.count == 1 && result.violations[0].hasPrefix("10.0.0.1:40000 to 10.0.0.2:179: marker"),
+            "\(result)")
     }
 
     @Test func `what was only forwarded, and what the opening end sent on loopback, is left out`() throws {

@@ -3,7 +3,7 @@ package import NetTypes
 /// AS_PATH (RFC 4271 section 5.1.2, RFC 6793): segments of AS numbers.
 ///
 /// ```
-/// { | segment type 1 | count 1 | count x AS number of 4 octets (2 towards and from an old speaker) | } ...
+/// { | segment type 1 | count 1 | count x AS number of 4 bytes (2 towards and from an old speaker) | } ...
 /// ```
 package struct ASPath: Sendable, Hashable {
     package enum SegmentType: UInt8, Sendable, Hashable {
@@ -31,7 +31,8 @@ package struct ASPath: Sendable, Hashable {
         segments = numbers.isEmpty ? [] : [Segment(.sequence, numbers.map { ASNumber($0) })]
     }
 
-    /// The length that the decision process compares: a set counts 1, confederation segments 0 (RFC 4271 9.1.2.2 a, RFC 5065 5.3).
+    /// The length that the decision process compares: a set counts 1, confederation segments 0 (RFC 4271 9.1.2.2 a, RFC
+    /// 5065 5.3).
     package var decisionLength: Int {
         segments.reduce(0) { sum, segment in
             switch segment.type {
@@ -42,9 +43,10 @@ package struct ASPath: Sendable, Hashable {
         }
     }
 
-    /// The neighbour AS of a route: the leftmost number, where the path begins with a sequence.
+    /// The neighbor AS of a route: the leftmost number, where the path begins with a sequence.
     package var firstAS: ASNumber? {
-        guard let first = segments.first(where: { $0.type == .sequence || $0.type == .set }), first.type == .sequence else { return nil }
+        guard let first = segments.first(where: { $0.type == .sequence || $0.type == .set }), first.type == .sequence
+        else { return nil }
         return first.numbers.first
     }
 
@@ -64,24 +66,27 @@ package struct ASPath: Sendable, Hashable {
         return result
     }
 
-    /// True where a number does not fit in two octets, so that an old speaker needs AS4_PATH.
-    var needsFourOctets: Bool { segments.contains { $0.numbers.contains { $0.rawValue > 0xFFFF } } }
+    /// True where a number does not fit in two bytes, so that an old speaker needs AS4_PATH.
+    var needsFourBytes: Bool { segments.contains { $0.numbers.contains { $0.rawValue > 0xFFFF } } }
 
     // MARK: Decode
 
     enum Flaw { case malformed, confederation, zero }
 
-    static func decode(_ value: RawSpan, octets: Int) -> Result<ASPath, FlawError> {
+    static func decode(_ value: RawSpan, bytes: Int) -> Result<ASPath, FlawError> {
         var reader = ByteReader(value)
         var path = ASPath()
         while !reader.isEmpty {
-            guard let rawType = reader.u8(), let type = SegmentType(rawValue: rawType), let count = reader.u8(), count > 0,
-                reader.remaining >= Int(count) * octets
+            guard let rawType = reader.u8(), let type = SegmentType(rawValue: rawType), let count = reader.u8(),
+                count > 0,
+                reader.remaining >= Int(count) * bytes
             else { return .failure(FlawError(.malformed)) }
             var numbers: [ASNumber] = []
             numbers.reserveCapacity(Int(count))
             for _ in 0..<count {
-                guard let number = octets == 4 ? reader.u32() : reader.u16().map(UInt32.init) else { return .failure(FlawError(.malformed)) }
+                guard let number = bytes == 4 ? reader.u32() : reader.u16().map(UInt32.init) else {
+                    return .failure(FlawError(.malformed))
+                }
                 // RFC 7607 section 2
                 guard number != 0 else { return .failure(FlawError(.zero)) }
                 numbers.append(ASNumber(number))
@@ -98,17 +103,17 @@ package struct ASPath: Sendable, Hashable {
 
     // MARK: Encode
 
-    func encode(octets: Int, into writer: inout ByteWriter) {
+    func encode(bytes: Int, into writer: inout ByteWriter) {
         for segment in segments {
             writer.u8(segment.type.rawValue)
             writer.u8(UInt8(segment.numbers.count))
             for number in segment.numbers {
-                if octets == 4 { writer.u32(number.rawValue) } else { writer.u16(number.twoOctets) }
+                if bytes == 4 { writer.u32(number.rawValue) } else { writer.u16(number.twoBytes) }
             }
         }
     }
 
-    func encodedSize(octets: Int) -> Int { segments.reduce(0) { $0 + 2 + $1.numbers.count * octets } }
+    func encodedSize(bytes: Int) -> Int { segments.reduce(0) { $0 + 2 + $1.numbers.count * bytes } }
 
     /// Joins what an old speaker sent with its AS4_PATH (RFC 6793 section 4.2.3).
     func merged(withAS4Path as4: ASPath) -> ASPath {
@@ -159,10 +164,11 @@ extension ASPath: CustomStringConvertible {
 
 extension PathAttributes {
     mutating func readASPath(_ value: RawSpan, _ context: AttributeContext) -> AttributeFault? {
-        switch ASPath.decode(value, octets: context.isFourOctetAS ? 4 : 2) {
+        switch ASPath.decode(value, bytes: context.isFourOctetAS ? 4 : 2) {
         case .failure(let error):
             // RFC 7606 7.2; RFC 7607 2 for AS 0
-            return .withdraw(.asPath, error.flaw == .zero ? "contains AS 0 (RFC 7607 2)" : "malformed segments (RFC 7606 7.2)")
+            return .withdraw(
+                .asPath, error.flaw == .zero ? "contains AS 0 (RFC 7607 2)" : "malformed segments (RFC 7606 7.2)")
         case .success(let path):
             // RFC 5065 5: no peer of a speaker outside a confederation may send its segments, an internal one neither.
             if path.segments.contains(where: { $0.type == .confedSequence || $0.type == .confedSet }) {
@@ -176,24 +182,26 @@ extension PathAttributes {
     /// AS4_PATH: from an old speaker only (RFC 6793 section 4.1); a malformed one is discarded (section 6).
     mutating func readAS4Path(_ value: RawSpan, _ context: AttributeContext) -> AttributeFault? {
         guard !context.isFourOctetAS else { return .discard(.as4Path, "sent by a four-octet speaker (RFC 6793 4.1)") }
-        guard case .success(var path) = ASPath.decode(value, octets: 4) else { return .discard(.as4Path, "malformed (RFC 6793 6)") }
+        guard case .success(var path) = ASPath.decode(value, bytes: 4) else {
+            return .discard(.as4Path, "malformed (RFC 6793 6)")
+        }
         path.segments.removeAll { $0.type == .confedSequence || $0.type == .confedSet }
         as4Path = path
         return nil
     }
 
-    func writeASPath(_ octets: Int, into writer: inout ByteWriter) {
+    func writeASPath(_ bytes: Int, into writer: inout ByteWriter) {
         guard let asPath else { return }
-        writer.attributeHeader(.asPath, flags: .transitive, length: asPath.encodedSize(octets: octets))
-        asPath.encode(octets: octets, into: &writer)
+        writer.attributeHeader(.asPath, flags: .transitive, length: asPath.encodedSize(bytes: bytes))
+        asPath.encode(bytes: bytes, into: &writer)
     }
 
     /// Towards an old speaker, and only where a number does not fit (RFC 6793 section 4.2.2).
     func writeAS4Path(into writer: inout ByteWriter) {
-        guard let asPath, asPath.needsFourOctets else { return }
+        guard let asPath, asPath.needsFourBytes else { return }
         var plain = asPath
         plain.segments.removeAll { $0.type == .confedSequence || $0.type == .confedSet }
-        writer.attributeHeader(.as4Path, flags: [.optional, .transitive], length: plain.encodedSize(octets: 4))
-        plain.encode(octets: 4, into: &writer)
+        writer.attributeHeader(.as4Path, flags: [.optional, .transitive], length: plain.encodedSize(bytes: 4))
+        plain.encode(bytes: 4, into: &writer)
     }
 }

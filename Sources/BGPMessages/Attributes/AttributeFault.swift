@@ -21,8 +21,12 @@ package struct AttributeFault: Sendable, Hashable {
         self.reason = reason
     }
 
-    static func withdraw(_ type: AttributeType, _ reason: String) -> AttributeFault { AttributeFault(type, .treatAsWithdraw, reason) }
-    static func discard(_ type: AttributeType, _ reason: String) -> AttributeFault { AttributeFault(type, .attributeDiscard, reason) }
+    static func withdraw(_ type: AttributeType, _ reason: String) -> AttributeFault {
+        AttributeFault(type, .treatAsWithdraw, reason)
+    }
+    static func discard(_ type: AttributeType, _ reason: String) -> AttributeFault {
+        AttributeFault(type, .attributeDiscard, reason)
+    }
 }
 
 extension AttributeFault: CustomStringConvertible {
@@ -39,7 +43,9 @@ package struct AttributeContext: Sendable, Hashable {
     package var addPath: AddressFamilySet
     /// IPv4 NLRI may come with an IPv6 next hop (RFC 8950).
     package var hasExtendedNextHop: Bool
-    package init(isInternal: Bool, isFourOctetAS: Bool, addPath: AddressFamilySet = [], hasExtendedNextHop: Bool = false) {
+    package init(
+        isInternal: Bool, isFourOctetAS: Bool, addPath: AddressFamilySet = [], hasExtendedNextHop: Bool = false
+    ) {
         self.isInternal = isInternal
         self.isFourOctetAS = isFourOctetAS
         self.addPath = addPath

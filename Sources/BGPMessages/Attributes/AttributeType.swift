@@ -23,12 +23,14 @@ package struct AttributeType: RawRepresentable, Sendable, Hashable {
     package static let largeCommunities = AttributeType(rawValue: 32)
     package static let onlyToCustomer = AttributeType(rawValue: 35)
 
-    /// The Optional and Transitive bits that the attribute's RFC prescribes; nil for an attribute that Apus does not know.
+    /// The Optional and Transitive bits that the attribute's RFC prescribes; nil for an attribute that Apus does not
+    /// know.
     package var prescribedFlags: AttributeFlags? {
         switch self {
         case .origin, .asPath, .nextHop, .localPref, .atomicAggregate: .transitive
         case .multiExitDisc, .originatorID, .clusterList, .mpReachNLRI, .mpUnreachNLRI: .optional
-        case .aggregator, .communities, .extendedCommunities, .as4Path, .as4Aggregator, .largeCommunities, .ipv6ExtendedCommunities, .onlyToCustomer:
+        case .aggregator, .communities, .extendedCommunities, .as4Path, .as4Aggregator, .largeCommunities,
+            .ipv6ExtendedCommunities, .onlyToCustomer:
             [.optional, .transitive]
         default: nil
         }
@@ -60,7 +62,7 @@ package struct AttributeType: RawRepresentable, Sendable, Hashable {
     }
 }
 
-/// The flags octet of a path attribute (RFC 4271 section 4.3).
+/// The flags byte of a path attribute (RFC 4271 section 4.3).
 package struct AttributeFlags: OptionSet, Sendable, Hashable {
     package let rawValue: UInt8
     package init(rawValue: UInt8) { self.rawValue = rawValue }
@@ -68,11 +70,13 @@ package struct AttributeFlags: OptionSet, Sendable, Hashable {
     package static let transitive = AttributeFlags(rawValue: 0x40)
     package static let partial = AttributeFlags(rawValue: 0x20)
     package static let extendedLength = AttributeFlags(rawValue: 0x10)
-    /// What goes on to other peers: Extended Length belongs to the encoding, and the unused low-order bits MUST be zero when sent (RFC 4271 4.3).
+    /// What goes on to other peers: Extended Length belongs to the encoding, and the unused low-order bits MUST be zero
+    /// when sent (RFC 4271 4.3).
     package static let forwarded: AttributeFlags = [.optional, .transitive, .partial]
 }
 
-/// Attributes that came with the Partial bit. Once set it MUST NOT be set back to 0 (RFC 4271 5), so it belongs to the value.
+/// Attributes that came with the Partial bit. Once set it MUST NOT be set back to 0 (RFC 4271 5), so it belongs to the
+/// value.
 package struct PartialAttributes: OptionSet, Sendable, Hashable {
     package let rawValue: UInt64
     package init(rawValue: UInt64) { self.rawValue = rawValue }
@@ -93,7 +97,8 @@ package struct RawAttribute: ~Escapable {
         self.value = value
     }
 
-    /// Reads the next attribute. Nil where fewer than 3 (or 4) octets are left, or the value would overrun the block (RFC 7606 section 4).
+    /// Reads the next attribute. Nil where fewer than 3 (or 4) bytes are left, or the value would overrun the block
+    /// (RFC 7606 section 4).
     @inline(__always)
     @_lifetime(copy reader)
     package static func next(_ reader: inout ByteReader) -> RawAttribute? {
@@ -107,10 +112,11 @@ package struct RawAttribute: ~Escapable {
 }
 
 extension ByteWriter {
-    /// Flags, type and length of an attribute; the extended form where the length exceeds 255. Unused flag bits are sent as zero.
+    /// Flags, type and length of an attribute; the extended form where the length exceeds 255. Unused flag bits are
+    /// sent as zero.
     ///
-    /// A value beyond 65,535 octets (a path that just fitted and was prepended to, say) gets a length that does not hold: its block fits into no
-    /// message, and `UpdateBuilder.fits` keeps it from being sent.
+    /// A value beyond 65,535 bytes (a path that just fitted and was prepended to, say) gets a length that does not
+    /// hold: its block fits into no message, and `UpdateBuilder.fits` keeps it from being sent.
     package mutating func attributeHeader(_ type: AttributeType, flags: AttributeFlags, length: Int) {
         let flags = flags.intersection(.forwarded)
         if length > 255 {

@@ -1,6 +1,6 @@
 import NetTypes
 
-/// A community of four octets, `AS:value` (RFC 1997).
+/// A community of four bytes, `AS:value` (RFC 1997).
 package struct Community: RawRepresentable, Sendable, Hashable, Comparable, CustomStringConvertible {
     package let rawValue: UInt32
     package init(rawValue: UInt32) { self.rawValue = rawValue }

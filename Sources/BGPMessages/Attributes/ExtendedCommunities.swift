@@ -1,12 +1,15 @@
 import NetTypes
 
-/// Extended communities of eight octets each (RFC 4360). An unknown type is no error (RFC 7606 section 7.14).
+/// Extended communities of eight bytes each (RFC 4360). An unknown type is no error (RFC 7606 section 7.14).
 package struct ExtendedCommunity: RawRepresentable, Sendable, Hashable, CustomStringConvertible {
     package let rawValue: UInt64
     package init(rawValue: UInt64) { self.rawValue = rawValue }
-    /// Bit 6 of the type octet: set for a community that does not leave its AS (RFC 4360 section 2).
+    /// Bit 6 of the type byte: set for a community that does not leave its AS (RFC 4360 section 2).
     package var isTransitive: Bool { rawValue >> 62 & 1 == 0 }
-    package var description: String { "0x" + String(repeating: "0", count: max(0, 16 - String(rawValue, radix: 16).count)) + String(rawValue, radix: 16) }
+    package var description: String {
+        "0x" + String(repeating: "0", count: max(0, 16 - String(rawValue, radix: 16).count))
+            + String(rawValue, radix: 16)
+    }
 }
 
 extension PathAttributes {
@@ -21,7 +24,9 @@ extension PathAttributes {
 
     func writeExtendedCommunities(into writer: inout ByteWriter) {
         guard !extendedCommunities.isEmpty else { return }
-        writer.attributeHeader(.extendedCommunities, flags: optionalTransitive(.extendedCommunities), length: extendedCommunities.count * 8)
+        writer.attributeHeader(
+            .extendedCommunities, flags: optionalTransitive(.extendedCommunities), length: extendedCommunities.count * 8
+        )
         for community in extendedCommunities { writer.u64(community.rawValue) }
     }
 }

@@ -1,6 +1,6 @@
 import NetTypes
 
-/// A large community, three times four octets (RFC 8092).
+/// A large community, three times four bytes (RFC 8092).
 package struct LargeCommunity: Sendable, Hashable, CustomStringConvertible {
     package var globalAdministrator: UInt32
     package var localData1: UInt32
@@ -19,13 +19,16 @@ extension PathAttributes {
             return .withdraw(.largeCommunities, "length is not a non-zero multiple of 12 (RFC 8092 6)")
         }
         var reader = ByteReader(value)
-        while let a = reader.u32(), let b = reader.u32(), let c = reader.u32() { largeCommunities.append(LargeCommunity(a, b, c)) }
+        while let a = reader.u32(), let b = reader.u32(), let c = reader.u32() {
+            largeCommunities.append(LargeCommunity(a, b, c))
+        }
         return nil
     }
 
     func writeLargeCommunities(into writer: inout ByteWriter) {
         guard !largeCommunities.isEmpty else { return }
-        writer.attributeHeader(.largeCommunities, flags: optionalTransitive(.largeCommunities), length: largeCommunities.count * 12)
+        writer.attributeHeader(
+            .largeCommunities, flags: optionalTransitive(.largeCommunities), length: largeCommunities.count * 12)
         for community in largeCommunities {
             writer.u32(community.globalAdministrator)
             writer.u32(community.localData1)

@@ -7,17 +7,20 @@ package import NetTypes
 /// ```
 package struct MPReachNLRI: ~Escapable {
     package let afiSafi: AFISAFI
-    /// Global next hop, of IPv6 for IPv4 NLRI too where RFC 8950 was negotiated. Meaningful only for a family that Apus routes.
+    /// Global next hop, of IPv6 for IPv4 NLRI too where RFC 8950 was negotiated. Meaningful only for a family that Apus
+    /// routes.
     package let nextHop: IPAddress
     /// The link-local address of RFC 2545, where the peer sent both.
     package let linkLocalNextHop: IPAddress?
     package let nlri: RawSpan
 
-    /// From the attribute. Throws session reset where flags, lengths or the next hop make the NLRI untrustworthy (RFC 7606 5.3, 7.11).
-    /// An address family that Apus does not route is returned with its NLRI unread.
+    /// From the attribute. Throws session reset where flags, lengths or the next hop make the NLRI untrustworthy (RFC
+    /// 7606 5.3, 7.11). An address family that Apus does not route is returned with its NLRI unread.
     @_lifetime(copy attribute)
     package init(_ attribute: RawAttribute, _ context: AttributeContext) throws(NotificationMessage) {
-        guard attribute.flags.contains(.optional), !attribute.flags.contains(.transitive) else { throw .optionalAttributeError(attribute) }
+        guard attribute.flags.contains(.optional), !attribute.flags.contains(.transitive) else {
+            throw .optionalAttributeError(attribute)
+        }
         var reader = ByteReader(attribute.value)
         guard attribute.value.byteCount >= 5, let afi = reader.u16(), let safi = reader.u8(), let length = reader.u8(),
             let hop = reader.take(Int(length)), reader.u8() != nil
@@ -41,14 +44,18 @@ package struct MPReachNLRI: ~Escapable {
             linkLocalNextHop = nil
         case (.ipv6, 32), (.ipv4, 32):
             guard family == .ipv6 || context.hasExtendedNextHop else { throw .optionalAttributeError(attribute) }
-            guard let address = IPAddress(hop.part(0, 16)), let linkLocal = IPAddress(hop.part(16, 16)) else { throw .optionalAttributeError(attribute) }
+            guard let address = IPAddress(hop.part(0, 16)), let linkLocal = IPAddress(hop.part(16, 16)) else {
+                throw .optionalAttributeError(attribute)
+            }
             nextHop = address
             linkLocalNextHop = linkLocal.isLinkLocal ? linkLocal : nil
         default:
             // RFC 7606 7.11
             throw .optionalAttributeError(attribute)
         }
-        guard NLRI.isWellFormed(nlri, family, hasPathID: context.addPath.contains(family)) else { throw .optionalAttributeError(attribute) }
+        guard NLRI.isWellFormed(nlri, family, hasPathID: context.addPath.contains(family)) else {
+            throw .optionalAttributeError(attribute)
+        }
     }
 }
 
@@ -59,9 +66,13 @@ package struct MPUnreachNLRI: ~Escapable {
 
     @_lifetime(copy attribute)
     package init(_ attribute: RawAttribute, _ context: AttributeContext) throws(NotificationMessage) {
-        guard attribute.flags.contains(.optional), !attribute.flags.contains(.transitive) else { throw .optionalAttributeError(attribute) }
+        guard attribute.flags.contains(.optional), !attribute.flags.contains(.transitive) else {
+            throw .optionalAttributeError(attribute)
+        }
         var reader = ByteReader(attribute.value)
-        guard attribute.value.byteCount >= 3, let afi = reader.u16(), let safi = reader.u8() else { throw .optionalAttributeError(attribute) }
+        guard attribute.value.byteCount >= 3, let afi = reader.u16(), let safi = reader.u8() else {
+            throw .optionalAttributeError(attribute)
+        }
         afiSafi = AFISAFI(afi: afi, safi: safi)
         nlri = reader.unread
         if let family = afiSafi.family, !NLRI.isWellFormed(nlri, family, hasPathID: context.addPath.contains(family)) {

@@ -1,6 +1,6 @@
 package import NetTypes
 
-/// NEXT_HOP (RFC 4271 section 5.1.3): an IPv4 address of four octets.
+/// NEXT_HOP (RFC 4271 section 5.1.3): an IPv4 address of four bytes.
 extension PathAttributes {
     mutating func readNextHop(_ value: RawSpan) -> AttributeFault? {
         guard let address = IPAddress(value), address.family == .ipv4 else {
@@ -19,9 +19,11 @@ extension PathAttributes {
         writer.u32(nextHop.v4)
     }
 
-    /// RFC 4271 6.3: a valid unicast host address. An IPv4 address inside an IPv6 one (RFC 4291 2.5.5) is none on any link.
+    /// RFC 4271 6.3: a valid unicast host address. An IPv4 address inside an IPv6 one (RFC 4291 2.5.5) is none on any
+    /// link.
     package static func isValidNextHop(_ address: IPAddress) -> Bool {
-        !address.isUnspecified && !address.isLoopback && !address.isMulticast && !address.isReserved && !address.embedsIPv4
+        !address.isUnspecified && !address.isLoopback && !address.isMulticast && !address.isReserved
+            && !address.embedsIPv4
             && !(address.family == .ipv4 && address.v4 >> 24 == 0)
     }
 }

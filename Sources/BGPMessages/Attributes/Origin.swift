@@ -1,6 +1,6 @@
 import NetTypes
 
-/// ORIGIN (RFC 4271 section 5.1.1): one octet. Lower is preferred.
+/// ORIGIN (RFC 4271 section 5.1.1): one byte. Lower is preferred.
 package enum Origin: UInt8, Sendable, Hashable, Comparable, CustomStringConvertible {
     case igp = 0
     case egp = 1

@@ -2,8 +2,8 @@ package import NetTypes
 
 /// The path attributes of a route, decoded: everything but the NLRI.
 ///
-/// The canonical encoding (`encoded`) has the attributes in ascending order of type, four-octet AS numbers and no repetition, so that two
-/// routes have equal attributes exactly where the bytes are equal.
+/// The canonical encoding (`encoded`) has the attributes in ascending order of type, four-octet AS numbers and no
+/// repetition, so that two routes have equal attributes exactly where the bytes are equal.
 package struct PathAttributes: Sendable, Hashable {
     package var origin: Origin?
     package var asPath: ASPath?
@@ -39,7 +39,7 @@ package struct PathAttributes: Sendable, Hashable {
 
     /// Appends the block, for a peer with four-octet AS numbers or an old one (RFC 6793 section 4.2.2).
     package func encode(isFourOctetAS: Bool, into writer: inout ByteWriter) {
-        let octets = isFourOctetAS ? 4 : 2
+        let bytes = isFourOctetAS ? 4 : 2
         var rest = unknown.sorted { $0.type.rawValue < $1.type.rawValue }
         func flush(below type: UInt8) {
             while let first = rest.first, first.type.rawValue < type {
@@ -50,12 +50,12 @@ package struct PathAttributes: Sendable, Hashable {
         // Type 0 is reserved, and survives like any other.
         flush(below: AttributeType.origin.rawValue)
         writeOrigin(into: &writer)
-        writeASPath(octets, into: &writer)
+        writeASPath(bytes, into: &writer)
         writeNextHop(into: &writer)
         writeMultiExitDisc(into: &writer)
         writeLocalPref(into: &writer)
         writeAtomicAggregate(into: &writer)
-        writeAggregator(octets, into: &writer)
+        writeAggregator(bytes, into: &writer)
         writeCommunities(into: &writer)
         writeOriginatorID(into: &writer)
         writeClusterList(into: &writer)
@@ -72,12 +72,13 @@ package struct PathAttributes: Sendable, Hashable {
         for attribute in rest { PathAttributes.write(attribute, into: &writer) }
     }
 
-    /// The flags of an optional transitive attribute as it is sent: with the Partial bit where it came with it (RFC 4271 5).
+    /// The flags of an optional transitive attribute as it is sent: with the Partial bit where it came with it (RFC
+    /// 4271 5).
     func optionalTransitive(_ type: AttributeType) -> AttributeFlags {
         partial.contains(PartialAttributes(type)) ? [.optional, .transitive, .partial] : [.optional, .transitive]
     }
 
-    /// RFC 6793 section 4.2.3: what an old speaker sent, in four octets.
+    /// RFC 6793 section 4.2.3: what an old speaker sent, in four bytes.
     mutating func mergeAS4() {
         defer {
             as4Path = nil

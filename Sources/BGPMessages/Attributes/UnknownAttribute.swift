@@ -1,7 +1,7 @@
 import NetTypes
 
-/// An attribute that Apus does not know. Optional transitive ones are kept byte for byte with the Partial bit set; optional
-/// non-transitive ones are dropped silently (RFC 4271 section 5).
+/// An attribute that Apus does not know. Optional transitive ones are kept byte for byte with the Partial bit set;
+/// optional non-transitive ones are dropped silently (RFC 4271 section 5).
 package struct UnknownAttribute: Sendable, Hashable {
     package var type: AttributeType
     package var flags: AttributeFlags
@@ -22,17 +22,20 @@ extension PathAttributes {
         guard attribute.flags.contains(.transitive) else { return nil }
         unknown.append(
             UnknownAttribute(
-                type: attribute.type, flags: attribute.flags.intersection(.forwarded).union(.partial), value: [UInt8](attribute.value)))
+                type: attribute.type, flags: attribute.flags.intersection(.forwarded).union(.partial),
+                value: [UInt8](attribute.value)))
         return nil
     }
 
-    /// IPv6 address specific extended communities (RFC 5701): judged by their length (RFC 7606 7.15), passed on as they are.
+    /// IPv6 address specific extended communities (RFC 5701): judged by their length (RFC 7606 7.15), passed on as they
+    /// are.
     mutating func readIPv6ExtendedCommunities(_ attribute: RawAttribute) -> AttributeFault? {
         guard attribute.value.byteCount > 0, attribute.value.byteCount % 20 == 0 else {
             return .withdraw(.ipv6ExtendedCommunities, "length is not a non-zero multiple of 20 (RFC 7606 7.15)")
         }
         unknown.append(
-            UnknownAttribute(type: attribute.type, flags: attribute.flags.intersection(.forwarded), value: [UInt8](attribute.value)))
+            UnknownAttribute(
+                type: attribute.type, flags: attribute.flags.intersection(.forwarded), value: [UInt8](attribute.value)))
         return nil
     }
 

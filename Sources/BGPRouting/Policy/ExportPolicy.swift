@@ -51,7 +51,8 @@ package enum ExportReason: Sendable, Hashable {
     }
 }
 
-/// Everything that makes two peers' outbound UPDATEs the same or different. Peers with an equal profile share one update group.
+/// Everything that makes two peers' outbound UPDATEs the same or different. Peers with an equal profile share one
+/// update group.
 package struct ExportProfile: Sendable, Hashable {
     package var family: AddressFamily
     package var isInternal: Bool
@@ -107,9 +108,11 @@ package enum RouteSource: Sendable, Hashable {
 
 package enum ExportPolicy {
     /// RFC 4271 9.2, RFC 4456 6, RFC 1997, and SPEC's `export`. Route reflection, in five lines:
-    /// own and external routes go to everyone; a client's to everyone; a non-client's to clients only, and to external peers.
+    /// own and external routes go to everyone; a client's to everyone; a non-client's to clients only, and to external
+    /// peers.
     ///
-    /// `rule`: the position of the export rule that the route met, if any. A rule may let transit pass, and never breaks what an RFC forbids.
+    /// `rule`: the position of the export rule that the route met, if any. A rule may let transit pass, and never
+    /// breaks what an RFC forbids.
     package static func judge(
         _ key: DecisionKey, source: RouteSource, nextHop: IPAddress?, profile: ExportProfile, rule: Int?
     ) -> ExportReason {
@@ -120,7 +123,9 @@ package enum ExportPolicy {
         } else {
             if key.flags.contains(.noExport) || key.flags.contains(.noExportSubconfed) { return .noExport }
             if key.flags.contains(.blackhole) { return .blackhole }
-            if key.flags.contains(.onlyToCustomer), let role = profile.role, role == .customer || role == .peer || role == .rsClient {
+            if key.flags.contains(.onlyToCustomer), let role = profile.role,
+                role == .customer || role == .peer || role == .rsClient
+            {
                 return .onlyToCustomer
             }
         }

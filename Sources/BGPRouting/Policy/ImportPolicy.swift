@@ -53,7 +53,8 @@ package struct ImportPolicy: Sendable, Hashable {
         if prefix.isDefault { return .defaultRoute }
         if ImportPolicy.isMartian(prefix) { return .martian }
         for block in ownBlocks where block.contains(prefix) {
-            // An address that moved to another node is announced as a host route from inside our block; only our own AS may do that.
+            // An address that moved to another node is announced as a host route from inside our block; only our own AS
+            // may do that.
             if isInternal && prefix.isHost && !block.isHost { continue }
             return .insideOwnBlock
         }
@@ -76,6 +77,7 @@ package struct ImportPolicy: Sendable, Hashable {
         return martians.contains { $0.contains(prefix) }
     }
 
-    private static let martians4 = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4"].compactMap { Prefix($0) }
+    private static let martians4 = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4"]
+        .compactMap { Prefix($0) }
     private static let martians6 = ["::/127", "::ffff:0:0/96", "fe80::/10", "ff00::/8"].compactMap { Prefix($0) }
 }

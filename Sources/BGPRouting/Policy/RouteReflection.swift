@@ -1,8 +1,8 @@
 package import BGPMessages
 package import NetTypes
 
-/// Turns the attributes of a selected route into those that leave to an update group: NEXT_HOP, LOCAL_PREF, MULTI_EXIT_DISC, AS_PATH
-/// (RFC 4271 5.1), ORIGINATOR_ID and CLUSTER_LIST (RFC 4456 8), OTC (RFC 9234 5).
+/// Turns the attributes of a selected route into those that leave to an update group: NEXT_HOP, LOCAL_PREF,
+/// MULTI_EXIT_DISC, AS_PATH (RFC 4271 5.1), ORIGINATOR_ID and CLUSTER_LIST (RFC 4456 8), OTC (RFC 9234 5).
 package enum OutboundAttributes {
     /// `sourceIdentifier`: the BGP Identifier of the peer that the route came from, for ORIGINATOR_ID.
     package static func transform(
@@ -22,20 +22,22 @@ package enum OutboundAttributes {
         } else {
             result.asPath = (result.asPath ?? ASPath()).prepending(profile.localAS)
             result.localPref = nil
-            // RFC 4271 5.1.4: a neighbour's MED does not go on to another AS.
+            // RFC 4271 5.1.4: a neighbor's MED does not go on to another AS.
             if source != .local { result.multiExitDisc = nil }
             result.originatorID = nil
             result.clusterList = []
             result.extendedCommunities.removeAll { !$0.isTransitive }
             // RFC 9234 5, egress 1: towards a customer, a peer, or a client of our route server.
-            if let role = profile.role, role == .provider || role == .peer || role == .rs, result.onlyToCustomer == nil {
+            if let role = profile.role, role == .provider || role == .peer || role == .rs, result.onlyToCustomer == nil
+            {
                 result.onlyToCustomer = profile.localAS
             }
         }
         return result
     }
 
-    /// RFC 4456 8 on a canonical block: ORIGINATOR_ID where there is none, our cluster id before the others. The rest is copied as it is.
+    /// RFC 4456 8 on a canonical block: ORIGINATOR_ID where there is none, our cluster id before the others. The rest
+    /// is copied as it is.
     package static func reflect(_ canonical: RawSpan, originator: BGPIdentifier, clusterID: BGPIdentifier) -> [UInt8] {
         var writer = ByteWriter(capacity: canonical.byteCount + 16)
         var reader = ByteReader(canonical)

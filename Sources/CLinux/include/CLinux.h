@@ -197,7 +197,7 @@ static inline ssize_t apus_receive_with_ttl(int fd, void *buffer, size_t size, s
     return count;
 }
 
-/* A packet socket that passes ARP, RARP and neighbour advertisements (RFC 4861 4.4) of Ethernet interfaces. Protocol 0: it hears nothing yet. */
+/* A packet socket that passes ARP, RARP and neighbor advertisements (RFC 4861 4.4) of Ethernet interfaces. Protocol 0: it hears nothing yet. */
 static inline int apus_guest_socket(void) {
     int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return fd;
@@ -227,7 +227,7 @@ static inline int apus_guest_listen(int fd, int listens) {
     struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_protocol = htons(listens ? ETH_P_ALL : ETH_P_RARP), .sll_ifindex = listens ? 0 : 1};
     return bind(fd, (struct sockaddr *)&address, sizeof address);
 }
-/* Octets of the frame, 0 for one that this host sent, -1 for none. */
+/* Bytes of the frame, 0 for one that this host sent, -1 for none. */
 static inline ssize_t apus_guest_receive(int fd, void *buffer, size_t size, int *interface) {
     struct sockaddr_ll from;
     socklen_t length = sizeof from;

@@ -1,7 +1,7 @@
 import NetTypes
 
-/// What a dry run says of the routes that it would write: the first ten of a burst, and how many more there were when it is over. A line for each route of a full
-/// table would help nobody.
+/// What a dry run says of the routes that it would write: the first ten of a burst, and how many more there were when
+/// it is over. A line for each route of a full table would help nobody.
 struct DryRunLog {
     private static let linesPerBurst = 10
     /// A burst is over when nothing came for so long, and is summed up at the latest after so long.

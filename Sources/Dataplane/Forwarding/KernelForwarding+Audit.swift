@@ -30,7 +30,11 @@ extension KernelForwarding {
             auditCount += 1
             auditFindings += found
             tunnels.forgetEntries()
-            if found > 0 { logger.warning("the audit found routes that no notification told of; they are put right", metadata: ["routes": "\(found)"]) }
+            if found > 0 {
+                logger.warning(
+                    "the audit found routes that no notification told of; they are put right",
+                    metadata: ["routes": "\(found)"])
+            }
             auditAt = now + state.auditInterval
         case .broken:
             delta.cancelAudit()

@@ -7,7 +7,8 @@ package import NetTypes
 import Planning
 import StatusAPI
 
-/// Loc-RIB to desired routes: which of BGP's routes go into the kernel, by which way, table and source, and which stay though BGP has lost them.
+/// Loc-RIB to desired routes: which of BGP's routes go into the kernel, by which way, table and source, and which stay
+/// though BGP has lost them.
 extension KernelForwarding {
     package func take(_ changes: [LocRIBChange], _ speaker: inout Speaker, now: Instant) {
         var cache = HopCache()
@@ -18,7 +19,9 @@ extension KernelForwarding {
                 continue
             }
             let route = learned(change.prefix, change.index, speaker, &cache)
-            if route == nil, breaker.percent > 0, isCluster(change.prefix), let known = delta.desired(change.prefix), isKept(known, speaker) {
+            if route == nil, breaker.percent > 0, isCluster(change.prefix), let known = delta.desired(change.prefix),
+                isKept(known, speaker)
+            {
                 withdrawn.append(known)
             } else if route != nil {
                 breaker.forget(change.prefix)
@@ -29,7 +32,7 @@ extension KernelForwarding {
         keep(breaker.withdrawn(withdrawn, remaining: clusterRoutes, now: now))
     }
 
-    /// What neighbouring prefixes mostly share: their attributes and peer, and the pools that they lie in.
+    /// What neighboring prefixes mostly share: their attributes and peer, and the pools that they lie in.
     struct HopCache {
         var handle: AttributeHandle?
         var peer: PeerIndex?
@@ -40,7 +43,8 @@ extension KernelForwarding {
         var placement = NodeState.Placement()
     }
 
-    /// The local route or BGP's: this node's own pod wins, unless BGP says by a lower metric that the pod is being moved to another node.
+    /// The local route or BGP's: this node's own pod wins, unless BGP says by a lower metric that the pod is being
+    /// moved to another node.
     func choose(_ prefix: Prefix, _ speaker: borrowing Speaker) {
         var cache = HopCache()
         let index = speaker.rib.tables[prefix.family.index].find(prefix)
@@ -71,13 +75,19 @@ extension KernelForwarding {
     }
 
     /// The route that BGP wants for a prefix; nil for none.
-    private func learned(_ prefix: Prefix, _ index: PrefixIndex, _ speaker: borrowing Speaker, _ cache: inout HopCache) -> FIBRoute? {
+    private func learned(_ prefix: Prefix, _ index: PrefixIndex, _ speaker: borrowing Speaker, _ cache: inout HopCache)
+        -> FIBRoute?
+    {
         if !unprogrammed.isEmpty { unprogrammed[prefix] = nil }
-        guard settings.programming.includesLearned, let best = speaker.rib.tables[prefix.family.index].best(index), best.peer != .local else { return nil }
+        guard settings.programming.includesLearned, let best = speaker.rib.tables[prefix.family.index].best(index),
+            best.peer != .local
+        else { return nil }
         if state.foreignPools.contains(where: { $0.contains(prefix) }) { return nil }
         let pool = tunnels.encapsulation.pool(of: prefix)
         let placedPool = state.poolPlacements.firstIndex { $0.cidr.contains(prefix) }
-        if cache.handle != best.attributes || cache.pool != pool || cache.peer != best.peer || cache.placedPool != placedPool {
+        if cache.handle != best.attributes || cache.pool != pool || cache.peer != best.peer
+            || cache.placedPool != placedPool
+        {
             cache.handle = best.attributes
             cache.pool = pool
             cache.peer = best.peer
@@ -91,23 +101,32 @@ extension KernelForwarding {
         if best.flags.contains(.blackhole) {
             // RFC 7999 2: what is sent to the prefix is dropped here.
             unprogrammed[prefix] = nil
-            return FIBRoute(prefix: prefix, kind: .blackhole, metric: cache.metric, nextHops: [], table: cache.placement.table ?? Ownership.mainTable)
+            return FIBRoute(
+                prefix: prefix, kind: .blackhole, metric: cache.metric, nextHops: [],
+                table: cache.placement.table ?? Ownership.mainTable)
         }
         var all = cache.hops
         if speaker.rib.tables[prefix.family.index].isMultipath(index) {
             all = []
-            for member in speaker.rib.multipath(index, prefix.family) { for hop in hops(member, pool, prefix, speaker) where !all.contains(hop) { all.append(hop) } }
+            for member in speaker.rib.multipath(index, prefix.family) {
+                for hop in hops(member, pool, prefix, speaker) where !all.contains(hop) { all.append(hop) }
+            }
             if all.count > settings.maximumPaths { all = Array(all.prefix(settings.maximumPaths)) }
             if !all.isEmpty { unprogrammed[prefix] = nil }
         }
         guard !all.isEmpty else { return nil }
         return FIBRoute(
-            prefix: prefix, kind: .unicast, metric: cache.metric, nextHops: all, table: cache.placement.table ?? Ownership.mainTable, source: cache.placement.source)
+            prefix: prefix, kind: .unicast, metric: cache.metric, nextHops: all,
+            table: cache.placement.table ?? Ownership.mainTable, source: cache.placement.source)
     }
 
     /// The ways out of a path: as its next hop resolves, or through the tunnel that the pool at a position wants.
-    private func hops(_ handle: AttributeHandle, _ pool: Int?, _ prefix: Prefix, _ speaker: borrowing Speaker) -> [FIBNextHop] {
-        guard let address = speaker.rib.attributes.nextHopAddress(handle), let resolution = nextHops[address] else { return [] }
+    private func hops(_ handle: AttributeHandle, _ pool: Int?, _ prefix: Prefix, _ speaker: borrowing Speaker)
+        -> [FIBNextHop]
+    {
+        guard let address = speaker.rib.attributes.nextHopAddress(handle), let resolution = nextHops[address] else {
+            return []
+        }
         guard let pool, resolution.isReachable else { return resolution.nextHops }
         switch tunnels.encapsulation.verdict(pool: pool, nextHop: address) {
         case .plain: return resolution.nextHops
@@ -123,18 +142,22 @@ extension KernelForwarding {
         }
     }
 
-    /// Contract 2.6: LOCAL_PREF carries the metric of an address that is being moved (live migration), or what `setPriority` says.
+    /// Contract 2.6: LOCAL_PREF carries the metric of an address that is being moved (live migration), or what
+    /// `setPriority` says.
     private func metric(_ handle: AttributeHandle, _ family: AddressFamily, _ speaker: borrowing Speaker) -> UInt32 {
         let carried = RoutePriority.priority(ofLocalPref: speaker.rib.attributes.key(handle).localPref)
         return carried == RoutePriority.normal ? settings.normalMetrics[family.index] : carried
     }
 
     /// Table and source: the peer's before the pool's before FelixConfiguration's.
-    private func placement(_ peer: PeerIndex, _ pool: Int?, _ family: AddressFamily, _ speaker: borrowing Speaker) -> NodeState.Placement {
+    private func placement(_ peer: PeerIndex, _ pool: Int?, _ family: AddressFamily, _ speaker: borrowing Speaker)
+        -> NodeState.Placement
+    {
         var result = NodeState.Placement()
         if !state.peerPlacements.isEmpty {
             if peerPlacements[peer] == nil, let address = speaker.snapshot(peer)?.settings.address {
-                peerPlacements[peer] = state.peerPlacements.first { $0.peers.contains(address) }?.placement ?? NodeState.Placement()
+                peerPlacements[peer] =
+                    state.peerPlacements.first { $0.peers.contains(address) }?.placement ?? NodeState.Placement()
             }
             result = peerPlacements[peer] ?? result
         }
@@ -152,7 +175,9 @@ extension KernelForwarding {
     /// Learned routes inside our pools that are wanted now.
     private var clusterRoutes: Int {
         var count = 0
-        delta.forEachOwn { prefix, wanted, _ in if wanted?.kind == .unicast, isCluster(prefix), !local.wants(prefix) { count += 1 } }
+        delta.forEachOwn { prefix, wanted, _ in
+            if wanted?.kind == .unicast, isCluster(prefix), !local.wants(prefix) { count += 1 }
+        }
         return count
     }
 
@@ -160,12 +185,15 @@ extension KernelForwarding {
 
     /// A route of the cluster whose way is still there.
     private func isKept(_ route: FIBRoute, _ speaker: borrowing Speaker) -> Bool {
-        route.kind == .unicast && isCluster(route.prefix) && !state.foreignPools.contains { $0.contains(route.prefix) } && route.nextHops.allSatisfy(isAlive)
+        route.kind == .unicast && isCluster(route.prefix) && !state.foreignPools.contains { $0.contains(route.prefix) }
+            && route.nextHops.allSatisfy(isAlive)
     }
 
     /// True while packets can leave by it.
     private func isAlive(_ hop: FIBNextHop) -> Bool {
-        guard let gateway = hop.gateway, let interface = interfaces[hop.interface], interface.isUsable || interface.tunnel != nil && interface.isUp else { return false }
+        guard let gateway = hop.gateway, let interface = interfaces[hop.interface],
+            interface.isUsable || interface.tunnel != nil && interface.isUp
+        else { return false }
         let underlay = tunnels.usable.first { $0.value == hop.interface }.flatMap { kind, _ in
             tunnels.encapsulation.endpoints[kind]?.values.first { $0.gateway == gateway }?.underlay
         }
@@ -176,11 +204,15 @@ extension KernelForwarding {
         guard !routes.isEmpty else { return }
         for route in routes { delta.setDesired(route.prefix, route) }
         logger.error(
-            "nearly all routes of the cluster were withdrawn at once: they are kept until they are announced again, or until apusctl fib release",
+            """
+            nearly all routes of the cluster were withdrawn at once: they are kept until they are announced \
+            again, or until apusctl fib release
+            """,
             metadata: ["routes": "\(breaker.held.count)"])
     }
 
-    /// A restart ended without the peers' routes, whether they never came or said that they have none: what the kernel has of the cluster's stays, where it is more than may go at once.
+    /// A restart ended without the peers' routes, whether they never came or said that they have none: what the kernel
+    /// has of the cluster's stays, where it is more than may go at once.
     func keepUnwanted(_ wait: RestartWait, _ now: Instant) {
         var unwanted: [FIBRoute] = []
         var wanted = 0
@@ -188,7 +220,9 @@ extension KernelForwarding {
             guard isCluster(prefix) else { return }
             if desired != nil {
                 if !local.wants(prefix) { wanted += 1 }
-            } else if let present, delta.isWaiting(prefix), present.kind == .unicast, present.nextHops.allSatisfy({ $0.gateway != nil && isAlive($0) }) {
+            } else if let present, delta.isWaiting(prefix), present.kind == .unicast,
+                present.nextHops.allSatisfy({ $0.gateway != nil && isAlive($0) })
+            {
                 if wait.mayGo(present) { unwanted.append(present) } else { wanted += 1 }
             }
         }
@@ -210,7 +244,10 @@ extension KernelForwarding {
     package func releaseHeld(_ speaker: borrowing Speaker) -> Int {
         let released = breaker.release()
         for prefix in released { choose(prefix, speaker) }
-        if !released.isEmpty { logger.notice("operator's order: routes that were kept are let go", metadata: ["routes": "\(released.count)"]) }
+        if !released.isEmpty {
+            logger.notice(
+                "operator's order: routes that were kept are let go", metadata: ["routes": "\(released.count)"])
+        }
         return released.count
     }
 }

@@ -5,15 +5,17 @@ import Logging
 import NetTypes
 import Planning
 
-/// The end of a restart: routes that the kernel had before this process, and that nobody wants, go when no peer can want them any more.
+/// The end of a restart: routes that the kernel had before this process, and that nobody wants, go when no peer can
+/// want them any more.
 extension KernelForwarding {
     /// Between two looks, and where looking costs something because many members of the mesh are missing.
     private static let sweepPause = Duration.milliseconds(250)
     private static let longSweepPause = Duration.seconds(2)
     private static let manyGateways = 200
 
-    /// Releases what need not wait any more: of a family whose peers have all told what they have, of members of the mesh that are there, and at the
-    /// deadline everything. What was learned or written since the start does not wait for this at all.
+    /// Releases what need not wait any more: of a family whose peers have all told what they have, of members of the
+    /// mesh that are there, and at the deadline everything. What was learned or written since the start does not wait
+    /// for this at all.
     func sweep(_ speaker: inout Speaker, _ now: Instant) {
         guard let deadline = sweepDeadline else { return }
         if let check = sweepCheck, now < check, now < deadline { return }
@@ -32,7 +34,8 @@ extension KernelForwarding {
         sweepCheck = nil
         speaker.endRestart()
         tunnels.allowRemoval()
-        logger.info("restart is over: routes that nobody wants any more are removed", metadata: ["complete": "\(!isDue)"])
+        logger.info(
+            "restart is over: routes that nobody wants any more are removed", metadata: ["complete": "\(!isDue)"])
     }
 
     private func release(_ wait: RestartWait, _ now: Instant) {
@@ -40,7 +43,9 @@ extension KernelForwarding {
         keepUnwanted(wait, now)
         let count = delta.releaseFound(where: wait.mayGo)
         if count > 0 {
-            logger.info("routes of an earlier process that nobody wants are removed", metadata: ["routes": "\(count)", "waiting": "\(delta.waitingCount)"])
+            logger.info(
+                "routes of an earlier process that nobody wants are removed",
+                metadata: ["routes": "\(count)", "waiting": "\(delta.waitingCount)"])
         }
     }
 
@@ -48,7 +53,8 @@ extension KernelForwarding {
     private func restartWait(_ speaker: borrowing Speaker, _ now: Instant) -> RestartWait {
         var missing: [RestartWait.Missing] = [.nobody, .nobody]
         for peer in speaker.peerIndices {
-            for family in AddressFamily.allCases where missing[family.index] != .anybody && !speaker.isSynchronized(peer, family, now: now) {
+            for family in AddressFamily.allCases
+            where missing[family.index] != .anybody && !speaker.isSynchronized(peer, family, now: now) {
                 guard let settings = speaker.settings(peer), settings.announcesOnlyItself else {
                     missing[family.index] = .anybody
                     continue
@@ -56,7 +62,9 @@ extension KernelForwarding {
                 var gateways: Set<IPAddress> = []
                 if case .members(let known) = missing[family.index] { gateways = known }
                 // The Node's address of the family is the next hop of its routes, whatever the session runs over.
-                for address in state.addresses(ofNodeWith: settings.address) { gateways.formUnion(self.gateways(to: address)) }
+                for address in state.addresses(ofNodeWith: settings.address) {
+                    gateways.formUnion(self.gateways(to: address))
+                }
                 missing[family.index] = .members(gateways)
             }
         }

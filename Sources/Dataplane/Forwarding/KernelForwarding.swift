@@ -13,12 +13,13 @@ import StatusAPI
 
 /// The agent's forwarding plane: this node's pods and blocks, and what BGP learned, in the kernel's FIB.
 ///
-/// The way: Loc-RIB changes and local routes become desired routes, the delta tracker compares them with what the kernel has, and the
-/// difference goes out in batches. Back come acknowledgements, which let own prefixes be announced, and notifications.
+/// The way: Loc-RIB changes and local routes become desired routes, the delta tracker compares them with what the
+/// kernel has, and the difference goes out in batches. Back come acknowledgements, which let own prefixes be announced,
+/// and notifications.
 package final class KernelForwarding: ForwardingPlane {
     let logger: Logger
     let settings: KernelSettings
-    /// For dumps, neighbours and small batches, on this thread.
+    /// For dumps, neighbors and small batches, on this thread.
     private var table: NetlinkRouteTable
     /// For large batches, on a thread of its own.
     private let writer: FIBWriter
@@ -29,7 +30,8 @@ package final class KernelForwarding: ForwardingPlane {
     var dryRunLog = DryRunLog()
     /// So many that the writer never idles while a turn goes on that takes many UPDATEs in: eight are 20 ms of work.
     private static let maximumInFlight = 8
-    /// Routes of a batch: what fits into one of the 64 KB that the writer sends at once. Larger ones gain nothing and are planned in more memory.
+    /// Routes of a batch: what fits into one of the 64 KB that the writer sends at once. Larger ones gain nothing and
+    /// are planned in more memory.
     private static let batchLimit = 1024
     /// Routes that are read between two looks at the clock.
     private static let dumpBreath = 1024
@@ -123,7 +125,9 @@ package final class KernelForwarding: ForwardingPlane {
         unprogrammed = PrefixMap(seed: UInt64(truncatingIfNeeded: now.nanoseconds))
         audit = try RouteAudit(ownership: settings.ownership)
         if settings.programming.includesPods {
-            do throws(SystemError) { guests = try GuestSocket() } catch { deafness = "no guest can be heard: \(error); it needs CAP_NET_RAW" }
+            do throws(SystemError) { guests = try GuestSocket() } catch {
+                deafness = "no guest can be heard: \(error); it needs CAP_NET_RAW"
+            }
         }
         auditAt = now + state.auditInterval
         startDeadline = now + .seconds(2)
@@ -132,7 +136,9 @@ package final class KernelForwarding: ForwardingPlane {
         delta.forEachOwn { prefix, _, present in
             preservedFamilies.insert(AddressFamilySet(prefix.family))
             // Where the pods of the process before were reached.
-            if prefix.isHost, let hop = present?.nextHops.first, hop.gateway == nil { podWays[prefix.address] = hop.interface }
+            if prefix.isHost, let hop = present?.nextHops.first, hop.gateway == nil {
+                podWays[prefix.address] = hop.interface
+            }
         }
     }
 
@@ -143,7 +149,8 @@ package final class KernelForwarding: ForwardingPlane {
 
     // MARK: The kernel speaks
 
-    /// Reads the kernel whole: at the start, and when notifications were lost. `breathe` is called while a large table is read.
+    /// Reads the kernel whole: at the start, and when notifications were lost. `breathe` is called while a large table
+    /// is read.
     private func dumpAll(_ breathe: () -> Void = {}) throws(SystemError) {
         needsDump = false
         linkChanges.noteAll()
@@ -226,16 +233,19 @@ package final class KernelForwarding: ForwardingPlane {
             needsNextHopRefresh = true
         case .entry(let entry, let index): tunnels.entryAdded(entry, index)
         case .entryRemoved(let entry, let index): tunnels.entryRemoved(entry, index)
-        case .neighbourLost(let address, let index): tunnels.neighbourLost(address, index)
+        case .neighborLost(let address, let index): tunnels.neighborLost(address, index)
         case .overflow:
             if !needsDump { resyncs += 1 }
             needsDump = true
         }
     }
 
-    /// A link-local address is a next hop only beside a global one of its interface (RFC 2545 3): those of pods' interfaces concern no peer.
+    /// A link-local address is a next hop only beside a global one of its interface (RFC 2545 3): those of pods'
+    /// interfaces concern no peer.
     private func noteLinkChange(_ address: InterfaceAddress) {
-        let isBesideGlobal = interfaces.addresses(on: address.interface).contains { $0.family == .ipv6 && !$0.isLinkLocal }
+        let isBesideGlobal = interfaces.addresses(on: address.interface).contains {
+            $0.family == .ipv6 && !$0.isLinkLocal
+        }
         if !address.address.isLinkLocal || isBesideGlobal { linkChanges.noteAll() }
     }
 
@@ -247,7 +257,11 @@ package final class KernelForwarding: ForwardingPlane {
             if let present, present.nextHops.contains(where: { $0.interface == index }) { gone.append(present) }
         }
         for route in gone {
-            if route.nextHops.count == 1 { delta.kernelLost(route.prefix, metric: route.metric, table: route.table) } else { needsDump = true }
+            if route.nextHops.count == 1 {
+                delta.kernelLost(route.prefix, metric: route.metric, table: route.table)
+            } else {
+                needsDump = true
+            }
         }
     }
 
@@ -327,7 +341,8 @@ package final class KernelForwarding: ForwardingPlane {
         tunnels.configure(new.tunnels)
         peerPlacements = [:]
         // What is programmed at all, or by which way, has changed.
-        if old.foreignPools != new.foreignPools || old.tunnels.encapsulation != new.tunnels.encapsulation || old.poolPlacements != new.poolPlacements
+        if old.foreignPools != new.foreignPools || old.tunnels.encapsulation != new.tunnels.encapsulation
+            || old.poolPlacements != new.poolPlacements
             || old.peerPlacements != new.peerPlacements || old.sources != new.sources
         {
             for family in AddressFamily.allCases { takeAll(family, speaker) }
@@ -335,8 +350,12 @@ package final class KernelForwarding: ForwardingPlane {
         if old.interfacePrefixes != new.interfacePrefixes, settings.programming == .remote { needsDump = true }
         if old.staticRoutes != new.staticRoutes || old.ownAddresses != new.ownAddresses { linkChanges.noteAll() }
         // A next hop became a Node's address, or is none any more.
-        let isOther = { (address: IPAddress) in (old.nodeAddresses[address] == nil) != (new.nodeAddresses[address] == nil) }
-        let nodes = Set(old.nodeAddresses.keys).union(new.nodeAddresses.keys).filter(isOther).compactMap { address in nextHops[address].map { state(address, $0) } }
+        let isOther = { (address: IPAddress) in
+            (old.nodeAddresses[address] == nil) != (new.nodeAddresses[address] == nil)
+        }
+        let nodes = Set(old.nodeAddresses.keys).union(new.nodeAddresses.keys).filter(isOther).compactMap { address in
+            nextHops[address].map { state(address, $0) }
+        }
         if !nodes.isEmpty { speaker.rib.changeNextHops(nodes) }
         speaker.setOwnBlocks(local.blocks.map(\.prefix))
     }
@@ -349,7 +368,11 @@ package final class KernelForwarding: ForwardingPlane {
     package func link(_ name: String) -> (link: LinkState, address: IPAddress?)? {
         guard let interface = interfaces.named(name) else { return nil }
         let address = interfaces.linkLocalAddress(interface.index)
-        return (LinkState(index: UInt32(bitPattern: interface.index.rawValue), isReady: interface.isUsable && address != nil), address)
+        return (
+            LinkState(
+                index: UInt32(bitPattern: interface.index.rawValue), isReady: interface.isUsable && address != nil),
+            address
+        )
     }
 
     package func reconcile(_ speaker: inout Speaker, now: Instant, breathe: (inout Speaker) -> Void) -> Bool {
@@ -379,7 +402,9 @@ package final class KernelForwarding: ForwardingPlane {
             for family in AddressFamily.allCases { takeAll(family, speaker) }
             needsNextHopRefresh = true
         }
-        local.prepare(interfaces, nextHops: nextHops, foreign: delta.foreign, inKernel: { delta.kernel($0) }, table: &table, isDryRun: settings.isDryRun, logger: logger)
+        local.prepare(
+            interfaces, nextHops: nextHops, foreign: delta.foreign, inKernel: { delta.kernel($0) }, table: &table,
+            isDryRun: settings.isDryRun, logger: logger)
         expectGuests()
         // Own prefixes that are to go were withdrawn in an earlier turn and told; only then their routes go.
         if speaker.rib.dirtyCount == 0, !speaker.rib.hasExportWork(now: now) {
@@ -387,12 +412,15 @@ package final class KernelForwarding: ForwardingPlane {
         }
         for prefix in local.takeChanged() { takeOwn(prefix, speaker) }
         // What an order to drop next hops changes need not be written.
-        while inFlight.count < KernelForwarding.maximumInFlight, !needsDump || inFlight.isEmpty, !inFlight.contains(where: \.isEmpty) {
+        while inFlight.count < KernelForwarding.maximumInFlight, !needsDump || inFlight.isEmpty,
+            !inFlight.contains(where: \.isEmpty)
+        {
             let batch = delta.plan(budget: KernelForwarding.batchLimit, now: now)
             if batch.isEmpty { break }
             let namesGroups = batch.ways.contains { $0.nextHops.count > 1 }
             if settings.isDryRun {
-                for operation in batch where said.updateValue(operation, forKey: operation.prefix) != operation && dryRunLog.admit(now: now) {
+                for operation in batch
+                where said.updateValue(operation, forKey: operation.prefix) != operation && dryRunLog.admit(now: now) {
                     logger.notice("dry run: would \(describe(operation))")
                 }
                 acknowledge(batch, [], now)
@@ -404,9 +432,15 @@ package final class KernelForwarding: ForwardingPlane {
                 acknowledge(batch, table.apply(batch), now)
             }
         }
-        if let more = dryRunLog.sum(now: now) { logger.notice("dry run: would change more routes; apusctl fib lists all", metadata: ["more": "\(more)"]) }
+        if let more = dryRunLog.sum(now: now) {
+            logger.notice("dry run: would change more routes; apusctl fib lists all", metadata: ["more": "\(more)"])
+        }
         announce(&speaker)
-        if isStarting && (isConfigured && delta.dirtyCount == 0 && inFlight.isEmpty && local.isSettled || now >= startDeadline) { isStarting = false }
+        if isStarting
+            && (isConfigured && delta.dirtyCount == 0 && inFlight.isEmpty && local.isSettled || now >= startDeadline)
+        {
+            isStarting = false
+        }
         // A batch that is being written wakes the loop when it is done.
         return needsNextHopRefresh || inFlight.count < KernelForwarding.maximumInFlight && delta.canPlan
     }
@@ -438,17 +472,21 @@ package final class KernelForwarding: ForwardingPlane {
             logger.warning(
                 "the kernel refused a route",
                 metadata: [
-                    "operation": "\(describe(batch[failure.index]))", "reason": "\(errorText(failure.error))", "leftOut": "\(leftOut)",
+                    "operation": "\(describe(batch[failure.index]))", "reason": "\(errorText(failure.error))",
+                    "leftOut": "\(leftOut)",
                 ])
         }
         if failed.count > KernelForwarding.loggedFailures, leftOut != nil {
-            logger.warning("the kernel refused more routes; apusctl fib lists them", metadata: ["more": "\(failed.count - KernelForwarding.loggedFailures)"])
+            logger.warning(
+                "the kernel refused more routes; apusctl fib lists them",
+                metadata: ["more": "\(failed.count - KernelForwarding.loggedFailures)"])
         }
         delta.acknowledge(batch, failed, now: now)
         followPods(batch, failed)
     }
 
-    /// Promise 1: an own prefix is announced only after its route is in the kernel, and withdrawn before that is taken away.
+    /// Promise 1: an own prefix is announced only after its route is in the kernel, and withdrawn before that is taken
+    /// away.
     private func announce(_ speaker: inout Speaker) {
         for change in local.originations(isInstalled: { delta.isInstalled($0) }) {
             if let announcement = change.announcement {
@@ -457,7 +495,9 @@ package final class KernelForwarding: ForwardingPlane {
                 attributes.asPath = ASPath()
                 attributes.localPref = announcement.localPref
                 for text in announcement.communities {
-                    if let community = AnyCommunity(text) { AttributeOperation.addCommunity(community).apply(to: &attributes) }
+                    if let community = AnyCommunity(text) {
+                        AttributeOperation.addCommunity(community).apply(to: &attributes)
+                    }
                 }
                 speaker.rib.originate(change.prefix, attributes, interface: ownInterface(change.prefix))
             } else {
@@ -472,6 +512,9 @@ package final class KernelForwarding: ForwardingPlane {
     }
 
     package var nextDeadline: Instant? {
-        [delta.nextRetry, auditAt, tunnels.retryAt, local.nextDeadline, sweepCheck, dryRunLog.nextDeadline, isStarting ? startDeadline : nil].compactMap { $0 }.min()
+        [
+            delta.nextRetry, auditAt, tunnels.retryAt, local.nextDeadline, sweepCheck, dryRunLog.nextDeadline,
+            isStarting ? startDeadline : nil,
+        ].compactMap { $0 }.min()
     }
 }

@@ -80,8 +80,8 @@ struct Tunnels {
         table.entryRemoved(entry, on: index)
         needsWork = true
     }
-    mutating func neighbourLost(_ address: IPAddress, _ index: InterfaceIndex) {
-        guard readIndices.contains(index), table.neighbourLost(address, on: index) else { return }
+    mutating func neighborLost(_ address: IPAddress, _ index: InterfaceIndex) {
+        guard readIndices.contains(index), table.neighborLost(address, on: index) else { return }
         needsWork = true
     }
     /// Notifications were lost: what is known of entries counts no more.
@@ -92,13 +92,17 @@ struct Tunnels {
 
     // MARK: Reconcile
 
-    /// Brings the devices into step. True where what routes go by has changed: a device came, went or has another index.
-    mutating func reconcile<Kernel: TunnelKernel & ~Copyable>(_ interfaces: inout InterfaceTable, _ kernel: inout Kernel, isDryRun: Bool, now: Instant, logger: Logger) -> Bool {
+    /// Brings the devices into step. True where what routes go by has changed: a device came, went or has another
+    /// index.
+    mutating func reconcile<Kernel: TunnelKernel & ~Copyable>(
+        _ interfaces: inout InterfaceTable, _ kernel: inout Kernel, isDryRun: Bool, now: Instant, logger: Logger
+    ) -> Bool {
         guard needsWork || retryAt.map({ $0 <= now }) ?? false else { return false }
         needsWork = false
         retryAt = nil
         var failed: [Attempt: Int32] = [:]
-        // A device that was just made brings its own work: addresses and entries. Three rounds are make, fill, and a last look.
+        // A device that was just made brings its own work: addresses and entries. Three rounds are make, fill, and a
+        // last look.
         for _ in 0..<3 {
             failed = [:]
             want(interfaces)
@@ -116,7 +120,8 @@ struct Tunnels {
             if !failed.isEmpty { break }
         }
         for (attempt, error) in failed where failures[attempt] != error {
-            logger.warning("the kernel refused a tunnel", metadata: ["operation": "\(attempt)", "reason": "\(errorText(error))"])
+            logger.warning(
+                "the kernel refused a tunnel", metadata: ["operation": "\(attempt)", "reason": "\(errorText(error))"])
         }
         failures = failed
         attempts = failed.isEmpty ? 0 : attempts + 1
@@ -135,15 +140,20 @@ struct Tunnels {
             let host = interfaces.hostMTU(holding: device.local, isHostInterface: isHostInterface) ?? parent.mtu
             let mtu = device.mtu != 0 ? device.mtu : max(host, device.kind.overhead + 68) - device.kind.overhead
             return TunnelDevice(
-                kind: device.kind, local: device.local, address: device.address, mac: device.mac, parent: parent.index, identifier: settings.identifier,
+                kind: device.kind, local: device.local, address: device.address, mac: device.mac, parent: parent.index,
+                identifier: settings.identifier,
                 port: settings.port, mtu: mtu)
         }
         table.configure(devices, endpoints: settings.encapsulation.endpoints.mapValues { Array($0.values) })
     }
 
-    private mutating func readEntries<Kernel: TunnelKernel & ~Copyable>(_ interfaces: InterfaceTable, _ kernel: inout Kernel, _ failed: inout [Attempt: Int32]) {
+    private mutating func readEntries<Kernel: TunnelKernel & ~Copyable>(
+        _ interfaces: InterfaceTable, _ kernel: inout Kernel, _ failed: inout [Attempt: Int32]
+    ) {
         for kind in table.wantedKinds where kind.isVXLAN {
-            guard let interface = interfaces.named(kind.deviceName), interface.index.rawValue > 0, !readIndices.contains(interface.index) else { continue }
+            guard let interface = interfaces.named(kind.deviceName), interface.index.rawValue > 0,
+                !readIndices.contains(interface.index)
+            else { continue }
             do throws(SystemError) {
                 table.setPresent(try kernel.tunnelEntries(on: interface.index, kind.family), on: interface.index)
                 readIndices.insert(interface.index)
@@ -154,7 +164,8 @@ struct Tunnels {
     }
 
     private mutating func carryOut<Kernel: TunnelKernel & ~Copyable>(
-        _ operation: TunnelOperation, _ interfaces: inout InterfaceTable, _ kernel: inout Kernel, _ failed: inout [Attempt: Int32]
+        _ operation: TunnelOperation, _ interfaces: inout InterfaceTable, _ kernel: inout Kernel,
+        _ failed: inout [Attempt: Int32]
     ) {
         var error = kernel.apply(operation)
         switch operation {
@@ -169,10 +180,17 @@ struct Tunnels {
             if error == KernelError.noSuchDevice { error = 0 }
             if error == 0, let gone = interfaces.remove(index) { interfaceRemoved(gone) }
         case .addAddress(let address, let index):
-            if error == 0 { interfaces.add(InterfaceAddress(interface: index, address: address, prefixLength: UInt8(address.family.bits))) }
+            if error == 0 {
+                interfaces.add(
+                    InterfaceAddress(interface: index, address: address, prefixLength: UInt8(address.family.bits)))
+            }
         case .removeAddress(let address, let index):
             if error == KernelError.addressNotAvailable { error = 0 }
-            if error == 0 { for known in interfaces.addresses where known.interface == index && known.address == address { interfaces.remove(known) } }
+            if error == 0 {
+                for known in interfaces.addresses where known.interface == index && known.address == address {
+                    interfaces.remove(known)
+                }
+            }
         case .addEntry(let entry, let index): if error == 0 { table.entryAdded(entry, on: index) }
         case .removeEntry(let entry, let index):
             if error == KernelError.noEntry { error = 0 }
@@ -188,19 +206,25 @@ struct Tunnels {
             let known = interfaces.named(device.kind.deviceName)
             interfaces.set(
                 Interface(
-                    index: known?.index ?? InterfaceIndex(rawValue: -1 - Int32(device.kind.rawValue)), name: device.kind.deviceName, isUp: true, hasCarrier: true,
+                    index: known?.index ?? InterfaceIndex(rawValue: -1 - Int32(device.kind.rawValue)),
+                    name: device.kind.deviceName, isUp: true, hasCarrier: true,
                     mtu: device.mtu, mac: device.mac, alias: TunnelDevice.alias, tunnel: device.parameters))
         case .remove(_, let index), .retire(_, let index): interfaces.remove(index)
         case .addAddress(let address, let index):
-            interfaces.add(InterfaceAddress(interface: index, address: address, prefixLength: UInt8(address.family.bits)))
+            interfaces.add(
+                InterfaceAddress(interface: index, address: address, prefixLength: UInt8(address.family.bits)))
         case .removeAddress(let address, let index):
-            for known in interfaces.addresses where known.interface == index && known.address == address { interfaces.remove(known) }
+            for known in interfaces.addresses where known.interface == index && known.address == address {
+                interfaces.remove(known)
+            }
         case .addEntry(let entry, let index): table.entryAdded(entry, on: index)
         case .removeEntry(let entry, let index): table.entryRemoved(entry, on: index)
         }
     }
 
-    private func readBack<Kernel: TunnelKernel & ~Copyable>(_ kind: TunnelKind, _ interfaces: inout InterfaceTable, _ kernel: inout Kernel) {
+    private func readBack<Kernel: TunnelKernel & ~Copyable>(
+        _ kind: TunnelKind, _ interfaces: inout InterfaceTable, _ kernel: inout Kernel
+    ) {
         if let interface = kernel.link(named: kind.deviceName) { interfaces.set(interface) }
     }
 
@@ -214,7 +238,8 @@ struct Tunnels {
         if usable[kind] != nil { return nil }
         guard let device = table.device(kind) else {
             let local = settings.devices.first { $0.kind == kind }?.local
-            return local.map { .noInterfaceWithAddress(device: kind.deviceName, address: "\($0)") } ?? .noNodeAddress(family: kind.family.name)
+            return local.map { .noInterfaceWithAddress(device: kind.deviceName, address: "\($0)") }
+                ?? .noNodeAddress(family: kind.family.name)
         }
         if let error = failures[.carryOut(.create(device))] {
             if error == KernelError.notSupported {
@@ -228,11 +253,14 @@ struct Tunnels {
     var problems: [String] { failures.map { "tunnel: cannot \($0.key): \(errorText($0.value))" }.sorted() }
 }
 
-/// Names of interfaces that lead to other hosts (contract 2.7, `mtuIfacePattern`): Ethernet, WLAN, WWAN, serial and InfiniBand by systemd's and the kernel's names.
+/// Names of interfaces that lead to other hosts (contract 2.7, `mtuIfacePattern`): Ethernet, WLAN, WWAN, serial and
+/// InfiniBand by systemd's and the kernel's names.
 enum HostInterfaces {
     static func isOne(_ name: String) -> Bool {
         if ["eth", "wlan", "wwan"].contains(where: name.hasPrefix) { return true }
-        guard ["en", "wl", "ww", "sl", "ib"].contains(where: name.hasPrefix), let third = name.dropFirst(2).first else { return false }
+        guard ["en", "wl", "ww", "sl", "ib"].contains(where: name.hasPrefix), let third = name.dropFirst(2).first else {
+            return false
+        }
         return "Pcopsvx".contains(third)
     }
 }

@@ -4,11 +4,12 @@ import LinuxIO
 import NetTypes
 import Resources
 
-/// The host's side of a pod's veth (contract 2.7): sysctls and the permanent neighbour entry.
+/// The host's side of a pod's veth (contract 2.7): sysctls and the permanent neighbor entry.
 enum InterfaceSetup {
     /// Answers what failed; nil for nothing.
     static func prepare(
-        _ endpoint: WorkloadEndpoint, _ interface: Interface, _ interfaces: InterfaceTable, allowsSpoofing: Bool, table: inout NetlinkRouteTable
+        _ endpoint: WorkloadEndpoint, _ interface: Interface, _ interfaces: InterfaceTable, allowsSpoofing: Bool,
+        table: inout NetlinkRouteTable
     ) -> String? {
         var errors: [String] = []
         func set(_ path: String, _ value: String) {
@@ -16,8 +17,9 @@ enum InterfaceSetup {
             if error != 0 { errors.append("\(path): \(errorText(error))") }
         }
         let name = interface.name
-        // Differs: Felix sets 1, and its policy drops what a pod sends to the host's loopback addresses. There is no such policy here, so that with 1 every
-        // service that listens on 127.0.0.1 would be open to pods (CVE-2020-8558 is of that kind). What somebody else set is put right, too.
+        // Differs: Felix sets 1, and its policy drops what a pod sends to the host's loopback addresses. There is no
+        // such policy here, so that with 1 every service that listens on 127.0.0.1 would be open to pods (CVE-2020-8558
+        // is of that kind). What somebody else set is put right, too.
         set("net/ipv4/conf/\(name)/route_localnet", "0")
         if endpoint.addresses.contains(where: { $0.family == .ipv4 }) {
             set("net/ipv4/neigh/\(name)/proxy_delay", "0")
@@ -41,8 +43,8 @@ enum InterfaceSetup {
         }
         if let mac = endpoint.mac {
             for address in endpoint.addresses {
-                let error = table.setNeighbour(address, mac: mac, on: interface.index)
-                if error != 0 { errors.append("neighbour \(address): \(errorText(error))") }
+                let error = table.setNeighbor(address, mac: mac, on: interface.index)
+                if error != 0 { errors.append("neighbor \(address): \(errorText(error))") }
             }
         }
         return errors.isEmpty ? nil : errors.joined(separator: "; ")

@@ -9,15 +9,17 @@ import Planning
 import Resources
 import StatusAPI
 
-/// This node's own routes: a host route per pod address, a blackhole per own block, and which of them are announced (contract 2.6, 2.7).
+/// This node's own routes: a host route per pod address, a blackhole per own block, and which of them are announced
+/// (contract 2.6, 2.7).
 ///
-/// Problems it exists for: an interface may come before its endpoint or after it, under another index, or flap; a route must be in the kernel
-/// before it is announced and must stay until its withdrawal was told; two endpoints may claim one address while a pod is replaced.
+/// Problems it exists for: an interface may come before its endpoint or after it, under another index, or flap; a route
+/// must be in the kernel before it is announced and must stay until its withdrawal was told; two endpoints may claim
+/// one address while a pod is replaced.
 struct LocalRoutes: ~Copyable {
     struct Endpoint {
         var name: String
         var endpoint: WorkloadEndpoint
-        /// Errors of sysctls and neighbour entries, for status.
+        /// Errors of sysctls and neighbor entries, for status.
         var preparationError: String?
         /// The interface that was prepared; another index is another interface.
         var preparedIndex: InterfaceIndex?
@@ -42,10 +44,12 @@ struct LocalRoutes: ~Copyable {
     private var allowsSpoofing = false
     /// What is ours to write.
     let programming: Programming
-    /// Host routes that Felix wrote on pods' interfaces (`--program remote`): announced as if they were ours, and never written.
+    /// Host routes that Felix wrote on pods' interfaces (`--program remote`): announced as if they were ours, and never
+    /// written.
     private(set) var observed: [Prefix: FIBRoute] = [:]
-    /// Routes of an earlier process to pods whose interfaces are alive and that no endpoint speaks of: input that is late or lost must not cut a
-    /// live pod off (SPEC, promise 2). They go with their interface, or when an endpoint takes its place.
+    /// Routes of an earlier process to pods whose interfaces are alive and that no endpoint speaks of: input that is
+    /// late or lost must not cut a live pod off (SPEC, promise 2). They go with their interface, or when an endpoint
+    /// takes its place.
     private(set) var orphans: [Prefix: FIBRoute] = [:]
     /// Elevated priority stays until then, so that all nodes have followed before it goes.
     private(set) var elevatedUntil: [String: Instant] = [:]
@@ -142,10 +146,19 @@ struct LocalRoutes: ~Copyable {
         let known = endpoints[new.name]
         if known?.endpoint == new.endpoint { return }
         var entry = Endpoint(name: new.name, endpoint: new.endpoint)
-        entry.hasArrived = known?.hasArrived ?? false && new.endpoint.routePriority == .target && known?.endpoint.interfaceName == new.endpoint.interfaceName
-        if entry.isElevated { elevatedUntil[new.name] = nil } else if known?.isElevated ?? false { elevatedUntil[new.name] = now + migrationConvergence }
+        entry.hasArrived =
+            known?.hasArrived ?? false && new.endpoint.routePriority == .target
+            && known?.endpoint.interfaceName == new.endpoint.interfaceName
+        if entry.isElevated {
+            elevatedUntil[new.name] = nil
+        } else if known?.isElevated ?? false {
+            elevatedUntil[new.name] = now + migrationConvergence
+        }
         endpoints[new.name] = entry
-        stale.formUnion(claims.set(new.name, interface: new.endpoint.interfaceName, addresses: new.endpoint.addresses).map { Prefix(host: $0) })
+        stale.formUnion(
+            claims.set(new.name, interface: new.endpoint.interfaceName, addresses: new.endpoint.addresses).map {
+                Prefix(host: $0)
+            })
         touch(new.name)
     }
 
@@ -154,7 +167,9 @@ struct LocalRoutes: ~Copyable {
     /// A frame came in by an interface. Answers the endpoints whose guests have arrived by it.
     mutating func heard(_ announcement: GuestAnnouncement, on interface: Interface) -> [String] {
         let arrived = claims.names(on: interface.name).filter { name in
-            guard let entry = endpoints[name], entry.isWaiting, entry.preparedIndex == interface.index else { return false }
+            guard let entry = endpoints[name], entry.isWaiting, entry.preparedIndex == interface.index else {
+                return false
+            }
             switch announcement {
             case .address(let address): return entry.endpoint.addresses.contains(address)
             // QEMU sends it for a guest whose address it does not know.
@@ -185,9 +200,11 @@ struct LocalRoutes: ~Copyable {
 
     // MARK: Desired routes
 
-    /// Sets up interfaces that appeared, and works out what is wanted. Cost: that of what changed, unless all has to be worked out again.
+    /// Sets up interfaces that appeared, and works out what is wanted. Cost: that of what changed, unless all has to be
+    /// worked out again.
     mutating func prepare(
-        _ interfaces: InterfaceTable, nextHops: NextHopTable, foreign: borrowing ForeignRoutes, inKernel: (Prefix) -> FIBRoute?, table: inout NetlinkRouteTable, isDryRun: Bool,
+        _ interfaces: InterfaceTable, nextHops: NextHopTable, foreign: borrowing ForeignRoutes,
+        inKernel: (Prefix) -> FIBRoute?, table: inout NetlinkRouteTable, isDryRun: Bool,
         logger: Logger
     ) {
         guard needsRecompute || !unprepared.isEmpty || !stale.isEmpty else { return }
@@ -200,7 +217,9 @@ struct LocalRoutes: ~Copyable {
             for name in unprepared.sorted() {
                 setUp(name, interfaces, &table, isDryRun, logger)
                 // A process before this one heard the guest: its route leads here.
-                if let entry = endpoints[name], entry.isWaiting, entry.endpoint.addresses.contains(where: { isReached($0, by: entry.preparedIndex, inKernel) }) {
+                if let entry = endpoints[name], entry.isWaiting,
+                    entry.endpoint.addresses.contains(where: { isReached($0, by: entry.preparedIndex, inKernel) })
+                {
                     endpoints[name]?.hasArrived = true
                 }
             }
@@ -222,33 +241,48 @@ struct LocalRoutes: ~Copyable {
         awaitsGuests = programming.includesPods && endpoints.values.contains { $0.isWaiting && $0.preparedIndex != nil }
     }
 
-    private func isReached(_ address: IPAddress, by interface: InterfaceIndex?, _ inKernel: (Prefix) -> FIBRoute?) -> Bool {
+    private func isReached(_ address: IPAddress, by interface: InterfaceIndex?, _ inKernel: (Prefix) -> FIBRoute?)
+        -> Bool
+    {
         guard let interface, let hop = inKernel(Prefix(host: address))?.nextHops.first else { return false }
         return hop.gateway == nil && hop.interface == interface
     }
 
-    private mutating func fixRoutes(_ nextHops: NextHopTable, _ interfaces: InterfaceTable, _ foreign: borrowing ForeignRoutes) {
+    private mutating func fixRoutes(
+        _ nextHops: NextHopTable, _ interfaces: InterfaceTable, _ foreign: borrowing ForeignRoutes
+    ) {
         fixed = [:]
         for block in blocks where !block.prefix.isHost {
-            fixed[block.prefix] = FIBRoute(prefix: block.prefix, kind: .blackhole, metric: metrics[block.prefix.family.index], nextHops: [])
+            fixed[block.prefix] = FIBRoute(
+                prefix: block.prefix, kind: .blackhole, metric: metrics[block.prefix.family.index], nextHops: [])
         }
         for item in statics {
             let ways = nextHops.resolve(item.peer, interfaces, foreign).nextHops
             let prefix = Prefix(host: item.peer)
-            if !ways.isEmpty { fixed[prefix] = FIBRoute(prefix: prefix, kind: .unicast, metric: metrics[prefix.family.index], nextHops: ways) }
+            if !ways.isEmpty {
+                fixed[prefix] = FIBRoute(
+                    prefix: prefix, kind: .unicast, metric: metrics[prefix.family.index], nextHops: ways)
+            }
         }
     }
 
-    private func addLoopbackAddresses(_ interfaces: InterfaceTable, _ table: inout NetlinkRouteTable, _ logger: Logger) {
+    private func addLoopbackAddresses(_ interfaces: InterfaceTable, _ table: inout NetlinkRouteTable, _ logger: Logger)
+    {
         guard let loopback = interfaces.named("lo") else { return }
         for address in loopbackAddresses where !interfaces.owns(address) {
             let error = table.addAddress(address, on: loopback.index)
-            if error != 0 { logger.warning("cannot put an address on lo", metadata: ["address": "\(address)", "reason": "\(errorText(error))"]) }
+            if error != 0 {
+                logger.warning(
+                    "cannot put an address on lo", metadata: ["address": "\(address)", "reason": "\(errorText(error))"])
+            }
         }
     }
 
     /// An endpoint's interface, once for each that comes under its name.
-    private mutating func setUp(_ name: String, _ interfaces: InterfaceTable, _ table: inout NetlinkRouteTable, _ isDryRun: Bool, _ logger: Logger) {
+    private mutating func setUp(
+        _ name: String, _ interfaces: InterfaceTable, _ table: inout NetlinkRouteTable, _ isDryRun: Bool,
+        _ logger: Logger
+    ) {
         guard let entry = endpoints[name], let interface = interfaces.named(entry.endpoint.interfaceName) else {
             endpoints[name]?.preparedIndex = nil
             return
@@ -257,9 +291,12 @@ struct LocalRoutes: ~Copyable {
         if entry.preparedIndex != nil { endpoints[name]?.hasArrived = false }
         endpoints[name]?.preparedIndex = interface.index
         guard !isDryRun else { return }
-        let error = InterfaceSetup.prepare(entry.endpoint, interface, interfaces, allowsSpoofing: allowsSpoofing, table: &table)
+        let error = InterfaceSetup.prepare(
+            entry.endpoint, interface, interfaces, allowsSpoofing: allowsSpoofing, table: &table)
         endpoints[name]?.preparationError = error
-        if let error { logger.warning("cannot set up a pod's interface", metadata: ["endpoint": "\(name)", "reason": "\(error)"]) }
+        if let error {
+            logger.warning("cannot set up a pod's interface", metadata: ["endpoint": "\(name)", "reason": "\(error)"])
+        }
     }
 
     /// What is wanted of a prefix in the kernel.
@@ -268,7 +305,9 @@ struct LocalRoutes: ~Copyable {
         guard prefix.isHost else { return nil }
         // The first by name wins; the others are shown as failed.
         for name in claims.names(claiming: prefix.address) where programming.includesPods {
-            guard let entry = endpoints[name], !entry.isWaiting, let interface = interfaces.named(entry.endpoint.interfaceName), interface.isUp else { continue }
+            guard let entry = endpoints[name], !entry.isWaiting,
+                let interface = interfaces.named(entry.endpoint.interfaceName), interface.isUp
+            else { continue }
             let isElevated = entry.isElevated || elevatedUntil[name] != nil
             return FIBRoute(
                 prefix: prefix, kind: .unicast, metric: (isElevated ? elevatedMetrics : metrics)[prefix.family.index],
@@ -291,20 +330,27 @@ struct LocalRoutes: ~Copyable {
 
     private mutating func keepOrphans(_ interfaces: InterfaceTable) {
         orphans = orphans.filter { prefix, route in
-            guard let interface = route.nextHops.first.flatMap({ interfaces[$0.interface] }), interface.isUp else { return false }
+            guard let interface = route.nextHops.first.flatMap({ interfaces[$0.interface] }), interface.isUp else {
+                return false
+            }
             return claims.names(on: interface.name).isEmpty && claims.names(claiming: prefix.address).isEmpty
         }
     }
 
-    /// Contract 2.6: own blocks, and host routes of addresses that lie in none of them or whose priority is elevated. Other pods inside an own
-    /// block are not announced.
+    /// Contract 2.6: own blocks, and host routes of addresses that lie in none of them or whose priority is elevated.
+    /// Other pods inside an own block are not announced.
     private func announcement(_ prefix: Prefix, _ route: FIBRoute?) -> Announcement? {
-        func announced(_ localPref: UInt32) -> Announcement { Announcement(localPref: localPref, communities: advertisements.communities(of: prefix)) }
+        func announced(_ localPref: UInt32) -> Announcement {
+            Announcement(localPref: localPref, communities: advertisements.communities(of: prefix))
+        }
         if let route, route.kind == .unicast, !statics.contains(where: { Prefix(host: $0.peer) == prefix }) {
             let cover = blocks.first { $0.prefix.contains(prefix) && !$0.prefix.isHost }
-            if cover == nil || route.metric < metrics[prefix.family.index] { return announced(RoutePriority.localPref(route.metric)) }
+            if cover == nil || route.metric < metrics[prefix.family.index] {
+                return announced(RoutePriority.localPref(route.metric))
+            }
         }
-        let isOwn = services.contains(prefix) || blocks.contains { $0.prefix == prefix && $0.isExported && !prefix.isHost }
+        let isOwn =
+            services.contains(prefix) || blocks.contains { $0.prefix == prefix && $0.isExported && !prefix.isHost }
         return isOwn ? announced(LocalRoutes.blockLocalPref) : nil
     }
 
@@ -327,7 +373,9 @@ struct LocalRoutes: ~Copyable {
 
     /// The interface of the pod with a host route's address.
     func podInterface(_ prefix: Prefix) -> InterfaceIndex? {
-        guard prefix.isHost, let route = desired[prefix] ?? observed[prefix], route.kind == .unicast, let hop = route.nextHops.first, hop.gateway == nil else { return nil }
+        guard prefix.isHost, let route = desired[prefix] ?? observed[prefix], route.kind == .unicast,
+            let hop = route.nextHops.first, hop.gateway == nil
+        else { return nil }
         return hop.interface
     }
 
@@ -355,7 +403,8 @@ struct LocalRoutes: ~Copyable {
         var announcement: Announcement?
     }
 
-    /// What is to be announced or withdrawn now. A route that somebody else removed stays announced while it is being put back.
+    /// What is to be announced or withdrawn now. A route that somebody else removed stays announced while it is being
+    /// put back.
     mutating func originations(isInstalled: (Prefix) -> Bool) -> [Origination] {
         var result: [Origination] = []
         for (prefix, wanted) in wantsAnnouncement where announced[prefix] != wanted && !leaving.contains(prefix) {

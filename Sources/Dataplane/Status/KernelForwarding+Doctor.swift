@@ -33,18 +33,25 @@ extension KernelForwarding {
             findings.append(
                 Finding(
                     settings.programming == .all ? .warning : .fine, "others",
-                    "routes of \(state.foreignPools.map { "\($0)" }.joined(separator: ", ")) are left to another programmer (programClusterRoutes)"))
+                    "routes of \(state.foreignPools.map { "\($0)" }.joined(separator: ", ")) are left to another "
+                        + "programmer (programClusterRoutes)"
+                ))
         }
         round.add(findings)
     }
 
     private static func examineForwarding(_ families: AddressFamilySet) -> [Finding] {
         var findings: [Finding] = []
-        for (family, path) in [(AddressFamily.ipv4, "net/ipv4/ip_forward"), (.ipv6, "net/ipv6/conf/all/forwarding")] where families.contains(family) {
+        for (family, path) in [(AddressFamily.ipv4, "net/ipv4/ip_forward"), (.ipv6, "net/ipv6/conf/all/forwarding")]
+        where families.contains(family) {
             let name = path.replacing("/", with: ".")
             switch ProcSys.read(path) {
             case "1": findings.append(Finding(.fine, "forwarding", "\(name) is 1"))
-            case let value?: findings.append(Finding(.fault, "forwarding", "\(name) is \(value): no packet passes this host to or from a pod; sysctl -w \(name)=1"))
+            case let value?:
+                findings.append(
+                    Finding(
+                        .fault, "forwarding",
+                        "\(name) is \(value): no packet passes this host to or from a pod; sysctl -w \(name)=1"))
             case nil: findings.append(Finding(.warning, "forwarding", "\(name) cannot be read"))
             }
         }
@@ -59,10 +66,14 @@ extension KernelForwarding {
                 findings.append(
                     Finding(
                         .warning, "firewall",
-                        "chain \(chain.family) \(chain.table) \(chain.name) has policy drop: packets of pods pass only where a rule accepts them; nft list chain \(chain.family) \(chain.table) \(chain.name)"
+                        "chain \(chain.family) \(chain.table) \(chain.name) has policy drop: packets of pods pass "
+                            + "only where a rule accepts them; nft list chain \(chain.family) \(chain.table) "
+                            + "\(chain.name)"
                     ))
             }
-            if dropping.isEmpty { findings.append(Finding(.fine, "firewall", "no chain at the forward hook has policy drop")) }
+            if dropping.isEmpty {
+                findings.append(Finding(.fine, "firewall", "no chain at the forward hook has policy drop"))
+            }
         } else {
             findings.append(Finding(.fine, "firewall", "the kernel has no nf_tables, or does not tell"))
         }
@@ -72,9 +83,14 @@ extension KernelForwarding {
                 findings.append(
                     Finding(
                         .warning, "firewall",
-                        "chain FORWARD of \(command) has policy DROP: packets of pods pass only where a rule accepts them; \(command) -S FORWARD"))
+                        "chain FORWARD of \(command) has policy DROP: packets of pods pass only where a rule "
+                            + "accepts them; \(command) -S FORWARD"
+                    ))
             } catch {
-                findings.append(Finding(.warning, "firewall", "the tables of \(command) cannot be read: \(error); \(command) -S FORWARD shows its policy"))
+                findings.append(
+                    Finding(
+                        .warning, "firewall",
+                        "the tables of \(command) cannot be read: \(error); \(command) -S FORWARD shows its policy"))
             }
         }
         return findings
@@ -83,7 +99,8 @@ extension KernelForwarding {
     private func examineRoutes(_ findings: inout [Finding]) {
         let missing = missingCount
         if missing == 0 {
-            findings.append(Finding(.fine, "routes", "\(delta.desiredCount) wanted, all of them in the kernel as wanted"))
+            findings.append(
+                Finding(.fine, "routes", "\(delta.desiredCount) wanted, all of them in the kernel as wanted"))
         } else {
             var budget = 64
             var examples = delta.examplesOfMissing(most: 3)
@@ -93,13 +110,19 @@ extension KernelForwarding {
                     return examples.count <= 3
                 }
             }
-            let shown = examples.sorted().prefix(3).map { "\($0)" }.joined(separator: ", ") + (missing > 3 ? ", ..." : "")
-            findings.append(Finding(.fault, "routes", "\(missing) are not in the kernel as wanted (\(shown)); apusctl fib says why"))
+            let shown =
+                examples.sorted().prefix(3).map { "\($0)" }.joined(separator: ", ") + (missing > 3 ? ", ..." : "")
+            findings.append(
+                Finding(.fault, "routes", "\(missing) are not in the kernel as wanted (\(shown)); apusctl fib says why")
+            )
         }
         if breaker.isTripped {
             findings.append(
                 Finding(
-                    .fault, "held", "\(breaker.held.count) routes are kept though nearly all were withdrawn at once; look at the peers, and if it is right: apusctl fib release"))
+                    .fault, "held",
+                    "\(breaker.held.count) routes are kept though nearly all were withdrawn at once; look at the "
+                        + "peers, and if it is right: apusctl fib release"
+                ))
         }
     }
 
@@ -112,36 +135,51 @@ extension KernelForwarding {
             if endpoint.addresses.contains(where: { $0.family == .ipv4 }) {
                 expected += [("net/ipv4/conf/\(name)/proxy_arp", "1"), ("net/ipv4/conf/\(name)/forwarding", "1")]
             }
-            if endpoint.addresses.contains(where: { $0.family == .ipv6 }) { expected.append(("net/ipv6/conf/\(name)/forwarding", "1")) }
+            if endpoint.addresses.contains(where: { $0.family == .ipv6 }) {
+                expected.append(("net/ipv6/conf/\(name)/forwarding", "1"))
+            }
         }
         let names = ["all"] + endpoints.compactMap { interfaces.named($0.interfaceName)?.name }
         round.checks.append { [expected, count = endpoints.count] in
             let wrong = expected.filter { ProcSys.read($0.path) != $0.value }.map { $0.path.replacing("/", with: ".") }
-            guard !wrong.isEmpty else { return [Finding(.fine, "pods", "the interfaces of \(count) endpoints are set up")] }
+            guard !wrong.isEmpty else {
+                return [Finding(.fine, "pods", "the interfaces of \(count) endpoints are set up")]
+            }
             let some = wrong.prefix(3).joined(separator: ", ") + (wrong.count > 3 ? ", ..." : "")
-            return [Finding(.fault, "pods", "\(wrong.count) settings of pods' interfaces were changed by somebody (\(some)); they must be 1")]
+            return [
+                Finding(
+                    .fault, "pods",
+                    "\(wrong.count) settings of pods' interfaces were changed by somebody (\(some)); they must be 1")
+            ]
         }
         round.checks.append { KernelForwarding.examineLoopback(names) }
-        if let gateway = IPAddress("169.254.1.1"), endpoints.contains(where: { $0.addresses.contains { $0.family == .ipv4 } }),
+        if let gateway = IPAddress("169.254.1.1"),
+            endpoints.contains(where: { $0.addresses.contains { $0.family == .ipv4 } }),
             !NextHopTable.resolve(gateway, interfaces, delta.foreign).isReachable
         {
             round.add([
                 Finding(
                     .warning, "pods",
-                    "this host has no route to 169.254.1.1 (no default route): the kernel answers no ARP request for the pods' gateway; add a default route, or a permanent neighbour entry in the pods"
+                    "this host has no route to 169.254.1.1 (no default route): the kernel answers no ARP request "
+                        + "for the pods' gateway; add a default route, or a permanent neighbor entry in the pods"
                 )
             ])
         }
     }
 
-    /// Whether pods reach what listens on 127.0.0.1: the kernel lets them where route_localnet is 1 for all interfaces or for theirs.
+    /// Whether pods reach what listens on 127.0.0.1: the kernel lets them where route_localnet is 1 for all interfaces
+    /// or for theirs.
     private static func examineLoopback(_ names: [String]) -> [Finding] {
-        let open = names.map { "net/ipv4/conf/\($0)/route_localnet" }.filter { ProcSys.read($0) == "1" }.map { $0.replacing("/", with: ".") }
+        let open = names.map { "net/ipv4/conf/\($0)/route_localnet" }.filter { ProcSys.read($0) == "1" }.map {
+            $0.replacing("/", with: ".")
+        }
         guard let first = open.first else { return [] }
         return [
             Finding(
                 .warning, "pods",
-                "\(first)\(open.count > 1 ? " and \(open.count - 1) more are" : " is") 1: pods reach services on this host's loopback addresses unless a firewall drops it; sysctl -w \(first)=0, or look at who set it (kube-proxy does for node ports on 127.0.0.1)"
+                "\(first)\(open.count > 1 ? " and \(open.count - 1) more are" : " is") 1: pods reach services on "
+                    + "this host's loopback addresses unless a firewall drops it; sysctl -w \(first)=0, or look at who "
+                    + "set it (kube-proxy does for node ports on 127.0.0.1)"
             )
         ]
     }
@@ -150,23 +188,32 @@ extension KernelForwarding {
         for kind in TunnelKind.allCases {
             guard let device = tunnels.device(kind) else { continue }
             if let failure = tunnels.failure(kind) {
-                findings.append(Finding(.fault, "tunnels", "\(kind.deviceName) carries nothing", reason: .tunnel(reason: failure)))
+                findings.append(
+                    Finding(.fault, "tunnels", "\(kind.deviceName) carries nothing", reason: .tunnel(reason: failure)))
                 continue
             }
             findings.append(Finding(.fine, "tunnels", "\(kind.deviceName) is up, MTU \(device.mtu)"))
             if device.address == nil {
-                let field = kind == .ipip ? "bgp.ipv4IPIPTunnelAddr" : kind == .vxlanIPv4 ? "ipv4VXLANTunnelAddr" : "ipv6VXLANTunnelAddr"
+                let field =
+                    kind == .ipip
+                    ? "bgp.ipv4IPIPTunnelAddr" : kind == .vxlanIPv4 ? "ipv4VXLANTunnelAddr" : "ipv6VXLANTunnelAddr"
                 findings.append(
                     Finding(
                         .warning, "tunnels",
-                        "this Node has no \(field): what the host itself sends through \(kind.deviceName) bears the node's address, and the answers come outside the tunnel"))
+                        "this Node has no \(field): what the host itself sends through \(kind.deviceName) bears the "
+                            + "node's address, and the answers come outside the tunnel"
+                    ))
             }
-            let larger = state.endpoints.compactMap { interfaces.named($0.endpoint.interfaceName) }.filter { $0.mtu > device.mtu }
+            let larger = state.endpoints.compactMap { interfaces.named($0.endpoint.interfaceName) }.filter {
+                $0.mtu > device.mtu
+            }
             if let first = larger.first {
                 findings.append(
                     Finding(
                         .warning, "tunnels",
-                        "\(larger.count) pods have a larger MTU than \(kind.deviceName) (\(first.name): \(first.mtu), tunnel: \(device.mtu)): they depend on path MTU discovery; set the CNI plugin's mtu to \(device.mtu)"
+                        "\(larger.count) pods have a larger MTU than \(kind.deviceName) (\(first.name): "
+                            + "\(first.mtu), tunnel: \(device.mtu)): they depend on path MTU discovery; set the CNI "
+                            + "plugin's mtu to \(device.mtu)"
                     ))
             }
         }
@@ -200,7 +247,8 @@ extension KernelForwarding {
         foreign.sorted { $0.key < $1.key }.map { number, count in
             Finding(
                 .warning, "others",
-                "\(count) routes inside our pools are of protocol \(number) (\(number == 12 ? "BIRD" : "Felix")): two programmers of one pool hide each other's routes; stop one, or use programClusterRoutes"
+                "\(count) routes inside our pools are of protocol \(number) (\(number == 12 ? "BIRD" : "Felix")): "
+                    + "two programmers of one pool hide each other's routes; stop one, or use programClusterRoutes"
             )
         }
     }

@@ -17,15 +17,21 @@ extension KernelForwarding {
         status.resyncs = resyncs
         status.auditFindings = auditFindings
         if breaker.isTripped {
-            status.problems.append("\(breaker.held.count) routes of the cluster were withdrawn at once and are kept (massWithdrawal): apusctl fib release lets them go")
+            status.problems.append(
+                "\(breaker.held.count) routes of the cluster were withdrawn at once and are kept (massWithdrawal): "
+                    + "apusctl fib release lets them go"
+            )
         }
         status.routesMissing = missingCount
         status.routesRepaired = delta.repairCount
-        status.ownPrefixes = local.status(isInstalled: { delta.isInstalled($0) || local.isObserved($0) }, reason: { reason($0) })
+        status.ownPrefixes = local.status(
+            isInstalled: { delta.isInstalled($0) || local.isObserved($0) }, reason: { reason($0) })
     }
 
     /// Routes that are not in the kernel as wanted, or whose acknowledgement is not there yet.
-    var missingCount: Int { delta.dirtyCount + delta.failureCount + unprogrammed.count + inFlight.reduce(0) { $0 + $1.count } }
+    var missingCount: Int {
+        delta.dirtyCount + delta.failureCount + unprogrammed.count + inFlight.reduce(0) { $0 + $1.count }
+    }
 
     /// Why a route is not in the kernel; nil where nothing is known that keeps it out.
     private func reason(_ prefix: Prefix) -> FIBReason? {
@@ -33,10 +39,13 @@ extension KernelForwarding {
     }
 
     package func endpointStatus() -> [EndpointStatus] {
-        local.endpointStatus(interfaces, deafness: deafness, isInstalled: { delta.isInstalled($0) || local.isObserved($0) }, reason: { reason($0) })
+        local.endpointStatus(
+            interfaces, deafness: deafness, isInstalled: { delta.isInstalled($0) || local.isObserved($0) },
+            reason: { reason($0) })
     }
 
-    /// Sections 0 and 1 of the cursor: wanted routes and the kernel's, IPv4 and IPv6. 2 and 3: what BGP has and no next hop leads to.
+    /// Sections 0 and 1 of the cursor: wanted routes and the kernel's, IPv4 and IPv6. 2 and 3: what BGP has and no next
+    /// hop leads to.
     package func fibPage(_ wanted: Prefix?, from start: PageCursor, _ limit: PageLimit) -> Page<FIBStatus> {
         var page = Page<FIBStatus>()
         var budget = limit.places
@@ -52,7 +61,9 @@ extension KernelForwarding {
             let next =
                 section < 2
                 ? delta.visitOwn(family, overlapping: wanted, from: place, budget: &budget) { add(row($0, $1, $2)) }
-                : unprogrammed.visit(family, overlapping: wanted, from: place, budget: &budget) { add(unprogrammedRow($0, $1)) }
+                : unprogrammed.visit(family, overlapping: wanted, from: place, budget: &budget) {
+                    add(unprogrammedRow($0, $1))
+                }
             if let next {
                 page.next = PageCursor(section: section, place: next).position
                 break
@@ -74,14 +85,16 @@ extension KernelForwarding {
 
     private func row(_ prefix: Prefix, _ wanted: FIBRoute?, _ present: FIBRoute?) -> FIBStatus {
         let (state, reason) = state(prefix, wanted, present)
-        return FIBStatus(prefix: "\(prefix)", wanted: wanted.map(render), kernel: present.map(render), state: state, reason: reason)
+        return FIBStatus(
+            prefix: "\(prefix)", wanted: wanted.map(render), kernel: present.map(render), state: state, reason: reason)
     }
 
     private func state(_ prefix: Prefix, _ wanted: FIBRoute?, _ present: FIBRoute?) -> (FIBState, FIBReason?) {
         if breaker.held[prefix] != nil { return (.held, .keptAfterMassWithdrawal) }
         if delta.isWaiting(prefix) { return (.waiting, .foundAtStart(seconds: Int(settings.restartTime.inSeconds))) }
         let failure = delta.skipReason(prefix) == nil ? nil : reason(prefix)
-        let state: FIBState = wanted == nil ? .toBeRemoved : wanted == present ? .installed : failure == nil ? .pending : .failed
+        let state: FIBState =
+            wanted == nil ? .toBeRemoved : wanted == present ? .installed : failure == nil ? .pending : .failed
         return (state, local.orphans[prefix] != nil ? .podWithoutEndpoint : failure)
     }
 
@@ -97,8 +110,11 @@ extension KernelForwarding {
     /// As `ip route` writes it.
     private func render(_ route: FIBRoute) -> String {
         let hops = route.nextHops.map { hop in
-            (hop.gateway.map { "via \($0) " } ?? "") + "dev \(interfaces[hop.interface]?.name ?? "if\(hop.interface)")" + (hop.isOnlink ? " onlink" : "")
+            (hop.gateway.map { "via \($0) " } ?? "") + "dev \(interfaces[hop.interface]?.name ?? "if\(hop.interface)")"
+                + (hop.isOnlink ? " onlink" : "")
         }
-        return ([route.kind == .blackhole ? "blackhole" : ""] + hops + ["metric \(route.metric)"]).filter { !$0.isEmpty }.joined(separator: " ")
+        return ([route.kind == .blackhole ? "blackhole" : ""] + hops + ["metric \(route.metric)"]).filter {
+            !$0.isEmpty
+        }.joined(separator: " ")
     }
 }

@@ -16,23 +16,31 @@ extension LocalRoutes {
             } else {
                 why = isInstalled(block.prefix) ? .aboutToBeAnnounced : .notInKernel(reason: reason(block.prefix))
             }
-            rows.append(OwnPrefixStatus(prefix: "\(block.prefix)", kind: .block, isAnnounced: announced[block.prefix] != nil, reason: why))
+            rows.append(
+                OwnPrefixStatus(
+                    prefix: "\(block.prefix)", kind: .block, isAnnounced: announced[block.prefix] != nil, reason: why))
         }
         for prefix in services {
             let isAnnounced = announced[prefix] != nil
-            rows.append(OwnPrefixStatus(prefix: "\(prefix)", kind: .service, isAnnounced: isAnnounced, reason: isAnnounced ? nil : .aboutToBeAnnounced))
+            rows.append(
+                OwnPrefixStatus(
+                    prefix: "\(prefix)", kind: .service, isAnnounced: isAnnounced,
+                    reason: isAnnounced ? nil : .aboutToBeAnnounced))
         }
         for prefix in wantsAnnouncement.keys.sorted() where prefix.isHost && !services.contains(prefix) {
             let isAnnounced = announced[prefix] != nil
             rows.append(
                 OwnPrefixStatus(
-                    prefix: "\(prefix)", kind: .address, isAnnounced: isAnnounced, reason: isAnnounced ? nil : .notInKernel(reason: reason(prefix))))
+                    prefix: "\(prefix)", kind: .address, isAnnounced: isAnnounced,
+                    reason: isAnnounced ? nil : .notInKernel(reason: reason(prefix))))
         }
         return rows
     }
 
     /// `deafness`: why no guest can be heard, if so.
-    func endpointStatus(_ interfaces: InterfaceTable, deafness: String?, isInstalled: (Prefix) -> Bool, reason: (Prefix) -> FIBReason?) -> [EndpointStatus] {
+    func endpointStatus(
+        _ interfaces: InterfaceTable, deafness: String?, isInstalled: (Prefix) -> Bool, reason: (Prefix) -> FIBReason?
+    ) -> [EndpointStatus] {
         endpoints.values.sorted { $0.name < $1.name }.map { entry in
             let prefixes = entry.endpoint.addresses.map { Prefix(host: $0) }
             var state = EndpointState.up
@@ -40,7 +48,8 @@ extension LocalRoutes {
             if !programming.includesPods {
                 let missing = prefixes.first { observed[$0] == nil }
                 return EndpointStatus(
-                    name: entry.name, interface: entry.endpoint.interfaceName, addresses: entry.endpoint.addresses.map(\.description),
+                    name: entry.name, interface: entry.endpoint.interfaceName,
+                    addresses: entry.endpoint.addresses.map(\.description),
                     state: missing == nil ? .up : .failed, reason: missing.map { .noHostRoute(prefix: "\($0)") })
             }
             if let interface = interfaces.named(entry.endpoint.interfaceName) {
@@ -49,11 +58,14 @@ extension LocalRoutes {
                 } else if entry.isWaiting {
                     state = .waitingForGuest
                     why = deafness.map { .cannotHearGuests(detail: $0) } ?? .guestNotHeard
-                } else if let broken = prefixes.first(where: { !isInstalled($0) || desired[$0]?.nextHops.first?.interface != interface.index }) {
+                } else if let broken = prefixes.first(where: {
+                    !isInstalled($0) || desired[$0]?.nextHops.first?.interface != interface.index
+                }) {
                     state = .failed
                     why =
                         reason(broken).map { .notInKernel(prefix: "\(broken)", reason: $0) }
-                        ?? (isInstalled(broken) ? .addressOfAnotherEndpoint(prefix: "\(broken)") : .routePending(prefix: "\(broken)"))
+                        ?? (isInstalled(broken)
+                            ? .addressOfAnotherEndpoint(prefix: "\(broken)") : .routePending(prefix: "\(broken)"))
                 } else if why != nil {
                     state = .failed
                 }
@@ -63,7 +75,8 @@ extension LocalRoutes {
             if state == .up, entry.isElevated || elevatedUntil[entry.name] != nil { why = .elevatedPriority }
             if state == .up, entry.endpoint.hasFloatingAddresses { why = .floatingAddressesIgnored }
             return EndpointStatus(
-                name: entry.name, interface: entry.endpoint.interfaceName, addresses: entry.endpoint.addresses.map(\.description), state: state,
+                name: entry.name, interface: entry.endpoint.interfaceName,
+                addresses: entry.endpoint.addresses.map(\.description), state: state,
                 reason: why)
         }
     }

@@ -3,7 +3,7 @@ import LinuxIO
 import Logging
 import NetTypes
 
-/// A neighbour that BFD watches.
+/// A neighbor that BFD watches.
 struct BFDTarget: Sendable, Hashable {
     var configuration: BFDConfiguration
     /// RFC 5883 in place of RFC 5881.
@@ -12,24 +12,25 @@ struct BFDTarget: Sendable, Hashable {
     var source: IPAddress?
 }
 
-/// What BFD says of a neighbour.
+/// What BFD says of a neighbor.
 struct BFDReport: Sendable {
     var peer: IPAddress
     var state: BFDState
     /// The path failed just now (RFC 5882 section 3.2).
     var isFailure: Bool
     var diagnostic: BFDDiagnostic
-    /// C of the neighbour: its BFD lives on when its control plane restarts.
+    /// C of the neighbor: its BFD lives on when its control plane restarts.
     var isIndependent: Bool
 }
 
 /// All BFD sessions, on a thread of their own: at 50 ms a packet nothing that the routing loop does may hold one up.
 ///
-/// It holds no routing state. Wanted neighbours come in whole through a mailbox, changes of state go out as `LoopMessage.bfd`.
+/// It holds no routing state. Wanted neighbors come in whole through a mailbox, changes of state go out as
+/// `LoopMessage.bfd`.
 final class BFDEngine: @unchecked Sendable {
     enum Command: Sendable {
         case configure([IPAddress: BFDTarget])
-        /// Ends every session with AdminDown, so that neighbours do not take our restart for a failure.
+        /// Ends every session with AdminDown, so that neighbors do not take our restart for a failure.
         case stop(Promise<Bool>)
     }
 
@@ -79,7 +80,7 @@ final class BFDEngine: @unchecked Sendable {
         self.reports = reports
         self.logger = logger
         random = SeededRandom(seed: seed)
-        // Ports of one process after another are told apart, so that a neighbour does not see the old session's.
+        // Ports of one process after another are told apart, so that a neighbor does not see the old session's.
         nextPort += UInt16(random.next() % 8192)
         startEdgeThread { self.run() }
     }
@@ -122,7 +123,9 @@ final class BFDEngine: @unchecked Sendable {
     private func configure(_ targets: [IPAddress: BFDTarget], _ poller: borrowing Poller) {
         if !targets.isEmpty, listeners.isEmpty { listen(poller) }
         for (peer, session) in sessions {
-            if let target = targets[peer], target.isMultihop == session.target.isMultihop, target.source == session.target.source {
+            if let target = targets[peer], target.isMultihop == session.target.isMultihop,
+                target.source == session.target.source
+            {
                 sessions[peer]?.target = target
                 sessions[peer]?.machine.reconfigure(target.configuration, now: now)
                 timers.set(peer, sessions[peer]?.machine.nextDeadline)
@@ -142,11 +145,14 @@ final class BFDEngine: @unchecked Sendable {
             for isMultihop in [false, true] {
                 let port = isMultihop ? BFDEngine.multihopPort : BFDEngine.singleHopPort
                 do throws(SystemError) {
-                    let listener = Listener(try UDPSocket(on: SocketAddress(.any(family), port: port)), isMultihop: isMultihop)
+                    let listener = Listener(
+                        try UDPSocket(on: SocketAddress(.any(family), port: port)), isMultihop: isMultihop)
                     listeners.append(listener)
                     try poller.add(listener.socket.fd, token: UInt64(listeners.count))
                 } catch {
-                    logger.error("BFD cannot listen; does another BFD daemon run here?", metadata: ["port": "\(port)", "reason": "\(error)"])
+                    logger.error(
+                        "BFD cannot listen; does another BFD daemon run here?",
+                        metadata: ["port": "\(port)", "reason": "\(error)"])
                 }
             }
         }
@@ -154,16 +160,21 @@ final class BFDEngine: @unchecked Sendable {
 
     private func add(_ peer: IPAddress, _ target: BFDTarget) {
         var discriminator: UInt32 = 0
-        while discriminator == 0 || byDiscriminator[discriminator] != nil { discriminator = UInt32(truncatingIfNeeded: random.next()) }
+        while discriminator == 0 || byDiscriminator[discriminator] != nil {
+            discriminator = UInt32(truncatingIfNeeded: random.next())
+        }
         // A port that somebody has is passed over.
         for _ in 0..<64 {
             let port = nextPort
             nextPort = nextPort == BFDEngine.sourcePorts.upperBound ? BFDEngine.sourcePorts.lowerBound : nextPort + 1
-            guard let socket = try? UDPSocket(on: SocketAddress(target.source ?? .any(peer.family), port: port)) else { continue }
+            guard let socket = try? UDPSocket(on: SocketAddress(target.source ?? .any(peer.family), port: port)) else {
+                continue
+            }
             nextSocket += 1
             senders[nextSocket] = Sender(socket)
             sessions[peer] = Session(
-                machine: BFDSession(target.configuration, discriminator: discriminator, seed: random.next(), now: now), target: target, socket: nextSocket)
+                machine: BFDSession(target.configuration, discriminator: discriminator, seed: random.next(), now: now),
+                target: target, socket: nextSocket)
             byDiscriminator[discriminator] = peer
             timers.set(peer, sessions[peer]?.machine.nextDeadline)
             return
@@ -179,8 +190,9 @@ final class BFDEngine: @unchecked Sendable {
         let listener = listeners[index]
         for _ in 0..<64 {
             guard let datagram = listener.socket.receive() else { return }
-            // RFC 5881 5: from a neighbour on the link, or not at all.
-            guard listener.isMultihop || datagram.timeToLive == 255, let packet = BFDPacket(datagram.bytes.rawSpan) else { continue }
+            // RFC 5881 5: from a neighbor on the link, or not at all.
+            guard listener.isMultihop || datagram.timeToLive == 255, let packet = BFDPacket(datagram.bytes.rawSpan)
+            else { continue }
             let from = datagram.from.address.scoped(datagram.interface)
             let peer: IPAddress
             if packet.yourDiscriminator != 0 {
@@ -189,7 +201,9 @@ final class BFDEngine: @unchecked Sendable {
             } else {
                 peer = from
             }
-            guard let session = sessions[peer], session.target.isMultihop == listener.isMultihop, peer == from else { continue }
+            guard let session = sessions[peer], session.target.isMultihop == listener.isMultihop, peer == from else {
+                continue
+            }
             act(peer) { $0.receive(packet, now: self.now, &$1) }
         }
     }

@@ -3,10 +3,11 @@ import NetTypes
 
 /// A listener and its clients on one thread that never waits for any of them.
 ///
-/// Problems it exists for: clients that say nothing, or a byte a second, must not keep others out; a probe must be answered while they do; a flood must
-/// find its bound in clients, bytes, threads and questions to the routing loop, and not in refused probes. So a request has a deadline from its first byte
-/// to its last, whoever has been silent longest gives way to whoever comes, more clients than there is room for wait in the kernel's queue, and who
-/// cannot be served is told so.
+/// Problems it exists for: clients that say nothing, or a byte a second, must not keep others out; a probe must be
+/// answered while they do; a flood must find its bound in clients, bytes, threads and questions to the routing loop,
+/// and not in refused probes. So a request has a deadline from its first byte to its last, whoever has been silent
+/// longest gives way to whoever comes, more clients than there is room for wait in the kernel's queue, and who cannot
+/// be served is told so.
 final class EdgeLoop<Listener: ClientListener & ~Copyable>: @unchecked Sendable {
     private enum Phase {
         /// Since the last answer, or since it came.
@@ -14,7 +15,8 @@ final class EdgeLoop<Listener: ClientListener & ~Copyable>: @unchecked Sendable 
         case ready(EdgeRequest)
         case waiting(() -> [UInt8]?)
         case writing([UInt8], sent: Int)
-        /// All was sent, and our side is closed: what the client still sends is read and dropped, so that the answer is not lost to a reset.
+        /// All was sent, and our side is closed: what the client still sends is read and dropped, so that the answer is
+        /// not lost to a reset.
         case lingering
     }
 
@@ -82,10 +84,13 @@ final class EdgeLoop<Listener: ClientListener & ~Copyable>: @unchecked Sendable 
         var entries = [PollEntry(wakeup.fd), PollEntry(listener.fd, read: acceptsAgainAt == nil && fullSince == nil)]
         for client in clients { entries.append(entry(client)) }
         let present = clients
-        waitForAny(&entries, timeout: nextDeadline.map { max(.zero, $0 - Instant(nanoseconds: monotonicNanoseconds())) })
+        waitForAny(
+            &entries, timeout: nextDeadline.map { max(.zero, $0 - Instant(nanoseconds: monotonicNanoseconds())) })
         let now = Instant(nanoseconds: monotonicNanoseconds())
         if entries[0].canRead { wakeup.clear() }
-        for (client, entry) in zip(present, entries.dropFirst(2)) where entry.canRead || entry.isBroken { receive(client, now) }
+        for (client, entry) in zip(present, entries.dropFirst(2)) where entry.canRead || entry.isBroken {
+            receive(client, now)
+        }
         if let again = acceptsAgainAt, again <= now { acceptsAgainAt = nil }
         if acceptsAgainAt == nil, entries[1].canRead || fullSince != nil { accept(now) }
         // Until nothing moves: behind a request there may be another one. What a client sent ahead bounds it.
@@ -94,7 +99,9 @@ final class EdgeLoop<Listener: ClientListener & ~Copyable>: @unchecked Sendable 
             for client in clients { understand(client, now) }
             ask(now)
             for client in clients {
-                if case .waiting(let answer) = client.phase, let bytes = answer() { begin(.writing(bytes, sent: 0), client, now) }
+                if case .waiting(let answer) = client.phase, let bytes = answer() {
+                    begin(.writing(bytes, sent: 0), client, now)
+                }
                 write(client, now)
             }
         } while hasMoved
@@ -119,8 +126,12 @@ final class EdgeLoop<Listener: ClientListener & ~Copyable>: @unchecked Sendable 
         for client in clients {
             next = min(next ?? .distantFuture, deadline(client).at)
             // Who may have to give way soon; what is past has been looked at in this turn.
-            if isWaitedFor, case .writing = client.phase { next = min(next ?? .distantFuture, client.progress + Self.stallTime) }
-            if fullSince != nil, case .reading = client.phase { next = min(next ?? .distantFuture, client.since + Self.graceTime) }
+            if isWaitedFor, case .writing = client.phase {
+                next = min(next ?? .distantFuture, client.progress + Self.stallTime)
+            }
+            if fullSince != nil, case .reading = client.phase {
+                next = min(next ?? .distantFuture, client.since + Self.graceTime)
+            }
         }
         return next
     }
@@ -185,7 +196,8 @@ final class EdgeLoop<Listener: ClientListener & ~Copyable>: @unchecked Sendable 
         }
     }
 
-    /// Makes room for one more: by whoever has nothing to lose first, then by whoever has been silent longest, then by whoever does not read.
+    /// Makes room for one more: by whoever has nothing to lose first, then by whoever has been silent longest, then by
+    /// whoever does not read.
     private func giveWay(_ now: Instant) {
         func oldest(_ matches: (Client) -> Bool) -> Client? { clients.filter(matches).min { $0.since < $1.since } }
         if let client = oldest({ if case .lingering = $0.phase { true } else { false } }) { return close(client) }
@@ -260,7 +272,9 @@ final class EdgeLoop<Listener: ClientListener & ~Copyable>: @unchecked Sendable 
 
     /// The client that has not taken any of its answer for longest, where that is long.
     private func stalledWriter(_ now: Instant) -> Client? {
-        clients.filter { if case .writing = $0.phase { $0.progress + Self.stallTime <= now } else { false } }.min { $0.progress < $1.progress }
+        clients.filter { if case .writing = $0.phase { $0.progress + Self.stallTime <= now } else { false } }.min {
+            $0.progress < $1.progress
+        }
     }
 
     private func write(_ client: Client, _ now: Instant) {

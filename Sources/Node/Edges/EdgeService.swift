@@ -10,12 +10,14 @@ struct EdgeService: Sendable {
     /// From the start of a request to its end, and of a client that says nothing until it is closed.
     var requestTime: Duration
     var silenceTime: Duration
-    /// How long a request may wait for its turn and for its answer together, and how long the client may take to read that.
+    /// How long a request may wait for its turn and for its answer together, and how long the client may take to read
+    /// that.
     var answerTime: Duration
     var readingTime: Duration
     /// One request a connection, which begins with the connection.
     var closesAfterAnswer: Bool
-    /// Makes what takes whole requests off the front of what was read, and returns nil where there is none yet. It is made and called on the server's thread.
+    /// Makes what takes whole requests off the front of what was read, and returns nil where there is none yet. It is
+    /// made and called on the server's thread.
     var makeReader: @Sendable () -> (inout [UInt8]) -> EdgeRequest?
     /// What a client is sent in place of an answer.
     var refusal: @Sendable (EdgeRefusal) -> [UInt8]
@@ -36,6 +38,7 @@ enum EdgeRefusal: Sendable {
 enum EdgeRequest {
     /// It is answered without a question to anybody.
     case answered([UInt8])
-    /// `ask` puts a question, whose answer signals the wakeup, and returns how to look whether the answer is there. Urgent ones go first.
+    /// `ask` puts a question, whose answer signals the wakeup, and returns how to look whether the answer is there.
+    /// Urgent ones go first.
     case question(isUrgent: Bool, ask: (Wakeup) -> () -> [UInt8]?)
 }

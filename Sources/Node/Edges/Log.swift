@@ -4,9 +4,11 @@ package import Logging
 import Resources
 import Synchronization
 
-// `unsafe` here: calls of the C library with the address of a variable or an array for the length of the call; `tm` is unsafe by its `tm_zone`, which is not read.
+// `unsafe` here: calls of the C library with the address of a variable or an array for the length of the call; `tm` is
+// unsafe by its `tm_zone`, which is not read.
 
-/// Log lines to standard error, as text or JSON. The sink never blocks: what a full pipe does not take is dropped and counted.
+/// Log lines to standard error, as text or JSON. The sink never blocks: what a full pipe does not take is dropped and
+/// counted.
 struct StandardErrorLogHandler: LogHandler {
     var metadata: Logger.Metadata = [:]
     /// One level for the whole process, which the resources may change (`logSeverityScreen`).
@@ -61,7 +63,9 @@ struct StandardErrorLogHandler: LogHandler {
         let fields = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
         var line: String
         if isJSON {
-            var object: [String: String] = ["time": stamp, "level": event.level.rawValue, "message": event.message.description]
+            var object: [String: String] = [
+                "time": stamp, "level": event.level.rawValue, "message": event.message.description,
+            ]
             for (key, value) in fields { object[key] = value.description }
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -83,7 +87,8 @@ struct StandardErrorLogHandler: LogHandler {
 /// Makes the process's logger.
 package func makeLogger(level: String, isJSON: Bool) throws(StartError) -> Logger {
     guard let parsed = Logger.Level(rawValue: level.lowercased()) else {
-        throw StartError("--log-level: \"\(level)\" is unknown; it must be trace, debug, info, notice, warning, error or critical")
+        throw StartError(
+            "--log-level: \"\(level)\" is unknown; it must be trace, debug, info, notice, warning, error or critical")
     }
     return Logger(label: "apusd") { _ in StandardErrorLogHandler(logLevel: parsed, isJSON: isJSON) }
 }

@@ -24,7 +24,8 @@ struct ReadinessReport: Sendable {
     }
 }
 
-/// Prometheus metrics and health: three pages by HTTP/1.1 (RFC 9112), on addresses of their own, one request a connection.
+/// Prometheus metrics and health: three pages by HTTP/1.1 (RFC 9112), on addresses of their own, one request a
+/// connection.
 ///
 /// Why not a library: `docs/decisions/0010-own-http-for-three-pages.md`.
 enum MetricsServer {
@@ -44,10 +45,12 @@ enum MetricsServer {
         }
     }
 
-    /// A client has two seconds for its request, the routing loop two for the answer, and the client some more to read it.
+    /// A client has two seconds for its request, the routing loop two for the answer, and the client some more to read
+    /// it.
     private static func service(_ mailbox: Mailbox<LoopMessage>) -> EdgeService {
         EdgeService(
-            mostClients: 128, mostInput: maximumRequest, mostAnswers: 8, requestTime: .seconds(2), silenceTime: .seconds(2), answerTime: .seconds(2),
+            mostClients: 128, mostInput: maximumRequest, mostAnswers: 8, requestTime: .seconds(2),
+            silenceTime: .seconds(2), answerTime: .seconds(2),
             readingTime: .seconds(5), closesAfterAnswer: true,
             makeReader: {
                 let pages = Pages(mailbox)
@@ -55,12 +58,14 @@ enum MetricsServer {
             }, refusal: refusal)
     }
 
-    /// The request line of a request that is whole, its end included. The fields say nothing that these pages depend on.
+    /// The request line of a request that is whole, its end included. The fields say nothing that these pages depend
+    /// on.
     private static func head(_ input: inout [UInt8]) -> String? {
         var lineStart = 0
         var first: String?
         while let end = input[lineStart...].firstIndex(of: UInt8(ascii: "\n")) {
-            let line = input[lineStart..<end].last == UInt8(ascii: "\r") ? input[lineStart..<end - 1] : input[lineStart..<end]
+            let line =
+                input[lineStart..<end].last == UInt8(ascii: "\r") ? input[lineStart..<end - 1] : input[lineStart..<end]
             lineStart = end + 1
             if first != nil, line.isEmpty {
                 input = []
@@ -82,7 +87,8 @@ enum MetricsServer {
 
     // MARK: Pages
 
-    /// Requests of one server, on its thread. However many ask, the routing loop has one question of each kind at a time, and all who wait get its answer.
+    /// Requests of one server, on its thread. However many ask, the routing loop has one question of each kind at a
+    /// time, and all who wait get its answer.
     final class Pages {
         private let mailbox: Mailbox<LoopMessage>
         private let alive = Shared<Bool>()
@@ -93,25 +99,39 @@ enum MetricsServer {
 
         func request(_ requestLine: String) -> EdgeRequest {
             let parts = requestLine.split(separator: " ", omittingEmptySubsequences: false)
-            guard parts.count == 3, parts[2].hasPrefix("HTTP/1.") else { return .answered(response("400 Bad Request", "not a request of HTTP/1.1\n")) }
+            guard parts.count == 3, parts[2].hasPrefix("HTTP/1.") else {
+                return .answered(response("400 Bad Request", "not a request of HTTP/1.1\n"))
+            }
             let isHead = parts[0] == "HEAD"
             guard isHead || parts[0] == "GET" else {
-                return .answered(response("405 Method Not Allowed", "only GET and HEAD\n", fields: "Allow: GET, HEAD\r\n"))
+                return .answered(
+                    response("405 Method Not Allowed", "only GET and HEAD\n", fields: "Allow: GET, HEAD\r\n"))
             }
             let mailbox = mailbox
             switch parts[1].prefix(while: { $0 != "?" }) {
-            case "/liveness": return alive.request(isUrgent: true, post: { mailbox.post(.alive($0)) }, render: { _ in response("200 OK", "alive\n", isHead: isHead) })
+            case "/liveness":
+                return alive.request(
+                    isUrgent: true, post: { mailbox.post(.alive($0)) },
+                    render: { _ in response("200 OK", "alive\n", isHead: isHead) })
             case "/readiness":
                 return readiness.request(
                     isUrgent: true, post: { mailbox.post(.readiness($0)) },
                     render: { state in
-                        response(state.unreadiness == nil ? "200 OK" : "503 Service Unavailable", state.text + "\n", isHead: isHead)
+                        response(
+                            state.unreadiness == nil ? "200 OK" : "503 Service Unavailable", state.text + "\n",
+                            isHead: isHead)
                     })
             case "/metrics":
                 return metrics.request(
                     isUrgent: false, post: { mailbox.post(.metrics($0)) },
-                    render: { response("200 OK", $0.lines().joined(separator: "\n") + "\n", type: "text/plain; version=0.0.4", isHead: isHead) })
-            default: return .answered(response("404 Not Found", "there are /metrics, /liveness and /readiness\n", isHead: isHead))
+                    render: {
+                        response(
+                            "200 OK", $0.lines().joined(separator: "\n") + "\n", type: "text/plain; version=0.0.4",
+                            isHead: isHead)
+                    })
+            default:
+                return .answered(
+                    response("404 Not Found", "there are /metrics, /liveness and /readiness\n", isHead: isHead))
             }
         }
     }
@@ -120,7 +140,9 @@ enum MetricsServer {
     final class Shared<Answer: Sendable> {
         private var asked: Promise<Answer>?
 
-        fileprivate func request(isUrgent: Bool, post: @escaping (Promise<Answer>) -> Void, render: @escaping (Answer) -> [UInt8]) -> EdgeRequest {
+        fileprivate func request(
+            isUrgent: Bool, post: @escaping (Promise<Answer>) -> Void, render: @escaping (Answer) -> [UInt8]
+        ) -> EdgeRequest {
             .question(isUrgent: isUrgent) { [self] wakeup in
                 let promise: Promise<Answer>
                 if let asked, asked.value == nil {
@@ -136,9 +158,12 @@ enum MetricsServer {
     }
 
     private static func response(
-        _ status: String, _ body: String, type: String = "text/plain; charset=utf-8", fields: String = "", isHead: Bool = false
+        _ status: String, _ body: String, type: String = "text/plain; charset=utf-8", fields: String = "",
+        isHead: Bool = false
     ) -> [UInt8] {
-        let head = "HTTP/1.1 \(status)\r\nContent-Type: \(type)\r\nContent-Length: \(body.utf8.count)\r\n\(fields)Connection: close\r\n\r\n"
+        let head =
+            "HTTP/1.1 \(status)\r\nContent-Type: \(type)\r\nContent-Length: "
+            + "\(body.utf8.count)\r\n\(fields)Connection: close\r\n\r\n"
         return Array((isHead ? head : head + body).utf8)
     }
 }

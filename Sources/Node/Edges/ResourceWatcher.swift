@@ -3,7 +3,8 @@ import Logging
 import ResourceFiles
 import Resources
 
-/// Watches the resources on disk and posts every change to the routing loop's mailbox (DESIGN, hard rule 3: the loop reads no files).
+/// Watches the resources on disk and posts every change to the routing loop's mailbox (DESIGN, hard rule 3: the loop
+/// reads no files).
 enum ResourceWatcher {
     /// Reads once, for the start.
     static func loadFirst(_ loader: ResourceLoader, isLenient: Bool) throws(StartError) -> LoadedConfiguration {
@@ -16,9 +17,13 @@ enum ResourceWatcher {
         return LoadedConfiguration(resources: resources, secrets: loader.loadSecrets(resources.secretReferences))
     }
 
-    /// Starts the thread. Changes within 50 ms are one change, because files may depend on each other; but a pod does not wait: endpoints that were
-    /// added or changed, and nothing else, take effect at once. Where changes never end, all is read once a second. Every 30 seconds it looks anyway, for file systems without inotify.
-    static func start(_ loader: ResourceLoader, first: LoadedConfiguration, reload: Wakeup, mailbox: Mailbox<LoopMessage>, logger: Logger) {
+    /// Starts the thread. Changes within 50 ms are one change, because files may depend on each other; but a pod does
+    /// not wait: endpoints that were added or changed, and nothing else, take effect at once. Where changes never end,
+    /// all is read once a second. Every 30 seconds it looks anyway, for file systems without inotify.
+    static func start(
+        _ loader: ResourceLoader, first: LoadedConfiguration, reload: Wakeup, mailbox: Mailbox<LoopMessage>,
+        logger: Logger
+    ) {
         startEdgeThread {
             var state = State(loader: loader, current: first, mailbox: mailbox, logger: logger)
             var watcher = try? DirectoryWatcher()
@@ -61,8 +66,8 @@ enum ResourceWatcher {
             self.logger = logger
         }
 
-        /// Reads a file that has just become whole, and posts the endpoints that came or changed in it. False where more than that changed: then all
-        /// waits until nothing changes any more.
+        /// Reads a file that has just become whole, and posts the endpoints that came or changed in it. False where
+        /// more than that changed: then all waits until nothing changes any more.
         mutating func take(_ file: DirectoryWatcher.WholeFile) -> Bool {
             switch loader.load(file, into: current.resources) {
             case .none: return true
@@ -79,7 +84,9 @@ enum ResourceWatcher {
         mutating func load() {
             let (resources, problem) = loader.load(previous: current.resources, cache: &cache)
             guard let resources else {
-                logger.error("resources cannot be read; the last good state stays", metadata: ["reason": "\(problem?.description ?? "")"])
+                logger.error(
+                    "resources cannot be read; the last good state stays",
+                    metadata: ["reason": "\(problem?.description ?? "")"])
                 return
             }
             let secrets = loader.loadSecrets(resources.secretReferences)

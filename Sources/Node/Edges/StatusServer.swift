@@ -4,7 +4,8 @@ import StatusAPI
 
 /// The unix socket of the status API: one line of JSON in, one line out, any number of times a connection.
 enum StatusServer {
-    /// Opens the socket, and serves on a thread of its own. Returns the socket's file, for the end. Throws where the path cannot be bound.
+    /// Opens the socket, and serves on a thread of its own. Returns the socket's file, for the end. Throws where the
+    /// path cannot be bound.
     static func start(path: String, mailbox: Mailbox<LoopMessage>) throws(StartError) -> SocketFile {
         do throws(SystemError) {
             let listener = try UnixListener(path: path, mode: 0o660)
@@ -13,16 +14,24 @@ enum StatusServer {
             return file
         } catch {
             switch error.code {
-            case SystemError.notSocket: throw StartError("--socket \(path): there is something that is no socket, and it is not removed; remove it, or name another path")
-            default: throw StartError("--socket \(path): \(errorText(error.code)); is another apusd running, and does the folder exist?")
+            case SystemError.notSocket:
+                throw StartError(
+                    "--socket \(path): there is something that is no socket, and it is not removed; remove it, or "
+                        + "name another path"
+                )
+            default:
+                throw StartError(
+                    "--socket \(path): \(errorText(error.code)); is another apusd running, and does the folder exist?")
             }
         }
     }
 
     private static func service(_ mailbox: Mailbox<LoopMessage>) -> EdgeService {
         EdgeService(
-            mostClients: 64, mostInput: StatusCodec.maximumRequest, mostAnswers: 8, requestTime: .seconds(5), silenceTime: .seconds(60), answerTime: .seconds(10),
-            readingTime: .seconds(30), closesAfterAnswer: false, makeReader: { { input in request(&input, mailbox) } }, refusal: { line(error(of: $0)) })
+            mostClients: 64, mostInput: StatusCodec.maximumRequest, mostAnswers: 8, requestTime: .seconds(5),
+            silenceTime: .seconds(60), answerTime: .seconds(10),
+            readingTime: .seconds(30), closesAfterAnswer: false, makeReader: { { input in request(&input, mailbox) } },
+            refusal: { line(error(of: $0)) })
     }
 
     /// The next line as a question.

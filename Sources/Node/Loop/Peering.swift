@@ -13,8 +13,9 @@ import Resources
 
 /// The peers that the resources want, and the speaker's peers that follow them.
 ///
-/// A session is its addresses, not the name of an object: a neighbour that moves from the mesh to a BGPPeer keeps its session. Peers that are
-/// to go stay until those that take their place are up (make before break), at most `removalGrace`.
+/// A session is its addresses, not the name of an object: a neighbor that moves from the mesh to a BGPPeer keeps its
+/// session. Peers that are to go stay until those that take their place are up (make before break), at most
+/// `removalGrace`.
 final class Peering {
     /// How long a peer that is to go waits for its successors.
     static let removalGrace: Duration = .seconds(30)
@@ -30,7 +31,7 @@ final class Peering {
         var isDynamic: Bool
         /// Counts up: who came later has the greater one.
         let arrival: UInt64
-        /// The link that it is the neighbour on, of an unnumbered peer.
+        /// The link that it is the neighbor on, of an unnumbered peer.
         var link: String?
         /// What BFD says of it; nil where it was not asked, or has not answered yet.
         var bfd: BFDReport?
@@ -38,7 +39,10 @@ final class Peering {
         var isBFDMultihop: Bool?
         var since: Double?
 
-        init(planned: PlannedPeer, index: PeerIndex, options: TCPSocket.Options, source: IPAddress?, isDynamic: Bool, arrival: UInt64) {
+        init(
+            planned: PlannedPeer, index: PeerIndex, options: TCPSocket.Options, source: IPAddress?, isDynamic: Bool,
+            arrival: UInt64
+        ) {
             self.planned = planned
             self.index = index
             self.options = options
@@ -76,7 +80,7 @@ final class Peering {
     private var former: [PeerIndex: (name: String, account: Account)] = [:]
     private var refusals = LogLimiter()
     private var ranges: [Prefix: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
-    /// Unnumbered peers by interface; the neighbour is an entry once it was found.
+    /// Unnumbered peers by interface; the neighbor is an entry once it was found.
     private var links: [String: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
     private(set) var held: [(planned: PlannedPeer, reason: String)] = []
     private(set) var loaded: LoadedConfiguration
@@ -85,7 +89,8 @@ final class Peering {
     private var lastPlan: [PlannedPeer] = []
     private var nodeAddresses: [IPAddress: [IPAddress]] = [:]
 
-    init(node: String, isReflector: Bool, identity: AttributeTable.Identity, first: LoadedConfiguration, logger: Logger) {
+    init(node: String, isReflector: Bool, identity: AttributeTable.Identity, first: LoadedConfiguration, logger: Logger)
+    {
         self.node = node
         self.isReflector = isReflector
         self.identity = identity
@@ -96,7 +101,9 @@ final class Peering {
     // MARK: Who is who
 
     func name(_ peer: PeerIndex) -> String {
-        guard let address = addresses[peer], let entry = entries[address] else { return former[peer]?.name ?? "peer \(peer)" }
+        guard let address = addresses[peer], let entry = entries[address] else {
+            return former[peer]?.name ?? "peer \(peer)"
+        }
         return "\(address) (\(entry.planned.name))"
     }
 
@@ -108,38 +115,53 @@ final class Peering {
     }
 
     func account(_ peer: PeerIndex) -> Account {
-        guard let address = addresses[peer], let entry = entries[address] else { return former[peer]?.account ?? .configured(peer) }
+        guard let address = addresses[peer], let entry = entries[address] else {
+            return former[peer]?.account ?? .configured(peer)
+        }
         return entry.isDynamic ? .dynamic(address, range: entry.planned.name) : .configured(peer)
     }
 
     /// Whether an operator means this peer: by its address, or by the object's name with or without the kind.
     func matches(_ peer: PeerIndex, _ text: String) -> Bool {
         guard let address = addresses[peer], let entry = entries[address] else { return false }
-        return "\(address)" == text || "\(address.unscoped)" == text || entry.planned.name == text || entry.planned.name.hasSuffix("/\(text)")
+        return "\(address)" == text || "\(address.unscoped)" == text || entry.planned.name == text
+            || entry.planned.name.hasSuffix("/\(text)")
     }
 
     func target(_ peer: PeerIndex) -> Target? {
         guard let address = addresses[peer], let entry = entries[address] else { return nil }
-        return Target(address: SocketAddress(address, port: entry.planned.port), source: entry.source, options: entry.options)
+        return Target(
+            address: SocketAddress(address, port: entry.planned.port), source: entry.source, options: entry.options)
     }
 
-    func socketOptions(_ peer: PeerIndex) -> TCPSocket.Options { addresses[peer].flatMap { entries[$0] }?.options ?? TCPSocket.Options() }
+    func socketOptions(_ peer: PeerIndex) -> TCPSocket.Options {
+        addresses[peer].flatMap { entries[$0] }?.options ?? TCPSocket.Options()
+    }
 
-    func details(_ peer: PeerIndex) -> (planned: PlannedPeer, isDynamic: Bool, since: Double?, connectError: Int32?, bfd: BFDReport?, link: String?)? {
-        addresses[peer].flatMap { entries[$0] }.map { ($0.planned, $0.isDynamic, $0.since, $0.lastConnectError, $0.bfd, $0.link) }
+    func details(_ peer: PeerIndex) -> (
+        planned: PlannedPeer, isDynamic: Bool, since: Double?, connectError: Int32?, bfd: BFDReport?, link: String?
+    )? {
+        addresses[peer].flatMap { entries[$0] }.map {
+            ($0.planned, $0.isDynamic, $0.since, $0.lastConnectError, $0.bfd, $0.link)
+        }
     }
 
     /// Interfaces with an unnumbered peer.
     var linkNames: Set<String> { Set(links.keys) }
 
-    /// The peer that a connection from an address belongs to: a configured one, or a new dynamic one within its range's limit.
+    /// The peer that a connection from an address belongs to: a configured one, or a new dynamic one within its range's
+    /// limit.
     func peer(for address: IPAddress, _ speaker: inout Speaker, now: Instant) -> PeerIndex? {
         if let entry = entries[address] { return entry.index }
-        guard let range = ranges.keys.filter({ $0.contains(address) }).max(by: { $0.length < $1.length }), let template = ranges[range] else { return nil }
+        guard let range = ranges.keys.filter({ $0.contains(address) }).max(by: { $0.length < $1.length }),
+            let template = ranges[range]
+        else { return nil }
         let limit = template.planned.options.maxDynamicPeers
         guard dynamicCounts[template.planned.name, default: 0] < limit, entries.count < RIB.maximumPeers else {
             if let leftOut = refusals.admit(.range(template.planned.name), .refusal, now: now) {
-                logger.warning("too many dynamic peers", metadata: ["range": "\(range)", "limit": "\(limit)", "leftOut": "\(leftOut)"])
+                logger.warning(
+                    "too many dynamic peers",
+                    metadata: ["range": "\(range)", "limit": "\(limit)", "leftOut": "\(leftOut)"])
             }
             return nil
         }
@@ -159,19 +181,21 @@ final class Peering {
         for (address, entry) in entries where entry.removeAt == nil {
             guard let bfd = entry.planned.options.bfd else { continue }
             var isMultihop = bfd.isMultihop ?? !isOnLink(address, plane)
-            // A link that fails takes its routes along: the session that is to tell of the failure is not made another one meanwhile.
+            // A link that fails takes its routes along: the session that is to tell of the failure is not made another
+            // one meanwhile.
             if bfd.isMultihop == nil, entry.bfd?.state == .up, let before = entry.isBFDMultihop { isMultihop = before }
             entries[address]?.isBFDMultihop = isMultihop
             result[address] = BFDTarget(
                 configuration: BFDConfiguration(
-                    desiredMinTX: bfd.minTransmitInterval, requiredMinRX: bfd.minReceiveInterval, detectMultiplier: bfd.detectMultiplier),
+                    desiredMinTX: bfd.minTransmitInterval, requiredMinRX: bfd.minReceiveInterval,
+                    detectMultiplier: bfd.detectMultiplier),
                 isMultihop: isMultihop, source: entry.source)
         }
         return result
     }
 
-    /// By the kernel's connected routes; in a reflector, which does not know them, by the subnets of the host's addresses and of the Node, and
-    /// `bfd.multihop` stands over them.
+    /// By the kernel's connected routes; in a reflector, which does not know them, by the subnets of the host's
+    /// addresses and of the Node, and `bfd.multihop` stands over them.
     private func isOnLink(_ peer: IPAddress, _ plane: any ForwardingPlane) -> Bool {
         if let link = plane.link(to: peer, from: nil) { return link.isOnLink }
         let own = loaded.resources.node(node)
@@ -193,11 +217,15 @@ final class Peering {
     func updateWay(_ peer: PeerIndex, from local: IPAddress?, _ plane: any ForwardingPlane, _ speaker: inout Speaker) {
         guard let address = addresses[peer] else { return }
         let link = plane.link(to: address, from: local)
-        speaker.setWay(peer, PeerWay(isOnLink: link?.isOnLink, addresses: link?.addresses ?? [nil, nil], shared: link?.shared ?? []))
+        speaker.setWay(
+            peer,
+            PeerWay(isOnLink: link?.isOnLink, addresses: link?.addresses ?? [nil, nil], shared: link?.shared ?? []))
     }
 
     /// Links have changed: the ways to the peers that they concern follow.
-    func applyLinkChanges(_ changes: LinkChanges, _ plane: any ForwardingPlane, _ transport: Transport, _ speaker: inout Speaker) {
+    func applyLinkChanges(
+        _ changes: LinkChanges, _ plane: any ForwardingPlane, _ transport: Transport, _ speaker: inout Speaker
+    ) {
         guard !changes.isEmpty else { return }
         var hasBFD = false
         for (address, entry) in entries where changes.concern(address) {
@@ -209,13 +237,16 @@ final class Peering {
 
     // MARK: Unnumbered peers
 
-    /// Brings the peers on links into step with the neighbours that were found there.
-    func applyLinks(_ neighbors: LinkNeighbors, _ plane: any ForwardingPlane, _ speaker: inout Speaker, _ transport: Transport, now: Instant) {
+    /// Brings the peers on links into step with the neighbors that were found there.
+    func applyLinks(
+        _ neighbors: LinkNeighbors, _ plane: any ForwardingPlane, _ speaker: inout Speaker, _ transport: Transport,
+        now: Instant
+    ) {
         for (address, entry) in entries {
             guard let link = entry.link else { continue }
             let current = neighbors.neighbor(link)
             if links[link] != nil, current == address { continue }
-            // Another neighbour, while the session with the old one is up: it stays.
+            // Another neighbor, while the session with the old one is up: it stays.
             if links[link] != nil, current != nil, speaker.snapshot(entry.index)?.session != nil { continue }
             setKeys(nil, Prefix(host: address), entry.options, transport)
             remove(address, .peerDeconfigured, &speaker, now)
@@ -223,7 +254,9 @@ final class Peering {
         var onLink: [String: [Entry]] = [:]
         for entry in entries.values { if let link = entry.link { onLink[link, default: []].append(entry) } }
         for (name, template) in links {
-            guard let address = neighbors.neighbor(name), !(onLink[name] ?? []).contains(where: { $0.planned.target != .address(address) }) else { continue }
+            guard let address = neighbors.neighbor(name),
+                !(onLink[name] ?? []).contains(where: { $0.planned.target != .address(address) })
+            else { continue }
             var planned = template.planned
             planned.target = .address(address)
             linkLocalAddresses[name] = plane.link(name)?.address
@@ -262,7 +295,8 @@ final class Peering {
         if let address = addresses[peer] { entries[address]?.lastConnectError = error }
     }
 
-    /// An attempt that could not even begin is reported to the state machine in the next turn, not inside its own action.
+    /// An attempt that could not even begin is reported to the state machine in the next turn, not inside its own
+    /// action.
     func connectLater(_ peer: PeerIndex, _ now: Instant) {
         if let address = addresses[peer] { retries.set(address, now + .milliseconds(50)) }
     }
@@ -278,7 +312,8 @@ final class Peering {
         if let due = leavingCheck, due <= now { releaseLeaving(&speaker, now) }
     }
 
-    /// Peers that are to go do so once those that take their place are up, or their own session is over, or they have waited long enough.
+    /// Peers that are to go do so once those that take their place are up, or their own session is over, or they have
+    /// waited long enough.
     private func releaseLeaving(_ speaker: inout Speaker, _ now: Instant) {
         leaving = leaving.filter { entries[$0]?.removeAt != nil }
         leavingCheck = leaving.isEmpty ? nil : now + Peering.leavingInterval
@@ -290,16 +325,21 @@ final class Peering {
         for address in leaving {
             guard let entry = entries[address], let due = entry.removeAt else { continue }
             // A session that is over carries no route that could be missed.
-            if due <= now || successorsAreUp || speaker.isOver(entry.index) { remove(address, .peerDeconfigured, &speaker, now) }
+            if due <= now || successorsAreUp || speaker.isOver(entry.index) {
+                remove(address, .peerDeconfigured, &speaker, now)
+            }
         }
     }
 
-    /// Dynamic peers whose session is over, and whose routes nobody has to keep: at most `sweepBudget` are looked at. True where more are waiting.
+    /// Dynamic peers whose session is over, and whose routes nobody has to keep: at most `sweepBudget` are looked at.
+    /// True where more are waiting.
     func sweepDynamicPeers(_ speaker: inout Speaker, now: Instant) -> Bool {
         for _ in 0..<Peering.sweepBudget {
             guard let address = ended.popFirst() else { return false }
             // Who still has a connection, or stale routes, is told of again when that is over.
-            guard let entry = entries[address], entry.isDynamic, speaker.isOver(entry.index), !speaker.hasConnection(entry.index) else { continue }
+            guard let entry = entries[address], entry.isDynamic, speaker.isOver(entry.index),
+                !speaker.hasConnection(entry.index)
+            else { continue }
             remove(address, .peerDeconfigured, &speaker, now)
         }
         return !ended.isEmpty
@@ -308,13 +348,19 @@ final class Peering {
     // MARK: Applying resources
 
     /// Brings the speaker's peers, the listeners' keys and this node's routes into step with the resources.
-    func apply(_ new: LoadedConfiguration, _ speaker: inout Speaker, _ plane: any ForwardingPlane, _ transport: Transport, now: Instant) {
+    func apply(
+        _ new: LoadedConfiguration, _ speaker: inout Speaker, _ plane: any ForwardingPlane, _ transport: Transport,
+        now: Instant
+    ) {
         loaded = new
         let resources = new.resources
-        let authenticationFailure = resources.peers.contains { $0.peer.tcpAO != nil } ? TCPSocket.authenticationSupport() : nil
+        let authenticationFailure =
+            resources.peers.contains { $0.peer.tcpAO != nil } ? TCPSocket.authenticationSupport() : nil
         let context = PeeringDecision.Context(node: node, isReflector: isReflector, identity: identity)
-        guard let decision = PeeringDecision(new, context, last: lastPlan, authenticationFailure: authenticationFailure) else {
-            logger.error("the Node object of this node is gone; the last good state stays", metadata: ["node": "\(node)"])
+        guard let decision = PeeringDecision(new, context, last: lastPlan, authenticationFailure: authenticationFailure)
+        else {
+            logger.error(
+                "the Node object of this node is gone; the last good state stays", metadata: ["node": "\(node)"])
             return
         }
         speaker.rib.maximumPaths = decision.maximumPaths
@@ -329,18 +375,27 @@ final class Peering {
         applyPeers(decision, &speaker, transport, now)
     }
 
-    /// The same where nothing but some endpoints came or changed: a pod's route waits for no plan of peers, unless pods are peers.
+    /// The same where nothing but some endpoints came or changed: a pod's route waits for no plan of peers, unless pods
+    /// are peers.
     func apply(
-        _ new: LoadedConfiguration, endpoints keys: [ResourceKey], _ speaker: inout Speaker, _ plane: any ForwardingPlane, _ transport: Transport, now: Instant
+        _ new: LoadedConfiguration, endpoints keys: [ResourceKey], _ speaker: inout Speaker,
+        _ plane: any ForwardingPlane, _ transport: Transport, now: Instant
     ) {
-        guard new.resources.node(node) != nil, !new.resources.peers.contains(where: { $0.peer.localWorkloadSelector != nil }) else {
+        guard new.resources.node(node) != nil,
+            !new.resources.peers.contains(where: { $0.peer.localWorkloadSelector != nil })
+        else {
             return apply(new, &speaker, plane, transport, now: now)
         }
         loaded = new
-        plane.take(new.resources.endpoints(keys, of: node).map { NodeState.NamedEndpoint(name: $0.name, endpoint: $0.endpoint) }, now: now)
+        plane.take(
+            new.resources.endpoints(keys, of: node).map {
+                NodeState.NamedEndpoint(name: $0.name, endpoint: $0.endpoint)
+            }, now: now)
     }
 
-    private func applyPeers(_ decision: PeeringDecision, _ speaker: inout Speaker, _ transport: Transport, _ now: Instant) {
+    private func applyPeers(
+        _ decision: PeeringDecision, _ speaker: inout Speaker, _ transport: Transport, _ now: Instant
+    ) {
         held = []
         var wanted: Set<IPAddress> = []
         var newRanges: [Prefix: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
@@ -383,8 +438,10 @@ final class Peering {
             // `applyLinks` looks after these.
             if entry.link != nil { continue }
             if entry.isDynamic {
-                let template = newRanges.filter { $0.key.contains(address) }.max { $0.key.length < $1.key.length }?.value
-                if let template, template.planned.remoteAS == nil || template.planned.remoteAS == entry.planned.remoteAS {
+                let template = newRanges.filter { $0.key.contains(address) }.max { $0.key.length < $1.key.length }?
+                    .value
+                if let template, template.planned.remoteAS == nil || template.planned.remoteAS == entry.planned.remoteAS
+                {
                     var planned = template.planned
                     planned.target = .address(address)
                     applyPeer(planned, address, template.options, &speaker, transport, now)
@@ -402,12 +459,15 @@ final class Peering {
         handleTimeouts(&speaker, now: now)
     }
 
-    /// A lowered `maxDynamicPeers` holds at once: those without a session go first, then the newest, with Out of Resources (RFC 4486 3).
+    /// A lowered `maxDynamicPeers` holds at once: those without a session go first, then the newest, with Out of
+    /// Resources (RFC 4486 3).
     private func enforceDynamicLimits(_ speaker: inout Speaker, _ now: Instant) {
         for (range, template) in ranges {
             let limit = template.planned.options.maxDynamicPeers
             guard dynamicCounts[template.planned.name, default: 0] > limit else { continue }
-            var members = entries.filter { $0.value.isDynamic && $0.value.removeAt == nil && $0.value.planned.name == template.planned.name }.map { address, entry in
+            var members = entries.filter {
+                $0.value.isDynamic && $0.value.removeAt == nil && $0.value.planned.name == template.planned.name
+            }.map { address, entry in
                 (address: address, isUp: speaker.isEstablished(entry.index), arrival: entry.arrival)
             }
             guard members.count > limit else { continue }
@@ -423,13 +483,19 @@ final class Peering {
     /// GTSM holds for the handshake too: the listeners' TTL follows the peers and ranges that ask for it.
     private func secureHandshakes(_ transport: Transport) {
         var families: AddressFamilySet = []
-        for (address, entry) in entries where entry.options.ttlSecurityHops != nil { families.insert(AddressFamilySet(address.family)) }
-        for (range, template) in ranges where template.options.ttlSecurityHops != nil { families.insert(AddressFamilySet(range.family)) }
+        for (address, entry) in entries where entry.options.ttlSecurityHops != nil {
+            families.insert(AddressFamilySet(address.family))
+        }
+        for (range, template) in ranges where template.options.ttlSecurityHops != nil {
+            families.insert(AddressFamilySet(range.family))
+        }
         transport.setFullTimeToLive(families, logger)
     }
 
-    /// The keys of a peer or a range on the listeners, TCP MD5 and TCP-AO; nil takes them away. The one place for every kind of peer.
-    private func setKeys(_ new: TCPSocket.Options?, _ prefix: Prefix, _ old: TCPSocket.Options?, _ transport: Transport) {
+    /// The keys of a peer or a range on the listeners, TCP MD5 and TCP-AO; nil takes them away. The one place for every
+    /// kind of peer.
+    private func setKeys(_ new: TCPSocket.Options?, _ prefix: Prefix, _ old: TCPSocket.Options?, _ transport: Transport)
+    {
         do throws(SystemError) {
             if new?.password != old?.password { try transport.setPassword(new?.password, for: prefix) }
             if new?.authentication != old?.authentication {
@@ -441,7 +507,8 @@ final class Peering {
     }
 
     private func applyPeer(
-        _ planned: PlannedPeer, _ address: IPAddress, _ options: TCPSocket.Options, _ speaker: inout Speaker, _ transport: Transport, _ now: Instant
+        _ planned: PlannedPeer, _ address: IPAddress, _ options: TCPSocket.Options, _ speaker: inout Speaker,
+        _ transport: Transport, _ now: Instant
     ) {
         guard let entry = entries[address] else {
             _ = add(planned, address, options, isDynamic: false, &speaker, now)
@@ -459,10 +526,12 @@ final class Peering {
         noteBFD(entry)
         count(entry, 1)
         speaker.updatePeer(entry.index, settings(planned, address), now: now)
-        // RFC 2385 leaves it open: with the new password on both sides before the hold timer expires the session goes on. Without a session
-        // there is nothing to keep, and an attempt with the old password is not waited for.
+        // RFC 2385 leaves it open: with the new password on both sides before the hold timer expires the session goes
+        // on. Without a session there is nothing to keep, and an attempt with the old password is not waited for.
         var old = oldOptions
-        if let password = options.password, old.password != nil, old.password != password, speaker.isEstablished(entry.index) {
+        if let password = options.password, old.password != nil, old.password != password,
+            speaker.isEstablished(entry.index)
+        {
             transport.changePassword(entry.index, password, address, logger)
             old.password = password
         }
@@ -473,12 +542,14 @@ final class Peering {
     }
 
     private func add(
-        _ planned: PlannedPeer, _ address: IPAddress, _ options: TCPSocket.Options, isDynamic: Bool, _ speaker: inout Speaker, _ now: Instant
+        _ planned: PlannedPeer, _ address: IPAddress, _ options: TCPSocket.Options, isDynamic: Bool,
+        _ speaker: inout Speaker, _ now: Instant
     ) -> PeerIndex {
         let index = speaker.addPeer(settings(planned, address), now: now)
         let source = planned.sourceAddress(towards: address, loaded.resources, node: node)
         arrivals += 1
-        let entry = Entry(planned: planned, index: index, options: options, source: source, isDynamic: isDynamic, arrival: arrivals)
+        let entry = Entry(
+            planned: planned, index: index, options: options, source: source, isDynamic: isDynamic, arrival: arrivals)
         entries[address] = entry
         addresses[index] = address
         count(entry, 1)
@@ -486,7 +557,9 @@ final class Peering {
         return index
     }
 
-    private func remove(_ address: IPAddress, _ notification: NotificationMessage, _ speaker: inout Speaker, _ now: Instant) {
+    private func remove(
+        _ address: IPAddress, _ notification: NotificationMessage, _ speaker: inout Speaker, _ now: Instant
+    ) {
         guard let entry = entries[address] else { return }
         former[entry.index] = (name(entry.index), account(entry.index))
         entries[address] = nil
@@ -508,7 +581,9 @@ final class Peering {
 
     private func settings(_ planned: PlannedPeer, _ address: IPAddress) -> PeerSettings {
         var linkLocal: IPAddress?
-        if case .interface(let name)? = links.first(where: { $0.value.planned.name == planned.name })?.value.planned.target {
+        if case .interface(let name)? = links.first(where: { $0.value.planned.name == planned.name })?.value.planned
+            .target
+        {
             linkLocal = linkLocalAddresses[name]
         }
         let source = planned.sourceAddress(towards: address, loaded.resources, node: node)
@@ -524,7 +599,8 @@ extension TCPSocket.Options {
     fileprivate init(_ keys: PeerKeys) {
         self.init(password: keys.password, ttlSecurityHops: keys.ttlSecurityHops)
         authentication = keys.authentication.map {
-            TCPSocket.AuthenticationKey(secret: $0.secret, sendID: $0.sendID, receiveID: $0.receiveID, algorithm: .init($0.algorithm))
+            TCPSocket.AuthenticationKey(
+                secret: $0.secret, sendID: $0.sendID, receiveID: $0.receiveID, algorithm: .init($0.algorithm))
         }
     }
 }

@@ -29,52 +29,69 @@ extension RoutingLoop {
 
     func logStranger(_ address: IPAddress) {
         guard logger.logLevel <= .debug, let leftOut = lineLimiter.admit(.strangers, .refusal, now: now) else { return }
-        logger.debug("connection from an address that is no peer", metadata: ["address": "\(address)", "leftOut": "\(leftOut)"])
+        logger.debug(
+            "connection from an address that is no peer", metadata: ["address": "\(address)", "leftOut": "\(leftOut)"])
     }
 
     /// What BFD says of a peer.
     func take(_ report: BFDReport) {
         guard let peer = peering.take(report) else { return }
-        logLine(.notice, "BFD", peer, .bfd, ["state": "\(report.state.name)", "diagnostic": "\(report.diagnostic.text)"])
+        logLine(
+            .notice, "BFD", peer, .bfd, ["state": "\(report.state.name)", "diagnostic": "\(report.diagnostic.text)"])
         if report.isFailure { speaker.bfdDown(peer, isIndependent: report.isIndependent, now: now) }
     }
 
     /// What the speaker reports of a peer.
     func report(_ peer: PeerIndex, _ event: SpeakerEvent) {
         peering.note(peer, event, now: now)
-        func names(_ families: AddressFamilySet) -> Logger.MetadataValue { "\(families.families.map(\.name).joined(separator: ","))" }
+        func names(_ families: AddressFamilySet) -> Logger.MetadataValue {
+            "\(families.families.map(\.name).joined(separator: ","))"
+        }
         switch event {
         case .established(let session):
             // Of two connections that collided one is left.
             peering.updateWay(peer, from: transport.localAddress(peer), plane, &speaker)
-            logLine(.notice, "session is up", peer, .session, ["as": "\(session.remoteAS)", "routerID": "\(session.remoteIdentifier)"])
+            logLine(
+                .notice, "session is up", peer, .session,
+                ["as": "\(session.remoteAS)", "routerID": "\(session.remoteIdentifier)"])
         case .down(let reason): logLine(.notice, "session is down", peer, .session, ["reason": "\(reason)"])
-        case .attemptFailed(let reason): logLine(.debug, "session did not come up", peer, .attempt, ["reason": "\(reason)"])
+        case .attemptFailed(let reason):
+            logLine(.debug, "session did not come up", peer, .attempt, ["reason": "\(reason)"])
         case .endOfRIB(let family): logLine(.debug, "End-of-RIB", peer, .routes, ["family": "\(family.name)"])
         case .attributeFaults(let faults, let withdrawn, let update):
             // RFC 7606 6: with the whole message, so that the fault can be found at the other end.
             logLine(
-                .warning, withdrawn ? "malformed UPDATE treated as withdraw (RFC 7606)" : "malformed attribute discarded (RFC 7606)", peer, .fault,
+                .warning,
+                withdrawn
+                    ? "malformed UPDATE treated as withdraw (RFC 7606)" : "malformed attribute discarded (RFC 7606)",
+                peer, .fault,
                 ["faults": "\(faults.map(\.description).joined(separator: "; "))", "update": "\(hexadecimal(update))"])
         case .holdingStaleRoutes(let families):
-            logLine(.notice, "keeping routes of a peer that restarts (RFC 4724)", peer, .routes, ["families": names(families)])
+            logLine(
+                .notice, "keeping routes of a peer that restarts (RFC 4724)", peer, .routes,
+                ["families": names(families)])
         case .flushedStaleRoutes: logLine(.info, "stale routes removed", peer, .routes)
         case .longLivedStaleRoutes(let families):
             logLine(
-                .warning, "the restart time is over; the peer's routes are kept as the last choice (RFC 9494)", peer, .routes,
+                .warning, "the restart time is over; the peer's routes are kept as the last choice (RFC 9494)", peer,
+                .routes,
                 ["families": names(families)])
         case .refreshed(let family, let gone):
             logLine(.info, "peer told its table again", peer, .routes, ["family": "\(family.name)", "gone": "\(gone)"])
         case .refreshTooEarly(let family):
-            logLine(.warning, "BoRR before End-of-RIB is ignored (RFC 7313 4)", peer, .fault, ["family": "\(family.name)"])
+            logLine(
+                .warning, "BoRR before End-of-RIB is ignored (RFC 7313 4)", peer, .fault, ["family": "\(family.name)"])
         case .refreshTooOften(let family):
-            logLine(.debug, "BoRR within a second of the last one is ignored", peer, .fault, ["family": "\(family.name)"])
+            logLine(
+                .debug, "BoRR within a second of the last one is ignored", peer, .fault, ["family": "\(family.name)"])
         case .maximumPrefixesReached(let family, let limit, let action):
             logLine(
                 .error, "peer announces too many prefixes", peer, .session,
                 ["family": "\(family.name)", "limit": "\(limit)", "action": "\(action.rawValue)"])
         case .manyPrefixes(let family, let count):
-            logLine(.warning, "peer announces many prefixes", peer, .session, ["family": "\(family.name)", "count": "\(count)"])
+            logLine(
+                .warning, "peer announces many prefixes", peer, .session,
+                ["family": "\(family.name)", "count": "\(count)"])
         case .pathsRefused(let count):
             logLine(
                 .warning, "paths not kept: more than one peer may announce of a prefix", peer, .fault,
@@ -85,7 +102,7 @@ extension RoutingLoop {
     }
 }
 
-/// Octets as two digits each.
+/// Bytes as two digits each.
 private func hexadecimal(_ bytes: [UInt8]) -> String {
     let digits = Array("0123456789abcdef".utf8)
     return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)

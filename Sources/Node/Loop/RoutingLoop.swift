@@ -11,8 +11,8 @@ import StatusAPI
 
 /// The daemon's one routing thread. Start reading here: `turn` is the map of the whole.
 ///
-/// One turn is a fixed list of phases, each bounded in its work and timed into a metric. Bytes come in at `read` and leave at `write`; the
-/// kernel hears of it at `reconcile`; whatever comes back enters at the top of the next turn.
+/// One turn is a fixed list of phases, each bounded in its work and timed into a metric. Bytes come in at `read` and
+/// leave at `write`; the kernel hears of it at `reconcile`; whatever comes back enters at the top of the next turn.
 final class RoutingLoop {
     enum Phase: Int, CaseIterable {
         case read, timeouts, decide, export, write, reconcile, control, connect
@@ -21,7 +21,7 @@ final class RoutingLoop {
     /// Prefixes decided, and prefixes replayed, in one turn at most.
     private static let decideBudget = 8192
     private static let replayBudget = 20_000
-    /// Octets read from one connection in one turn at most, and written.
+    /// Bytes read from one connection in one turn at most, and written.
     private static let readBudget = 1 << 16
     private static let writeBudget = 1 << 20
 
@@ -71,8 +71,10 @@ final class RoutingLoop {
     private static let neighborToken: UInt64 = 4
 
     init(
-        speaker: consuming Speaker, plane: any ForwardingPlane, peering: Peering, transport: Transport, signals: consuming SignalReader,
-        wakeup: Wakeup, mailbox: Mailbox<LoopMessage>, reload: Wakeup, bfd: BFDEngine, logger: Logger, settings: LoopSettings, now: Instant
+        speaker: consuming Speaker, plane: any ForwardingPlane, peering: Peering, transport: Transport,
+        signals: consuming SignalReader,
+        wakeup: Wakeup, mailbox: Mailbox<LoopMessage>, reload: Wakeup, bfd: BFDEngine, logger: Logger,
+        settings: LoopSettings, now: Instant
     ) throws(SystemError) {
         self.speaker = speaker
         self.plane = plane
@@ -93,8 +95,9 @@ final class RoutingLoop {
         for fd in plane.descriptors { try transport.poller.add(fd, token: RoutingLoop.kernelToken) }
     }
 
-    /// Runs until SIGTERM or SIGINT. Sessions under graceful restart are then closed without a NOTIFICATION and routes stay in the kernel, so that a
-    /// restart loses no packet (SPEC, promise 2); peers that would not keep our routes anyway are told Cease/2.
+    /// Runs until SIGTERM or SIGINT. Sessions under graceful restart are then closed without a NOTIFICATION and routes
+    /// stay in the kernel, so that a restart loses no packet (SPEC, promise 2); peers that would not keep our routes
+    /// anyway are told Cease/2.
     func run() {
         while !isStopping { turn() }
         let told = Promise<Bool>()
@@ -126,7 +129,9 @@ final class RoutingLoop {
         timed(.reconcile) { if plane.reconcile(&speaker, now: now, breathe: { breathe(&$0) }) { hasMoreWork = true } }
         timed(.control) { control() }
         timed(.connect) { beginWaitingConnects() }
-        if speaker.rib.dirtyCount > 0 || speaker.rib.hasExportWork(now: now) || speaker.hasActions { hasMoreWork = true }
+        if speaker.rib.dirtyCount > 0 || speaker.rib.hasExportWork(now: now) || speaker.hasActions {
+            hasMoreWork = true
+        }
     }
 
     /// Once, when own routes are in the kernel and nothing waits.
@@ -137,7 +142,8 @@ final class RoutingLoop {
     }
     private var hasLeftStart = false
 
-    /// After a table shrank to less than half and then stayed as it is for a while: tables are trimmed, and the memory goes back to the kernel.
+    /// After a table shrank to less than half and then stayed as it is for a while: tables are trimmed, and the memory
+    /// goes back to the kernel.
     private func giveMemoryBack() {
         let used = speaker.rib.usedBytes
         usedPeak = max(usedPeak, used)
@@ -175,7 +181,8 @@ final class RoutingLoop {
         if late > RoutingLoop.keepaliveTolerance { lateKeepalives += 1 }
     }
 
-    /// Called between pieces of a long phase: keepalives that have become due leave now, and not at the end of the turn.
+    /// Called between pieces of a long phase: keepalives that have become due leave now, and not at the end of the
+    /// turn.
     private func breathe() { breathe(&speaker) }
 
     private func breathe(_ speaker: inout Speaker) {
@@ -207,7 +214,10 @@ final class RoutingLoop {
     private func wait() {
         var timeout: Duration? = hasMoreWork ? .zero : nil
         if !hasMoreWork {
-            let deadlines = [speaker.nextDeadline, plane.nextDeadline, transport.nextDeadline, peering.nextDeadline, neighbors.nextDeadline, trimAt]
+            let deadlines = [
+                speaker.nextDeadline, plane.nextDeadline, transport.nextDeadline, peering.nextDeadline,
+                neighbors.nextDeadline, trimAt,
+            ]
             if let next = deadlines.compactMap({ $0 }).min() {
                 timeout = max(.zero, next - Instant(nanoseconds: monotonicNanoseconds()))
             }
@@ -215,8 +225,8 @@ final class RoutingLoop {
         hasMoreWork = false
         ready.removeAll(keepingCapacity: true)
         transport.poller.wait(timeout: timeout, into: &ready)
-        // Stopped and continued, or a deadline: what waits in the sockets is read before any timer fires (RFC 4271 6.5: a hold timer expires where
-        // nothing was received).
+        // Stopped and continued, or a deadline: what waits in the sockets is read before any timer fires (RFC 4271 6.5:
+        // a hold timer expires where nothing was received).
         if ready.isEmpty { transport.poller.wait(timeout: .zero, into: &ready) }
         now = Instant(nanoseconds: monotonicNanoseconds())
         lastBreath = now.nanoseconds
@@ -224,8 +234,8 @@ final class RoutingLoop {
 
     // MARK: connect
 
-    /// Begins at most `connectBudget` of the connections that were asked for, the oldest first. Own routes come before: a peer that heard
-    /// End-of-RIB without them would drop what it kept for us.
+    /// Begins at most `connectBudget` of the connections that were asked for, the oldest first. Own routes come before:
+    /// a peer that heard End-of-RIB without them would drop what it kept for us.
     private func beginWaitingConnects() {
         guard !waitingConnects.isEmpty, !plane.isStarting else { return }
         var taken = 0
@@ -285,7 +295,9 @@ final class RoutingLoop {
             }
             guard !plane.isStarting, speaker.admitsIncoming(peer, now: now) else {
                 // RFC 4271 6.8: a second connection beside a session that is up is told why it goes.
-                if speaker.isEstablished(peer) { transport.refuse(accepted.takeSocket(), peer, .connectionCollision, now: now) }
+                if speaker.isEstablished(peer) {
+                    transport.refuse(accepted.takeSocket(), peer, .connectionCollision, now: now)
+                }
                 carryOutActions()
                 peering.noteEnd(peer)
                 continue
@@ -330,7 +342,8 @@ final class RoutingLoop {
             switch connection.socket.read(into: &buffer) {
             case .done(let count):
                 left -= count
-                // After the end of a session what still comes is read and dropped, so that our NOTIFICATION is not lost to a reset.
+                // After the end of a session what still comes is read and dropped, so that our NOTIFICATION is not lost
+                // to a reset.
                 guard connection.closeDeadline == nil else { continue }
                 speaker.received(connection.peer, connection.side, buffer.rawSpan.part(0, count), now: now)
                 carryOutActions()
@@ -417,7 +430,7 @@ final class RoutingLoop {
         }
     }
 
-    /// SendHoldTimer: runs while something is queued, from the last octet that the peer took (RFC 9687 section 3.2).
+    /// SendHoldTimer: runs while something is queued, from the last byte that the peer took (RFC 9687 section 3.2).
     private func noteProgress(_ connection: Connection, _ outcome: Connection.WriteResult, hasProgressed: Bool) {
         guard connection.closeDeadline == nil else { return }
         if outcome == .blocked {

@@ -25,12 +25,17 @@ package struct Daemon {
         logger = try makeLogger(level: settings.logLevel, isJSON: settings.isJSONLog)
         loader = ResourceLoader(path: settings.resources, secretsPath: settings.secrets)
         first = try ResourceWatcher.loadFirst(loader, isLenient: settings.isLenient)
-        for problem in first.resources.problems { logger.error("resource not applied", metadata: ["problem": "\(problem)"]) }
+        for problem in first.resources.problems {
+            logger.error("resource not applied", metadata: ["problem": "\(problem)"])
+        }
         guard let node = first.resources.node(settings.node),
             let identity = AttributeTable.Identity(first.resources, node: settings.node)
         else {
             let known = first.resources.nodes.keys.sorted().joined(separator: ", ")
-            throw StartError("--node \(settings.node): no Node object has that name in \(settings.resources); there are \(known.isEmpty ? "none" : known)")
+            throw StartError(
+                "--node \(settings.node): no Node object has that name in \(settings.resources); there are "
+                    + "\(known.isEmpty ? "none" : known)"
+            )
         }
         self.node = node
         self.identity = identity
@@ -49,7 +54,10 @@ package struct Daemon {
             try makeFolder(settings.stateDirectory)
             try replaceFile(mark, Array(settings.node.utf8))
         } catch {
-            throw StartError("--state-dir \(settings.stateDirectory): cannot be written (\(error)); create it for this user, or name another")
+            throw StartError(
+                "--state-dir \(settings.stateDirectory): cannot be written (\(error)); create it for this user, or "
+                    + "name another"
+            )
         }
         return ranBefore
     }
@@ -59,7 +67,9 @@ package struct Daemon {
         let port = first.resources.listenPort(of: settings.node)
         var addresses = [IPAddress.any(.ipv4), IPAddress.any(.ipv6)]
         if configuration.bindsToNodeIP ?? false {
-            addresses = [node.ipv4?.address, node.ipv6?.address].compactMap { $0 } + configuration.localWorkloadPeering.compactMap { $0 }
+            addresses =
+                [node.ipv4?.address, node.ipv6?.address].compactMap { $0 }
+                + configuration.localWorkloadPeering.compactMap { $0 }
         }
         do throws(SystemError) {
             let transport = try Transport(openFiles: OpenFiles.raiseLimit())
@@ -78,16 +88,22 @@ package struct Daemon {
         } catch {
             switch error.code {
             case SystemError.addressInUse:
-                throw StartError("TCP port \(port) is in use; another BGP daemon (BIRD, FRR, another apusd?) runs on this host")
+                throw StartError(
+                    "TCP port \(port) is in use; another BGP daemon (BIRD, FRR, another apusd?) runs on this host")
             case SystemError.permissionDenied:
-                throw StartError("TCP port \(port) cannot be bound: the process needs CAP_NET_BIND_SERVICE, or a port above 1023 (listenPort)")
+                throw StartError(
+                    "TCP port \(port) cannot be bound: the process needs CAP_NET_BIND_SERVICE, or a port above 1023 "
+                        + "(listenPort)"
+                )
             default: throw StartError("cannot listen: \(error)")
             }
         }
     }
 
     /// Opens the edges, and runs until a signal.
-    package func run(_ plane: any ForwardingPlane, _ transport: Transport, restart: RestartState, signals: consuming SignalReader) throws(StartError) {
+    package func run(
+        _ plane: any ForwardingPlane, _ transport: Transport, restart: RestartState, signals: consuming SignalReader
+    ) throws(StartError) {
         ProcessMemory.configure()
         do throws(SystemError) {
             let wakeup = try Wakeup()
@@ -97,10 +113,13 @@ package struct Daemon {
             var seed = SystemRandomNumberGenerator()
             let speaker = Speaker(
                 identity: identity, tracksNextHops: plane.tracksNextHops && (configuration.tracksNextHops ?? true),
-                maximumPaths: configuration.maximumPaths ?? 16, recordsChanges: plane.programsRoutes, restart: restart, seed: seed.next(), now: now)
-            let peering = Peering(node: settings.node, isReflector: isReflector, identity: identity, first: first, logger: logger)
+                maximumPaths: configuration.maximumPaths ?? 16, recordsChanges: plane.programsRoutes, restart: restart,
+                seed: seed.next(), now: now)
+            let peering = Peering(
+                node: settings.node, isReflector: isReflector, identity: identity, first: first, logger: logger)
             let loop = try RoutingLoop(
-                speaker: speaker, plane: plane, peering: peering, transport: transport, signals: signals, wakeup: wakeup, mailbox: mailbox,
+                speaker: speaker, plane: plane, peering: peering, transport: transport, signals: signals,
+                wakeup: wakeup, mailbox: mailbox,
                 reload: reload, bfd: try BFDEngine(reports: mailbox, logger: logger, seed: seed.next()), logger: logger,
                 settings: LoopSettings(isReflector: isReflector, isDryRun: settings.isDryRun), now: now)
             let socketFile = try startEdges(mailbox, reload)
@@ -108,7 +127,10 @@ package struct Daemon {
             mailbox.post(.configuration(first))
             logger.notice(
                 "running",
-                metadata: ["mode": "\(isReflector ? "reflector" : "agent")", "node": "\(settings.node)", "routerID": "\(identity.identifier)", "as": "\(identity.localAS)"])
+                metadata: [
+                    "mode": "\(isReflector ? "reflector" : "agent")", "node": "\(settings.node)",
+                    "routerID": "\(identity.identifier)", "as": "\(identity.localAS)",
+                ])
             loop.run()
         } catch {
             if let start = edgeError.value { throw start }

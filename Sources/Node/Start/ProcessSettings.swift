@@ -22,8 +22,10 @@ package struct ProcessSettings: Sendable {
     package var user: String?
 
     package init(
-        node: String, resources: String, secrets: String, stateDirectory: String, socket: String, metrics: String, health: String,
-        logLevel: String, isJSONLog: Bool, isDryRun: Bool, isLenient: Bool, programming: Programming = .all, user: String? = nil
+        node: String, resources: String, secrets: String, stateDirectory: String, socket: String, metrics: String,
+        health: String,
+        logLevel: String, isJSONLog: Bool, isDryRun: Bool, isLenient: Bool, programming: Programming = .all,
+        user: String? = nil
     ) {
         self.node = node
         self.resources = resources

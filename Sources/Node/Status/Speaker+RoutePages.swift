@@ -7,13 +7,16 @@ import StatusAPI
 
 /// `apusctl routes`: the Loc-RIB in pages, section 0 of the cursor for IPv4 and 1 for IPv6.
 extension Speaker {
-    /// Paths of all prefixes, or of those that overlap `wanted`, from a cursor on. Work: `limit`, and the paths of one prefix.
+    /// Paths of all prefixes, or of those that overlap `wanted`, from a cursor on. Work: `limit`, and the paths of one
+    /// prefix.
     func routePage(_ wanted: Prefix?, from start: PageCursor, _ limit: PageLimit) -> Page<RouteStatus> {
         var page = Page<RouteStatus>()
         var budget = limit.places
-        for family in AddressFamily.allCases where family.index >= start.section && (wanted?.family ?? family) == family {
+        for family in AddressFamily.allCases where family.index >= start.section && (wanted?.family ?? family) == family
+        {
             let place = family.index == start.section ? start.place : 0
-            let next = rib.tables[family.index].visit(overlapping: wanted, from: place, budget: &budget) { index, prefix in
+            let next = rib.tables[family.index].visit(overlapping: wanted, from: place, budget: &budget) {
+                index, prefix in
                 guard page.rows.count < limit.rows else { return false }
                 page.rows += routeStatus(prefix, index)
                 return true
@@ -39,13 +42,17 @@ extension Speaker {
             let settings = path.peer == .local ? nil : settings(path.peer)
             let isBest = path.flags.contains(.best)
             return RouteStatus(
-                prefix: "\(prefix)", from: settings.map { "\($0.address)" } ?? "local", peer: settings?.name ?? "this node", isBest: isBest,
+                prefix: "\(prefix)", from: settings.map { "\($0.address)" } ?? "local",
+                peer: settings?.name ?? "this node", isBest: isBest,
                 isMultipath: path.flags.contains(.multipath), isStale: path.flags.contains(.stale),
-                ineligible: rib.ineligibility(path).map { PathIneligibility($0) }, bestReason: isBest ? outcome.map { BestPathStep($0.reason) } : nil,
-                nextHop: attributes.nextHop.map { "\($0)" }, localPref: attributes.localPref, med: attributes.multiExitDisc,
+                ineligible: rib.ineligibility(path).map { PathIneligibility($0) },
+                bestReason: isBest ? outcome.map { BestPathStep($0.reason) } : nil,
+                nextHop: attributes.nextHop.map { "\($0)" }, localPref: attributes.localPref,
+                med: attributes.multiExitDisc,
                 asPath: attributes.asPath?.description ?? "", origin: attributes.origin?.description ?? "",
                 communities: attributes.communities.map(\.description) + attributes.largeCommunities.map(\.description),
-                originatorID: attributes.originatorID.map { "\($0)" }, clusterList: attributes.clusterList.map(\.description),
+                originatorID: attributes.originatorID.map { "\($0)" },
+                clusterList: attributes.clusterList.map(\.description),
                 pathID: path.pathID == 0 ? nil : path.pathID, onlyToCustomer: attributes.onlyToCustomer?.rawValue,
                 importRule: rib.importRule(prefix, path)?.label)
         }

@@ -9,16 +9,22 @@ extension StatusBuilder {
     func beginDoctor() -> DoctorRound {
         let status = status()
         var findings: [Finding] = []
-        for problem in loop.peering.loaded.resources.problems { findings.append(Finding(.fault, "resources", problem.description)) }
+        for problem in loop.peering.loaded.resources.problems {
+            findings.append(Finding(.fault, "resources", problem.description))
+        }
         for alarm in loop.peering.alarms { findings.append(Finding(.fault, "resources", alarm)) }
-        for held in status.peersHeldDown { findings.append(Finding(.warning, "peers", "\(held.name) \(held.address) is kept down: \(held.reason)")) }
+        for held in status.peersHeldDown {
+            findings.append(Finding(.warning, "peers", "\(held.name) \(held.address) is kept down: \(held.reason)"))
+        }
         if status.peersConfigured == 0 {
             findings.append(Finding(.warning, "peers", "none is configured: no route comes or goes"))
         } else if status.peersEstablished < status.peersConfigured {
             findings.append(
                 Finding(
                     status.peersEstablished == 0 ? .fault : .warning, "peers",
-                    "\(status.peersConfigured - status.peersEstablished) of \(status.peersConfigured) are not established; apusctl peers says why"))
+                    "\(status.peersConfigured - status.peersEstablished) of \(status.peersConfigured) are not "
+                        + "established; apusctl peers says why"
+                ))
         } else {
             findings.append(Finding(.fine, "peers", "all \(status.peersConfigured) are established"))
         }

@@ -6,11 +6,16 @@ import StatusAPI
 /// `/metrics`: the loop gives values, and their text is made on the server's thread.
 extension StatusBuilder {
     func metrics() -> MetricsSnapshot {
-        let peers = loop.speaker.peerIndices.compactMap { loop.speaker.snapshot($0) }.filter { loop.peering.details($0.index) != nil }.map { snapshot in
+        let peers = loop.speaker.peerIndices.compactMap { loop.speaker.snapshot($0) }.filter {
+            loop.peering.details($0.index) != nil
+        }.map { snapshot in
             MetricsSnapshot.Peer(
-                address: snapshot.settings.address, isEstablished: snapshot.state == .established, families: snapshot.settings.session.families,
+                address: snapshot.settings.address, isEstablished: snapshot.state == .established,
+                families: snapshot.settings.session.families,
                 received: snapshot.received, timesEstablished: snapshot.counters.establishedCount)
         }
-        return MetricsSnapshot(status: status(), peers: peers, turns: loop.turns, phaseTime: loop.phaseTime, phaseLongest: loop.phaseLongest)
+        return MetricsSnapshot(
+            status: status(), peers: peers, turns: loop.turns, phaseTime: loop.phaseTime,
+            phaseLongest: loop.phaseLongest)
     }
 }

@@ -14,12 +14,14 @@ extension StatusBuilder {
     /// Peers of a page.
     private static let peersOfPage = 100
 
-    /// A page of the peers, or of those with an address or name; each page by address. The cursor is the number of a peer, which stays its own.
+    /// A page of the peers, or of those with an address or name; each page by address. The cursor is the number of a
+    /// peer, which stays its own.
     func peers(named wanted: String? = nil, from start: PageCursor) -> ([PeerStatus], Int?) {
         var chosen: [(index: PeerIndex, address: IPAddress)] = []
         var next: Int?
         for index in loop.speaker.peerIndices where index.index >= start.position {
-            guard let settings = loop.speaker.settings(index), wanted.map({ loop.peering.matches(index, $0) }) ?? true else { continue }
+            guard let settings = loop.speaker.settings(index), wanted.map({ loop.peering.matches(index, $0) }) ?? true
+            else { continue }
             if chosen.count == StatusBuilder.peersOfPage {
                 next = index.index
                 break
@@ -30,7 +32,9 @@ extension StatusBuilder {
     }
 
     private func status(of index: PeerIndex) -> PeerStatus? {
-        guard let snapshot = loop.speaker.snapshot(index), let details = loop.peering.details(snapshot.index) else { return nil }
+        guard let snapshot = loop.speaker.snapshot(index), let details = loop.peering.details(snapshot.index) else {
+            return nil
+        }
         let session = snapshot.session
         var lastError = snapshot.lastDownReason?.description
         if session == nil, let code = details.connectError { lastError = errorText(code) }
@@ -42,36 +46,50 @@ extension StatusBuilder {
             return result
         }
         return PeerStatus(
-            name: details.planned.name, address: "\(snapshot.settings.address)", port: details.planned.port, type: PeerOrigin(details.planned.origin),
+            name: details.planned.name, address: "\(snapshot.settings.address)", port: details.planned.port,
+            type: PeerOrigin(details.planned.origin),
             isDynamic: details.isDynamic, remoteAS: (session?.remoteAS ?? snapshot.settings.session.remoteAS)?.rawValue,
-            state: PeerState(snapshot.state), since: details.since, lastError: lastError, isReflectorClient: snapshot.settings.isClient,
+            state: PeerState(snapshot.state), since: details.since, lastError: lastError,
+            isReflectorClient: snapshot.settings.isClient,
             routerID: session.map { "\($0.remoteIdentifier)" }, holdTime: session?.holdTime.inSeconds,
-            families: (session?.families ?? []).families.map { $0.name.lowercased() }, capabilities: session.map(capabilities) ?? [],
+            families: (session?.families ?? []).families.map { $0.name.lowercased() },
+            capabilities: session.map(capabilities) ?? [],
             prefixesReceived: counts(snapshot.received), prefixesAnnounced: counts(snapshot.announced),
-            staleFamilies: snapshot.staleFamilies.families.map { $0.name.lowercased() }, messagesReceived: snapshot.counters.messagesReceived,
+            staleFamilies: snapshot.staleFamilies.families.map { $0.name.lowercased() },
+            messagesReceived: snapshot.counters.messagesReceived,
             updatesReceived: snapshot.counters.updatesReceived, timesEstablished: snapshot.counters.establishedCount,
-            treatedAsWithdraw: snapshot.counters.treatedAsWithdraw, queuedBytes: loop.transport.queuedBytes(snapshot.index),
-            localAS: snapshot.settings.session.localAS.rawValue, bfd: details.bfd.map { $0.state.name }, interface: details.link)
+            treatedAsWithdraw: snapshot.counters.treatedAsWithdraw,
+            queuedBytes: loop.transport.queuedBytes(snapshot.index),
+            localAS: snapshot.settings.session.localAS.rawValue, bfd: details.bfd.map { $0.state.name },
+            interface: details.link)
     }
 
     private func capabilities(_ session: NegotiatedSession) -> [String] {
         session.remoteOpen.capabilities.map { capability in
             switch capability {
-            case .multiprotocol(let value): value.family.map { "multiprotocol \($0.name) unicast" } ?? "multiprotocol \(value.afi)/\(value.safi)"
+            case .multiprotocol(let value):
+                value.family.map { "multiprotocol \($0.name) unicast" } ?? "multiprotocol \(value.afi)/\(value.safi)"
             case .routeRefresh: "route refresh"
             case .extendedMessage: "extended message"
-            case .fourOctetAS(let number): "4-octet AS \(number)"
+            case .fourOctetAS(let number): "4-byte AS \(number)"
             case .gracefulRestart(let value):
-                "graceful restart \(value.restartTime)s" + (value.restarting ? " R" : "") + (value.notification ? " N" : "")
-                    + value.families.map { " \($0.afiSafi.family?.name ?? "other")\($0.forwardingPreserved ? " F" : "")" }.joined()
+                "graceful restart \(value.restartTime)s" + (value.restarting ? " R" : "")
+                    + (value.notification ? " N" : "")
+                    + value.families.map {
+                        " \($0.afiSafi.family?.name ?? "other")\($0.forwardingPreserved ? " F" : "")"
+                    }.joined()
             case .extendedNextHop(let list): "extended next hop" + (list.contains { $0.family == .ipv4 } ? " IPv4" : "")
             case .role(let value): "role " + (BGPRole(rawValue: value)?.name ?? "\(value)")
             case .addPath(let list):
                 "add path"
-                    + list.map { " \($0.afiSafi.family?.name ?? "other")\($0.sends ? " sends" : "")\($0.receives ? " receives" : "")" }.joined(separator: ",")
+                    + list.map {
+                        " "
+                            + "\($0.afiSafi.family?.name ?? "other")\($0.sends ? " sends" : "")\($0.receives ? " receives" : "")"
+                    }.joined(separator: ",")
             case .enhancedRouteRefresh: "enhanced route refresh"
             case .longLivedGracefulRestart(let list):
-                "long-lived graceful restart" + list.map { " \($0.afiSafi.family?.name ?? "other") \($0.staleTime)s" }.joined(separator: ",")
+                "long-lived graceful restart"
+                    + list.map { " \($0.afiSafi.family?.name ?? "other") \($0.staleTime)s" }.joined(separator: ",")
             case .unknown(let code, _): "capability \(code.rawValue)"
             }
         }

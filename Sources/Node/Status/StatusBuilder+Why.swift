@@ -25,7 +25,11 @@ extension StatusBuilder {
             var others: [String: NotAnnouncedReason] = [:]
             for peer in loop.speaker.peerIndices {
                 guard let address = loop.speaker.settings(peer)?.address else { continue }
-                if let reason = loop.speaker.whyNotAnnounced(index, prefix.family, to: peer) { others["\(address)"] = reason } else { announced.append("\(address)") }
+                if let reason = loop.speaker.whyNotAnnounced(index, prefix.family, to: peer) {
+                    others["\(address)"] = reason
+                } else {
+                    announced.append("\(address)")
+                }
             }
             rows[position].announcedTo = announced.sorted()
             rows[position].notAnnouncedTo = others

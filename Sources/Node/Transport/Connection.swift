@@ -10,12 +10,13 @@ final class Connection {
     let peer: PeerIndex
     let side: PeerFSM.Side
     var isConnecting: Bool
-    /// Set once the session is over: what is queued is still written, nothing is read any more, and at the deadline it goes.
+    /// Set once the session is over: what is queued is still written, nothing is read any more, and at the deadline it
+    /// goes.
     var closeDeadline: Instant?
     private(set) var queuedBytes = 0
     private var queue: [MessageBuffer] = []
     private var head = 0
-    /// Octets of the first buffer that were written already.
+    /// Bytes of the first buffer that were written already.
     private var offset = 0
     private(set) var waitsForWritability = false
     /// The state machine was told that nothing goes out (RFC 9687).
@@ -38,7 +39,7 @@ final class Connection {
 
     enum WriteResult { case done, blocked, failed }
 
-    /// Writes what the socket takes, at most `budget` octets.
+    /// Writes what the socket takes, at most `budget` bytes.
     func write(budget: Int) -> WriteResult {
         var left = budget
         while head < queue.count {

@@ -3,8 +3,8 @@ import LinuxIO
 import Logging
 import NetTypes
 
-/// Finds the neighbours of unnumbered peers: both ends of a link advertise themselves as routers, and each takes the other's link-local address
-/// from it (SPEC, `interface`).
+/// Finds the neighbors of unnumbered peers: both ends of a link advertise themselves as routers, and each takes the
+/// other's link-local address from it (SPEC, `interface`).
 final class LinkNeighbors {
     private struct Entry {
         var link: LinkState?
@@ -21,7 +21,8 @@ final class LinkNeighbors {
     private static let firstCount = 5
     /// MIN_DELAY_BETWEEN_RAS.
     private static let leastInterval: Duration = .seconds(3)
-    /// Who advertises after a neighbour that was heard within this time does not take its place: three intervals and a bit.
+    /// Who advertises after a neighbor that was heard within this time does not take its place: three intervals and a
+    /// bit.
     private static let lifetime: Duration = .seconds(35)
 
     private var socket: Box?
@@ -68,8 +69,8 @@ final class LinkNeighbors {
 
     var nextDeadline: Instant? { socket == nil ? nil : advertisements.next }
 
-    /// Sends what is due. `link` returns what an interface is now. A link that went, or came back as another one, has no neighbor: true where
-    /// one was lost so.
+    /// Sends what is due. `link` returns what an interface is now. A link that went, or came back as another one, has
+    /// no neighbor: true where one was lost so.
     func handleTimeouts(now: Instant, link: (String) -> LinkState?) -> Bool {
         guard let socket else { return false }
         var hasLost = false
@@ -94,12 +95,13 @@ final class LinkNeighbors {
             if sent == 0 { socket.socket.solicit(on: current.index) }
             entries[name]?.sent = sent + 1
             entries[name]?.sentAt = now
-            advertisements.set(name, now + (sent < LinkNeighbors.firstCount ? LinkNeighbors.firstInterval : LinkNeighbors.interval))
+            advertisements.set(
+                name, now + (sent < LinkNeighbors.firstCount ? LinkNeighbors.firstInterval : LinkNeighbors.interval))
         }
         return hasLost
     }
 
-    /// Takes what came. Answers interfaces whose neighbour is new or another one.
+    /// Takes what came. Answers interfaces whose neighbor is new or another one.
     func read(now: Instant) -> [String] {
         guard let socket else { return [] }
         var changed: [String] = []
@@ -133,7 +135,8 @@ final class LinkNeighbors {
                     advertisements.set(name, now)
                     changed.append(name)
                     if limiter.admit(.range(name), .session, now: now) != nil {
-                        logger.info("neighbor on a link", metadata: ["interface": "\(name)", "address": "\(from.unscoped)"])
+                        logger.info(
+                            "neighbor on a link", metadata: ["interface": "\(name)", "address": "\(from.unscoped)"])
                     }
                 }
             }

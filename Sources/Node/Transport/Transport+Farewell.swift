@@ -3,8 +3,9 @@ import NetTypes
 
 // MARK: The end of the process
 extension Transport {
-    /// Writes what is queued on connections that are being closed and waits until the other ends have closed too, so that no reset overtakes the
-    /// last NOTIFICATION; until `deadline` at most, and nothing else is looked at meanwhile.
+    /// Writes what is queued on connections that are being closed and waits until the other ends have closed too, so
+    /// that no reset overtakes the last NOTIFICATION; until `deadline` at most, and nothing else is looked at
+    /// meanwhile.
     func finishClosing(until deadline: Instant) {
         // A poller of its own: the other one would go on reporting what nobody reads any more.
         guard let poller = try? Poller() else { return }

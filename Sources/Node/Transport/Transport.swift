@@ -58,7 +58,9 @@ package final class Transport {
     /// What the operator is told for a minute after a refusal.
     func refusalProblem(now: Instant) -> String? {
         guard let refusedAt, now - refusedAt < Transport.refusalMemory else { return nil }
-        return "no more than \(maximumConnections) connections: \(refusals) were closed at once; the limit of open files (LimitNOFILE, ulimit -n) must be higher"
+        return
+            "no more than \(maximumConnections) connections: \(refusals) were closed at once; the limit of open "
+            + "files (LimitNOFILE, ulimit -n) must be higher"
     }
 
     /// `openFiles`: descriptors that this process may have.
@@ -90,21 +92,24 @@ package final class Transport {
     }
 
     /// The TCP-AO key of a peer or a range, likewise.
-    func setAuthentication(_ key: TCPSocket.AuthenticationKey?, old: TCPSocket.AuthenticationKey?, for prefix: Prefix) throws(SystemError) {
+    func setAuthentication(_ key: TCPSocket.AuthenticationKey?, old: TCPSocket.AuthenticationKey?, for prefix: Prefix)
+        throws(SystemError)
+    {
         for slot in listeners where slot.listener.address.address.family == prefix.family {
             try slot.listener.setAuthentication(key, old: old, for: prefix)
         }
     }
 
-    /// Families whose listeners send with TTL or hop limit 255: those that a peer or range with ttlSecurity may connect by. Each listener has one family
-    /// (IPV6_V6ONLY), so no IPv4 peer comes by one of IPv6.
+    /// Families whose listeners send with TTL or hop limit 255: those that a peer or range with ttlSecurity may connect
+    /// by. Each listener has one family (IPV6_V6ONLY), so no IPv4 peer comes by one of IPv6.
     func setFullTimeToLive(_ families: AddressFamilySet, _ logger: Logger) {
         guard families != fullTimeToLive else { return }
         for slot in listeners {
             let family = slot.listener.address.address.family
             guard families.contains(family) != fullTimeToLive.contains(family) else { continue }
             do throws(SystemError) { try slot.listener.setFullTimeToLive(families.contains(family)) } catch {
-                logger.error("peers with ttlSecurity may drop our half of the handshake", metadata: ["reason": "\(error)"])
+                logger.error(
+                    "peers with ttlSecurity may drop our half of the handshake", metadata: ["reason": "\(error)"])
             }
         }
         fullTimeToLive = families
@@ -118,7 +123,8 @@ package final class Transport {
             do throws(SystemError) {
                 try connection.socket.changePassword(password, peer: address)
             } catch {
-                logger.warning("cannot change a TCP MD5 password", metadata: ["peer": "\(address)", "reason": "\(error)"])
+                logger.warning(
+                    "cannot change a TCP MD5 password", metadata: ["peer": "\(address)", "reason": "\(error)"])
             }
         }
     }
@@ -131,19 +137,24 @@ package final class Transport {
     }
     /// Our end of a peer's connection; of the active one where there are two.
     func localAddress(_ peer: PeerIndex) -> IPAddress? {
-        (connection(peer, .active).flatMap { $0.isConnecting ? nil : $0 } ?? connection(peer, .passive))?.socket.localAddress()?.address
+        (connection(peer, .active).flatMap { $0.isConnecting ? nil : $0 } ?? connection(peer, .passive))?.socket
+            .localAddress()?.address
     }
     func queuedBytes(_ peer: PeerIndex) -> Int {
         (connection(peer, .active)?.queuedBytes ?? 0) + (connection(peer, .passive)?.queuedBytes ?? 0)
     }
 
-    func connect(_ peer: PeerIndex, _ address: SocketAddress, from source: IPAddress?, _ options: TCPSocket.Options) throws(SystemError) {
+    func connect(_ peer: PeerIndex, _ address: SocketAddress, from source: IPAddress?, _ options: TCPSocket.Options)
+        throws(SystemError)
+    {
         let socket = try TCPSocket(connectingTo: address, from: source, options)
         let connection = Connection(socket, token: takeToken(), peer: peer, side: .active, isConnecting: true)
         try register(connection)
     }
 
-    func adopt(_ socket: consuming TCPSocket, _ peer: PeerIndex, _ options: TCPSocket.Options, _ logger: Logger, now: Instant) {
+    func adopt(
+        _ socket: consuming TCPSocket, _ peer: PeerIndex, _ options: TCPSocket.Options, _ logger: Logger, now: Instant
+    ) {
         func warn(_ what: Logger.Message, _ error: SystemError) {
             guard let leftOut = limiter.admit(.strangers, .refusal, now: now) else { return }
             logger.warning(what, metadata: ["reason": "\(error)", "leftOut": "\(leftOut)"])
@@ -186,8 +197,8 @@ package final class Transport {
         linger(connection, now)
     }
 
-    /// A connection that is not wanted: the other end is told why, and what it has sent meanwhile is read, because unread bytes would turn the end into a
-    /// reset that takes the NOTIFICATION with it.
+    /// A connection that is not wanted: the other end is told why, and what it has sent meanwhile is read, because
+    /// unread bytes would turn the end into a reset that takes the NOTIFICATION with it.
     func refuse(_ socket: consuming TCPSocket, _ peer: PeerIndex, _ reason: NotificationMessage, now: Instant) {
         let connection = Connection(socket, token: takeToken(), peer: peer, side: .passive, isConnecting: false)
         guard (try? connection.watch(poller)) != nil else { return }
@@ -196,7 +207,8 @@ package final class Transport {
         linger(connection, now)
     }
 
-    /// Until the other end closes, or the deadline. One address does not hold more than a few descriptors in this way: beyond that they close at once.
+    /// Until the other end closes, or the deadline. One address does not hold more than a few descriptors in this way:
+    /// beyond that they close at once.
     private func linger(_ connection: Connection, _ now: Instant) {
         guard lingering[connection.peer, default: 0] < Transport.lingeringPerPeer else {
             // What is queued goes if the socket takes it.
@@ -221,10 +233,14 @@ package final class Transport {
         guard connections.removeValue(forKey: connection.token) != nil else { return }
         poller.remove(connection.socket.fd)
         closing.remove(connection.token)
-        if connection.closeDeadline != nil, let count = lingering[connection.peer] { lingering[connection.peer] = count > 1 ? count - 1 : nil }
+        if connection.closeDeadline != nil, let count = lingering[connection.peer] {
+            lingering[connection.peer] = count > 1 ? count - 1 : nil
+        }
         if connection.isConnecting { connectingCount -= 1 }
         let slot = connection.side == .active ? 0 : 1
-        if connection.peer.index < sides.count, sides[connection.peer.index][slot] === connection { sides[connection.peer.index][slot] = nil }
+        if connection.peer.index < sides.count, sides[connection.peer.index][slot] === connection {
+            sides[connection.peer.index][slot] = nil
+        }
     }
 
     /// Connections that have something to write and may: those queued on in this turn, and those that became writable.
@@ -232,7 +248,9 @@ package final class Transport {
         var result = touched.compactMap { connections[$0] }.filter { !$0.waitsForWritability }
         touched.removeAll(keepingCapacity: true)
         for event in ready where event.canWrite {
-            if let connection = connections[event.token], !connection.isConnecting, connection.hasQueued { result.append(connection) }
+            if let connection = connections[event.token], !connection.isConnecting, connection.hasQueued {
+                result.append(connection)
+            }
         }
         return result
     }

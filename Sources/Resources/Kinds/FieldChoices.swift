@@ -1,9 +1,12 @@
-/// The values of a field that has a few names: the schema, the parser and the typed value come from one type, and cannot disagree.
+/// The values of a field that has a few names: the schema, the parser and the typed value come from one type, and
+/// cannot disagree.
 package protocol FieldChoice: RawRepresentable<String>, CaseIterable, Sendable, Hashable {}
 
 extension FieldType {
     /// One of a type's names, in the order of its declaration.
-    package static func choice<Choice: FieldChoice>(of type: Choice.Type) -> FieldType { .choice(Choice.allCases.map(\.rawValue)) }
+    package static func choice<Choice: FieldChoice>(of type: Choice.Type) -> FieldType {
+        .choice(Choice.allCases.map(\.rawValue))
+    }
 }
 
 extension BGPConfiguration {

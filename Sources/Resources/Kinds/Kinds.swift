@@ -183,7 +183,8 @@ package struct BGPFilter: Sendable, Hashable {
     }
 }
 
-/// FelixConfiguration: what concerns routes (contract 2.7). Nil: not said, so that `node.NAME` can stand over `default` field by field.
+/// FelixConfiguration: what concerns routes (contract 2.7). Nil: not said, so that `node.NAME` can stand over `default`
+/// field by field.
 package struct FelixConfiguration: Sendable, Hashable {
     package var vxlanIdentifier: UInt32?
     package var vxlanPort: UInt16?
@@ -220,8 +221,10 @@ package struct FelixConfiguration: Sendable, Hashable {
         result.mtuInterfacePattern = mtuInterfacePattern ?? other.mtuInterfacePattern
         for family in AddressFamily.allCases {
             result.vxlanMTU[family.index] = vxlanMTU[family.index] ?? other.vxlanMTU[family.index]
-            result.deviceRouteSource[family.index] = deviceRouteSource[family.index] ?? other.deviceRouteSource[family.index]
-            result.elevatedPriority[family.index] = elevatedPriority[family.index] ?? other.elevatedPriority[family.index]
+            result.deviceRouteSource[family.index] =
+                deviceRouteSource[family.index] ?? other.deviceRouteSource[family.index]
+            result.elevatedPriority[family.index] =
+                elevatedPriority[family.index] ?? other.elevatedPriority[family.index]
         }
         return result
     }
@@ -304,7 +307,8 @@ package struct WorkloadEndpoint: Sendable, Hashable {
     package var hasFloatingAddresses = false
 }
 
-/// One object, typed. Indirect: the largest kind has a kilobyte, and sets of thousands of small ones are copied and compared.
+/// One object, typed. Indirect: the largest kind has a kilobyte, and sets of thousands of small ones are copied and
+/// compared.
 package indirect enum ResourceValue: Sendable, Hashable {
     case bgpConfiguration(BGPConfiguration)
     case bgpPeer(BGPPeer)
@@ -327,7 +331,9 @@ package struct ResourceKey: Sendable, Hashable, Comparable, CustomStringConverti
         self.name = name
     }
     package var description: String { namespace.isEmpty ? "\(kind)/\(name)" : "\(kind)/\(namespace)/\(name)" }
-    package static func < (a: ResourceKey, b: ResourceKey) -> Bool { (a.kind, a.namespace, a.name) < (b.kind, b.namespace, b.name) }
+    package static func < (a: ResourceKey, b: ResourceKey) -> Bool {
+        (a.kind, a.namespace, a.name) < (b.kind, b.namespace, b.name)
+    }
 }
 
 /// An object and where it stands.

@@ -13,18 +13,22 @@ struct FieldReader {
     func string(_ name: String) -> String? { value(name)?.scalar }
     func bool(_ name: String) -> Bool? { string(name).flatMap { Bool($0) } }
     func integer(_ name: String) -> Int64? { string(name).flatMap { Int64($0) } }
-    /// An integer as the type that the field becomes. Whatever the schema let pass and the type cannot hold is a problem, not a default.
+    /// An integer as the type that the field becomes. Whatever the schema let pass and the type cannot hold is a
+    /// problem, not a default.
     func number<Number: FixedWidthInteger>(_ name: String, as type: Number.Type = Number.self) -> Number? {
         guard let value = integer(name) else { return nil }
         if let number = Number(exactly: value) { return number }
         complainUnlessKnown(name, "\(value) is out of range")
         return nil
     }
-    /// A name as the type that the field becomes. Whatever the schema let pass and the type does not know is a problem, not a default.
+    /// A name as the type that the field becomes. Whatever the schema let pass and the type does not know is a problem,
+    /// not a default.
     func choice<Choice: FieldChoice>(_ name: String, of type: Choice.Type = Choice.self) -> Choice? {
         guard let text = string(name) else { return nil }
         if let choice = Choice(rawValue: text) { return choice }
-        complainUnlessKnown(name, "\"\(FieldReader.shown(text))\" is none of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
+        complainUnlessKnown(
+            name, "\"\(FieldReader.shown(text))\" is none of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))"
+        )
         return nil
     }
     /// Nothing where the schema has complained of the field.
@@ -35,7 +39,9 @@ struct FieldReader {
     func duration(_ name: String) -> Duration? { string(name).flatMap { GoDuration.parse($0) } }
     func address(_ name: String) -> IPAddress? { string(name).flatMap { IPAddress($0) } }
     func prefix(_ name: String) -> Prefix? { string(name).flatMap { Prefix($0) } }
-    func selector(_ name: String) -> Selector? { string(name).flatMap { $0.utf8.count <= FieldType.longestSelector ? try? Selector($0) : nil } }
+    func selector(_ name: String) -> Selector? {
+        string(name).flatMap { $0.utf8.count <= FieldType.longestSelector ? try? Selector($0) : nil }
+    }
     func strings(_ name: String) -> [String]? {
         value(name)?.sequence?.compactMap(\.scalar)
     }
@@ -46,12 +52,16 @@ struct FieldReader {
     /// The objects of a list.
     func objects(_ name: String) -> [FieldReader] {
         (value(name)?.sequence ?? []).enumerated().compactMap { index, item in
-            item.mapping.map { FieldReader(node: $0, path: "\(join(name))[\(index)]", line: item.line, problems: problems) }
+            item.mapping.map {
+                FieldReader(node: $0, path: "\(join(name))[\(index)]", line: item.line, problems: problems)
+            }
         }
     }
     func map(_ name: String) -> [String: String] {
         var result: [String: String] = [:]
-        for (key, value) in value(name)?.mapping ?? [] { if let key = key.scalar, let text = value.scalar { result[key] = text } }
+        for (key, value) in value(name)?.mapping ?? [] {
+            if let key = key.scalar, let text = value.scalar { result[key] = text }
+        }
         return result
     }
 
@@ -62,7 +72,9 @@ struct FieldReader {
 
     private func value(_ name: String) -> YAMLNode? { node.first { $0.key.scalar == name && !$0.value.isNull }?.value }
 
-    private func join(_ name: String) -> String { path.isEmpty ? FieldReader.shown(name) : "\(path).\(FieldReader.shown(name))" }
+    private func join(_ name: String) -> String {
+        path.isEmpty ? FieldReader.shown(name) : "\(path).\(FieldReader.shown(name))"
+    }
 
     // MARK: Validation
 
@@ -92,11 +104,14 @@ struct FieldReader {
         case .any: return
         case .refused(let reason): complain("not supported: \(reason)")
         case .object(let fields):
-            guard let mapping = value.mapping else { return complain("must be an object with the fields \(fields.map(\.name).joined(separator: ", "))") }
+            guard let mapping = value.mapping else {
+                return complain("must be an object with the fields \(fields.map(\.name).joined(separator: ", "))")
+            }
             FieldReader(node: mapping, path: field, line: line, problems: problems).validate(fields)
         case .objectWithOthers(let fields):
             guard let mapping = value.mapping else { return complain("must be an object") }
-            FieldReader(node: mapping, path: field, line: line, problems: problems).validate(fields, acceptsOthers: true)
+            FieldReader(node: mapping, path: field, line: line, problems: problems).validate(
+                fields, acceptsOthers: true)
         case .map:
             guard value.mapping != nil else { return complain("must be a map of strings") }
         case .list(let element):
@@ -116,42 +131,65 @@ struct FieldReader {
         let shown = "\"\(FieldReader.shown(text))\""
         switch type {
         case .string:
-            if text.utf8.count > FieldType.longestString { return "has \(text.utf8.count) bytes; at most \(FieldType.longestString) are possible" }
+            if text.utf8.count > FieldType.longestString {
+                return "has \(text.utf8.count) bytes; at most \(FieldType.longestString) are possible"
+            }
             return text.isEmpty ? "must not be empty" : nil
-        case .text(let most): return text.utf8.count > most ? "has \(text.utf8.count) bytes; at most \(most) are possible" : nil
+        case .text(let most):
+            return text.utf8.count > most ? "has \(text.utf8.count) bytes; at most \(most) are possible" : nil
         case .bool: return Bool(text) == nil ? "\(shown) is neither true nor false" : nil
         case .integer(let range):
-            guard let number = Int64(text) else { return "\(shown) is not a number; it must be \(range.lowerBound) to \(range.upperBound)" }
-            return range.contains(number) ? nil : "\(FieldReader.shown(text)) is out of range; it must be \(range.lowerBound) to \(range.upperBound)"
+            guard let number = Int64(text) else {
+                return "\(shown) is not a number; it must be \(range.lowerBound) to \(range.upperBound)"
+            }
+            return range.contains(number)
+                ? nil
+                : "\(FieldReader.shown(text)) is out of range; it must be \(range.lowerBound) to \(range.upperBound)"
         case .duration(let range):
             let bounds = "it must be \(GoDuration.text(range.lowerBound)) to \(GoDuration.text(range.upperBound))"
-            guard let duration = GoDuration.parse(text) else { return "\(shown) is not a duration; write it as 90s or 1m30s; \(bounds)" }
+            guard let duration = GoDuration.parse(text) else {
+                return "\(shown) is not a duration; write it as 90s or 1m30s; \(bounds)"
+            }
             return range.contains(duration) ? nil : "\(FieldReader.shown(text)) is out of range; \(bounds)"
-        case .address: return IPAddress(text) == nil ? "\(shown) is not an IP address; write it as 10.0.0.1 or 2001:db8::1" : nil
+        case .address:
+            return IPAddress(text) == nil ? "\(shown) is not an IP address; write it as 10.0.0.1 or 2001:db8::1" : nil
         case .endpoint:
-            return PeerEndpoint(text) == nil ? "\(shown) is not an address of a peer; write it as 10.0.0.1, 10.0.0.1:1790 or [2001:db8::1]:1790" : nil
+            return PeerEndpoint(text) == nil
+                ? "\(shown) is not an address of a peer; write it as 10.0.0.1, 10.0.0.1:1790 or [2001:db8::1]:1790"
+                : nil
         case .cidr:
-            guard let parsed = Prefix.parse(text) else { return "\(shown) is not a prefix; write it as 10.65.0.0/26 or 2001:db8::/122" }
-            return parsed.address == parsed.prefix.address ? nil : "\(shown) has bits beyond its prefix length; it would be \(parsed.prefix)"
+            guard let parsed = Prefix.parse(text) else {
+                return "\(shown) is not a prefix; write it as 10.65.0.0/26 or 2001:db8::/122"
+            }
+            return parsed.address == parsed.prefix.address
+                ? nil : "\(shown) has bits beyond its prefix length; it would be \(parsed.prefix)"
         case .interfaceAddress:
-            return Prefix.parse(text) == nil && IPAddress(text) == nil ? "\(shown) is not an address with prefix length; write it as 10.0.0.1/24" : nil
+            return Prefix.parse(text) == nil && IPAddress(text) == nil
+                ? "\(shown) is not an address with prefix length; write it as 10.0.0.1/24" : nil
         case .mac: return MACAddress(text) == nil ? "\(shown) is not a MAC address; write it as 02:00:00:00:00:01" : nil
         case .selector:
-            if text.utf8.count > FieldType.longestSelector { return "has \(text.utf8.count) bytes; at most \(FieldType.longestSelector) are possible" }
+            if text.utf8.count > FieldType.longestSelector {
+                return "has \(text.utf8.count) bytes; at most \(FieldType.longestSelector) are possible"
+            }
             do throws(Selector.SyntaxError) {
                 _ = try Selector(text)
                 return nil
             } catch {
                 return "\(shown) is not a selector: \(FieldReader.shown(error.description))"
             }
-        case .community: return CommunityText.isValid(text) ? nil : "\(shown) is not a community; write it as 65000:100, or as 65000:1:2 for a large one"
+        case .community:
+            return CommunityText.isValid(text)
+                ? nil : "\(shown) is not a community; write it as 65000:100, or as 65000:1:2 for a large one"
         case .pathCount:
             guard text != "all" else { return nil }
-            return Int(text).map { (1...255).contains($0) } ?? false ? nil : "\(shown) is neither a number from 1 to 255 nor all"
+            return Int(text).map { (1...255).contains($0) } ?? false
+                ? nil : "\(shown) is neither a number from 1 to 255 nor all"
         case .choice(let values):
             guard !values.contains(text) else { return nil }
             let guess = Suggestion.nearest(to: text, among: values).map { "; did you mean \($0)?" } ?? ""
-            return values.count == 1 ? "\(shown) is not supported by this version; only \(values[0])" : "\(shown) is none of \(values.joined(separator: ", "))\(guess)"
+            return values.count == 1
+                ? "\(shown) is not supported by this version; only \(values[0])"
+                : "\(shown) is none of \(values.joined(separator: ", "))\(guess)"
         case .any, .list, .map, .object, .objectWithOthers, .refused: return nil
         }
     }
@@ -180,8 +218,13 @@ package struct PeerEndpoint: Sendable, Hashable {
         }
         guard let colon = text.lastIndex(of: ":") else { return nil }
         var host = text[..<colon]
-        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() } else if host.contains(":") { return nil }
-        guard let address = IPAddress(String(host)), let port = UInt16(text[text.index(after: colon)...]), port > 0 else { return nil }
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            host = host.dropFirst().dropLast()
+        } else if host.contains(":") {
+            return nil
+        }
+        guard let address = IPAddress(String(host)), let port = UInt16(text[text.index(after: colon)...]), port > 0
+        else { return nil }
         self.address = address
         self.port = port
     }
@@ -206,7 +249,9 @@ enum Suggestion {
         // Nobody slips by more letters than a name has.
         guard word.utf8.count <= 64 else { return nil }
         let scored = candidates.map { ($0, distance(word.lowercased(), $0.lowercased())) }
-        guard let best = scored.min(by: { $0.1 < $1.1 }), best.1 <= atMost ?? max(1, best.0.count / 3) else { return nil }
+        guard let best = scored.min(by: { $0.1 < $1.1 }), best.1 <= atMost ?? max(1, best.0.count / 3) else {
+            return nil
+        }
         return best.0
     }
 

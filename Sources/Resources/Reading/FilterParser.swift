@@ -24,7 +24,8 @@ enum FilterParser {
         rule.cidr = reader.prefix("cidr")
         if let cidr = rule.cidr, cidr.family != family { reader.complain("cidr", "\(cidr) is not of \(family.name)") }
         if reader.has("cidr") != reader.has("matchOperator") {
-            reader.complain(reader.has("cidr") ? "matchOperator" : "cidr", "is missing: cidr and matchOperator go together")
+            reader.complain(
+                reader.has("cidr") ? "matchOperator" : "cidr", "is missing: cidr and matchOperator go together")
         }
         rule.matchOperator = reader.choice("matchOperator") ?? .isIn
         if let lengths = reader.object("prefixLength") {
@@ -32,7 +33,9 @@ enum FilterParser {
             let most = lengths.integer("max") ?? Int64(family.bits)
             if rule.cidr == nil { reader.complain("prefixLength", "needs cidr") }
             if least > most || most > Int64(family.bits) {
-                reader.complain("prefixLength", "from \(least) to \(most) is no range of lengths of \(family.name): 0 to \(family.bits)")
+                reader.complain(
+                    "prefixLength",
+                    "from \(least) to \(most) is no range of lengths of \(family.name): 0 to \(family.bits)")
             } else {
                 rule.lengths = UInt8(clamping: least)...UInt8(clamping: most)
             }
@@ -57,7 +60,9 @@ enum FilterParser {
         return entries.compactMap { entry in
             let named = ["addCommunity", "prependASPath", "setPriority"].filter { entry.has($0) }
             if named.count != 1 {
-                entry.complain(named.last ?? "addCommunity", "exactly one of addCommunity, prependASPath and setPriority goes into an entry")
+                entry.complain(
+                    named.last ?? "addCommunity",
+                    "exactly one of addCommunity, prependASPath and setPriority goes into an entry")
                 return nil
             }
             if let value = entry.object("addCommunity")?.string("value") { return .addCommunity(value) }

@@ -2,7 +2,8 @@ import NetTypes
 
 /// Durations as Go and Kubernetes write them: `90s`, `1m30s`, `500ms`, `0`.
 package enum GoDuration {
-    /// More than any field takes; whatever is written beyond it counts as this much, so that the field's bounds refuse it.
+    /// More than any field takes; whatever is written beyond it counts as this much, so that the field's bounds refuse
+    /// it.
     private static let most = Duration.seconds(1_000_000_000)
 
     /// Nil for anything else, negative ones included.
@@ -27,9 +28,11 @@ package enum GoDuration {
             case "ns": size = 1
             default: return nil
             }
-            // Whole numbers to the nanosecond; a fraction as near as a Double comes. What does not fit, or is infinite, is beyond all bounds.
+            // Whole numbers to the nanosecond; a fraction as near as a Double comes. What does not fit, or is infinite,
+            // is beyond all bounds.
             let whole = Int64(digits)?.multipliedReportingOverflow(by: size)
-            let nanoseconds = whole.map { $0.overflow ? nil : $0.partialValue } ?? Int64(exactly: (number * Double(size)).rounded())
+            let nanoseconds =
+                whole.map { $0.overflow ? nil : $0.partialValue } ?? Int64(exactly: (number * Double(size)).rounded())
             let part = nanoseconds.map { Duration.nanoseconds($0) } ?? most
             total = min(most, total + min(most, part))
         }
@@ -39,7 +42,8 @@ package enum GoDuration {
     /// As a person writes it: `100ms`, `65535s`, `24h`.
     package static func text(_ duration: Duration) -> String {
         let nanoseconds = duration.nanoseconds
-        for (size, unit) in [(3_600_000_000_000, "h"), (1_000_000_000, "s"), (1_000_000, "ms"), (1000, "us")] as [(Int64, String)]
+        for (size, unit) in [(3_600_000_000_000, "h"), (1_000_000_000, "s"), (1_000_000, "ms"), (1000, "us")]
+            as [(Int64, String)]
         where nanoseconds != 0 && nanoseconds % size == 0 {
             return "\(nanoseconds / size)\(unit)"
         }

@@ -1,4 +1,5 @@
-/// Something wrong with a resource, for the person who wrote it: file, line, field, a sentence, and what would be right.
+/// Something wrong with a resource, for the person who wrote it: file, line, field, a sentence, and what would be
+/// right.
 package struct Problem: Sendable, Hashable, CustomStringConvertible, Error {
     package var file: String
     /// 1 is the first; 0 where no line can be named.

@@ -23,7 +23,8 @@ package enum ResourceParser {
             documents = try YAMLReader.documents(text)
         } catch {
             result.isUnreadable = true
-            result.problems.append(Problem(file: file, line: error.line, field: "", message: "not YAML: \(error.message)"))
+            result.problems.append(
+                Problem(file: file, line: error.line, field: "", message: "not YAML: \(error.message)"))
             return result
         }
         for document in documents where document.scalar?.isEmpty != true { parseDocument(document, file, &result) }
@@ -33,14 +34,18 @@ package enum ResourceParser {
     private static func parseDocument(_ document: YAMLNode, _ file: String, _ result: inout Parsed) {
         guard let mapping = document.mapping else {
             result.problems.append(
-                Problem(file: file, line: document.line, field: "", message: "must be an object with apiVersion, kind, metadata and spec"))
+                Problem(
+                    file: file, line: document.line, field: "",
+                    message: "must be an object with apiVersion, kind, metadata and spec"))
             return
         }
         let list = ProblemList(file: file)
         let reader = FieldReader(node: mapping, path: "", line: document.line, problems: list)
         let kind = reader.string("kind") ?? ""
         // calicoctl get -o yaml: a list of objects.
-        if kind == "List" || kind.hasSuffix("List"), let items = mapping.first(where: { $0.key.scalar == "items" })?.value.sequence {
+        if kind == "List" || kind.hasSuffix("List"),
+            let items = mapping.first(where: { $0.key.scalar == "items" })?.value.sequence
+        {
             for item in items { parseDocument(item, file, &result) }
             return
         }
@@ -52,27 +57,40 @@ package enum ResourceParser {
         let name = reader.object("metadata")?.string("name") ?? ""
         problems.object = kind.isEmpty ? "" : FieldReader.shown("\(kind)/\(name)")
         if let version = reader.string("apiVersion") {
-            if !apiVersions.contains(version) { reader.complain("apiVersion", "\"\(FieldReader.shown(version))\" is unknown; it must be projectcalico.org/v3") }
+            if !apiVersions.contains(version) {
+                reader.complain(
+                    "apiVersion", "\"\(FieldReader.shown(version))\" is unknown; it must be projectcalico.org/v3")
+            }
         } else {
             reader.complain("apiVersion", "is missing; it must be projectcalico.org/v3")
         }
         guard let schema = Schemas.kind(kind) else {
             let kinds = Schemas.all.map(\.kind)
-            let guess = Suggestion.nearest(to: kind, among: kinds).map { "did you mean \($0)?" } ?? "known kinds are \(kinds.joined(separator: ", "))"
-            reader.complain("kind", kind.isEmpty ? "is missing; known kinds are \(kinds.joined(separator: ", "))" : "\"\(FieldReader.shown(kind))\" is unknown; \(guess)")
+            let guess =
+                Suggestion.nearest(to: kind, among: kinds).map { "did you mean \($0)?" }
+                ?? "known kinds are \(kinds.joined(separator: ", "))"
+            reader.complain(
+                "kind",
+                kind.isEmpty
+                    ? "is missing; known kinds are \(kinds.joined(separator: ", "))"
+                    : "\"\(FieldReader.shown(kind))\" is unknown; \(guess)")
             result.problems += problems.problems
             return
         }
         if name.isEmpty { reader.complain("metadata", "metadata.name is missing") }
         let namespace = reader.object("metadata")?.string("namespace") ?? "default"
         for (field, text) in [("name", name), ("namespace", namespace)] where text.utf8.count > longestName {
-            reader.complain("metadata", "metadata.\(field) has \(text.utf8.count) bytes; at most \(longestName) are possible")
+            reader.complain(
+                "metadata", "metadata.\(field) has \(text.utf8.count) bytes; at most \(longestName) are possible")
         }
         let namespaced = kind == "WorkloadEndpoint"
         let key = ResourceKey(kind: kind, namespace: namespaced ? namespace : "", name: name)
         reader.validate([
-            FieldSpec("apiVersion", .any, .none, ""), FieldSpec("kind", .any, .none, ""), FieldSpec("metadata", .any, .none, ""),
-            FieldSpec("spec", schema.acceptsOtherFields ? .objectWithOthers(schema.fields) : .object(schema.fields), .none, ""),
+            FieldSpec("apiVersion", .any, .none, ""), FieldSpec("kind", .any, .none, ""),
+            FieldSpec("metadata", .any, .none, ""),
+            FieldSpec(
+                "spec", schema.acceptsOtherFields ? .objectWithOthers(schema.fields) : .object(schema.fields), .none, ""
+            ),
             FieldSpec("status", .any, .none, ""),
         ])
         let spec = reader.object("spec") ?? FieldReader(node: [], path: "spec", line: reader.line, problems: problems)
@@ -105,7 +123,9 @@ package enum ResourceParser {
     private static func secret(_ reader: FieldReader?) -> SecretReference? { secretKey(reader?.object("secretKeyRef")) }
 
     private static func secretKey(_ reader: FieldReader?) -> SecretReference? {
-        guard let reference = reader, let name = reference.string("name"), let key = reference.string("key") else { return nil }
+        guard let reference = reader, let name = reference.string("name"), let key = reference.string("key") else {
+            return nil
+        }
         for (field, part) in [("name", name), ("key", key)] where part.contains("/") || part == ".." || part == "." {
             reference.complain(field, "\"\(FieldReader.shown(part))\" must be a plain name")
         }
@@ -125,7 +145,9 @@ package enum ResourceParser {
         result.nodeMeshPassword = secret(spec.object("nodeMeshPassword"))
         result.nodeMeshMaxRestartTime = spec.duration("nodeMeshMaxRestartTime")
         result.maximumPaths = spec.number("maximumPaths")
-        result.tracksNextHops = spec.choice("nextHopTracking", of: BGPConfiguration.NextHopTracking.self).map { $0 == .kernel }
+        result.tracksNextHops = spec.choice("nextHopTracking", of: BGPConfiguration.NextHopTracking.self).map {
+            $0 == .kernel
+        }
         advertisements(spec, &result)
         for name in ["serviceClusterIPs", "serviceExternalIPs", "serviceLoadBalancerIPs"] {
             result.servicePrefixes += spec.objects(name).compactMap { $0.prefix("cidr") }
@@ -148,7 +170,9 @@ package enum ResourceParser {
     private static func advertisements(_ spec: FieldReader, _ result: inout BGPConfiguration) {
         for entry in spec.objects("communities") {
             guard let name = entry.string("name"), let value = entry.string("value") else { continue }
-            if result.communities.updateValue(value, forKey: name) != nil { entry.complain("name", "\"\(FieldReader.shown(name))\" stands twice") }
+            if result.communities.updateValue(value, forKey: name) != nil {
+                entry.complain("name", "\"\(FieldReader.shown(name))\" stands twice")
+            }
         }
         if result.communities.count > 500 { spec.complain("communities", "has more than 500 entries") }
         let entries = spec.objects("prefixAdvertisements")
@@ -159,7 +183,9 @@ package enum ResourceParser {
             let values = names.compactMap { name -> String? in
                 if let value = result.communities[name] { return value }
                 if CommunityText.isValid(name) { return name }
-                entry.complain("communities", "\"\(FieldReader.shown(name))\" is neither a community nor a name in spec.communities")
+                entry.complain(
+                    "communities",
+                    "\"\(FieldReader.shown(name))\" is neither a community nor a name in spec.communities")
                 return nil
             }
             result.prefixAdvertisements.append(BGPConfiguration.PrefixAdvertisement(cidr: cidr, communities: values))
@@ -209,7 +235,8 @@ package enum ResourceParser {
             if let address = IPAddress(text) {
                 result.source = .address(address)
             } else {
-                spec.complain("sourceAddress", "\"\(FieldReader.shown(text))\" is neither UseNodeIP, None nor an IP address")
+                spec.complain(
+                    "sourceAddress", "\"\(FieldReader.shown(text))\" is neither UseNodeIP, None nor an IP address")
             }
         }
         result.maxRestartTime = spec.duration("maxRestartTime")
@@ -217,7 +244,9 @@ package enum ResourceParser {
         result.extendedMessages = spec.bool("extendedMessages")
         result.numAllowedLocalASNumbers = spec.number("numAllowedLocalASNumbers") ?? 0
         result.nextHopMode = spec.choice("nextHopMode") ?? (spec.bool("keepOriginalNextHop") ?? false ? .keep : .auto)
-        result.nextHopAddresses = [nextHop(spec, "nextHopAddressIPv4", .ipv4), nextHop(spec, "nextHopAddressIPv6", .ipv6)]
+        result.nextHopAddresses = [
+            nextHop(spec, "nextHopAddressIPv4", .ipv4), nextHop(spec, "nextHopAddressIPv6", .ipv6),
+        ]
         result.isMultihop = spec.bool("multihop") ?? false
         result.longLivedStaleTime = spec.duration("longLivedStaleTime")
         result.extendedNextHop = spec.bool("extendedNextHop")
@@ -241,7 +270,9 @@ package enum ResourceParser {
             result.maxPrefixes = limits.number("limit") ?? result.maxPrefixes
             result.maxPrefixesWarnAt = limits.number("warnAt")
             result.maxPrefixesAction = limits.choice("action") ?? .restart
-            if let warnAt = result.maxPrefixesWarnAt, warnAt > result.maxPrefixes { limits.complain("warnAt", "is beyond limit, \(result.maxPrefixes)") }
+            if let warnAt = result.maxPrefixesWarnAt, warnAt > result.maxPrefixes {
+                limits.complain("warnAt", "is beyond limit, \(result.maxPrefixes)")
+            }
             result.maxPrefixesRestart = limits.duration("restartAfter") ?? result.maxPrefixesRestart
         }
         result.isReversePeeringManual = spec.choice("reversePeering") == BGPPeer.ReversePeering.manual
@@ -261,23 +292,38 @@ package enum ResourceParser {
 
     /// Rules between fields (contract 2.3).
     private static func checkPeer(_ peer: BGPPeer, _ spec: FieldReader) {
-        if peer.node != nil && spec.has("nodeSelector") { spec.complain("nodeSelector", "excludes node; keep one of them") }
-        let targets = ["peerIP", "peerSelector", "listenRange", "interface", "localWorkloadSelector"].filter { spec.has($0) }
-        if targets.isEmpty { spec.complain("peerIP", "is missing: one of peerIP, peerSelector, listenRange, interface, localWorkloadSelector is needed") }
+        if peer.node != nil && spec.has("nodeSelector") {
+            spec.complain("nodeSelector", "excludes node; keep one of them")
+        }
+        let targets = ["peerIP", "peerSelector", "listenRange", "interface", "localWorkloadSelector"].filter {
+            spec.has($0)
+        }
+        if targets.isEmpty {
+            spec.complain(
+                "peerIP",
+                "is missing: one of peerIP, peerSelector, listenRange, interface, localWorkloadSelector is needed")
+        }
         if targets.count > 1 { spec.complain(targets[1], "excludes \(targets[0]); keep one of them") }
-        if spec.has("peerSelector"), spec.has("asNumber") { spec.complain("asNumber", "excludes peerSelector; the AS comes from the Node objects") }
-        if !targets.isEmpty, !spec.has("peerSelector"), !spec.has("asNumber") { spec.complain("asNumber", "is missing: the AS of the peer") }
+        if spec.has("peerSelector"), spec.has("asNumber") {
+            spec.complain("asNumber", "excludes peerSelector; the AS comes from the Node objects")
+        }
+        if !targets.isEmpty, !spec.has("peerSelector"), !spec.has("asNumber") {
+            spec.complain("asNumber", "is missing: the AS of the peer")
+        }
         if peer.asNumber == .zero, !spec.has("listenRange"), !spec.has("interface") {
             spec.complain("asNumber", "0 (any AS) is only possible with listenRange or interface")
         }
         if let name = peer.interface, name.utf8.count > 15 || name.contains("/") {
-            spec.complain("interface", "\"\(FieldReader.shown(name))\" is no interface name: at most 15 characters, no slash")
+            spec.complain(
+                "interface", "\"\(FieldReader.shown(name))\" is no interface name: at most 15 characters, no slash")
         }
         if spec.has("tcpAO"), spec.has("password") { spec.complain("tcpAO", "excludes password; keep one of them") }
         if peer.isRoleStrict, peer.role == nil { spec.complain("strictRole", "needs role") }
         if let gateway = peer.reachableBy {
             if let address = peer.peer?.address {
-                if address.family != gateway.family { spec.complain("reachableBy", "\(gateway) is not of the family of peerIP") }
+                if address.family != gateway.family {
+                    spec.complain("reachableBy", "\(gateway) is not of the family of peerIP")
+                }
             } else {
                 spec.complain("reachableBy", "needs peerIP")
             }
@@ -287,7 +333,9 @@ package enum ResourceParser {
             if hold != .seconds(seconds) || (seconds != 0 && seconds < 3) {
                 spec.complain("holdTime", "must be 0s, or whole seconds from 3s to 65535s (RFC 4271 4.2)")
             }
-            if let keepalive = peer.keepaliveTime, seconds > 0, keepalive >= hold { spec.complain("keepaliveTime", "must be below holdTime") }
+            if let keepalive = peer.keepaliveTime, seconds > 0, keepalive >= hold {
+                spec.complain("keepaliveTime", "must be below holdTime")
+            }
         }
     }
 
@@ -312,11 +360,16 @@ package enum ResourceParser {
         }
         var result = NodeResource(
             labels: labels, asNumber: bgp.flatMap { asNumber($0, "asNumber") }, ipv4: address("ipv4Address", .ipv4),
-            ipv6: address("ipv6Address", .ipv6), routeReflectorClusterID: identifier("routeReflectorClusterID"), routerID: identifier("routerID"),
+            ipv6: address("ipv6Address", .ipv6), routeReflectorClusterID: identifier("routeReflectorClusterID"),
+            routerID: identifier("routerID"),
             podCIDRs: (spec.strings("podCIDRs") ?? []).compactMap { Prefix($0) })
         result.ipipTunnelAddress = bgp.flatMap { self.address($0, "ipv4IPIPTunnelAddr", .ipv4) }
-        result.vxlanTunnelAddresses = [self.address(spec, "ipv4VXLANTunnelAddr", .ipv4), self.address(spec, "ipv6VXLANTunnelAddr", .ipv6)]
-        result.vxlanTunnelMACs = ["vxlanTunnelMACAddr", "vxlanTunnelMACAddrV6"].map { spec.string($0).flatMap { MACAddress($0) } }
+        result.vxlanTunnelAddresses = [
+            self.address(spec, "ipv4VXLANTunnelAddr", .ipv4), self.address(spec, "ipv6VXLANTunnelAddr", .ipv6),
+        ]
+        result.vxlanTunnelMACs = ["vxlanTunnelMACAddr", "vxlanTunnelMACAddrV6"].map {
+            spec.string($0).flatMap { MACAddress($0) }
+        }
         return result
     }
 
@@ -325,7 +378,9 @@ package enum ResourceParser {
         for (name, isVXLAN) in [("ipipMode", false), ("vxlanMode", true)] {
             guard let mode = spec.choice(name, of: IPPool.EncapsulationMode.self), mode != .never else { continue }
             if result.encapsulation != nil { spec.complain(name, "excludes ipipMode; set one of them to Never") }
-            if !isVXLAN, cidr.family == .ipv6 { spec.complain(name, "IPIP carries IPv4 only; for an IPv6 pool use vxlanMode") }
+            if !isVXLAN, cidr.family == .ipv6 {
+                spec.complain(name, "IPIP carries IPv4 only; for an IPv6 pool use vxlanMode")
+            }
             result.encapsulation = IPPool.Encapsulation(isVXLAN: isVXLAN, isCrossSubnet: mode == .crossSubnet)
         }
         result.routeTable = spec.number("routeTable")
@@ -343,7 +398,9 @@ package enum ResourceParser {
     /// An address that every receiver takes as a next hop (RFC 4271 6.3, RFC 2545 3).
     private static func nextHop(_ spec: FieldReader, _ name: String, _ family: AddressFamily) -> IPAddress? {
         guard let address = address(spec, name, family) else { return nil }
-        if address.isUnspecified || address.isLoopback || address.isMulticast || address.isReserved || address.isLinkLocal {
+        if address.isUnspecified || address.isLoopback || address.isMulticast || address.isReserved
+            || address.isLinkLocal
+        {
             spec.complain(name, "\(address) is no address that others could send to")
         }
         return address
@@ -362,7 +419,9 @@ package enum ResourceParser {
             result.interfacePrefixes = prefixes
         }
         result.deviceRouteProtocol = spec.number("deviceRouteProtocol")
-        result.deviceRouteSource = [address(spec, "deviceRouteSourceAddress", .ipv4), address(spec, "deviceRouteSourceAddressIPv6", .ipv6)]
+        result.deviceRouteSource = [
+            address(spec, "deviceRouteSourceAddress", .ipv4), address(spec, "deviceRouteSourceAddressIPv6", .ipv6),
+        ]
         result.elevatedPriority = [number("ipv4ElevatedRoutePriority"), number("ipv6ElevatedRoutePriority")]
         result.forwardsPackets = spec.choice("ipForwarding", of: FelixConfiguration.Switch.self).map { $0 == .enabled }
         if let pattern = spec.string("mtuIfacePattern") {
@@ -375,22 +434,29 @@ package enum ResourceParser {
         result.migrationConvergence = spec.duration("liveMigrationRouteConvergenceTime")
         result.routeRefreshInterval = spec.duration("routeRefreshInterval")
         if spec.choice("routeLocalnet") == FelixConfiguration.Switch.enabled {
-            spec.complain("routeLocalnet", "Enabled is not supported: \(Schemas.routeLocalnetRefusal); it must be Disabled")
+            spec.complain(
+                "routeLocalnet", "Enabled is not supported: \(Schemas.routeLocalnetRefusal); it must be Disabled")
         }
-        result.allowsSpoofing = spec.choice("workloadSourceSpoofing", of: FelixConfiguration.SourceSpoofing.self).map { $0 == .any }
+        result.allowsSpoofing = spec.choice("workloadSourceSpoofing", of: FelixConfiguration.SourceSpoofing.self).map {
+            $0 == .any
+        }
         return result
     }
 
     private static func blockAffinity(_ spec: FieldReader) -> ResourceValue? {
         guard let node = spec.string("node"), let cidr = spec.prefix("cidr") else { return nil }
         return .blockAffinity(
-            BlockAffinity(node: node, cidr: cidr, isConfirmed: spec.choice("state") == BlockAffinity.State.confirmed && spec.string("deleted") != "true"))
+            BlockAffinity(
+                node: node, cidr: cidr,
+                isConfirmed: spec.choice("state") == BlockAffinity.State.confirmed && spec.string("deleted") != "true"))
     }
 
     private static func workloadEndpoint(_ spec: FieldReader, _ labels: [String: String]) -> ResourceValue? {
         guard let node = spec.string("node"), let interface = spec.string("interfaceName") else { return nil }
         if interface.utf8.count > 15 || interface.contains("/") {
-            spec.complain("interfaceName", "\"\(FieldReader.shown(interface))\" is no interface name: at most 15 characters, no slash")
+            spec.complain(
+                "interfaceName",
+                "\"\(FieldReader.shown(interface))\" is no interface name: at most 15 characters, no slash")
         }
         var addresses: [IPAddress] = []
         for (index, text) in (spec.strings("ipNetworks") ?? []).enumerated() {
@@ -403,7 +469,8 @@ package enum ResourceParser {
         }
         return .workloadEndpoint(
             WorkloadEndpoint(
-                node: node, interfaceName: interface, addresses: addresses, mac: spec.string("mac").flatMap { MACAddress($0) },
+                node: node, interfaceName: interface, addresses: addresses,
+                mac: spec.string("mac").flatMap { MACAddress($0) },
                 labels: labels, routePriority: spec.choice("routePriority") ?? .normal,
                 hasFloatingAddresses: spec.has("ipNATs")))
     }

@@ -1,8 +1,10 @@
 internal import CLibYAML
 
-// `unsafe` here: libyaml's parser lives at a fixed address that `YAMLReader` owns; its strings are copied while the event that owns them lives.
+// `unsafe` here: libyaml's parser lives at a fixed address that `YAMLReader` owns; its strings are copied while the
+// event that owns them lives.
 
-/// Text to documents, by libyaml's events. What YAML allows and nobody's manifest needs is bounded: aliases that multiply ('billion laughs'), and nesting.
+/// Text to documents, by libyaml's events. What YAML allows and nobody's manifest needs is bounded: aliases that
+/// multiply ('billion laughs'), and nesting.
 @safe struct YAMLReader: ~Copyable {
     /// Why a text is no YAML.
     struct SyntaxError: Error {
@@ -45,7 +47,7 @@ internal import CLibYAML
                 do throws(SyntaxError) {
                     return try reader.stream()
                 } catch {
-                    // libyaml says where in octets, not in lines, if an octet is none of YAML's.
+                    // libyaml says where in bytes, not in lines, if a byte is none of YAML's.
                     guard error.line == 0, unsafe reader.parser.pointee.error == YAML_READER_ERROR else { throw error }
                     let before = unsafe bytes.prefix(reader.parser.pointee.problem_offset)
                     throw unsafe SyntaxError(line: 1 + before.count { $0 == 0x0A }, message: error.message)
@@ -72,10 +74,14 @@ internal import CLibYAML
 
     /// The node that an event begins.
     private mutating func node(_ event: yaml_event_t) throws(SyntaxError) -> YAMLNode {
-        let anchor = unsafe withUnsafePointer(to: event) { unsafe apus_yaml_anchor($0).map { unsafe String(cString: $0) } }
+        let anchor = unsafe withUnsafePointer(to: event) {
+            unsafe apus_yaml_anchor($0).map { unsafe String(cString: $0) }
+        }
         let line = unsafe Int(event.start_mark.line) + 1
         if unsafe event.type == YAML_ALIAS_EVENT {
-            guard var node = anchors[anchor ?? ""] else { throw SyntaxError(line: line, message: "*\(FieldReader.shown(anchor ?? "")) names no anchor before it") }
+            guard var node = anchors[anchor ?? ""] else {
+                throw SyntaxError(line: line, message: "*\(FieldReader.shown(anchor ?? "")) names no anchor before it")
+            }
             node.line = line
             try take(node.count, line)
             return node
@@ -83,18 +89,24 @@ internal import CLibYAML
         try take(1, line)
         nesting += 1
         defer { nesting -= 1 }
-        if nesting > YAMLReader.mostNesting { throw SyntaxError(line: line, message: "more than \(YAMLReader.mostNesting) objects and lists within each other") }
+        if nesting > YAMLReader.mostNesting {
+            throw SyntaxError(
+                line: line, message: "more than \(YAMLReader.mostNesting) objects and lists within each other")
+        }
         var node: YAMLNode
         switch unsafe event.type {
         case YAML_SEQUENCE_START_EVENT: node = try sequence(line)
         case YAML_MAPPING_START_EVENT: node = try mapping(line)
         default:
             let text = unsafe withUnsafePointer(to: event) { event in
-                unsafe UnsafeRawBufferPointer(start: apus_yaml_value(event), count: apus_yaml_length(event)).withMemoryRebound(to: UInt8.self) {
-                    unsafe String(decoding: $0, as: UTF8.self)
-                }
+                unsafe UnsafeRawBufferPointer(start: apus_yaml_value(event), count: apus_yaml_length(event))
+                    .withMemoryRebound(to: UInt8.self) {
+                        unsafe String(decoding: $0, as: UTF8.self)
+                    }
             }
-            node = unsafe YAMLNode(content: .scalar(text, isPlain: withUnsafePointer(to: event) { unsafe apus_yaml_is_plain($0) } == 1), line: line)
+            node = unsafe YAMLNode(
+                content: .scalar(text, isPlain: withUnsafePointer(to: event) { unsafe apus_yaml_is_plain($0) } == 1),
+                line: line)
         }
         // Only now: a node within itself names no anchor.
         if let anchor { anchors[anchor] = node }
@@ -117,7 +129,9 @@ internal import CLibYAML
         var count = 1
         while let key = try nextNode(until: YAML_MAPPING_END_EVENT) {
             if let name = key.scalar, let first = lines.updateValue(key.line, forKey: name) {
-                throw SyntaxError(line: key.line, message: "\"\(FieldReader.shown(name))\" stands twice in one object, at line \(first) and here")
+                throw SyntaxError(
+                    line: key.line,
+                    message: "\"\(FieldReader.shown(name))\" stands twice in one object, at line \(first) and here")
             }
             guard let value = try nextNode(until: YAML_MAPPING_END_EVENT) else { break }
             pairs.append((key, value))
@@ -134,7 +148,10 @@ internal import CLibYAML
 
     private mutating func take(_ values: Int, _ line: Int) throws(SyntaxError) {
         count += values
-        if count > YAMLReader.mostValues { throw SyntaxError(line: line, message: "more than \(YAMLReader.mostValues) values, aliases by what they stand for") }
+        if count > YAMLReader.mostValues {
+            throw SyntaxError(
+                line: line, message: "more than \(YAMLReader.mostValues) values, aliases by what they stand for")
+        }
     }
 
     /// The caller deletes it.
@@ -144,7 +161,9 @@ internal import CLibYAML
             let state = unsafe parser.pointee
             let problem = unsafe state.problem.map { unsafe String(cString: $0) } ?? "it cannot be read"
             guard unsafe state.error != YAML_READER_ERROR else { throw SyntaxError(line: 0, message: problem) }
-            let context = unsafe state.context.map { unsafe "\(String(cString: $0)) at line \(state.context_mark.line + 1): " } ?? ""
+            let context =
+                unsafe state.context.map { unsafe "\(String(cString: $0)) at line \(state.context_mark.line + 1): " }
+                ?? ""
             throw unsafe SyntaxError(line: Int(state.problem_mark.line) + 1, message: context + problem)
         }
         return unsafe event

@@ -57,7 +57,8 @@ package indirect enum FieldType: Sendable, Hashable {
         case .text(let most): "text of at most \(most) bytes; may be empty"
         case .bool: "true | false"
         case .integer(let range): "\(range.lowerBound)…\(range.upperBound)"
-        case .duration(let range): "duration such as 90s, \(GoDuration.text(range.lowerBound))…\(GoDuration.text(range.upperBound))"
+        case .duration(let range):
+            "duration such as 90s, \(GoDuration.text(range.lowerBound))…\(GoDuration.text(range.upperBound))"
         case .address: "IP address"
         case .endpoint: "IP address, with :PORT if need be"
         case .cidr: "prefix such as 10.65.0.0/26"
@@ -87,7 +88,8 @@ package struct FieldSpec: Sendable, Hashable {
     package var documentation: String
 
     package init(
-        _ name: String, _ type: FieldType, required: Bool = false, default defaultText: String = "", _ effect: FieldEffect,
+        _ name: String, _ type: FieldType, required: Bool = false, default defaultText: String = "",
+        _ effect: FieldEffect,
         _ documentation: String
     ) {
         self.name = name
@@ -99,7 +101,9 @@ package struct FieldSpec: Sendable, Hashable {
     }
 
     /// Accepted without effect.
-    static func ignored(_ name: String, _ documentation: String = "Accepted for Calico's manifests; has no effect.") -> FieldSpec {
+    static func ignored(_ name: String, _ documentation: String = "Accepted for Calico's manifests; has no effect.")
+        -> FieldSpec
+    {
         FieldSpec(name, .any, .none, documentation)
     }
     static func refused(_ name: String, _ reason: String) -> FieldSpec {

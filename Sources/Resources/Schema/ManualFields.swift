@@ -33,7 +33,9 @@ package enum ManualFields {
     /// Sentences on lines of their own, as mdoc wants them; no line begins with a control character.
     private static func escape(_ text: String) -> String {
         let escaped = text.replacing("\\", with: "\\e").replacing("…", with: " to ").replacing("|", with: "\\*(Ba")
-        return escaped.replacing(". ", with: ".\n").split(separator: "\n").map { $0.hasPrefix(".") || $0.hasPrefix("'") ? "\\&" + $0 : String($0) }
-            .joined(separator: "\n")
+        return escaped.replacing(". ", with: ".\n").split(separator: "\n").map {
+            $0.hasPrefix(".") || $0.hasPrefix("'") ? "\\&" + $0 : String($0)
+        }
+        .joined(separator: "\n")
     }
 }

@@ -1,10 +1,13 @@
 // MARK: BGPFilter (contract 2.4)
 extension Schemas {
     private static let ruleFields: [FieldSpec] = [
-        FieldSpec("action", .choice(of: BGPFilter.Rule.Action.self), required: true, .softRefresh, "What becomes of a route that matches everything below."),
+        FieldSpec(
+            "action", .choice(of: BGPFilter.Rule.Action.self), required: true, .softRefresh,
+            "What becomes of a route that matches everything below."),
         FieldSpec("cidr", .cidr, .softRefresh, "A prefix to compare with, by matchOperator."),
         FieldSpec(
-            "matchOperator", .choice(of: BGPFilter.Rule.MatchOperator.self), .softRefresh, "Needed with cidr. In: the same prefix or one inside it."),
+            "matchOperator", .choice(of: BGPFilter.Rule.MatchOperator.self), .softRefresh,
+            "Needed with cidr. In: the same prefix or one inside it."),
         FieldSpec(
             "prefixLength",
             .object([
@@ -12,28 +15,45 @@ extension Schemas {
                 FieldSpec("max", .integer(0...128), default: "32 or 128", .softRefresh, "Longest."),
             ]), .softRefresh, "Lengths of the route's prefix. Needs cidr."),
         FieldSpec("source", .choice(["RemotePeers"]), .softRefresh, "Only routes that a peer announced, not our own."),
-        FieldSpec("interface", .string, .softRefresh, "Only routes that leave by this interface; * at the end stands for anything."),
-        FieldSpec("peerType", .choice(of: BGPFilter.Rule.PeerType.self), .softRefresh, "Only on sessions of this kind."),
+        FieldSpec(
+            "interface", .string, .softRefresh,
+            "Only routes that leave by this interface; * at the end stands for anything."),
+        FieldSpec(
+            "peerType", .choice(of: BGPFilter.Rule.PeerType.self), .softRefresh, "Only on sessions of this kind."),
         FieldSpec(
             "communities",
-            .object([FieldSpec("values", .list(.community), required: true, .softRefresh, "One community or large community, which the route must have.")]),
+            .object([
+                FieldSpec(
+                    "values", .list(.community), required: true, .softRefresh,
+                    "One community or large community, which the route must have.")
+            ]),
             .softRefresh, "Communities of the route."),
-        FieldSpec("asPathPrefix", .list(.integer(1...4_294_967_295)), .softRefresh, "AS numbers that the AS_PATH begins with."),
-        FieldSpec("priority", .integer(1...65535), .softRefresh, "Kernel metric of the route, as LOCAL_PREF carries it; 1024 where it carries none."),
+        FieldSpec(
+            "asPathPrefix", .list(.integer(1...4_294_967_295)), .softRefresh, "AS numbers that the AS_PATH begins with."
+        ),
+        FieldSpec(
+            "priority", .integer(1...65535), .softRefresh,
+            "Kernel metric of the route, as LOCAL_PREF carries it; 1024 where it carries none."),
         FieldSpec(
             "operations",
             .list(
                 .object([
                     FieldSpec(
-                        "addCommunity", .object([FieldSpec("value", .community, required: true, .softRefresh, "The community.")]), .softRefresh,
+                        "addCommunity",
+                        .object([FieldSpec("value", .community, required: true, .softRefresh, "The community.")]),
+                        .softRefresh,
                         "Adds a community."),
                     FieldSpec(
                         "prependASPath",
                         .object([
-                            FieldSpec("prefix", .list(.integer(1...4_294_967_295)), required: true, .softRefresh, "At most 10 numbers, in the order of the path.")
+                            FieldSpec(
+                                "prefix", .list(.integer(1...4_294_967_295)), required: true, .softRefresh,
+                                "At most 10 numbers, in the order of the path.")
                         ]), .softRefresh, "Prepends AS numbers."),
                     FieldSpec(
-                        "setPriority", .object([FieldSpec("value", .integer(1...65535), required: true, .softRefresh, "The metric.")]), .softRefresh,
+                        "setPriority",
+                        .object([FieldSpec("value", .integer(1...65535), required: true, .softRefresh, "The metric.")]),
+                        .softRefresh,
                         "Sets the kernel metric, carried by LOCAL_PREF: 2147483647 - metric."),
                 ])), .softRefresh, "What changes in an accepted route; at most 10, one in each entry."),
     ]
@@ -41,7 +61,9 @@ extension Schemas {
     static let bgpFilter = KindSpec(
         kind: "BGPFilter",
         documentation:
-            "Rules that routes of a peer meet, in order; the first one that matches decides. What matches none is accepted on import, and on export goes by the peer's export field. An accepting export rule lets transit pass.",
+            "Rules that routes of a peer meet, in order; the first one that matches decides. What matches none is "
+            + "accepted on import, and on export goes by the peer's export field. An accepting export rule lets "
+            + "transit pass.",
         fields: [
             FieldSpec("importV4", .list(.object(ruleFields)), .softRefresh, "IPv4 routes from the peer."),
             FieldSpec("importV6", .list(.object(ruleFields)), .softRefresh, "IPv6 routes from the peer."),

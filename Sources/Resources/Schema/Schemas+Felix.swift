@@ -1,47 +1,75 @@
 extension Schemas {
     static let routeLocalnetRefusal =
-        "every service that listens on 127.0.0.1 would be open to pods, because Apus has no nftables table yet that drops their packets to it"
+        "every service that listens on 127.0.0.1 would be open to pods, because Apus has no nftables table yet that "
+        + "drops their packets to it"
     private static let mtu = FieldType.integer(0...65535)
 
-    /// Felix has some 150 fields; those that are not about routes are none of our business, and a manifest with them is accepted as it is.
+    /// Felix has some 150 fields; those that are not about routes are none of our business, and a manifest with them is
+    /// accepted as it is.
     static let felixConfiguration = KindSpec(
         kind: "FelixConfiguration",
         documentation:
-            "What Felix's users know about routes and devices, in the object named default; of one node in node.NAME, whose fields win. Fields that are not listed are accepted without effect.",
+            "What Felix's users know about routes and devices, in the object named default; of one node in "
+            + "node.NAME, whose fields win. Fields that are not listed are accepted without effect.",
         fields: [
-            FieldSpec("interfacePrefix", .string, default: "cali", .live, "How the names of pods' interfaces begin; several with commas."),
+            FieldSpec(
+                "interfacePrefix", .string, default: "cali", .live,
+                "How the names of pods' interfaces begin; several with commas."),
             FieldSpec(
                 "deviceRouteProtocol", .integer(0...255), default: "73, or 3 with --program remote", .restart,
-                "Protocol number of our routes; with --program remote that of the host routes that Felix writes. Our own is at least 5, because 0 to 4 are the kernel's and the administrator's."
+                "Protocol number of our routes; with --program remote that of the host routes that Felix writes. "
+                    + "Our own is at least 5, because 0 to 4 are the kernel's and the administrator's."
             ),
-            FieldSpec("deviceRouteSourceAddress", .address, .live, "Source address that this host itself uses towards other nodes' pods."),
+            FieldSpec(
+                "deviceRouteSourceAddress", .address, .live,
+                "Source address that this host itself uses towards other nodes' pods."),
             FieldSpec("deviceRouteSourceAddressIPv6", .address, .live, "The same for IPv6."),
-            FieldSpec("ipv4ElevatedRoutePriority", .integer(1...65535), default: "512", .live, "Metric of a pod that is being moved here (live migration)."),
+            FieldSpec(
+                "ipv4ElevatedRoutePriority", .integer(1...65535), default: "512", .live,
+                "Metric of a pod that is being moved here (live migration)."),
             FieldSpec("ipv6ElevatedRoutePriority", .integer(1...65535), default: "512", .live, "The same for IPv6."),
             FieldSpec(
                 "liveMigrationRouteConvergenceTime", .duration(.zero ... .seconds(86400)), default: "30s", .live,
-                "How long that metric stays after the endpoint is declared Normal again, so that all nodes have followed."),
-            FieldSpec("ipForwarding", .choice(of: FelixConfiguration.Switch.self), default: "Enabled", .restart, "Whether the agent switches forwarding on."),
+                "How long that metric stays after the endpoint is declared Normal again, so that all nodes have "
+                    + "followed."
+            ),
+            FieldSpec(
+                "ipForwarding", .choice(of: FelixConfiguration.Switch.self), default: "Enabled", .restart,
+                "Whether the agent switches forwarding on."),
             FieldSpec(
                 "routeRefreshInterval", .duration(.seconds(1) ... .seconds(86400)), default: "90s", .live,
-                "Time between two audits: the kernel's routes are read in slices, and what no notification told of is put right."),
+                "Time between two audits: the kernel's routes are read in slices, and what no notification told of "
+                    + "is put right."
+            ),
             FieldSpec(
-                "workloadSourceSpoofing", .choice(of: FelixConfiguration.SourceSpoofing.self), default: "Disabled", .live,
+                "workloadSourceSpoofing", .choice(of: FelixConfiguration.SourceSpoofing.self), default: "Disabled",
+                .live,
                 "Any: pods may send with any source address (rp_filter 0 on their interfaces)."),
             FieldSpec(
                 "routeLocalnet", .choice(of: FelixConfiguration.Switch.self), default: "Disabled", .live,
-                "Whether pods may send to the loopback addresses of their node (route_localnet of their interfaces). Enabled is refused: \(Schemas.routeLocalnetRefusal)."),
+                "Whether pods may send to the loopback addresses of their node (route_localnet of their "
+                    + "interfaces). Enabled is refused: \(Schemas.routeLocalnetRefusal)."
+            ),
             FieldSpec("vxlanVNI", .integer(1...16_777_215), default: "4096", .live, "VXLAN network identifier."),
             FieldSpec("vxlanPort", .integer(1...65535), default: "4789", .live, "UDP port of VXLAN."),
-            FieldSpec("vxlanMTU", mtu, default: "0: that of the host's interfaces, less 50", .live, "MTU of vxlan.calico."),
-            FieldSpec("vxlanMTUV6", mtu, default: "0: that of the host's interfaces, less 70", .live, "MTU of vxlan-v6.calico."),
+            FieldSpec(
+                "vxlanMTU", mtu, default: "0: that of the host's interfaces, less 50", .live, "MTU of vxlan.calico."),
+            FieldSpec(
+                "vxlanMTUV6", mtu, default: "0: that of the host's interfaces, less 70", .live,
+                "MTU of vxlan-v6.calico."),
             FieldSpec(
                 "mtuIfacePattern", .string, default: "Ethernet, WLAN, WWAN and InfiniBand by their names", .live,
-                "Regular expression of the interfaces that lead to other hosts: the smallest of their MTUs is the host's. Where none matches, that of the interface with the node's address."
+                "Regular expression of the interfaces that lead to other hosts: the smallest of their MTUs is the "
+                    + "host's. Where none matches, that of the interface with the node's address."
             ),
-            .refused("routeSyncDisabled", "the agent is there to write routes; --dry-run writes none, --program remote leaves the pods' to others"),
+            .refused(
+                "routeSyncDisabled",
+                "the agent is there to write routes; --dry-run writes none, --program remote leaves the pods' to others"
+            ),
             .ignored("removeExternalRoutes", "Routes of others are never removed."),
-            .ignored("programClusterRoutes", "What the agent leaves to Felix is said by BGPConfiguration's field of the name, and by --program."),
+            .ignored(
+                "programClusterRoutes",
+                "What the agent leaves to Felix is said by BGPConfiguration's field of the name, and by --program."),
             FieldSpec("ipipMTU", mtu, default: "0: that of the host's interfaces, less 20", .live, "MTU of tunl0."),
         ], acceptsOtherFields: true)
 }

@@ -9,8 +9,9 @@ package struct ResourceSet: Sendable, Hashable {
 
     package init() {}
 
-    /// What was read, put over what was in force before: a bad object keeps its last good version, a file that is not YAML keeps all of its
-    /// objects, everything else is as it was read. An object that stands twice is refused the second time.
+    /// What was read, put over what was in force before: a bad object keeps its last good version, a file that is not
+    /// YAML keeps all of its objects, everything else is as it was read. An object that stands twice is refused the
+    /// second time.
     package init(_ parsed: [ResourceParser.Parsed], files: [String], previous: ResourceSet) {
         for (result, file) in zip(parsed, files) {
             problems += result.problems
@@ -18,7 +19,8 @@ package struct ResourceSet: Sendable, Hashable {
                 if let first = resources[resource.key] {
                     problems.append(
                         Problem(
-                            file: file, line: resource.line, field: "", message: "stands already at \(first.file):\(first.line); this one is not used",
+                            file: file, line: resource.line, field: "",
+                            message: "stands already at \(first.file):\(first.line); this one is not used",
                             object: resource.key.description))
                 } else {
                     resources[resource.key] = resource
@@ -28,7 +30,9 @@ package struct ResourceSet: Sendable, Hashable {
         for (result, file) in zip(parsed, files) {
             for key in result.badKeys where resources[key] == nil { resources[key] = previous.resources[key] }
             if result.isUnreadable {
-                for (key, resource) in previous.resources where resource.file == file && resources[key] == nil { resources[key] = resource }
+                for (key, resource) in previous.resources where resource.file == file && resources[key] == nil {
+                    resources[key] = resource
+                }
             }
         }
         refuseDuplicateAddresses()
@@ -45,7 +49,8 @@ package struct ResourceSet: Sendable, Hashable {
         return result
     }
 
-    /// Two nodes with one address would break every session to it: the one that was declared later is refused (contract 3.2, item 29).
+    /// Two nodes with one address would break every session to it: the one that was declared later is refused (contract
+    /// 3.2, item 29).
     private mutating func refuseDuplicateAddresses() {
         var owners: [IPAddress: ResourceKey] = [:]
         let nodes = resources.filter { if case .node = $0.value.value { true } else { false } }
@@ -56,7 +61,8 @@ package struct ResourceSet: Sendable, Hashable {
                     problems.append(
                         Problem(
                             file: resource.file, line: resource.line, field: "spec.bgp",
-                            message: "address \(address) is that of \(owner); this node is not used", object: key.description))
+                            message: "address \(address) is that of \(owner); this node is not used",
+                            object: key.description))
                     resources[key] = nil
                 } else {
                     owners[address] = key
@@ -79,7 +85,9 @@ package struct ResourceSet: Sendable, Hashable {
 
     /// What a file makes of this set now that it was read again. Cost: the number of objects, with a small constant.
     package func change(_ parsed: ResourceParser.Parsed, of file: String) -> FileChange {
-        guard parsed.problems.isEmpty, parsed.badKeys.isEmpty, !parsed.isUnreadable, !problems.contains(where: { $0.file == file }) else { return .other }
+        guard parsed.problems.isEmpty, parsed.badKeys.isEmpty, !parsed.isUnreadable,
+            !problems.contains(where: { $0.file == file })
+        else { return .other }
         var keys: Set<ResourceKey> = []
         var changed: [Resource] = []
         var known = 0
@@ -98,7 +106,9 @@ package struct ResourceSet: Sendable, Hashable {
         // One that goes may be on its way to another file.
         guard known == resources.values.count(where: { $0.file == file }) else { return .other }
         var result = self
-        for resource in changed where result.resources.updateValue(resource, forKey: resource.key) == nil { result.insertSorted(resource.key) }
+        for resource in changed where result.resources.updateValue(resource, forKey: resource.key) == nil {
+            result.insertSorted(resource.key)
+        }
         return .endpoints(result, changed.map(\.key))
     }
 
@@ -132,7 +142,11 @@ package struct ResourceSet: Sendable, Hashable {
     }
 
     package func filter(_ name: String) -> BGPFilter? {
-        if case .bgpFilter(let filter)? = resources[ResourceKey(kind: "BGPFilter", name: name)]?.value { filter } else { nil }
+        if case .bgpFilter(let filter)? = resources[ResourceKey(kind: "BGPFilter", name: name)]?.value {
+            filter
+        } else {
+            nil
+        }
     }
 
     package var pools: [IPPool] {
@@ -160,13 +174,20 @@ package struct ResourceSet: Sendable, Hashable {
     }
 
     /// Endpoints of a node by `namespace/name`.
-    package func endpoints(of node: String) -> [(name: String, endpoint: WorkloadEndpoint)] { endpoints(sortedKeys, of: node) }
+    package func endpoints(of node: String) -> [(name: String, endpoint: WorkloadEndpoint)] {
+        endpoints(sortedKeys, of: node)
+    }
 
     /// BGPConfiguration of a node: `node.NAME` over `default`.
     package func configuration(of node: String) -> BGPConfiguration {
         var result = BGPConfiguration()
-        if case .bgpConfiguration(let value)? = resources[ResourceKey(kind: "BGPConfiguration", name: "default")]?.value { result = value }
-        if case .bgpConfiguration(let own)? = resources[ResourceKey(kind: "BGPConfiguration", name: "node.\(node)")]?.value {
+        if case .bgpConfiguration(let value)? = resources[ResourceKey(kind: "BGPConfiguration", name: "default")]?.value
+        {
+            result = value
+        }
+        if case .bgpConfiguration(let own)? = resources[ResourceKey(kind: "BGPConfiguration", name: "node.\(node)")]?
+            .value
+        {
             if let port = own.listenPort { result.listenPort = port }
             if let severity = own.logSeverity { result.logSeverity = severity }
             if !own.prefixAdvertisements.isEmpty { result.prefixAdvertisements = own.prefixAdvertisements }
@@ -177,7 +198,13 @@ package struct ResourceSet: Sendable, Hashable {
     /// FelixConfiguration of a node: `node.NAME` over `default`, field by field.
     package func felix(of node: String) -> FelixConfiguration {
         func object(_ name: String) -> FelixConfiguration {
-            if case .felixConfiguration(let value)? = resources[ResourceKey(kind: "FelixConfiguration", name: name)]?.value { value } else { FelixConfiguration() }
+            if case .felixConfiguration(let value)? = resources[ResourceKey(kind: "FelixConfiguration", name: name)]?
+                .value
+            {
+                value
+            } else {
+                FelixConfiguration()
+            }
         }
         return object("node.\(node)").over(object("default"))
     }
@@ -195,7 +222,8 @@ package struct ResourceSet: Sendable, Hashable {
             case .bgpPeer(let peer):
                 if let reference = peer.password { result.insert(reference) }
                 if let reference = peer.tcpAO?.secret { result.insert(reference) }
-            case .bgpConfiguration(let configuration): if let reference = configuration.nodeMeshPassword { result.insert(reference) }
+            case .bgpConfiguration(let configuration):
+                if let reference = configuration.nodeMeshPassword { result.insert(reference) }
             default: break
             }
         }

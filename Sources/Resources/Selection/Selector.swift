@@ -1,5 +1,6 @@
-/// Calico's selector language (contract 2.5): `label == 'v'`, `!=`, `in {'a','b'}`, `not in`, `contains`, `starts with`, `ends with`, `has(l)`,
-/// `!`, `&&`, `||`, parentheses, `all()`, `global()`. `||` binds loosest; an empty string selects everything.
+/// Calico's selector language (contract 2.5): `label == 'v'`, `!=`, `in {'a','b'}`, `not in`, `contains`, `starts
+/// with`, `ends with`, `has(l)`, `!`, `&&`, `||`, parentheses, `all()`, `global()`. `||` binds loosest; an empty string
+/// selects everything.
 package struct Selector: Sendable, Hashable {
     private indirect enum Expression: Sendable, Hashable {
         case all
@@ -85,7 +86,9 @@ package struct Selector: Sendable, Hashable {
                     }
                     tokens.append(.quoted(String(rest[..<end])))
                     rest = rest[rest.index(after: end)...]
-                } else if let symbol = ["==", "!=", "&&", "||", "{", "}", "(", ")", ",", "!"].first(where: { rest.hasPrefix($0) }) {
+                } else if let symbol = ["==", "!=", "&&", "||", "{", "}", "(", ")", ",", "!"].first(where: {
+                    rest.hasPrefix($0)
+                }) {
                     tokens.append(.symbol(symbol))
                     rest = rest.dropFirst(symbol.count)
                 } else {
@@ -104,7 +107,9 @@ package struct Selector: Sendable, Hashable {
             if let lexError { throw lexError }
             if tokens.isEmpty { return .all }
             let result = try parseOr()
-            guard position == tokens.count else { throw SyntaxError(description: "unexpected \(name(tokens[position]))") }
+            guard position == tokens.count else {
+                throw SyntaxError(description: "unexpected \(name(tokens[position]))")
+            }
             return result
         }
 
@@ -131,7 +136,8 @@ package struct Selector: Sendable, Hashable {
                 return inner
             }
             guard position < tokens.count, case .word(let word) = tokens[position] else {
-                throw SyntaxError(description: position < tokens.count ? "unexpected \(name(tokens[position]))" : "ends too early")
+                throw SyntaxError(
+                    description: position < tokens.count ? "unexpected \(name(tokens[position]))" : "ends too early")
             }
             position += 1
             if take(.symbol("(")) {

@@ -8,7 +8,8 @@ final class ExaBGPPeer: InteropPeer {
         "roles and OTC": "not in ExaBGP 4.2", "BFD": "not in ExaBGP", "unnumbered link": "not in ExaBGP",
         "route refresh, asked by the peer": "ExaBGP 4.2 asks for none by itself",
         "route refresh, asked by us": "ExaBGP 4.2.21 ends the session at a ROUTE-REFRESH",
-        "shutdown text": "ExaBGP 4.2.21 answers a NOTIFICATION with 'can not decode update message of type 3', and shows no text",
+        "shutdown text":
+            "ExaBGP 4.2.21 answers a NOTIFICATION with 'can not decode update message of type 3', and shows no text",
     ]
     private let lab: InteropLab
     private var process: Process?
@@ -19,33 +20,41 @@ final class ExaBGPPeer: InteropPeer {
         let attributes = "community [65000:7] large-community [65000:1:2]"
         var routes = (["10.9.0.0/24"] + s.morePrefixes).map { "unicast \($0) next-hop 10.0.0.2 \(attributes);" }
         if s.sendsPaths {
-            routes += [("0.0.0.1", "10.0.0.22"), ("0.0.0.2", "10.0.0.23")].map { "unicast 10.9.1.0/24 path-information \($0.0) next-hop \($0.1) \(attributes);" }
+            routes += [("0.0.0.1", "10.0.0.22"), ("0.0.0.2", "10.0.0.23")].map {
+                "unicast 10.9.1.0/24 path-information \($0.0) next-hop \($0.1) \(attributes);"
+            }
         }
         if s.hasExtendedNextHop { routes = ["unicast 10.9.0.0/24 next-hop fd00::2 \(attributes);"] }
         let script = folder + "/exabgp-dump.sh"
-        try "#!/bin/sh\n# The shell keeps standard output open: its end would be the end of the process for ExaBGP.\ncat >> \(folder)/exabgp.json\n".write(
-            toFile: script, atomically: true, encoding: .utf8)
+        // The shell keeps standard output open: for ExaBGP its end would be the end of the process.
+        try "#!/bin/sh\ncat >> \(folder)/exabgp.json\n".write(toFile: script, atomically: true, encoding: .utf8)
         try lab.lab.must("chmod 755 \(script)")
-        let addPath = s.sendsPaths && s.receivesPaths ? "send/receive" : s.sendsPaths ? "send" : s.receivesPaths ? "receive" : "disable"
+        let addPath =
+            s.sendsPaths && s.receivesPaths
+            ? "send/receive" : s.sendsPaths ? "send" : s.receivesPaths ? "receive" : "disable"
         let text = """
             process dump { run \(script); encoder json; }
             neighbor \(s.localAddress) {
               router-id 10.0.0.2; local-address \(s.peerAddress); local-as \(s.peerAS); peer-as 64512;
-              \(s.password.map { "md5-password \"\($0)\";" } ?? "") \(s.hasTTLSecurity ? "incoming-ttl 255; outgoing-ttl 255;" : "")
+              \(s.password.map { "md5-password \"\($0)\";" } ?? "") \
+            \(s.hasTTLSecurity ? "incoming-ttl 255; outgoing-ttl 255;" : "")
               \(s.hasTTLSecurity ? "" : "") group-updates false;
-              capability { asn4 enable; route-refresh enable; graceful-restart \(s.restartTime); add-path \(addPath); \(s.hasExtendedNextHop ? "nexthop enable;" : "") extended-message enable; }
+              capability { asn4 enable; route-refresh enable; graceful-restart \(s.restartTime); add-path \(addPath); \
+            \(s.hasExtendedNextHop ? "nexthop enable;" : "") extended-message enable; }
               \(s.hasExtendedNextHop ? "nexthop { ipv4 unicast ipv6; }" : "")
               family { \(s.hasIPv4 ? "ipv4 unicast;" : "") \(s.hasIPv6 ? "ipv6 unicast;" : "") }
               \(addPath != "disable" ? "add-path { \(s.hasIPv4 ? "ipv4 unicast;" : "") \(s.hasIPv6 ? "ipv6 unicast;" : "") }" : "")
               api { processes [dump]; receive { parsed; update; } neighbor-changes; }
-              announce { ipv4 { \(routes.joined(separator: " ")) } \(s.hasIPv6 ? "ipv6 { unicast fd00:9::/48 next-hop fd00::2 \(attributes); }" : "") }
+              announce { ipv4 { \(routes.joined(separator: " ")) } \
+            \(s.hasIPv6 ? "ipv6 { unicast fd00:9::/48 next-hop fd00::2 \(attributes); }" : "") }
             }
 
             """
         try text.write(toFile: folder + "/exabgp.conf", atomically: true, encoding: .utf8)
         process = try lab.lab.start(
             [
-                "env", "exabgp.daemon.user=root", "exabgp.daemon.daemonize=false", "exabgp.api.cli=false", "exabgp.log.destination=stdout", "exabgp.log.level=INFO",
+                "env", "exabgp.daemon.user=root", "exabgp.daemon.daemonize=false", "exabgp.api.cli=false",
+                "exabgp.log.destination=stdout", "exabgp.log.level=INFO",
                 "exabgp.api.respawn=false", "exabgp", folder + "/exabgp.conf",
             ],
             in: "peer", log: "exabgp.log")
@@ -54,7 +63,9 @@ final class ExaBGPPeer: InteropPeer {
     func routes() throws -> [String: [SeenRoute]] {
         var result: [String: [String: SeenRoute]] = [:]
         for line in lab.lab.log("exabgp.json").split(separator: "\n") {
-            guard let root = (try? JSONSerialization.jsonObject(with: Data(line.utf8))) as? [String: Any], let neighbor = root["neighbor"] as? [String: Any] else { continue }
+            guard let root = (try? JSONSerialization.jsonObject(with: Data(line.utf8))) as? [String: Any],
+                let neighbor = root["neighbor"] as? [String: Any]
+            else { continue }
             if root["type"] as? String == "state", neighbor["state"] as? String == "down" { result = [:] }
             guard let update = (neighbor["message"] as? [String: Any])?["update"] as? [String: Any] else { continue }
             let attributes = update["attribute"] as? [String: Any] ?? [:]
@@ -67,14 +78,23 @@ final class ExaBGPPeer: InteropPeer {
                             route.asPath = path.compactMap { ($0 as? NSNumber)?.uint32Value }
                         } else if let segments = attributes["as-path"] as? [String: Any] {
                             route.asPath = segments.sorted { $0.key < $1.key }.flatMap {
-                                (($0.value as? [String: Any])?["value"] as? [Any] ?? []).compactMap { ($0 as? NSNumber)?.uint32Value }
+                                (($0.value as? [String: Any])?["value"] as? [Any] ?? []).compactMap {
+                                    ($0 as? NSNumber)?.uint32Value
+                                }
                             }
                         }
-                        route.communities = Set((attributes["community"] as? [[Any]] ?? []).map { $0.map { "\($0)" }.joined(separator: ":") })
-                        route.largeCommunities = Set((attributes["large-community"] as? [[Any]] ?? []).map { $0.map { "\($0)" }.joined(separator: ":") })
+                        route.communities = Set(
+                            (attributes["community"] as? [[Any]] ?? []).map {
+                                $0.map { "\($0)" }.joined(separator: ":")
+                            })
+                        route.largeCommunities = Set(
+                            (attributes["large-community"] as? [[Any]] ?? []).map {
+                                $0.map { "\($0)" }.joined(separator: ":")
+                            })
                         route.originatorID = attributes["originator-id"] as? String
                         route.clusterList = attributes["cluster-list"] as? [String] ?? []
-                        result[item["nlri"] as? String ?? "", default: [:]][item["path-information"] as? String ?? ""] = route
+                        result[item["nlri"] as? String ?? "", default: [:]][item["path-information"] as? String ?? ""] =
+                            route
                     }
                 }
                 for item in (update["withdraw"] as? [String: Any])?[family] as? [[String: Any]] ?? [] {

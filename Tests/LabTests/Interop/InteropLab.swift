@@ -1,7 +1,8 @@
 import Foundation
 import Testing
 
-/// What a session between Apus and another daemon is to be like: the one description from which both sides' configurations are written.
+/// What a session between Apus and another daemon is to be like: the one description from which both sides'
+/// configurations are written.
 struct Scenario {
     /// The other daemon's AS; ours is 64512.
     var peerAS: UInt32 = 64512
@@ -36,7 +37,12 @@ struct Scenario {
     var hasIPv4: Bool { families.contains("ipv4") }
     var hasIPv6: Bool { families.contains("ipv6") }
     /// What we are to the daemon.
-    var ownRole: String? { role.map { ["provider": "customer", "customer": "provider", "peer": "peer", "rs": "rs-client", "rs-client": "rs"][$0] ?? $0 } }
+    var ownRole: String? {
+        role.map {
+            ["provider": "customer", "customer": "provider", "peer": "peer", "rs": "rs-client", "rs-client": "rs"][$0]
+                ?? $0
+        }
+    }
 }
 
 /// A route as a daemon shows it.
@@ -48,7 +54,9 @@ struct SeenRoute: CustomStringConvertible {
     var originatorID: String?
     var clusterList: [String] = []
     var isStale = false
-    var description: String { "via \(nextHop) path \(asPath) \(communities.sorted()) \(largeCommunities.sorted())\(isStale ? " stale" : "")" }
+    var description: String {
+        "via \(nextHop) path \(asPath) \(communities.sorted()) \(largeCommunities.sorted())\(isStale ? " stale" : "")"
+    }
 }
 
 /// A BGP daemon of somebody else, in the namespace `peer`, with address 10.0.0.2 and fd00::2.
@@ -59,7 +67,8 @@ protocol InteropPeer {
     /// Why external sessions over IPv4 carry IPv4 alone; nil where they carry both families.
     static var externalIPv6Fault: String? { get }
     init(_ lab: InteropLab)
-    /// Writes the configuration and starts the daemon; it announces 10.9.0.0/24 and fd00:9::/48 with 65000:7 and 65000:1:2.
+    /// Writes the configuration and starts the daemon; it announces 10.9.0.0/24 and fd00:9::/48 with 65000:7 and
+    /// 65000:1:2.
     func start(_ scenario: Scenario) throws
     /// Every path that the daemon has from us, by prefix.
     func routes() throws -> [String: [SeenRoute]]
@@ -104,7 +113,9 @@ final class InteropLab {
     func startApus(_ scenario: Scenario) throws {
         try writeResources(scenario)
         if !scenario.agents.isEmpty {
-            apus = try lab.startAgent("apus", in: "apus", arguments: ["--metrics", "127.0.0.1:9091", "--health", "127.0.0.1:9091"], mode: "reflector")
+            apus = try lab.startAgent(
+                "apus", in: "apus", arguments: ["--metrics", "127.0.0.1:9091", "--health", "127.0.0.1:9091"],
+                mode: "reflector")
             for last in scenario.agents {
                 try addHost("n\(last)", last)
                 _ = try lab.startAgent("n\(last)", in: "n\(last)")
@@ -114,26 +125,38 @@ final class InteropLab {
         }
     }
 
-    /// Two speakers, 10.0.0.22 and 10.0.0.23 in AS 65100, that announce 10.9.1.0/24 to the daemon: two paths of one prefix for it to pass on.
+    /// Two speakers, 10.0.0.22 and 10.0.0.23 in AS 65100, that announce 10.9.1.0/24 to the daemon: two paths of one
+    /// prefix for it to pass on.
     func startInjectors() throws {
         for last in [22, 23] {
             try addHost("i\(last)", last)
             let path = lab.folder + "/injector\(last).conf"
             try """
-            neighbor 10.0.0.2 { router-id 10.0.0.\(last); local-address 10.0.0.\(last); local-as 65100; peer-as 64512; family { ipv4 unicast; }
+            neighbor 10.0.0.2 { router-id 10.0.0.\(last); local-address 10.0.0.\(last); local-as 65100; peer-as 64512; \
+            family { ipv4 unicast; }
               announce { ipv4 { unicast 10.9.1.0/24 next-hop 10.0.0.\(last); } } }
 
             """.write(toFile: path, atomically: true, encoding: .utf8)
             try lab.start(
-                ["env", "exabgp.daemon.user=root", "exabgp.daemon.daemonize=false", "exabgp.api.cli=false", "exabgp.log.destination=stdout", "exabgp", path],
+                [
+                    "env", "exabgp.daemon.user=root", "exabgp.daemon.daemonize=false", "exabgp.api.cli=false",
+                    "exabgp.log.destination=stdout", "exabgp", path,
+                ],
                 in: "i\(last)", log: "injector\(last).out")
         }
     }
 
     func writeResources(_ scenario: Scenario, extra: String = "", removing: [String] = []) throws {
         var peer: [String] = []
-        if scenario.isUnnumbered { peer.append("interface: eth0") } else { peer.append("peerIP: \"\(scenario.peerAddress)\"") }
-        peer += ["asNumber: \(scenario.peerAS)", "families: [\(scenario.families.joined(separator: ", "))]", "maxRestartTime: \(scenario.restartTime)s"]
+        if scenario.isUnnumbered {
+            peer.append("interface: eth0")
+        } else {
+            peer.append("peerIP: \"\(scenario.peerAddress)\"")
+        }
+        peer += [
+            "asNumber: \(scenario.peerAS)", "families: [\(scenario.families.joined(separator: ", "))]",
+            "maxRestartTime: \(scenario.restartTime)s",
+        ]
         if scenario.password != nil {
             peer.append("password: {secretKeyRef: {name: bgp, key: peer}}")
             try writeSecret(scenario.password ?? "")
@@ -151,19 +174,29 @@ final class InteropLab {
         let isReflector = !scenario.agents.isEmpty
         var text = Lab.object(
             "Node", "apus",
-            "bgp: {ipv4Address: 10.0.0.1/24, ipv6Address: \"fd00::1/64\"\(isReflector ? ", routeReflectorClusterID: 9.9.9.9" : "")}, podCIDRs: [10.65.1.0/26, \"fd00:65:1::/122\"]"
+            "bgp: {ipv4Address: 10.0.0.1/24, ipv6Address: "
+                + "\"fd00::1/64\"\(isReflector ? ", routeReflectorClusterID: 9.9.9.9" : "")}, podCIDRs: [10.65.1.0/26, "
+                + "\"fd00:65:1::/122\"]"
         )
         for last in scenario.agents {
             text += Lab.object(
-                "Node", "n\(last)", "bgp: {ipv4Address: 10.0.0.\(last)/24, ipv6Address: \"fd00::\(last)/64\"}, podCIDRs: [10.65.\(last).0/26]")
+                "Node", "n\(last)",
+                "bgp: {ipv4Address: 10.0.0.\(last)/24, ipv6Address: \"fd00::\(last)/64\"}, podCIDRs: "
+                    + "[10.65.\(last).0/26]"
+            )
         }
         text += Lab.object(
             "BGPConfiguration", "default",
-            "nodeToNodeMeshEnabled: false, serviceClusterIPs: [{cidr: 10.96.0.0/16}], communities: [{name: pods, value: \"64512:65\"}], prefixAdvertisements: [{cidr: 10.65.0.0/16, communities: [pods, \"64512:6:5\"]}, {cidr: \"fd00:65::/32\", communities: [pods, \"64512:6:5\"]}]"
+            "nodeToNodeMeshEnabled: false, serviceClusterIPs: [{cidr: 10.96.0.0/16}], communities: [{name: pods, "
+                + "value: \"64512:65\"}], prefixAdvertisements: [{cidr: 10.65.0.0/16, communities: [pods, "
+                + "\"64512:6:5\"]}, {cidr: \"fd00:65::/32\", communities: [pods, \"64512:6:5\"]}]"
         )
         text += Lab.object("BGPPeer", "peer", "node: apus, " + peer.joined(separator: ", "))
         if isReflector { text += Lab.object("BGPPeer", "rr", "nodeSelector: \"!has(rr)\", peerSelector: \"has(rr)\"") }
-        text = isReflector ? text.replacingOccurrences(of: "metadata: {name: apus}", with: "metadata: {name: apus, labels: {rr: \"\"}}") : text
+        text =
+            isReflector
+            ? text.replacingOccurrences(
+                of: "metadata: {name: apus}", with: "metadata: {name: apus, labels: {rr: \"\"}}") : text
         try lab.write("all.yaml", text)
     }
 
@@ -179,7 +212,8 @@ final class InteropLab {
 
     func peers(_ node: String = "apus") throws -> [[String: Any]] { try json(node, "peers") }
     func json(_ node: String, _ arguments: String...) throws -> [[String: Any]] {
-        let output = try Lab.run([Lab.products + "/apusctl"] + arguments + ["-o", "json", "--socket", lab.folder + "/\(node).sock"])
+        let output = try Lab.run(
+            [Lab.products + "/apusctl"] + arguments + ["-o", "json", "--socket", lab.folder + "/\(node).sock"])
         return (try? JSONSerialization.jsonObject(with: Data(output.text.utf8))) as? [[String: Any]] ?? []
     }
 
@@ -197,7 +231,11 @@ final class InteropLab {
             route.nextHop = row["nextHop"] as? String ?? ""
             route.asPath = (row["asPath"] as? String ?? "").split(separator: " ").compactMap { UInt32($0) }
             for text in row["communities"] as? [String] ?? [] {
-                if text.split(separator: ":").count == 3 { route.largeCommunities.insert(text) } else { route.communities.insert(text) }
+                if text.split(separator: ":").count == 3 {
+                    route.largeCommunities.insert(text)
+                } else {
+                    route.communities.insert(text)
+                }
             }
             route.isStale = row["isStale"] as? Bool ?? false
             result[prefix, default: []].append(route)

@@ -14,7 +14,9 @@ enum Interop {
     static func record(_ peer: String, _ feature: String, _ outcome: String) {
         guard let path = ProcessInfo.processInfo.environment["APUS_INTEROP_RESULTS"] else { return }
         lock.withLock { _ in
-            if !FileManager.default.fileExists(atPath: path) { _ = FileManager.default.createFile(atPath: path, contents: nil) }
+            if !FileManager.default.fileExists(atPath: path) {
+                _ = FileManager.default.createFile(atPath: path, contents: nil)
+            }
             guard let file = FileHandle(forWritingAtPath: path) else { return }
             file.seekToEndOfFile()
             file.write(Data("\(peer)\t\(feature)\t\(outcome)\n".utf8))
@@ -27,7 +29,10 @@ enum Interop {
     static let theirs = ["10.9.0.0/24", "fd00:9::/48"]
 
     /// Both tables are as they should be: prefixes, next hops, paths and communities, and the kernel's routes.
-    static func compare(_ lab: InteropLab, _ peer: any InteropPeer, _ s: Scenario, nextHop4: String = "10.0.0.2", ourHop4: String = "10.0.0.1", hop6: String? = nil) throws {
+    static func compare(
+        _ lab: InteropLab, _ peer: any InteropPeer, _ s: Scenario, nextHop4: String = "10.0.0.2",
+        ourHop4: String = "10.0.0.1", hop6: String? = nil
+    ) throws {
         let isOn = [s.hasIPv4, s.hasIPv6]
         let hops = [nextHop4, hop6 ?? "fd00::2"]
         try lab.lab.wait(40, "\(type(of: peer).name): we have its routes") {
@@ -36,11 +41,14 @@ enum Interop {
                 guard isOn[family] else { return routes[theirs[family]] == nil }
                 guard let route = routes[theirs[family]]?.first else { return false }
                 return route.asPath == (s.isInternal ? [] : [s.peerAS]) && route.nextHop.hasPrefix(hops[family])
-                    && route.communities.contains("65000:7") && route.largeCommunities == ["65000:1:2"] && !route.isStale
+                    && route.communities.contains("65000:7") && route.largeCommunities == ["65000:1:2"]
+                    && !route.isStale
             }
         }
         for (family, prefix) in [("-4", theirs[0]), ("-6", theirs[1])] where isOn[family == "-4" ? 0 : 1] {
-            try lab.lab.wait(20, "the kernel has \(prefix)") { try lab.lab.must("ip \(family) route show \(prefix) proto 73", in: "apus").contains("dev eth0") }
+            try lab.lab.wait(20, "the kernel has \(prefix)") {
+                try lab.lab.must("ip \(family) route show \(prefix) proto 73", in: "apus").contains("dev eth0")
+            }
         }
         let ourHops = [ourHop4, hop6 == nil ? "fd00::1" : "fe80"]
         try lab.lab.wait(40, "\(type(of: peer).name): it has our routes") {
@@ -48,16 +56,22 @@ enum Interop {
             return (0...1).allSatisfy { family in
                 guard isOn[family] else { return routes[ours[family]] == nil }
                 guard let route = routes[ours[family]]?.first else { return false }
-                return route.asPath == (s.isInternal ? [] : [64512]) && route.nextHop.hasPrefix(ourHops[family]) && route.communities == ["64512:65"]
+                return route.asPath == (s.isInternal ? [] : [64512]) && route.nextHop.hasPrefix(ourHops[family])
+                    && route.communities == ["64512:65"]
                     && route.largeCommunities == ["64512:6:5"]
             }
         }
     }
 
     /// Starts both sides and compares.
-    static func both(_ lab: InteropLab, _ peer: any InteropPeer, _ s: Scenario, nextHop4: String = "10.0.0.2", ourHop4: String = "10.0.0.1", hop6: String? = nil) throws {
+    static func both(
+        _ lab: InteropLab, _ peer: any InteropPeer, _ s: Scenario, nextHop4: String = "10.0.0.2",
+        ourHop4: String = "10.0.0.1", hop6: String? = nil
+    ) throws {
         var s = s
-        if !s.isInternal, !s.overIPv6, !s.isUnnumbered, type(of: peer).externalIPv6Fault != nil { s.families = ["ipv4"] }
+        if !s.isInternal, !s.overIPv6, !s.isUnnumbered, type(of: peer).externalIPv6Fault != nil {
+            s.families = ["ipv4"]
+        }
         try peer.start(s)
         try lab.startApus(s)
         try lab.waitUntilUp(type(of: peer).name)
@@ -68,7 +82,7 @@ enum Interop {
 
     static let features: [Feature] = [
         Feature(name: "both families, internal") { lab, peer in try both(lab, peer, Scenario()) },
-        Feature(name: "both families, external, AS of four octets") { lab, peer in
+        Feature(name: "both families, external, AS of four bytes") { lab, peer in
             var s = Scenario()
             s.peerAS = 4_200_000_001
             try both(lab, peer, s)
@@ -104,7 +118,9 @@ enum Interop {
             let before = try lab.peer()?["updatesReceived"] as? Int ?? 0
             let output = try lab.lab.ctl("apus", "refresh", "peer")
             #expect(output.status == 0, "\(output.text)")
-            try lab.lab.wait(30, "its table comes again") { (try lab.peer()?["updatesReceived"] as? Int ?? 0) >= before + 2 }
+            try lab.lab.wait(30, "its table comes again") {
+                (try lab.peer()?["updatesReceived"] as? Int ?? 0) >= before + 2
+            }
             try compare(lab, peer, Scenario())
             #expect(try times(lab) == sessions, "\(lab.lab.log("apus.log")) \(peer.log.suffix(3000))")
         },
@@ -154,7 +170,9 @@ enum Interop {
             s.sendsPaths = true
             s.families = ["ipv4"]
             try both(lab, peer, s)
-            try lab.lab.wait(30, "two paths of one prefix") { Set(try lab.routes()["10.9.1.0/24"]?.map(\.nextHop) ?? []) == ["10.0.0.22", "10.0.0.23"] }
+            try lab.lab.wait(30, "two paths of one prefix") {
+                Set(try lab.routes()["10.9.1.0/24"]?.map(\.nextHop) ?? []) == ["10.0.0.22", "10.0.0.23"]
+            }
         },
         Feature(name: "ADD-PATH and reflection, to the peer") { lab, peer in
             var s = Scenario()
@@ -168,10 +186,15 @@ enum Interop {
             try lab.lab.wait(20, "every path, reflected") {
                 let routes = try peer.routes()
                 let hops = Set(routes["10.96.0.0/16"]?.map(\.nextHop) ?? [])
-                guard let block = routes["10.65.11.0/26"]?.first, hops == ["10.0.0.11", "10.0.0.12"] else { return false }
-                return block.nextHop == "10.0.0.11" && block.originatorID == "10.0.0.11" && block.clusterList == ["9.9.9.9"] && block.communities == ["64512:65"]
+                guard let block = routes["10.65.11.0/26"]?.first, hops == ["10.0.0.11", "10.0.0.12"] else {
+                    return false
+                }
+                return block.nextHop == "10.0.0.11" && block.originatorID == "10.0.0.11"
+                    && block.clusterList == ["9.9.9.9"] && block.communities == ["64512:65"]
             }
-            try lab.lab.wait(30, "the agents have its route") { try lab.routes(node: "n12")[theirs[0]]?.first?.nextHop == "10.0.0.2" }
+            try lab.lab.wait(30, "the agents have its route") {
+                try lab.routes(node: "n12")[theirs[0]]?.first?.nextHop == "10.0.0.2"
+            }
         },
         Feature(name: "IPv4 with IPv6 next hops") { lab, peer in
             var s = Scenario()
@@ -220,9 +243,11 @@ enum Interop {
             try both(lab, peer, s)
             try lab.writeResources(s, extra: "shutdown: \"closed for stocktaking\"")
             let text = "closed for stocktaking"
-            let octets = text.utf8.map { String($0, radix: 16) }.joined()
-            // Some logs show the octets.
-            try lab.lab.wait(30, "the peer is told") { peer.log.contains(text) || peer.log.lowercased().contains(octets) }
+            let bytes = text.utf8.map { String($0, radix: 16) }.joined()
+            // Some logs show the bytes.
+            try lab.lab.wait(30, "the peer is told") {
+                peer.log.contains(text) || peer.log.lowercased().contains(bytes)
+            }
             try lab.writeResources(s)
             try lab.waitUntilUp("after the shutdown")
             try compare(lab, peer, s)
@@ -236,7 +261,8 @@ enum Interop {
             _ = try lab.lab.startAgent("apus", in: "apus")
             try lab.lab.wait(20, "the session ends") {
                 let peer = try lab.peer()
-                return peer?["state"] as? String == "Idle" && (peer?["lastError"] as? String ?? "").contains("Maximum Number of Prefixes Reached")
+                return peer?["state"] as? String == "Idle"
+                    && (peer?["lastError"] as? String ?? "").contains("Maximum Number of Prefixes Reached")
             }
             // A warning lets them in; the change of the limit begins the session again.
             try lab.writeResources(s, extra: "maxPrefixes: {limit: 2, action: warn}")
@@ -258,19 +284,24 @@ enum Interop {
                 "filter.yaml",
                 Lab.object(
                     "BGPFilter", "f",
-                    "importV4: [{action: Reject, cidr: 10.9.0.0/24, matchOperator: Equal}], exportV4: [{action: Accept, cidr: 10.65.0.0/16, matchOperator: In, operations: [{addCommunity: {value: \"1:2\"}}, {prependASPath: {prefix: [64999]}}]}]"
+                    "importV4: [{action: Reject, cidr: 10.9.0.0/24, matchOperator: Equal}], exportV4: [{action: "
+                        + "Accept, cidr: 10.65.0.0/16, matchOperator: In, operations: [{addCommunity: {value: \"1:2\"}}, "
+                        + "{prependASPath: {prefix: [64999]}}]}]"
                 ))
             try lab.writeResources(s, extra: "filters: [f]")
             try lab.lab.wait(30, "the route is refused") {
                 try lab.json("apus", "routes").contains {
-                    $0["ineligible"] as? String == "rejectedByFilter" && $0["importRule"] as? String == "BGPFilter/f importV4[0]"
+                    $0["ineligible"] as? String == "rejectedByFilter"
+                        && $0["importRule"] as? String == "BGPFilter/f importV4[0]"
                 }
             }
             try lab.lab.wait(30, "ours has changed") {
                 guard let route = try peer.routes()[ours[0]]?.first else { return false }
                 return route.communities == ["64512:65", "1:2"] && route.asPath == [64999]
             }
-            try lab.lab.wait(20, "the kernel's route is gone") { try lab.lab.must("ip route show 10.9.0.0/24 proto 73", in: "apus").isEmpty }
+            try lab.lab.wait(20, "the kernel's route is gone") {
+                try lab.lab.must("ip route show 10.9.0.0/24 proto 73", in: "apus").isEmpty
+            }
             try lab.writeResources(s)
             try compare(lab, peer, s)
             #expect(try times(lab) == sessions, "the session was reset")
@@ -287,8 +318,11 @@ enum Interop {
         }
         do {
             try feature.run(lab, peer)
-            let isExternal = feature.name.contains("external") || feature.name.contains("GTSM") || feature.name.contains("roles")
-            record(name, feature.name, "holds" + (isExternal ? type(of: peer).externalIPv6Fault.map { " (\($0))" } ?? "" : ""))
+            let isExternal =
+                feature.name.contains("external") || feature.name.contains("GTSM") || feature.name.contains("roles")
+            record(
+                name, feature.name,
+                "holds" + (isExternal ? type(of: peer).externalIPv6Fault.map { " (\($0))" } ?? "" : ""))
         } catch {
             record(name, feature.name, "FAILS")
             throw error
@@ -298,17 +332,25 @@ enum Interop {
 
 /// Each feature with each daemon that has it. A daemon's features run one after another, the daemons side by side.
 @Suite(.serialized, .enabled(if: getuid() == 0)) struct InteropWithBird {
-    @Test(arguments: Interop.features) func `BIRD 2`(feature: Feature) throws { try Interop.test(feature) { BirdPeer($0) } }
+    @Test(arguments: Interop.features) func `BIRD 2`(feature: Feature) throws {
+        try Interop.test(feature) { BirdPeer($0) }
+    }
 }
 @Suite(.serialized, .enabled(if: getuid() == 0)) struct InteropWithFRR {
     @Test(arguments: Interop.features) func `FRR`(feature: Feature) throws { try Interop.test(feature) { FRRPeer($0) } }
 }
 @Suite(.serialized, .enabled(if: getuid() == 0)) struct InteropWithGoBGP {
-    @Test(arguments: Interop.features) func `GoBGP`(feature: Feature) throws { try Interop.test(feature) { GoBGPPeer($0) } }
+    @Test(arguments: Interop.features) func `GoBGP`(feature: Feature) throws {
+        try Interop.test(feature) { GoBGPPeer($0) }
+    }
 }
 @Suite(.serialized, .enabled(if: getuid() == 0)) struct InteropWithOpenBGPD {
-    @Test(arguments: Interop.features) func `OpenBGPD`(feature: Feature) throws { try Interop.test(feature) { OpenBGPDPeer($0) } }
+    @Test(arguments: Interop.features) func `OpenBGPD`(feature: Feature) throws {
+        try Interop.test(feature) { OpenBGPDPeer($0) }
+    }
 }
 @Suite(.serialized, .enabled(if: getuid() == 0)) struct InteropWithExaBGP {
-    @Test(arguments: Interop.features) func `ExaBGP`(feature: Feature) throws { try Interop.test(feature) { ExaBGPPeer($0) } }
+    @Test(arguments: Interop.features) func `ExaBGP`(feature: Feature) throws {
+        try Interop.test(feature) { ExaBGPPeer($0) }
+    }
 }
