@@ -26,7 +26,7 @@ package struct PeerSettings: Sendable, Hashable {
     /// Next hops off the link are taken from an external peer on the link (RFC 4271 6.3).
     package var isMultihop = false
     /// Our address on the link of an unnumbered peer, for IPv6 next hops. Of other peers' links it is known by
-    /// `PeerWay`.
+    /// `PeerReach`.
     package var linkLocalNextHop: IPAddress?
     /// Paths of a prefix that are sent where ADD-PATH was agreed on.
     package var addPathLimit = Int.max

@@ -2,7 +2,7 @@ package import BGPRouting
 package import NetTypes
 
 /// What the outside knows of the way to a peer, beside what the operator declared.
-package struct PeerWay: Sendable, Hashable {
+package struct PeerReach: Sendable, Hashable {
     /// The peer is on one of our links; nil where that is not known.
     package var isOnLink: Bool?
     /// By family index: our address on the link by which the session runs; nil where it has none, or is not known.
@@ -83,9 +83,9 @@ extension Speaker {
 
     /// What is known of the way to a peer: before its session comes up, and whenever it changes. A running session's
     /// next hops follow.
-    package mutating func setWay(_ index: PeerIndex, _ way: PeerWay) {
-        guard let peer = peers[index.index], peer.way != way else { return }
-        peer.way = way
+    package mutating func setReach(_ index: PeerIndex, _ reach: PeerReach) {
+        guard let peer = peers[index.index], peer.reach != reach else { return }
+        peer.reach = reach
         refreshProfiles(index)
     }
 
@@ -98,7 +98,7 @@ extension Speaker {
         // by their own addresses.
         if settings.address.scope != 0 || settings.isNode { return settings.nextHops[family.index] }
         if let end = peer.end, end.family == family, end.scope == 0, !end.isLoopback { return end }
-        return peer.way.addresses[family.index] ?? settings.nextHops[family.index]
+        return peer.reach.addresses[family.index] ?? settings.nextHops[family.index]
     }
 
     /// Our link-local address that goes beside an IPv6 next hop. RFC 2545 3: it does if and only if we share a subnet
@@ -106,13 +106,13 @@ extension Speaker {
     /// that link.
     func linkLocalNextHop(beside nextHop: IPAddress?, _ peer: SpeakerPeer) -> IPAddress? {
         if peer.settings.address.scope != 0 { return peer.settings.linkLocalNextHop }
-        guard let nextHop, peer.way.shared.contains(nextHop) else { return nil }
-        return peer.way.shared.filter { $0.family == .ipv6 && $0.isLinkLocal }.min()
+        guard let nextHop, peer.reach.shared.contains(nextHop) else { return nil }
+        return peer.reach.shared.filter { $0.family == .ipv6 && $0.isLinkLocal }.min()
     }
 
     /// RFC 4271 6.3: what next hops are taken from a peer.
     func nextHopRule(_ peer: SpeakerPeer, isInternal: Bool) -> NextHopRule {
-        guard !isInternal, let isOnLink = peer.way.isOnLink else { return .any }
+        guard !isInternal, let isOnLink = peer.reach.isOnLink else { return .any }
         return isOnLink && !peer.settings.isMultihop ? .onLink : .routed
     }
 }

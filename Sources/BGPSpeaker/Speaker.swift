@@ -188,7 +188,7 @@ package struct Speaker: ~Copyable {
         while hasConnection, start < bytes.byteCount {
             let part = bytes.part(start, min(Speaker.warmBytes, bytes.byteCount - start))
             start += part.byteCount
-            framer.peek(part) { rib.warm($0, from: index) }
+            framer.peek(part) { rib.prefetch($0, from: index) }
             do throws(NotificationMessage) {
                 try framer.consume(part) { type, message in
                     take(type, message, index, side, now)
@@ -202,7 +202,7 @@ package struct Speaker: ~Copyable {
         if hasConnection { peers[index.index]?.framers[slot] = framer }
     }
 
-    /// Bytes of messages whose prefixes are warmed together (`PrefixTable.warm`): their slots must stay in the cache
+    /// Bytes of messages whose prefixes are warmed together (`PrefixTable.prefetch`): their slots must stay in the cache
     /// until they are used.
     private static let warmBytes = 8192
 

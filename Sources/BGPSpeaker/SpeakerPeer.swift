@@ -48,7 +48,7 @@ final class SpeakerPeer {
     var ends: [IPAddress?] = [nil, nil]
     /// Our end of the session that is up, or was up last.
     var end: IPAddress?
-    var way = PeerWay()
+    var reach = PeerReach()
 
     init(_ settings: PeerSettings, restart: RestartState, seed: UInt64) {
         self.settings = settings

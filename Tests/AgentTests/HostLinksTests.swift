@@ -80,13 +80,13 @@ import Testing
             host.addresses += [Host.address(4, "198.51.100.1", 32)].compactMap { $0 }
             let indices = speaker.peerIndices
             let peer = try #require(indices.first)
-            peering.updateWay(peer, from: new, plane, &speaker)
+            peering.updateReach(peer, from: new, plane, &speaker)
             plane.resolve(&speaker)
             let later = speaker.rib.importPolicy.ownAddresses
             #expect(later.contains(new))
             // A thousand sessions that come up cost one look, or as many as there are seconds.
             let reads = host.reads
-            for _ in 0..<1000 { peering.updateWay(peer, from: new, plane, &speaker) }
+            for _ in 0..<1000 { peering.updateReach(peer, from: new, plane, &speaker) }
             #expect(host.reads - reads < 100, "\(host.reads) reads")
         }
     }

@@ -377,7 +377,7 @@ private func filter(_ rules: RouteFilter.Rule...) -> RouteFilter {
             }
         }
         net.settle()
-        #expect(net.pathCount(a, block) == AdjRIBIn.pathsPerPrefix)
+        #expect(net.pathCount(a, block) == PathTable.pathsPerPrefix)
         #expect(net.nodes[a].events.contains { if case .pathsRefused = $0.1 { true } else { false } })
         #expect(net.isUp(a, b))
     }

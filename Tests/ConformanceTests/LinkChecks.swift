@@ -28,7 +28,7 @@ extension Conformance {
     ) {
         let wire = Wire(tracksNextHops: true)
         let remote = wire.add(2, as: 65000, change)
-        wire.speaker.setWay(remote.index, PeerWay(isOnLink: isOnLink))
+        wire.speaker.setReach(remote.index, PeerReach(isOnLink: isOnLink))
         try wire.establish(remote)
         wire.send(
             remote,
@@ -38,7 +38,7 @@ extension Conformance {
         return (wire, remote)
     }
 
-    private static func place(_ wire: Wire, _ last: UInt32, _ way: NextHopPlace.Way, isNode: Bool = false) {
+    private static func place(_ wire: Wire, _ last: UInt32, _ way: NextHopPlace.Reach, isNode: Bool = false) {
         let state = RIB.NextHopState(
             address: IPAddress(v4: 0x0A00_0000 + last), isReachable: true, cost: 1,
             place: NextHopPlace(way, isNode: isNode))
@@ -60,8 +60,9 @@ extension Conformance {
                 var declared: PeerSettings?
                 let remote = wire.add(2, as: number) { declared = $0 }
                 remote.local = address("192.0.2.1")
-                wire.speaker.setWay(
-                    remote.index, PeerWay(isOnLink: true, addresses: [address("192.0.2.7"), address("2001:db8:2::1")]))
+                wire.speaker.setReach(
+                    remote.index,
+                    PeerReach(isOnLink: true, addresses: [address("192.0.2.7"), address("2001:db8:2::1")]))
                 try require(wire.connect(remote), "the connection is refused")
                 wire.send(remote, wire.openBytes(remote))
                 remote.inbox = []
@@ -70,8 +71,9 @@ extension Conformance {
                 try require(
                     try ownNextHops(wire, remote) == [address("192.0.2.1"), address("2001:db8:2::1")], "AS \(number)")
                 // The link has another address: the routes are sent again with it, on the same session.
-                wire.speaker.setWay(
-                    remote.index, PeerWay(isOnLink: true, addresses: [address("192.0.2.7"), address("2001:db8:3::1")]))
+                wire.speaker.setReach(
+                    remote.index,
+                    PeerReach(isOnLink: true, addresses: [address("192.0.2.7"), address("2001:db8:3::1")]))
                 wire.run()
                 try require(
                     try ownNextHops(wire, remote)[1] == address("2001:db8:3::1"),
@@ -130,7 +132,7 @@ extension Conformance {
             // The peer leaves the link: what it announced is judged again.
             let (wire, remote) = try offLink(isOnLink: true)
             place(wire, 9, .routed)
-            wire.speaker.setWay(remote.index, PeerWay(isOnLink: false))
+            wire.speaker.setReach(remote.index, PeerReach(isOnLink: false))
             wire.run()
             try require(wire.best("10.9.0.0/24") != nil && wire.isUp(remote), "not judged again")
             // Where links are not known nothing is refused.
@@ -144,7 +146,7 @@ extension Conformance {
     private static func pairWithNextHop(_ last: UInt8) throws -> (Wire, Wire.Remote) {
         let wire = Wire(tracksNextHops: true)
         let remote = wire.add(2)
-        wire.speaker.setWay(remote.index, PeerWay(isOnLink: true))
+        wire.speaker.setReach(remote.index, PeerReach(isOnLink: true))
         try wire.establish(remote)
         wire.send(
             remote,
@@ -159,7 +161,7 @@ extension Conformance {
 extension Conformance {
     /// The way to a peer as the mode learns it: from the kernel's routes in an agent, from the addresses of the
     /// interfaces in a reflector. eth0 has 10.0.0.1/24 and 2001:db8::1/64.
-    private static func way(to peer: IPAddress, linkLocal: [String]) -> PeerWay {
+    private static func way(to peer: IPAddress, linkLocal: [String]) -> PeerReach {
         let eth0 = InterfaceIndex(rawValue: 2)
         var interfaces = InterfaceTable()
         interfaces.set(Interface(index: eth0, name: "eth0", isUp: true, hasCarrier: true))
@@ -177,7 +179,7 @@ extension Conformance {
             Wire.mode == .agent
             ? NextHopTable().link(to: peer, local: nil, preferred: preferred, interfaces, routes)
             : interfaces.link(to: peer, local: nil, preferred: preferred)
-        return PeerWay(isOnLink: link.isOnLink, addresses: link.addresses, shared: link.shared)
+        return PeerReach(isOnLink: link.isOnLink, addresses: link.addresses, shared: link.shared)
     }
 
     /// The link-local next hop is there if and only if the peer and whom the next hop means are on our link, and
@@ -203,10 +205,10 @@ extension Conformance {
                     wire.run()
                     return try wire.last(remote, prefix)?.nextHop
                 }
-                func setWay(_ to: String, _ linkLocal: [String]) {
-                    wire.speaker.setWay(remote.index, way(to: address(to), linkLocal: linkLocal))
+                func setReach(_ to: String, _ linkLocal: [String]) {
+                    wire.speaker.setReach(remote.index, way(to: address(to), linkLocal: linkLocal))
                 }
-                setWay(peer, ["fe80::1"])
+                setReach(peer, ["fe80::1"])
                 try require(wire.connect(remote), "refused")
                 wire.send(remote, wire.openBytes(remote, extended))
                 try require(
@@ -218,18 +220,18 @@ extension Conformance {
                     try require(try hops("10.66.0.0/26") { wire.originate("10.66.0.0/26") } == global, "IPv4 routes")
                 }
                 try require(
-                    try hops("fd00:65::/122") { setWay(peer, []) } == global,
+                    try hops("fd00:65::/122") { setReach(peer, []) } == global,
                     "AS \(number), \(peer): without a link-local address")
                 try require(
-                    try hops("fd00:65::/122") { setWay(peer, ["fe80::1"]) } == both,
+                    try hops("fd00:65::/122") { setReach(peer, ["fe80::1"]) } == both,
                     "AS \(number), \(peer): with one again")
                 try require(
-                    try hops("fd00:65::/122") { setWay("198.51.100.7", ["fe80::1"]) } == global,
+                    try hops("fd00:65::/122") { setReach("198.51.100.7", ["fe80::1"]) } == global,
                     "AS \(number), \(peer): behind a router")
                 // Another's address as the next hop: our link-local one means somebody else.
                 guard var declared = settings else { throw Deviation("no settings") }
                 declared.declaredNextHops[1] = address("2001:db8::77")
-                setWay(peer, ["fe80::1"])
+                setReach(peer, ["fe80::1"])
                 let other = try hops("fd00:65::/122") { wire.speaker.updatePeer(remote.index, declared, now: wire.now) }
                 try require(other == address("2001:db8::77").bytes, "AS \(number), \(peer): declared")
             }
@@ -238,7 +240,7 @@ extension Conformance {
         let wire = Wire(cluster: 9)
         let (source, client) = (wire.add(2) { $0.isClient = true }, wire.add(3) { $0.isClient = true })
         for remote in [source, client] {
-            wire.speaker.setWay(remote.index, way(to: remote.address, linkLocal: ["fe80::1"]))
+            wire.speaker.setReach(remote.index, way(to: remote.address, linkLocal: ["fe80::1"]))
             try wire.establish(remote)
         }
         client.inbox = []

@@ -15,7 +15,7 @@ func route(_ text: String, _ hops: FIBNextHop..., metric: UInt32 = 1024) -> FIBR
 
 /// A tracker over a kernel in memory.
 final class Lab {
-    var tracker = DeltaTracker(seed: 1, fewWays: 8)
+    var tracker = DeltaTracker(seed: 1, fewAttributes: 8)
     var kernel = MemoryKernel()
     var now = 0.0
 
@@ -110,7 +110,7 @@ final class Lab {
         #expect(lab.repairCount == 3)
     }
 
-    @Test func `a foreign route in the way is reported and not fought, and its place is taken when it goes`() {
+    @Test func `a foreign route in the attributes is reported and not fought, and its place is taken when it goes`() {
         let lab = Lab(dump: false)
         let foreign = ForeignRoute(
             prefix: prefix("10.0.0.0/26"), metric: 1024, routeProtocol: 4, nextHops: [hop("10.0.1.9")])

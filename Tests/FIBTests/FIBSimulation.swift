@@ -38,7 +38,7 @@ struct Seeded: RandomNumberGenerator {
         init(seed: UInt64) {
             random = Seeded(state: seed)
             // Ways that nobody uses go at once: what is left must be numbered rightly.
-            tracker = DeltaTracker(seed: seed, fewWays: 2)
+            tracker = DeltaTracker(seed: seed, fewAttributes: 2)
             // The kernel was empty at the start.
             tracker.beginDump()
             tracker.endDump()

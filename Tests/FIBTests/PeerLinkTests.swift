@@ -100,7 +100,7 @@ import Testing
 
     @Test
     func
-        `a next hop is on a link, routed, or reached by the default route alone, and a change of that is told though the way is the same`()
+        `a next hop is on a link, routed, or reached by the default route alone, and a change of that is told though the attributes is the same`()
     {
         var table = NextHopTable()
         let hop = address("198.51.100.7")

@@ -160,7 +160,7 @@ func endpoint(_ last: Int) -> TunnelEndpoint {
             ])
     }
 
-    @Test func `which way a route goes: by pool, mode, subnet and node`() {
+    @Test func `which attributes a route goes: by pool, mode, subnet and node`() {
         let here = prefix("10.0.0.0/24")
         let table = Encapsulation(
             pools: [

@@ -66,9 +66,11 @@ extension KernelForwarding {
         let awaits = local.awaitsGuests
         guard awaits != hearsGuests else { return }
         hearsGuests = awaits
-        if awaits, let deafness { logger.error("a live migration's target waits", metadata: ["reason": "\(deafness)"]) }
+        if awaits, let guestSocketError {
+            logger.error("a live migration's target waits", metadata: ["reason": "\(guestSocketError)"])
+        }
         do throws(SystemError) { try guests?.listen(awaits) } catch {
-            deafness = "no guest can be heard: \(error)"
+            guestSocketError = "no guest can be heard: \(error)"
             logger.error("cannot listen for guests", metadata: ["reason": "\(error)"])
         }
     }
@@ -76,21 +78,21 @@ extension KernelForwarding {
     /// The connections of a pod's address are forgotten where the address is reached by another way now, or not here
     /// any more (contract 2.7, 'cleanup').
     func followPods(_ batch: FIBBatch, _ failed: [FIBFailure]) {
-        guard settings.programming.includesPods, !state.endpoints.isEmpty || !podWays.isEmpty else { return }
+        guard settings.programming.includesPods, !state.endpoints.isEmpty || !podInterfaces.isEmpty else { return }
         var moved: [IPAddress] = []
         let failedAt = Set(failed.map(\.index))
         for (index, entry) in batch.entries.enumerated() where entry.prefix.isHost && !failedAt.contains(index) {
             let address = entry.prefix.address
             if entry.action == .delete {
                 // The old place of a route that has another metric now is no move.
-                if delta.desired(entry.prefix) == nil, podWays.removeValue(forKey: address) != nil {
+                if delta.desired(entry.prefix) == nil, podInterfaces.removeValue(forKey: address) != nil {
                     moved.append(address)
                 }
             } else {
-                let way = batch.ways[Int(entry.way)].nextHops.first
-                let before = podWays[address]
-                if let before, before != way?.interface { moved.append(address) }
-                podWays[address] = way?.gateway == nil ? way?.interface : nil
+                let hop = batch.attributeSets[Int(entry.attributes)].nextHops.first
+                let before = podInterfaces[address]
+                if let before, before != hop?.interface { moved.append(address) }
+                podInterfaces[address] = hop?.gateway == nil ? hop?.interface : nil
             }
         }
         if !moved.isEmpty { conntrack?.flush(moved) }

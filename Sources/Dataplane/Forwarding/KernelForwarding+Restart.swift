@@ -9,29 +9,29 @@ import Planning
 /// want them any more.
 extension KernelForwarding {
     /// Between two looks, and where looking costs something because many members of the mesh are missing.
-    private static let sweepPause = Duration.milliseconds(250)
-    private static let longSweepPause = Duration.seconds(2)
+    private static let checkPause = Duration.milliseconds(250)
+    private static let longCheckPause = Duration.seconds(2)
     private static let manyGateways = 200
 
     /// Releases what need not wait any more: of a family whose peers have all told what they have, of members of the
     /// mesh that are there, and at the deadline everything. What was learned or written since the start does not wait
     /// for this at all.
-    func sweep(_ speaker: inout Speaker, _ now: Instant) {
-        guard let deadline = sweepDeadline else { return }
-        if let check = sweepCheck, now < check, now < deadline { return }
-        sweepCheck = now + KernelForwarding.sweepPause
+    func cleanUpAfterRestart(_ speaker: inout Speaker, _ now: Instant) {
+        guard let deadline = restartDeadline else { return }
+        if let check = restartCheck, now < check, now < deadline { return }
+        restartCheck = now + KernelForwarding.checkPause
         let isDue = now >= deadline
         // What BGP has and has not decided yet is not wanted yet.
         guard isDue || !isStarting && speaker.rib.dirtyCount == 0 else { return }
         let wait = isDue ? RestartWait([.nobody, .nobody]) : restartWait(speaker, now)
-        if wait.gatewayCount > KernelForwarding.manyGateways { sweepCheck = now + KernelForwarding.longSweepPause }
+        if wait.gatewayCount > KernelForwarding.manyGateways { restartCheck = now + KernelForwarding.longCheckPause }
         if wait != restartWait {
             restartWait = wait
             release(wait, now)
         }
         guard wait.isOver else { return }
-        sweepDeadline = nil
-        sweepCheck = nil
+        restartDeadline = nil
+        restartCheck = nil
         speaker.endRestart()
         tunnels.allowRemoval()
         logger.info(

@@ -26,7 +26,7 @@ package final class KernelForwarding: ForwardingPlane {
     /// The batches that the writer has, oldest first, empty for an order to drop next hops.
     var inFlight: [FIBBatch] = []
     /// What a dry run said last of a prefix: what a dump finds missing again need not be said again.
-    private var said: [Prefix: FIBOperation] = [:]
+    private var reportedDryRun: [Prefix: FIBOperation] = [:]
     var dryRunLog = DryRunLog()
     /// So many that the writer never idles while a turn goes on that takes many UPDATEs in: eight are 20 ms of work.
     private static let maximumInFlight = 8
@@ -42,10 +42,10 @@ package final class KernelForwarding: ForwardingPlane {
     /// Larger batches than this go to the writer.
     private static let smallBatch = 64
     private var monitor: KernelMonitor
-    /// Nil where it could not be opened: `deafness` says why.
+    /// Nil where it could not be opened: `guestSocketError` says why.
     var guests: GuestSocket?
     var hearsGuests = false
-    var deafness: String?
+    var guestSocketError: String?
     /// Frames of guests in a turn.
     static let guestBudget = 64
     var interfaces = InterfaceTable()
@@ -61,7 +61,7 @@ package final class KernelForwarding: ForwardingPlane {
     /// Tables and sources of learned routes by peer, found when a peer's first route is met.
     var peerPlacements: [PeerIndex: NodeState.Placement] = [:]
     /// Where pods of this node were reached, so that the connections of an address that moved are forgotten.
-    var podWays: [IPAddress: InterfaceIndex] = [:]
+    var podInterfaces: [IPAddress: InterfaceIndex] = [:]
     let conntrack: ConntrackFlusher?
     var audit: RouteAudit
     /// When the next slice of the audit is read, or the next audit begins.
@@ -79,9 +79,9 @@ package final class KernelForwarding: ForwardingPlane {
     var linkChanges = LinkChanges()
     package private(set) var preservedFamilies: AddressFamilySet = []
     /// When routes that were found at the start and that nobody wants go at the latest; nil once they are gone.
-    var sweepDeadline: Instant?
+    var restartDeadline: Instant?
     /// When it is looked at again whom they wait for; nil once the restart is over.
-    var sweepCheck: Instant?
+    var restartCheck: Instant?
     /// Whom they waited for at the last look.
     var restartWait = RestartWait()
     package private(set) var isStarting = true
@@ -126,18 +126,18 @@ package final class KernelForwarding: ForwardingPlane {
         audit = try RouteAudit(ownership: settings.ownership)
         if settings.programming.includesPods {
             do throws(SystemError) { guests = try GuestSocket() } catch {
-                deafness = "no guest can be heard: \(error); it needs CAP_NET_RAW"
+                guestSocketError = "no guest can be heard: \(error); it needs CAP_NET_RAW"
             }
         }
         auditAt = now + state.auditInterval
         startDeadline = now + .seconds(2)
-        sweepDeadline = now + settings.restartTime
+        restartDeadline = now + settings.restartTime
         try dumpAll()
         delta.forEachOwn { prefix, _, present in
             preservedFamilies.insert(AddressFamilySet(prefix.family))
             // Where the pods of the process before were reached.
             if prefix.isHost, let hop = present?.nextHops.first, hop.gateway == nil {
-                podWays[prefix.address] = hop.interface
+                podInterfaces[prefix.address] = hop.interface
             }
         }
     }
@@ -302,9 +302,9 @@ package final class KernelForwarding: ForwardingPlane {
 
     private func state(_ address: IPAddress, _ resolution: NextHopResolution) -> RIB.NextHopState {
         // A rule that names an interface means routes that leave by that one alone.
-        let ways = Set(resolution.nextHops.map(\.interface))
-        let name = ways.count == 1 ? ways.first.flatMap { interfaces[$0]?.name } ?? "" : ""
-        let way: NextHopPlace.Way =
+        let links = Set(resolution.nextHops.map(\.interface))
+        let name = links.count == 1 ? links.first.flatMap { interfaces[$0]?.name } ?? "" : ""
+        let reach: NextHopPlace.Reach =
             switch resolution.place {
             case .onLink: .onLink
             case .routed: .routed
@@ -312,7 +312,7 @@ package final class KernelForwarding: ForwardingPlane {
             }
         return RIB.NextHopState(
             address: address, isReachable: resolution.isReachable, cost: resolution.cost, interface: name,
-            place: NextHopPlace(way, isNode: state.nodeAddresses[address] != nil))
+            place: NextHopPlace(reach, isNode: state.nodeAddresses[address] != nil))
     }
 
     package func link(to peer: IPAddress, from local: IPAddress?) -> PeerLink? {
@@ -395,7 +395,7 @@ package final class KernelForwarding: ForwardingPlane {
                 logger.warning("cannot read the kernel's routes", metadata: ["reason": "\(error)"])
             }
         }
-        sweep(&speaker, now)
+        cleanUpAfterRestart(&speaker, now)
         auditSlice(now)
         local.handleTimeouts(now: now)
         if tunnels.reconcile(&interfaces, &table, isDryRun: settings.isDryRun, now: now, logger: logger) {
@@ -417,10 +417,12 @@ package final class KernelForwarding: ForwardingPlane {
         {
             let batch = delta.plan(budget: KernelForwarding.batchLimit, now: now)
             if batch.isEmpty { break }
-            let namesGroups = batch.ways.contains { $0.nextHops.count > 1 }
+            let namesGroups = batch.attributeSets.contains { $0.nextHops.count > 1 }
             if settings.isDryRun {
                 for operation in batch
-                where said.updateValue(operation, forKey: operation.prefix) != operation && dryRunLog.admit(now: now) {
+                where reportedDryRun.updateValue(operation, forKey: operation.prefix) != operation
+                    && dryRunLog.admit(now: now)
+                {
                     logger.notice("dry run: would \(describe(operation))")
                 }
                 acknowledge(batch, [], now)
@@ -513,7 +515,7 @@ package final class KernelForwarding: ForwardingPlane {
 
     package var nextDeadline: Instant? {
         [
-            delta.nextRetry, auditAt, tunnels.retryAt, local.nextDeadline, sweepCheck, dryRunLog.nextDeadline,
+            delta.nextRetry, auditAt, tunnels.retryAt, local.nextDeadline, restartCheck, dryRunLog.nextDeadline,
             isStarting ? startDeadline : nil,
         ].compactMap { $0 }.min()
     }

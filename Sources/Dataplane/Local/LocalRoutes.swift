@@ -257,11 +257,11 @@ struct LocalRoutes: ~Copyable {
                 prefix: block.prefix, kind: .blackhole, metric: metrics[block.prefix.family.index], nextHops: [])
         }
         for item in statics {
-            let ways = nextHops.resolve(item.peer, interfaces, foreign).nextHops
+            let hops = nextHops.resolve(item.peer, interfaces, foreign).nextHops
             let prefix = Prefix(host: item.peer)
-            if !ways.isEmpty {
+            if !hops.isEmpty {
                 fixed[prefix] = FIBRoute(
-                    prefix: prefix, kind: .unicast, metric: metrics[prefix.family.index], nextHops: ways)
+                    prefix: prefix, kind: .unicast, metric: metrics[prefix.family.index], nextHops: hops)
             }
         }
     }

@@ -10,7 +10,9 @@ extension KernelForwarding {
         status.routesWanted = delta.desiredCount
         status.routesInKernel = delta.kernelCount
         status.problems += tunnels.problems
-        if let deafness, local.awaitsGuests { status.problems.append("a live migration's target waits: \(deafness)") }
+        if let guestSocketError, local.awaitsGuests {
+            status.problems.append("a live migration's target waits: \(guestSocketError)")
+        }
         status.routesHeld = breaker.held.count
         status.routesWaiting = delta.waitingCount
         status.audits = auditCount
@@ -40,7 +42,8 @@ extension KernelForwarding {
 
     package func endpointStatus() -> [EndpointStatus] {
         local.endpointStatus(
-            interfaces, deafness: deafness, isInstalled: { delta.isInstalled($0) || local.isObserved($0) },
+            interfaces, guestSocketError: guestSocketError,
+            isInstalled: { delta.isInstalled($0) || local.isObserved($0) },
             reason: { reason($0) })
     }
 

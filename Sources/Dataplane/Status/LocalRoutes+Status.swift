@@ -37,9 +37,10 @@ extension LocalRoutes {
         return rows
     }
 
-    /// `deafness`: why no guest can be heard, if so.
+    /// `guestSocketError`: why no guest can be heard, if so.
     func endpointStatus(
-        _ interfaces: InterfaceTable, deafness: String?, isInstalled: (Prefix) -> Bool, reason: (Prefix) -> FIBReason?
+        _ interfaces: InterfaceTable, guestSocketError: String?, isInstalled: (Prefix) -> Bool,
+        reason: (Prefix) -> FIBReason?
     ) -> [EndpointStatus] {
         endpoints.values.sorted { $0.name < $1.name }.map { entry in
             let prefixes = entry.endpoint.addresses.map { Prefix(host: $0) }
@@ -57,7 +58,7 @@ extension LocalRoutes {
                     state = .interfaceDown
                 } else if entry.isWaiting {
                     state = .waitingForGuest
-                    why = deafness.map { .cannotHearGuests(detail: $0) } ?? .guestNotHeard
+                    why = guestSocketError.map { .cannotHearGuests(detail: $0) } ?? .guestNotHeard
                 } else if let broken = prefixes.first(where: {
                     !isInstalled($0) || desired[$0]?.nextHops.first?.interface != interface.index
                 }) {

@@ -167,7 +167,7 @@ final class EdgeLoop<Listener: ClientListener & ~Copyable>: @unchecked Sendable 
                 fullSince = nil
                 return
             }
-            if !hasRoom { giveWay(now) }
+            if !hasRoom { closeOldest(now) }
             let isFull = !hasRoom
             if isFull {
                 // The kernel's queue is where it waits; only after a while without an end in sight is it told.
@@ -198,7 +198,7 @@ final class EdgeLoop<Listener: ClientListener & ~Copyable>: @unchecked Sendable 
 
     /// Makes room for one more: by whoever has nothing to lose first, then by whoever has been silent longest, then by
     /// whoever does not read.
-    private func giveWay(_ now: Instant) {
+    private func closeOldest(_ now: Instant) {
         func oldest(_ matches: (Client) -> Bool) -> Client? { clients.filter(matches).min { $0.since < $1.since } }
         if let client = oldest({ if case .lingering = $0.phase { true } else { false } }) { return close(client) }
         if let client = oldest({ if case .reading = $0.phase { $0.since + Self.graceTime <= now } else { false } }) {

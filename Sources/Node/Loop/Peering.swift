@@ -67,9 +67,9 @@ final class Peering {
     /// Dynamic peers by the name of their range's object.
     private var dynamicCounts: [String: Int] = [:]
     private var arrivals: UInt64 = 0
-    /// Dynamic peers of which something ended: whether they go is looked at in `sweepDynamicPeers`.
+    /// Dynamic peers of which something ended: whether they go is looked at in `removeEndedDynamicPeers`.
     private var ended: Set<IPAddress> = []
-    private static let sweepBudget = 256
+    private static let endedPeersBudget = 256
     /// Attempts that could not even begin.
     private var retries = Timers<IPAddress>()
     /// Peers that wait for their successors, and when to look whether they may go.
@@ -214,12 +214,13 @@ final class Peering {
     // MARK: Links
 
     /// What the kernel says of the way to a peer. `local`: our end of its connection.
-    func updateWay(_ peer: PeerIndex, from local: IPAddress?, _ plane: any ForwardingPlane, _ speaker: inout Speaker) {
+    func updateReach(_ peer: PeerIndex, from local: IPAddress?, _ plane: any ForwardingPlane, _ speaker: inout Speaker)
+    {
         guard let address = addresses[peer] else { return }
         let link = plane.link(to: address, from: local)
-        speaker.setWay(
+        speaker.setReach(
             peer,
-            PeerWay(isOnLink: link?.isOnLink, addresses: link?.addresses ?? [nil, nil], shared: link?.shared ?? []))
+            PeerReach(isOnLink: link?.isOnLink, addresses: link?.addresses ?? [nil, nil], shared: link?.shared ?? []))
     }
 
     /// Links have changed: the ways to the peers that they concern follow.
@@ -229,7 +230,7 @@ final class Peering {
         guard !changes.isEmpty else { return }
         var hasBFD = false
         for (address, entry) in entries where changes.concern(address) {
-            updateWay(entry.index, from: transport.localAddress(entry.index), plane, &speaker)
+            updateReach(entry.index, from: transport.localAddress(entry.index), plane, &speaker)
             hasBFD = hasBFD || entry.planned.options.bfd != nil
         }
         if hasBFD { revision += 1 }
@@ -331,10 +332,10 @@ final class Peering {
         }
     }
 
-    /// Dynamic peers whose session is over, and whose routes nobody has to keep: at most `sweepBudget` are looked at.
+    /// Dynamic peers whose session is over, and whose routes nobody has to keep: at most `endedPeersBudget` are looked at.
     /// True where more are waiting.
-    func sweepDynamicPeers(_ speaker: inout Speaker, now: Instant) -> Bool {
-        for _ in 0..<Peering.sweepBudget {
+    func removeEndedDynamicPeers(_ speaker: inout Speaker, now: Instant) -> Bool {
+        for _ in 0..<Peering.endedPeersBudget {
             guard let address = ended.popFirst() else { return false }
             // Who still has a connection, or stale routes, is told of again when that is over.
             guard let entry = entries[address], entry.isDynamic, speaker.isOver(entry.index),

@@ -50,7 +50,7 @@ extension RoutingLoop {
         switch event {
         case .established(let session):
             // Of two connections that collided one is left.
-            peering.updateWay(peer, from: transport.localAddress(peer), plane, &speaker)
+            peering.updateReach(peer, from: transport.localAddress(peer), plane, &speaker)
             logLine(
                 .notice, "session is up", peer, .session,
                 ["as": "\(session.remoteAS)", "routerID": "\(session.remoteIdentifier)"])
@@ -95,7 +95,7 @@ extension RoutingLoop {
         case .pathsRefused(let count):
             logLine(
                 .warning, "paths not kept: more than one peer may announce of a prefix", peer, .fault,
-                ["paths": "\(count)", "limit": "\(AdjRIBIn.pathsPerPrefix)"])
+                ["paths": "\(count)", "limit": "\(PathTable.pathsPerPrefix)"])
         case .tooSlow: logLine(.warning, "peer does not read; it gets no routes until it does", peer, .session)
         case .caughtUp: logLine(.notice, "peer reads again", peer, .session)
         }

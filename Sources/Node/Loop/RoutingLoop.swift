@@ -332,7 +332,7 @@ final class RoutingLoop {
     /// A connection is there: what depends on our end of it is known before the session comes up.
     private func connected(_ peer: PeerIndex, _ side: PeerFSM.Side) {
         let local = transport.connection(peer, side)?.socket.localAddress()?.address
-        peering.updateWay(peer, from: local, plane, &speaker)
+        peering.updateReach(peer, from: local, plane, &speaker)
         speaker.connected(peer, side, local: local, now: now)
     }
 
@@ -474,7 +474,7 @@ final class RoutingLoop {
     // MARK: control
 
     private func control() {
-        if peering.sweepDynamicPeers(&speaker, now: now) { hasMoreWork = true }
+        if peering.removeEndedDynamicPeers(&speaker, now: now) { hasMoreWork = true }
         configureBFD()
         for message in mailbox.takeAll() {
             switch message {

@@ -1,7 +1,7 @@
 package import NetTypes
 
 /// All of a route but its prefix: what many routes share.
-package struct RouteWay: Sendable, Hashable {
+package struct RouteAttributes: Sendable, Hashable {
     /// Sorted; empty for a blackhole.
     package var nextHops: [FIBNextHop]
     /// Nil for the main table without a source.

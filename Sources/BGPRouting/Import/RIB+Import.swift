@@ -79,18 +79,20 @@ extension RIB {
         return result
     }
 
-    /// Touches what `receive` will need of the IPv4 prefixes of an UPDATE: see `PrefixTable.warm`.
-    package mutating func warm(_ message: RawSpan, from index: PeerIndex) {
+    /// Touches what `receive` will need of the IPv4 prefixes of an UPDATE: see `PrefixTable.prefetch`.
+    package mutating func prefetch(_ message: RawSpan, from index: PeerIndex) {
         guard let hasPathID = keys.indices.contains(index.index) ? keys[index.index].hasPathID : nil,
             let update = try? UpdateMessage(message: message)
         else { return }
-        warm(update.withdrawn, hasPathID)
-        warm(update.nlri, hasPathID)
+        prefetch(update.withdrawn, hasPathID)
+        prefetch(update.nlri, hasPathID)
     }
 
-    private mutating func warm(_ field: RawSpan, _ hasPathID: Bool) {
+    private mutating func prefetch(_ field: RawSpan, _ hasPathID: Bool) {
         var reader = ByteReader(field)
-        while let (prefix, _) = NLRI.next(&reader, .ipv4, hasPathID: hasPathID) { warmth &+= tables[0].warm(prefix) }
+        while let (prefix, _) = NLRI.next(&reader, .ipv4, hasPathID: hasPathID) {
+            prefetchSink &+= tables[0].prefetch(prefix)
+        }
     }
 
     /// The interned set of an UPDATE, retained. Nil: treat as withdraw.

@@ -1,7 +1,7 @@
 package import NetTypes
 import Synchronization
 
-/// A slot of a path in `AdjRIBIn`.
+/// A slot of a path in `PathTable`.
 package typealias PathIndex = UInt32
 
 /// One route as a peer announced it.
@@ -86,7 +86,7 @@ package enum IneligibleReason: UInt8, Sendable, Hashable, CaseIterable {
 ///
 /// A prefix has a list of paths; the selected one is its head. Paths are slots in one array, linked by index: 20 bytes
 /// each, no object per route. Per prefix 4 bytes more, beside the prefix table's own.
-package struct AdjRIBIn: ~Copyable {
+package struct PathTable: ~Copyable {
     /// What has an atomic in it is lent by its address; without, a method that only reads would be given a copy of the
     /// whole struct on the stack.
     private let lentByAddress = Atomic<Bool>(true)
@@ -173,7 +173,7 @@ package struct AdjRIBIn: ~Copyable {
             }
             cursor = paths[slot].next
         }
-        guard others < AdjRIBIn.pathsPerPrefix else { return .refused }
+        guard others < PathTable.pathsPerPrefix else { return .refused }
         let path = Path(next: 0, attributes: attributes, received: received, pathID: pathID, peer: peer, flags: flags)
         // The head stays first, because it is the selected path until the next decision.
         let slot = allocate(path)
@@ -379,9 +379,9 @@ package struct AdjRIBIn: ~Copyable {
     /// True where the prefix has no path at all.
     package func hasNoPath(_ index: PrefixIndex) -> Bool { Int(index) >= heads.count || heads[Int(index)] == 0 }
 
-    /// See `PrefixTable.warm`.
-    func warm(_ prefix: Prefix) -> UInt32 { prefixes.warm(prefix) }
-    func warm(_ index: PrefixIndex) -> UInt32 { prefixes.warm(index) }
+    /// See `PrefixTable.prefetch`.
+    func prefetch(_ prefix: Prefix) -> UInt32 { prefixes.prefetch(prefix) }
+    func prefetch(_ index: PrefixIndex) -> UInt32 { prefixes.prefetch(index) }
 
     /// Gives a prefix without paths back. The caller has told everyone who addresses arrays by its index.
     package mutating func releaseIfEmpty(_ index: PrefixIndex) -> Bool {
@@ -454,13 +454,13 @@ package struct AdjRIBIn: ~Copyable {
 /// Why by address: a `_read` accessor of a stored struct moves the whole table to the stack and back at every access,
 /// which was a tenth of a full table's time. The address stays in here: who reads a table borrows all of them.
 @safe package struct FamilyTables: ~Copyable {
-    private let base: UnsafeMutablePointer<AdjRIBIn>
+    private let base: UnsafeMutablePointer<PathTable>
 
     init(seed: UInt64) {
         // Room for one table per family, each of which is initialized here.
         unsafe base = .allocate(capacity: AddressFamily.allCases.count)
         for family in AddressFamily.allCases {
-            unsafe (base + family.index).initialize(to: AdjRIBIn(family: family, seed: seed))
+            unsafe (base + family.index).initialize(to: PathTable(family: family, seed: seed))
         }
     }
 
@@ -470,7 +470,7 @@ package struct AdjRIBIn: ~Copyable {
     }
 
     /// By family index.
-    package subscript(index: Int) -> AdjRIBIn {
+    package subscript(index: Int) -> PathTable {
         @inline(__always) unsafeAddress {
             precondition(index >= 0 && index < 2, "no such family")
             return unsafe UnsafePointer(base + index)

@@ -36,7 +36,7 @@ extension RIB {
         }
         for family in AddressFamily.allCases {
             tables[family.index].releaseRetired()
-            for index in emptied[family.index] { warmth &+= tables[family.index].warm(index) }
+            for index in emptied[family.index] { prefetchSink &+= tables[family.index].prefetch(index) }
             for index in emptied[family.index] { _ = tables[family.index].releaseIfEmpty(index) }
             emptied[family.index].removeAll(keepingCapacity: true)
         }

@@ -175,7 +175,8 @@ extension RIB {
                     verdicts[key] = verdict
                     if flags.verdict != path.flags.verdict || effective != path.attributes {
                         replaceVerdict(
-                            AdjRIBIn.Reevaluation(prefix: prefixIndex, path: slot, attributes: effective, flags: flags),
+                            PathTable.Reevaluation(
+                                prefix: prefixIndex, path: slot, attributes: effective, flags: flags),
                             path, family)
                     }
                 }
@@ -184,7 +185,7 @@ extension RIB {
         }
     }
 
-    private mutating func replaceVerdict(_ item: AdjRIBIn.Reevaluation, _ path: Path, _ family: AddressFamily) {
+    private mutating func replaceVerdict(_ item: PathTable.Reevaluation, _ path: Path, _ family: AddressFamily) {
         if item.attributes != path.received { attributes.retain(item.attributes) }
         let old = tables[family.index].reevaluate(item)
         if old != path.received { attributes.release(old) }

@@ -17,7 +17,7 @@ extension DeltaTracker {
     /// are exceptions to, additions before deletions.
     package mutating func plan(budget: Int, now: Instant) -> FIBBatch {
         requeueFailures(now)
-        if ways.count > wayLimit { compactWays() }
+        if attributeSets.count > attributesLimit { compactAttributes() }
         var batch = FIBBatch()
         var hosts: [Planned] = []
         var networks: [Planned] = []
@@ -81,10 +81,10 @@ extension DeltaTracker {
             }
             if !state.isFound, !surplus.isEmpty {
                 for key in surplus where key.prefix == prefix {
-                    let way = wayID(
-                        RouteWay(
+                    let attributes = attributesID(
+                        RouteAttributes(
                             nextHops: [], placement: RoutePlacement(table: key.table, source: nil), metric: key.metric))
-                    deletions.append(planned(prefix, .delete, slot, Value(way: way + 1), &batch))
+                    deletions.append(planned(prefix, .delete, slot, Value(attributes: attributes + 1), &batch))
                 }
             }
             if wanted == present, !failures.isEmpty { failures[prefix] = nil }
@@ -94,7 +94,7 @@ extension DeltaTracker {
         if dirtyCursor == dirty.count || dirtyCount == 0 {
             dirty.removeAll(keepingCapacity: dirty.count < 65536)
             dirtyCursor = 0
-            sweep = 0
+            scanSlot = 0
         }
         let count = hosts.count + networks.count + blackholes.count + deletions.count
         guard count > 0 else { return batch }
@@ -108,7 +108,7 @@ extension DeltaTracker {
                 families[operation.entry.prefix.family.index].states[Int(operation.place.slot)].isInFlight = true
             }
         }
-        for place in places { batchNumbers[Int(place.value.way - 1)] = 0 }
+        for place in places { batchNumbers[Int(place.value.attributes - 1)] = 0 }
         plannedBatches.append(places)
         return batch
     }
@@ -118,14 +118,14 @@ extension DeltaTracker {
     private mutating func planned(
         _ prefix: Prefix, _ action: FIBBatch.Action, _ slot: Int, _ value: Value, _ batch: inout FIBBatch
     ) -> Planned {
-        let way = Int(value.way - 1)
-        while batchNumbers.count <= way { batchNumbers.append(0) }
-        if batchNumbers[way] == 0 {
-            batch.ways.append(ways[way])
-            batchNumbers[way] = UInt32(batch.ways.count)
+        let attributes = Int(value.attributes - 1)
+        while batchNumbers.count <= attributes { batchNumbers.append(0) }
+        if batchNumbers[attributes] == 0 {
+            batch.attributeSets.append(attributeSets[attributes])
+            batchNumbers[attributes] = UInt32(batch.attributeSets.count)
         }
         return Planned(
-            entry: FIBBatch.Entry(prefix: prefix, way: batchNumbers[way] - 1, action: action),
+            entry: FIBBatch.Entry(prefix: prefix, attributes: batchNumbers[attributes] - 1, action: action),
             place: Place(slot: UInt32(slot), value: value))
     }
 
@@ -139,7 +139,7 @@ extension DeltaTracker {
         let highest = 1 << (Int.bitWidth - 1 - (size - 1).leadingZeroBitCount)
         // Once around, and every number was met.
         for _ in 0..<(2 * highest) {
-            var slot = sweep
+            var slot = scanSlot
             // Counting with the bits reversed: the carry goes down.
             var bit = highest
             while slot & bit != 0 {
@@ -147,7 +147,7 @@ extension DeltaTracker {
                 bit >>= 1
             }
             slot |= bit
-            sweep = slot
+            scanSlot = slot
             if slot < size, families[family].states[slot].isDirty, !families[family].states[slot].isInFlight {
                 return DirtyEntry(slot: slot, family: .ipv4)
             }

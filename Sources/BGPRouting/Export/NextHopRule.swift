@@ -2,7 +2,7 @@ import NetTypes
 
 /// Where a next hop lies, by the kernel's routes that are not ours.
 package struct NextHopPlace: Sendable, Hashable {
-    package enum Way: UInt8, Sendable, Hashable {
+    package enum Reach: UInt8, Sendable, Hashable {
         /// Nobody judges next hops here.
         case unknown
         /// On one of our links, or a pod of this node.
@@ -12,12 +12,12 @@ package struct NextHopPlace: Sendable, Hashable {
         /// Nothing but a default route leads there.
         case byDefault
     }
-    package var way: Way
+    package var reach: Reach
     /// It is the address of a Node.
     package var isNode: Bool
 
-    package init(_ way: Way, isNode: Bool = false) {
-        self.way = way
+    package init(_ reach: Reach, isNode: Bool = false) {
+        self.reach = reach
         self.isNode = isNode
     }
     package static let unknown = NextHopPlace(.unknown)
@@ -37,8 +37,8 @@ package enum NextHopRule: UInt8, Sendable, Hashable {
 
     func judge(_ hop: IPAddress, _ place: NextHopPlace, peer: IPAddress) -> IneligibleReason? {
         // The session shows that the peer's own address is reached.
-        if self == .any || place.way == .unknown || place.way == .onLink || hop == peer { return nil }
+        if self == .any || place.reach == .unknown || place.reach == .onLink || hop == peer { return nil }
         if self == .onLink && !place.isNode { return .nextHopOffLink }
-        return place.way == .byDefault ? .nextHopByDefault : nil
+        return place.reach == .byDefault ? .nextHopByDefault : nil
     }
 }

@@ -239,9 +239,9 @@ package struct PrefixTable: ~Copyable, Sendable {
     /// Reads the slot of a prefix that is about to be looked up. Independent reads overlap, those of look-ups hardly: a
     /// batch that is warmed first waits for several lines of memory at a time, and not for one after another. Answers
     /// something, so that the read happens.
-    package func warm(_ prefix: Prefix) -> UInt32 { slots[home(hash(prefix))] }
+    package func prefetch(_ prefix: Prefix) -> UInt32 { slots[home(hash(prefix))] }
     /// The same for an index that is about to be removed.
-    package func warm(_ index: PrefixIndex) -> UInt32 { slots[home(hash(unchecked: index))] }
+    package func prefetch(_ index: PrefixIndex) -> UInt32 { slots[home(hash(unchecked: index))] }
 
     /// An emptied table gives its memory back.
     private mutating func releaseAll() {

@@ -96,7 +96,7 @@ package struct RIB: ~Copyable {
         var nextHopRule = NextHopRule.any
     }
     /// What was read ahead, only so that it is read.
-    var warmth: UInt32 = 0
+    var prefetchSink: UInt32 = 0
     package internal(set) var importPolicy = ImportPolicy()
     package var maximumPaths: Int
     /// Whether `takeChanges` is used: a reflector has no use for it.

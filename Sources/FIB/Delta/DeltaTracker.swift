@@ -27,8 +27,8 @@ package enum FIBSkipReason: Sendable, Hashable {
 package struct DeltaTracker: ~Copyable {
     struct Value: Sendable, Hashable {
         /// Position in `ways` + 1; 0: no route.
-        var way: UInt32 = 0
-        var isPresent: Bool { way != 0 }
+        var attributes: UInt32 = 0
+        var isPresent: Bool { attributes != 0 }
     }
 
     /// All that is known of a prefix, in eight bytes: prefixes are looked at in no order, and each look costs one line
@@ -43,12 +43,12 @@ package struct DeltaTracker: ~Copyable {
         private static let found: UInt32 = 1 << 30
 
         var desired: Value {
-            get { Value(way: wanted & ~State.mark) }
-            set { wanted = wanted & State.mark | newValue.way }
+            get { Value(attributes: wanted & ~State.mark) }
+            set { wanted = wanted & State.mark | newValue.attributes }
         }
         var kernel: Value {
-            get { Value(way: present & ~(State.mark | State.found)) }
-            set { present = present & (State.mark | State.found) | newValue.way }
+            get { Value(attributes: present & ~(State.mark | State.found)) }
+            set { present = present & (State.mark | State.found) | newValue.attributes }
         }
         var isDirty: Bool {
             get { wanted & State.mark != 0 }
@@ -136,13 +136,13 @@ package struct DeltaTracker: ~Copyable {
     }
     var dirtyCursor = 0
     /// The number that `nextOfMany` answered last.
-    var sweep = 0
+    var scanSlot = 0
     /// Dirty prefixes that go before the others. They stand in `dirty` too, and are looked at once.
     var urgent: [DirtyEntry] = []
-    var ways: [RouteWay] = [RouteWay(nextHops: [])]
+    var attributeSets: [RouteAttributes] = [RouteAttributes(nextHops: [])]
     /// Beyond so many ways those that no route has any more are let go.
-    var wayLimit: Int
-    let fewWays: Int
+    var attributesLimit: Int
+    let fewAttributes: Int
     /// Batches that `plan` answered and nobody has acknowledged yet, in order: where each operation's states stand, so
     /// that acknowledging looks nothing up.
     var plannedBatches: [[Place]] = []
@@ -154,8 +154,8 @@ package struct DeltaTracker: ~Copyable {
         var slot: UInt32
         var value: Value
     }
-    var wayIDs: [RouteWay: UInt32] = [RouteWay(nextHops: []): 0]
-    var lastWay: UInt32 = 0
+    var attributesIDs: [RouteAttributes: UInt32] = [RouteAttributes(nextHops: []): 0]
+    var lastAttributes: UInt32 = 0
     var failures: [Prefix: Failure] = [:]
     /// Routes of ours beside the one that `kernel` holds: another metric or table. They go.
     var surplus: Set<Key> = []
@@ -173,10 +173,10 @@ package struct DeltaTracker: ~Copyable {
     /// Own routes that somebody else removed or altered and that were put back.
     package internal(set) var repairCount = 0
 
-    /// `fewWays`: so many different ways are kept without asking whether a route still has them.
-    package init(seed: UInt64, fewWays: Int = 4096) {
-        self.fewWays = fewWays
-        wayLimit = fewWays
+    /// `fewAttributes`: so many different ways are kept without asking whether a route still has them.
+    package init(seed: UInt64, fewAttributes: Int = 4096) {
+        self.fewAttributes = fewAttributes
+        attributesLimit = fewAttributes
         families = Families(seed: seed)
         foreign = ForeignRoutes(seed: seed)
     }
@@ -313,10 +313,10 @@ package struct DeltaTracker: ~Copyable {
                 families[family.index].states.prefix(families[family.index].prefixes.capacity))
         }
         foreign.trim()
-        compactWays()
+        compactAttributes()
         dirty = []
         dirtyCursor = 0
-        sweep = 0
+        scanSlot = 0
         urgent = []
         deferred = []
         plannedBatches = []

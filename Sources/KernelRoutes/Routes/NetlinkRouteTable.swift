@@ -82,11 +82,11 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
         var again: [Int] = []
         for failure in failures {
             let entry = batch.entries[failure.index]
-            guard entry.action != .delete, ids[Int(entry.way)] != 0 else {
+            guard entry.action != .delete, ids[Int(entry.attributes)] != 0 else {
                 final.append(failure)
                 continue
             }
-            objects.forget(batch.ways[Int(entry.way)].nextHops)
+            objects.forget(batch.attributeSets[Int(entry.attributes)].nextHops)
             again.append(failure.index)
         }
         for failure in write(batch.picking(again), []) {
@@ -118,11 +118,11 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
     /// Makes the objects that a batch needs and that are not there. Answers their ids by the batch's ways, 0 for a way
     /// that is written plain; empty where all are.
     private mutating func prepareObjects(_ batch: FIBBatch) -> [UInt32] {
-        var isWritten = [Bool](repeating: false, count: batch.ways.count)
-        for entry in batch.entries where entry.action != .delete { isWritten[Int(entry.way)] = true }
+        var isWritten = [Bool](repeating: false, count: batch.attributeSets.count)
+        for entry in batch.entries where entry.action != .delete { isWritten[Int(entry.attributes)] = true }
         let namesSingles = batch.count >= NetlinkRouteTable.objectThreshold
-        let ids = batch.ways.indices.map { number -> UInt32 in
-            let hops = batch.ways[number].nextHops
+        let ids = batch.attributeSets.indices.map { number -> UInt32 in
+            let hops = batch.attributeSets[number].nextHops
             guard isWritten[number], hops.count > 1 || namesSingles, let hop = hops.first,
                 hops.allSatisfy({ $0.gateway != nil })
             else { return 0 }
@@ -171,14 +171,14 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
                 var last = 0
                 while next < batch.count {
                     let entry = batch.entries[next]
-                    let way = Int(entry.way)
+                    let attributes = Int(entry.attributes)
                     let size = RouteCodec.maximumSize(
-                        nextHops: entry.action == .delete ? 0 : batch.ways[way].nextHops.count)
+                        nextHops: entry.action == .delete ? 0 : batch.attributeSets[attributes].nextHops.count)
                     guard used + size <= NetlinkRouteTable.batchBytes else { break }
                     last = used
                     unsafe used += RouteCodec.encode(
-                        entry, batch.ways[way], ownership, sequence: number,
-                        objectID: objectIDs.isEmpty ? 0 : objectIDs[way], into: base + used)
+                        entry, batch.attributeSets[attributes], ownership, sequence: number,
+                        objectID: objectIDs.isEmpty ? 0 : objectIDs[attributes], into: base + used)
                     // Wrapping: a sequence number only has to be different from its neighbors'.
                     number &+= 1
                     next += 1

@@ -14,35 +14,35 @@ package struct FIBBatch: RandomAccessCollection, ExpressibleByArrayLiteral, Send
     package struct Entry: Sendable {
         package var prefix: Prefix
         /// Position in the batch's `ways`. Of a deletion only table and metric count.
-        package var way: UInt32
+        package var attributes: UInt32
         package var action: Action
     }
 
-    package internal(set) var ways: [RouteWay] = []
+    package internal(set) var attributeSets: [RouteAttributes] = []
     package internal(set) var entries: [Entry] = []
 
     package init() {}
 
     package init(_ operations: some Sequence<FIBOperation>) {
-        var numbers: [RouteWay: UInt32] = [:]
+        var numbers: [RouteAttributes: UInt32] = [:]
         for operation in operations {
-            let way: RouteWay
+            let attributes: RouteAttributes
             let action: Action
             switch operation {
-            case .add(let route): (way, action) = (RouteWay(of: route), .add)
-            case .replace(let route): (way, action) = (RouteWay(of: route), .replace)
+            case .add(let route): (attributes, action) = (RouteAttributes(of: route), .add)
+            case .replace(let route): (attributes, action) = (RouteAttributes(of: route), .replace)
             case .delete(_, let metric, let table):
-                (way, action) = (
-                    RouteWay(nextHops: [], placement: RoutePlacement(table: table, source: nil), metric: metric),
+                (attributes, action) = (
+                    RouteAttributes(nextHops: [], placement: RoutePlacement(table: table, source: nil), metric: metric),
                     .delete
                 )
             }
-            let number = numbers[way] ?? UInt32(ways.count)
-            if number == ways.count {
-                ways.append(way)
-                numbers[way] = number
+            let number = numbers[attributes] ?? UInt32(attributeSets.count)
+            if number == attributeSets.count {
+                attributeSets.append(attributes)
+                numbers[attributes] = number
             }
-            entries.append(Entry(prefix: operation.prefix, way: number, action: action))
+            entries.append(Entry(prefix: operation.prefix, attributes: number, action: action))
         }
     }
 
@@ -51,7 +51,7 @@ package struct FIBBatch: RandomAccessCollection, ExpressibleByArrayLiteral, Send
     /// The operations at some positions, in their order.
     package func picking(_ positions: [Int]) -> FIBBatch {
         var result = FIBBatch()
-        result.ways = ways
+        result.attributeSets = attributeSets
         result.entries = positions.map { entries[$0] }
         return result
     }
@@ -60,11 +60,11 @@ package struct FIBBatch: RandomAccessCollection, ExpressibleByArrayLiteral, Send
     package var endIndex: Int { entries.count }
     package subscript(position: Int) -> FIBOperation {
         let entry = entries[position]
-        let way = ways[Int(entry.way)]
+        let attributes = attributeSets[Int(entry.attributes)]
         switch entry.action {
-        case .add: return .add(way.route(entry.prefix))
-        case .replace: return .replace(way.route(entry.prefix))
-        case .delete: return .delete(entry.prefix, metric: way.metric, table: way.table)
+        case .add: return .add(attributes.route(entry.prefix))
+        case .replace: return .replace(attributes.route(entry.prefix))
+        case .delete: return .delete(entry.prefix, metric: attributes.metric, table: attributes.table)
         }
     }
 }

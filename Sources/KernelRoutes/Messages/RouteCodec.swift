@@ -22,29 +22,32 @@ enum RouteCodec {
     /// `way`: of a deletion only table and metric count. `objectID`: the next-hop object to name in place of the next
     /// hops themselves; 0 for none.
     static func encode(
-        _ entry: FIBBatch.Entry, _ way: RouteWay, _ ownership: Ownership, sequence: UInt32, objectID: UInt32 = 0,
+        _ entry: FIBBatch.Entry, _ attributes: RouteAttributes, _ ownership: Ownership, sequence: UInt32,
+        objectID: UInt32 = 0,
         into buffer: UnsafeMutableRawPointer
     ) -> Int {
         switch entry.action {
         case .add:
             return unsafe encode(
-                entry.prefix, way, ownership, UInt16(APUS_NLM_CREATE | APUS_NLM_EXCL), sequence, objectID, buffer)
+                entry.prefix, attributes, ownership, UInt16(APUS_NLM_CREATE | APUS_NLM_EXCL), sequence, objectID, buffer
+            )
         case .replace:
             return unsafe encode(
-                entry.prefix, way, ownership, UInt16(APUS_NLM_CREATE | APUS_NLM_REPLACE), sequence, objectID, buffer)
+                entry.prefix, attributes, ownership, UInt16(APUS_NLM_CREATE | APUS_NLM_REPLACE), sequence, objectID,
+                buffer)
         case .delete:
             guard let header = unsafe apus_mnl_begin(buffer, UInt16(APUS_RTM_DELROUTE), 0, sequence) else { return 0 }
             let message = unsafe apus_mnl_rtmsg(header)
-            unsafe fill(header, message, entry.prefix, way.table, ownership)
+            unsafe fill(header, message, entry.prefix, attributes.table, ownership)
             unsafe message?.pointee.rtm_scope = UInt8(RT_SCOPE_NOWHERE.rawValue)
             unsafe put(header, RTA_DST, entry.prefix.address)
-            unsafe mnl_attr_put_u32(header, UInt16(RTA_PRIORITY.rawValue), way.metric)
+            unsafe mnl_attr_put_u32(header, UInt16(RTA_PRIORITY.rawValue), attributes.metric)
             return unsafe Int(header.pointee.nlmsg_len)
         }
     }
 
     private static func encode(
-        _ prefix: Prefix, _ way: RouteWay, _ ownership: Ownership, _ flags: UInt16, _ sequence: UInt32,
+        _ prefix: Prefix, _ attributes: RouteAttributes, _ ownership: Ownership, _ flags: UInt16, _ sequence: UInt32,
         _ objectID: UInt32,
         _ buffer: UnsafeMutableRawPointer
     ) -> Int {
@@ -53,24 +56,24 @@ enum RouteCodec {
         else {
             return 0
         }
-        unsafe fill(header, message, prefix, way.table, ownership)
-        unsafe message.pointee.rtm_type = UInt8(way.kind == .blackhole ? RTN_BLACKHOLE : RTN_UNICAST)
-        let isOnLink = way.kind == .unicast && way.nextHops.allSatisfy { $0.gateway == nil }
+        unsafe fill(header, message, prefix, attributes.table, ownership)
+        unsafe message.pointee.rtm_type = UInt8(attributes.kind == .blackhole ? RTN_BLACKHOLE : RTN_UNICAST)
+        let isOnLink = attributes.kind == .unicast && attributes.nextHops.allSatisfy { $0.gateway == nil }
         unsafe message.pointee.rtm_scope = UInt8(
             (isOnLink && prefix.family == .ipv4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE).rawValue)
         unsafe put(header, RTA_DST, prefix.address)
-        unsafe mnl_attr_put_u32(header, UInt16(RTA_PRIORITY.rawValue), way.metric)
-        if let source = way.source { unsafe put(header, RTA_PREFSRC, source) }
+        unsafe mnl_attr_put_u32(header, UInt16(RTA_PRIORITY.rawValue), attributes.metric)
+        if let source = attributes.source { unsafe put(header, RTA_PREFSRC, source) }
         if objectID != 0 {
             unsafe mnl_attr_put_u32(header, UInt16(RTA_NH_ID.rawValue), objectID)
-        } else if way.nextHops.count == 1 {
-            let hop = way.nextHops[0]
+        } else if attributes.nextHops.count == 1 {
+            let hop = attributes.nextHops[0]
             if hop.isOnlink { unsafe message.pointee.rtm_flags |= UInt32(RTNH_F_ONLINK) }
             if let gateway = hop.gateway { unsafe put(header, gateway, prefix.family) }
             unsafe mnl_attr_put_u32(header, UInt16(RTA_OIF.rawValue), UInt32(bitPattern: hop.interface.rawValue))
-        } else if way.nextHops.count > 1 {
+        } else if attributes.nextHops.count > 1 {
             let nest = unsafe mnl_attr_nest_start(header, UInt16(RTA_MULTIPATH.rawValue))
-            for hop in way.nextHops {
+            for hop in attributes.nextHops {
                 let entry = unsafe apus_mnl_nexthop_begin(header)
                 unsafe entry?.pointee.rtnh_ifindex = hop.interface.rawValue
                 if hop.isOnlink { unsafe entry?.pointee.rtnh_flags = UInt8(RTNH_F_ONLINK) }

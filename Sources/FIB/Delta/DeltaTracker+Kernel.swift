@@ -53,16 +53,16 @@ extension DeltaTracker {
     /// has decided: nothing is written back before that.
     package mutating func kernelChanged(_ before: [FIBNextHop], to after: [FIBNextHop]) {
         var replaced: [UInt32: UInt32] = [:]
-        for id in ways.indices where ways[id].nextHops == before {
-            var way = ways[id]
-            way.nextHops = after
-            replaced[UInt32(id) + 1] = wayID(way) + 1
+        for id in attributeSets.indices where attributeSets[id].nextHops == before {
+            var attributes = attributeSets[id]
+            attributes.nextHops = after
+            replaced[UInt32(id) + 1] = attributesID(attributes) + 1
         }
         guard !replaced.isEmpty else { return }
         for family in AddressFamily.allCases {
             for slot in families[family.index].states.indices {
-                guard let way = replaced[families[family.index].states[slot].kernel.way] else { continue }
-                families[family.index].states[slot].kernel.way = way
+                guard let attributes = replaced[families[family.index].states[slot].kernel.attributes] else { continue }
+                families[family.index].states[slot].kernel.attributes = attributes
                 noteChange(family.index, slot)
             }
         }
