@@ -6,12 +6,11 @@ package import NetTypes
 /// A whole BGP speaker without sockets: bytes in, bytes out, route changes out, and the next deadline.
 ///
 /// One turn, in this order: `received` and the other transport events, `handleTimeouts`, `decide`, `takeChanges`,
-/// `export`, `takeActions`. The simulator runs thousands of these in one process under simulated time; the agent runs
-/// one under real time.
+/// `export`, `takeActions`. What is inside is changed by its verbs alone; forwarding and status read the tables through
+/// `RouteView`.
 package struct Speaker: ~Copyable {
-    /// The routing core. The forwarding plane answers next hops into it and originates own routes through it, between
-    /// turns' phases.
-    package var rib: RIB
+    /// The routing core. Others read it through `RouteView` and change it by the speaker's verbs (Speaker+Routes).
+    var rib: RIB
     var peers: [SpeakerPeer?] = [nil]
     var actions: [SpeakerAction] = []
     var fsmActions: [PeerFSM.Action] = []

@@ -107,12 +107,11 @@ package struct PeerSnapshot: Sendable {
 extension Speaker {
     package func snapshot(_ index: PeerIndex) -> PeerSnapshot? {
         guard index.index < peers.count, let peer = peers[index.index] else { return nil }
-        let groups = rib.peers[index.index]?.groups ?? [nil, nil]
         return PeerSnapshot(
             index: index, settings: peer.settings, state: peer.fsm.state, session: peer.fsm.established?.session,
             lastDownReason: peer.fsm.lastDownReason, since: peer.stateChangedAt, counters: peer.counters,
             received: AddressFamily.allCases.map { rib.tables[$0.index].pathCount(of: index) },
-            announced: groups.map { group in group.flatMap { rib.groups[$0]?.announcedCount } ?? 0 },
+            announced: AddressFamily.allCases.map { rib.announcedCount(to: index, $0) },
             staleFamilies: peer.helper.staleFamilies, longLivedFamilies: peer.helper.longLivedFamilies,
             isBacklogged: peer.isBacklogged)
     }

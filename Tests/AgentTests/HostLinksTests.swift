@@ -74,7 +74,7 @@ import Testing
     {
         let host = Host(Self.host)
         try Self.reflector(host) { plane, peering, _, speaker in
-            let known = speaker.rib.importPolicy.ownAddresses
+            let known = speaker.importPolicy.ownAddresses
             #expect(known.isSuperset(of: Self.host.map { Self.address($0.1) }))
             let new = Self.address("198.51.100.1")
             host.addresses += [Host.address(4, "198.51.100.1", 32)].compactMap { $0 }
@@ -82,7 +82,7 @@ import Testing
             let peer = try #require(indices.first)
             peering.updateReach(peer, from: new, plane, &speaker)
             plane.resolve(&speaker)
-            let later = speaker.rib.importPolicy.ownAddresses
+            let later = speaker.importPolicy.ownAddresses
             #expect(later.contains(new))
             // A thousand sessions that come up cost one look, or as many as there are seconds.
             let reads = host.reads

@@ -152,7 +152,7 @@ import Testing
     {
         try Self.targets(NoForwarding(), isReflector: isReflector) { _, speaker in
             let wanted = ["10.0.0.1", "fd00::1", "10.65.0.1", "127.0.0.1"].compactMap { IPAddress($0) }
-            let known = speaker.rib.importPolicy.ownAddresses
+            let known = speaker.importPolicy.ownAddresses
             #expect(known == Set(wanted))
         }
     }

@@ -25,12 +25,12 @@ import Testing
         var speaker = Speaker(
             identity: identity, tracksNextHops: false, maximumPaths: 16, recordsChanges: false, seed: 1,
             now: Instant(nanoseconds: 1))
-        for number in 0..<count { speaker.rib.originate(prefix(number), PathAttributes()) }
+        for number in 0..<count { speaker.originate(prefix(number), PathAttributes()) }
         for number in 0..<100 {
-            speaker.rib.originate(
+            speaker.originate(
                 Prefix(IPAddress(high: 0xFD00_0000_0000_0000 | UInt64(number), low: 0), length: 64), PathAttributes())
         }
-        speaker.rib.decide(budget: .max)
+        _ = speaker.decide(budget: .max)
         return speaker
     }
 

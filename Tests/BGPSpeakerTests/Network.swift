@@ -62,9 +62,9 @@ final class Network {
             var settings = PeerSettings(
                 name: "\(other)", address: nodes[other].address,
                 session: SessionConfiguration(
-                    localAS: nodes[own].speaker.rib.identity.localAS,
-                    remoteAS: nodes[other].speaker.rib.identity.localAS,
-                    localIdentifier: nodes[own].speaker.rib.identity.identifier))
+                    localAS: nodes[own].speaker.identity.localAS,
+                    remoteAS: nodes[other].speaker.identity.localAS,
+                    localIdentifier: nodes[own].speaker.identity.identifier))
             settings.nextHops = [
                 nodes[own].address, IPAddress(high: 0x2001_0DB8 << 32, low: UInt64(nodes[own].address.v4)),
             ]
@@ -92,7 +92,7 @@ final class Network {
             while nodes[index].speaker.decide(budget: decideBudget), decideBudget >= 1000 {}
             _ = nodes[index].speaker.export(replayBudget: replayBudget, now: now)
             if carryOut(index) { moved = true }
-            if nodes[index].speaker.rib.hasExportWork(now: now) || nodes[index].speaker.rib.dirtyCount > 0 {
+            if !nodes[index].speaker.hasSentAll(now: now) {
                 moved = true
             }
         }
@@ -122,7 +122,7 @@ final class Network {
     /// A node is another process now: its state is gone, its peers notice.
     func crash(_ index: Int, restart: RestartState) {
         let old = nodes[index]
-        let identity = old.speaker.rib.identity
+        let identity = old.speaker.identity
         nodes[index] = Node(
             Speaker(
                 identity: identity, tracksNextHops: false, maximumPaths: 4, recordsChanges: false, restart: restart,
@@ -137,9 +137,9 @@ final class Network {
     func repeer(_ own: Int, _ other: Int, _ change: (inout PeerSettings) -> Void = { _ in }) {
         guard let back = nodes[other].peers[own], var settings = nodes[other].speaker.settings(back) else { return }
         settings.address = nodes[other].address
-        settings.session.localAS = nodes[own].speaker.rib.identity.localAS
-        settings.session.remoteAS = nodes[other].speaker.rib.identity.localAS
-        settings.session.localIdentifier = nodes[own].speaker.rib.identity.identifier
+        settings.session.localAS = nodes[own].speaker.identity.localAS
+        settings.session.remoteAS = nodes[other].speaker.identity.localAS
+        settings.session.localIdentifier = nodes[own].speaker.identity.identifier
         settings.nextHops = [nodes[own].address, nil]
         settings.isClient = false
         change(&settings)
@@ -219,9 +219,9 @@ final class Network {
     // MARK: Questions
 
     func prefixCount(_ node: Int, _ family: AddressFamily = .ipv4) -> Int {
-        nodes[node].speaker.rib.tables[family.index].prefixCount
+        nodes[node].speaker.counts.prefixes[family.index]
     }
-    func attributeCount(_ node: Int) -> Int { nodes[node].speaker.rib.attributes.count }
+    func attributeCount(_ node: Int) -> Int { nodes[node].speaker.counts.attributeSets }
     func timesEstablished(_ node: Int, _ peer: PeerIndex) -> UInt64 {
         nodes[node].speaker.snapshot(peer)?.counters.establishedCount ?? 0
     }
@@ -232,19 +232,15 @@ final class Network {
 
     /// The attributes of a node's best path.
     func best(_ node: Int, _ prefix: Prefix) -> PathAttributes? {
-        let family = prefix.family.index
-        guard let index = nodes[node].speaker.rib.tables[family].find(prefix),
-            let best = nodes[node].speaker.rib.tables[family].best(index)
+        guard let index = nodes[node].speaker.find(prefix),
+            let best = nodes[node].speaker.bestPath(index, prefix.family)
         else { return nil }
-        return nodes[node].speaker.rib.attributes.attributes(best.attributes)
+        return nodes[node].speaker.attributes(of: best.attributes)
     }
 
     func pathCount(_ node: Int, _ prefix: Prefix) -> Int {
-        let family = prefix.family.index
-        guard let index = nodes[node].speaker.rib.tables[family].find(prefix) else { return 0 }
-        var list: [PathIndex] = []
-        nodes[node].speaker.rib.tables[family].pathIndices(index, into: &list)
-        return list.count
+        guard let index = nodes[node].speaker.find(prefix) else { return 0 }
+        return nodes[node].speaker.explainedPaths(index, prefix.family).count
     }
 
     func originate(_ node: Int, _ prefix: Prefix, _ change: (inout PathAttributes) -> Void = { _ in }) {
@@ -252,12 +248,12 @@ final class Network {
         attributes.origin = .igp
         attributes.asPath = ASPath()
         change(&attributes)
-        nodes[node].speaker.rib.originate(prefix, attributes)
+        nodes[node].speaker.originate(prefix, attributes)
         if isSettling { settle() }
     }
 
     func withdraw(_ node: Int, _ prefix: Prefix) {
-        nodes[node].speaker.rib.withdrawOwn(prefix)
+        nodes[node].speaker.withdrawOwn(prefix)
         if isSettling { settle() }
     }
 

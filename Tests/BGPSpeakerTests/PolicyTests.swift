@@ -114,14 +114,11 @@ private func filter(_ rules: RouteFilter.Rule...) -> RouteFilter {
         net.peer(a, b) { own, settings in if own == a { settings.importSettings.filter = rules } }
         #expect(net.best(a, block) != nil)
         #expect(net.best(a, prefix("10.65.2.0/26")) == nil)
-        let found = net.nodes[a].speaker.rib.tables[0].find(prefix("10.65.2.0/26"))
+        let found = net.nodes[a].speaker.find(prefix("10.65.2.0/26"))
         let index = try #require(found)
-        var list: [PathIndex] = []
-        net.nodes[a].speaker.rib.tables[0].pathIndices(index, into: &list)
-        let path = net.nodes[a].speaker.rib.tables[0].paths[Int(list[0])]
+        let path = net.nodes[a].speaker.explainedPaths(index, .ipv4)[0]
         #expect(path.ineligible == .rejectedByFilter)
-        let label = net.nodes[a].speaker.rib.importRule(prefix("10.65.2.0/26"), path)?.label
-        #expect(label == "BGPFilter/f importV4[1]")
+        #expect(path.importRule == "BGPFilter/f importV4[1]")
     }
 
     @Test
@@ -199,12 +196,12 @@ private func filter(_ rules: RouteFilter.Rule...) -> RouteFilter {
         net.originate(b, block)
         let hop = net.nodes[b].address
         #expect(net.best(a, block) != nil)
-        net.nodes[a].speaker.rib.changeNextHops([
+        net.nodes[a].speaker.changeNextHops([
             RIB.NextHopState(address: hop, isReachable: true, cost: 0, interface: "eth1.7")
         ])
         net.settle()
         #expect(net.best(a, block) == nil)
-        net.nodes[a].speaker.rib.changeNextHops([
+        net.nodes[a].speaker.changeNextHops([
             RIB.NextHopState(address: hop, isReachable: true, cost: 0, interface: "eth0")
         ])
         net.settle()
@@ -212,8 +209,8 @@ private func filter(_ rules: RouteFilter.Rule...) -> RouteFilter {
         var attributes = PathAttributes()
         attributes.origin = .igp
         attributes.asPath = ASPath()
-        net.nodes[a].speaker.rib.originate(prefix("10.65.9.1/32"), attributes, interface: "cali123")
-        net.nodes[a].speaker.rib.originate(prefix("10.65.9.2/32"), attributes, interface: "tap7")
+        net.nodes[a].speaker.originate(prefix("10.65.9.1/32"), attributes, interface: "cali123")
+        net.nodes[a].speaker.originate(prefix("10.65.9.2/32"), attributes, interface: "tap7")
         net.settle()
         #expect(net.best(b, prefix("10.65.9.1/32")) == nil && net.best(b, prefix("10.65.9.2/32")) != nil)
     }

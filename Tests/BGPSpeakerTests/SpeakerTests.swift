@@ -175,8 +175,8 @@ let block6 = prefix("fd00:65:1::/122")
         var attributes = PathAttributes()
         attributes.origin = .igp
         attributes.asPath = ASPath()
-        net.nodes[a].speaker.rib.originate(prefix("10.65.9.0/26"), attributes)
-        net.nodes[a].speaker.rib.withdrawOwn(prefix("10.65.9.0/26"))
+        net.nodes[a].speaker.originate(prefix("10.65.9.0/26"), attributes)
+        net.nodes[a].speaker.withdrawOwn(prefix("10.65.9.0/26"))
         net.settle()
         #expect(net.updates(a, b).isEmpty)
     }
@@ -228,7 +228,7 @@ let block6 = prefix("fd00:65:1::/122")
         net.peer(a, tor)
         var policy = ImportPolicy()
         policy.ownBlocks = [block]
-        net.nodes[a].speaker.rib.setImportPolicy(policy)
+        net.nodes[a].speaker.setImportPolicy(policy)
         for (text, fromInternal, fromExternal) in [
             ("0.0.0.0/0", false, false), ("10.65.1.0/26", false, false), ("10.65.1.0/27", false, false),
             ("10.65.1.7/32", true, false),

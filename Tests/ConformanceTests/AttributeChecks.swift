@@ -432,7 +432,7 @@ extension Conformance {
             let wire = Wire()
             var policy = ImportPolicy()
             policy.ownBlocks = [prefix("10.65.0.0/26")]
-            wire.speaker.rib.setImportPolicy(policy)
+            wire.speaker.setImportPolicy(policy)
             let a = wire.add(2, as: 65002) { $0.importSettings.mode = .safe }
             let b = wire.add(3, as: 65003)
             try wire.establish(a)

@@ -36,7 +36,7 @@ extension Conformance {
             try wire.establish(remote)
             wire.announce(remote, ["10.9.0.0/24"])
             try require(wire.best("10.9.0.0/24") == nil, "selected")
-            wire.speaker.rib.changeNextHops([RIB.NextHopState(address: remote.address, isReachable: true, cost: 1)])
+            wire.speaker.changeNextHops([RIB.NextHopState(address: remote.address, isReachable: true, cost: 1)])
             wire.run()
             try require(wire.best("10.9.0.0/24") != nil, "not selected")
         },
@@ -158,8 +158,8 @@ extension Conformance {
             let remotes = [2, 3, 4].map { wire.add($0, reflecting) }
             for remote in remotes { try wire.establish(remote) }
             for remote in remotes.prefix(2) { wire.announce(remote, ["10.9.0.0/24"]) }
-            let index = try require(wire.speaker.rib.tables[0].find(prefix("10.9.0.0/24")), "no route")
-            try require(wire.speaker.rib.multipath(index, .ipv4).count == 2, "no ECMP")
+            let index = try require(wire.speaker.find(prefix("10.9.0.0/24")), "no route")
+            try require(wire.speaker.multipath(index, .ipv4).count == 2, "no ECMP")
             let told = try wire.told(remotes[2])
             try require(told.count == 1 && told[0].announced.count == 1, "\(told.count) told")
         },

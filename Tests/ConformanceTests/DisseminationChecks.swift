@@ -62,7 +62,7 @@ extension Conformance {
         Item(122, "the whole table precedes End-of-RIB", "RFC 4724 2") {
             let wire = Wire()
             for i in 0..<3000 as Range<UInt32> {
-                wire.speaker.rib.originate(Prefix(IPAddress(v4: 0x0B00_0000 + i * 256), length: 24), ownRoute())
+                wire.speaker.originate(Prefix(IPAddress(v4: 0x0B00_0000 + i * 256), length: 24), ownRoute())
             }
             wire.run()
             let remote = wire.add(2)

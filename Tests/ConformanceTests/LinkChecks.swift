@@ -42,7 +42,7 @@ extension Conformance {
         let state = RIB.NextHopState(
             address: IPAddress(v4: 0x0A00_0000 + last), isReachable: true, cost: 1,
             place: NextHopPlace(way, isNode: isNode))
-        wire.speaker.rib.changeNextHops([state])
+        wire.speaker.changeNextHops([state])
         wire.run()
     }
 

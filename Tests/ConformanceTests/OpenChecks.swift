@@ -113,8 +113,8 @@ extension Conformance {
                     position += portion
                 }
                 try require(
-                    wire.speaker.rib.tables[0].prefixCount == 20,
-                    "portions of \(portion): \(wire.speaker.rib.tables[0].prefixCount)")
+                    wire.speaker.counts.prefixes[0] == 20,
+                    "portions of \(portion): \(wire.speaker.counts.prefixes[0])")
             }
         },
         Item(
@@ -136,8 +136,8 @@ extension Conformance {
             wire.send(remote, bytes)
             try require(wire.isUp(remote), "reset: \(remote.inbox.map { Wire.text($0) })")
             try require(
-                wire.speaker.rib.tables[0].prefixCount == Int(index) + (pad > 0 ? 1 : 0),
-                "prefixes \(wire.speaker.rib.tables[0].prefixCount)")
+                wire.speaker.counts.prefixes[0] == Int(index) + (pad > 0 ? 1 : 0),
+                "prefixes \(wire.speaker.counts.prefixes[0])")
             try refused(WireBytes.message(1, [UInt8](repeating: 0, count: 5000)), 1, 2, "an OPEN of 5019 bytes")
         },
         Item(8, "an extended message that we did not ask for → N(1,2)", "RFC 8654 4, 5") {
@@ -151,7 +151,7 @@ extension Conformance {
             for isExtended in [false, true] {
                 let (wire, remote) = try established(isExtended ? Wire.usual + [.extendedMessage] : Wire.usual)
                 for i in 0..<3000 as Range<UInt32> {
-                    wire.speaker.rib.originate(Prefix(IPAddress(v4: 0x0B00_0000 + i), length: 32), ownRoute())
+                    wire.speaker.originate(Prefix(IPAddress(v4: 0x0B00_0000 + i), length: 32), ownRoute())
                 }
                 wire.run()
                 let longest = remote.inbox.map(\.count).max() ?? 0

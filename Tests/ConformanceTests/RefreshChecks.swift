@@ -151,11 +151,11 @@ extension Conformance {
                     told.formUnion(update.announced)
                 }
                 let best = try require(
-                    wire.speaker.rib.tables[0].find(prefix("10.9.0.0/24")).flatMap {
-                        wire.speaker.rib.tables[0].best($0)
+                    wire.speaker.find(prefix("10.9.0.0/24")).flatMap {
+                        wire.speaker.bestPath($0, .ipv4)
                     }, "no best")
                 try require(best.peer == source.index && told.count == min(2, index + 1), "\(told.count) told")
-                try require(wire.speaker.rib.isAnnounced(prefix("10.9.0.0/24"), to: taker.index), "not announced")
+                try require(wire.speaker.isAnnounced(prefix("10.9.0.0/24"), to: taker.index), "not announced")
             }
             let last = try require(told.map(\.pathID).max(), "none")
             let slots = wire.paths("10.9.0.0/24")

@@ -211,15 +211,15 @@ final class Wire {
             let goesOn = speaker.export(replayBudget: 1000, now: now)
             let actions = speaker.takeActions()
             for action in actions { carryOut(action) }
-            if actions.isEmpty && !goesOn && speaker.rib.dirtyCount == 0 { return }
+            if actions.isEmpty && !goesOn && speaker.isDecided { return }
         }
     }
 
     private func resolve() {
         guard resolvesNextHops else { return }
-        _ = speaker.rib.takeReleasedNextHops()
-        for address in speaker.rib.takeUnresolvedNextHops() {
-            speaker.rib.setNewNextHop(RIB.NextHopState(address: address, isReachable: true, cost: 1))
+        _ = speaker.takeReleasedNextHops()
+        for address in speaker.takeUnresolvedNextHops() {
+            speaker.setNewNextHop(RIB.NextHopState(address: address, isReachable: true, cost: 1))
         }
     }
 
@@ -352,19 +352,20 @@ extension Wire {
 
     /// The paths that the speaker keeps of a prefix.
     func paths(_ text: String) -> [Path] {
-        let family = prefix(text).family.index
-        guard let index = speaker.rib.tables[family].find(prefix(text)) else { return [] }
-        var list: [PathIndex] = []
-        speaker.rib.tables[family].pathIndices(index, into: &list)
-        return list.map { speaker.rib.tables[family].paths[Int($0)] }
+        explained(text).map(\.path)
+    }
+
+    private func explained(_ text: String) -> [ExplainedPath] {
+        guard let index = speaker.find(prefix(text)) else { return [] }
+        return speaker.explainedPaths(index, prefix(text).family)
     }
 
     /// Why the only path of a prefix takes no part; nil for an eligible one.
-    func reason(_ text: String) -> IneligibleReason? { paths(text).first.flatMap { speaker.rib.ineligibility($0) } }
+    func reason(_ text: String) -> IneligibleReason? { explained(text).first?.ineligible }
 
     func best(_ text: String) -> PathAttributes? {
         guard let path = paths(text).first, path.flags.contains(.best) else { return nil }
-        return speaker.rib.attributes.attributes(path.attributes)
+        return speaker.attributes(of: path.attributes)
     }
 
     func originate(_ text: String, _ change: (inout PathAttributes) -> Void = { _ in }) {
@@ -372,7 +373,7 @@ extension Wire {
         attributes.origin = .igp
         attributes.asPath = ASPath()
         change(&attributes)
-        speaker.rib.originate(prefix(text), attributes)
+        speaker.originate(prefix(text), attributes)
         run()
     }
 

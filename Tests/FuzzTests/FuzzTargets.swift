@@ -168,9 +168,9 @@ enum FuzzTargets {
         speaker.removePeer(peer, now: .zero)
         for _ in 0..<64 where speaker.decide(budget: 1000) {}
         for _ in 0..<64 where speaker.export(replayBudget: 1000, now: .zero) {}
-        precondition(speaker.rib.attributes.count == 0, "attribute sets stay after their peer is gone")
+        precondition(speaker.counts.attributeSets == 0, "attribute sets stay after their peer is gone")
         precondition(
-            speaker.rib.tables[0].pathCount + speaker.rib.tables[1].pathCount == 0,
+            speaker.counts.paths[0] + speaker.counts.paths[1] == 0,
             "paths stay after their peer is gone")
     }
 }

@@ -20,7 +20,7 @@ extension RIB {
     /// Nil where the peer has the prefix announced. Work: the paths of the prefix.
     package func whyNotAnnounced(_ index: PrefixIndex, _ family: AddressFamily, to peer: PeerIndex) -> NotAnnounced? {
         guard let prefix = tables[family.index].prefix(at: index), !isAnnounced(prefix, to: peer) else { return nil }
-        guard let group = peers[peer.index]?.groups[family.index] ?? nil, let profile = profiles[group] else {
+        guard let group = peers[peer]?.groups[family.index] ?? nil, let profile = profiles[group] else {
             return .familyNotNegotiated
         }
         guard let best = tables[family.index].best(index) else { return .undecided }

@@ -48,9 +48,9 @@ extension RIB {
     {
         let first = source == .local ? nil : source
         guard let address = self.attributes.nextHopAddress(attributes) else { return (first, nil) }
-        if let first, keys[first.index].address == address { return (first, nil) }
-        guard peerAddresses[address] != nil else { return (first, nil) }
-        return (first, groups[group]?.members.first { keys[$0.index].address == address })
+        if let first, peers.key(first).address == address { return (first, nil) }
+        guard peers.addresses[address] != nil else { return (first, nil) }
+        return (first, groups[group]?.members.first { peers.key($0).address == address })
     }
 
     private struct Bucket {
@@ -235,7 +235,7 @@ extension RIB {
         }
         var sources: Set<PeerIndex> = []
         for case .allBut(let first, let second) in run.map(\.receivers) {
-            for case let peer? in [first, second] where peers[peer.index]?.groups.contains(group) ?? false {
+            for case let peer? in [first, second] where peers[peer]?.groups.contains(group) ?? false {
                 sources.insert(peer)
             }
         }
@@ -263,7 +263,7 @@ extension RIB {
     package func outboundAttributes(
         _ handle: AttributeHandle, _ source: PeerIndex, _ profile: ExportProfile
     ) -> (block: [UInt8], nextHop: [UInt8]) {
-        let origin = source == .local ? nil : keys[source.index]
+        let origin = source == .local ? nil : peers.key(source)
         let kind: RouteSource =
             origin.map { $0.isInternal ? ($0.isClient ? .client : .nonClient) : .external } ?? .local
         if let origin, let reflected = reflectedBlock(handle, kind, origin.identifier, profile) { return reflected }
@@ -340,7 +340,7 @@ extension RIB {
 
     /// A member asked for everything again (RFC 2918), or fell too far behind.
     package mutating func requestReplay(_ peer: PeerIndex, _ family: AddressFamily) {
-        guard let group = peers[peer.index]?.groups[family.index] else { return }
+        guard let group = peers[peer]?.groups[family.index] else { return }
         groups[group]?.requestReplay(peer)
     }
 
@@ -355,7 +355,7 @@ extension RIB {
     /// What a peer has announced of a prefix.
     private func announcedPaths(_ prefix: Prefix, to peer: PeerIndex) -> [OutboundNLRI] {
         let family = prefix.family
-        guard let group = peers[peer.index]?.groups[family.index] ?? nil, let profile = profiles[group],
+        guard let group = peers[peer]?.groups[family.index] ?? nil, let profile = profiles[group],
             let index = tables[family.index].find(prefix)
         else { return [] }
         var slots: [UInt32] = [index]
@@ -374,7 +374,7 @@ extension RIB {
     /// New settings on a running session: the peer moves to the groups of its new profiles, loses what they do not
     /// have, and gets the rest by replay. Nothing happens where no profile changed.
     package mutating func changeProfiles(_ index: PeerIndex, _ peer: RoutingPeer, _ deliveries: inout [Delivery]) {
-        guard let old = peers[index.index] else { return }
+        guard let old = peers[index] else { return }
         guard old.profiles != peer.profiles || old.isClient != peer.isClient else { return }
         var had: [[OutboundNLRI]] = [[], []]
         for family in AddressFamily.allCases {
@@ -392,7 +392,7 @@ extension RIB {
         }
         for family in AddressFamily.allCases {
             let lost = had[family.index].filter { !isAnnounced($0, to: index) }
-            guard !lost.isEmpty, let group = peers[index.index]?.groups[family.index],
+            guard !lost.isEmpty, let group = peers[index]?.groups[family.index],
                 let profile = groups[group]?.profile
             else { continue }
             var builder = UpdateBuilder(profile)

@@ -21,7 +21,7 @@ extension RIB {
         _ message: RawSpan, from index: PeerIndex, families: AddressFamilySet
     ) throws(NotificationMessage) -> UpdateResult {
         var result = UpdateResult()
-        guard let peer = peers[index.index] else { return result }
+        guard let peer = peers[index] else { return result }
         let update = try UpdateMessage(message: message)
         if update.isEmpty {
             result.endOfRIB = .ipv4
@@ -81,7 +81,7 @@ extension RIB {
 
     /// Touches what `receive` will need of the IPv4 prefixes of an UPDATE: see `PrefixTable.prefetch`.
     package mutating func prefetch(_ message: RawSpan, from index: PeerIndex) {
-        guard let hasPathID = keys.indices.contains(index.index) ? keys[index.index].hasPathID : nil,
+        guard let hasPathID = peers.rows.indices.contains(index.index) ? peers.key(index).hasPathID : nil,
             let update = try? UpdateMessage(message: message)
         else { return }
         prefetch(update.withdrawn, hasPathID)

@@ -111,7 +111,7 @@ extension RIB {
 
     /// The rule of its peer's import filters that a path met, for `apusctl why`; nil for none.
     package func importRule(_ prefix: Prefix, _ path: Path) -> RouteFilter.Rule? {
-        guard path.peer != .local, let peer = peers[path.peer.index], !peer.policy.filter.isEmpty(prefix.family) else {
+        guard path.peer != .local, let peer = peers[path.peer], !peer.policy.filter.isEmpty(prefix.family) else {
             return nil
         }
         let set = attributes.attributes(path.received)
@@ -128,13 +128,13 @@ extension RIB {
     package mutating func setImportPolicy(_ policy: ImportPolicy) {
         guard policy != importPolicy else { return }
         importPolicy = policy
-        judgeAgain(Set(peers.indices.filter { peers[$0] != nil }))
+        judgeAgain(peers.indices { _ in true })
     }
 
     /// A live change of a peer's import settings.
     package mutating func setImport(_ index: PeerIndex, _ settings: ImportSettings) {
-        guard let peer = peers[index.index], peer.policy != settings else { return }
-        peers[index.index]?.policy = settings
+        guard let peer = peers[index], peer.policy != settings else { return }
+        peers[index]?.policy = settings
         judgeAgain([index.index])
     }
 
@@ -142,7 +142,7 @@ extension RIB {
     mutating func judgeByInterfaceAgain() {
         guard hasInterfaceChanges else { return }
         hasInterfaceChanges = false
-        judgeAgain(Set(peers.indices.filter { peers[$0]?.policy.filter.asksForInterface ?? false }))
+        judgeAgain(peers.indices(where: \.policy.filter.asksForInterface))
     }
 
     private struct VerdictKey: Hashable {
@@ -164,7 +164,7 @@ extension RIB {
                 tables[family.index].pathIndices(prefixIndex, into: &list)
                 for slot in list {
                     let path = tables[family.index].paths[Int(slot)]
-                    guard path.peer != .local, indices.contains(path.peer.index), let peer = peers[path.peer.index]
+                    guard path.peer != .local, indices.contains(path.peer.index), let peer = peers[path.peer]
                     else { continue }
                     let key = VerdictKey(
                         received: path.received, peer: path.peer, isLongLived: path.flags.contains(.longLived))

@@ -79,23 +79,11 @@ package struct LocRIBChange: Sendable, Equatable {
 package struct RIB: ~Copyable {
     package internal(set) var attributes: AttributeTable
     package internal(set) var tables: FamilyTables
-    package internal(set) var peers: [RoutingPeer?] = [nil]
+    var peers = PeerTable()
     package internal(set) var groups: [UpdateGroup?] = []
     /// The groups' profiles beside them: what is asked once per prefix must not cost a copy of the group.
     var profiles: [GroupProfile?] = []
-    /// What the decision asks of a peer once per path, by peer index.
-    var keys: [PeerKey] = []
-
-    struct PeerKey: Sendable {
-        var address: IPAddress
-        var identifier: BGPIdentifier
-        var isInternal: Bool
-        var isClient: Bool
-        /// IPv4 prefixes come with a path identifier.
-        var hasPathID: Bool
-        var nextHopRule = NextHopRule.any
-    }
-    /// What was read ahead, only so that it is read.
+    /// Sink that keeps the loads of `prefetch` alive.
     var prefetchSink: UInt32 = 0
     package internal(set) var importPolicy = ImportPolicy()
     package var maximumPaths: Int
@@ -104,8 +92,6 @@ package struct RIB: ~Copyable {
     private var changes: [LocRIBChange] = []
     /// Prefixes that lost their last path and are given back once every group has been told.
     var emptied: [[PrefixIndex]] = [[], []]
-    /// Addresses of peers whose session is up, with how many sessions have them.
-    var peerAddresses: [IPAddress: Int] = [:]
     /// Some next hop leads out by another interface than when import rules were asked.
     var hasInterfaceChanges = false
     /// Where own routes lead out, for filters.
@@ -155,41 +141,20 @@ package struct RIB: ~Copyable {
     // MARK: Peers
 
     /// A number for a peer; it keeps it until `removePeer`.
-    package mutating func addPeer() -> PeerIndex {
-        if let free = freePeers.popLast() { return free }
-        peers.append(nil)
-        return PeerIndex(rawValue: UInt16(peers.count - 1))
-    }
-    private var freePeers: [PeerIndex] = []
+    package mutating func addPeer() -> PeerIndex { peers.add() }
     /// Peers at most: a `PeerIndex` has two bytes.
     package static let maximumPeers = 65_000
-    private var isUp: Set<Int> = []
 
     /// The session is up: the peer joins its update groups, and gets their tables.
     package mutating func peerUp(_ index: PeerIndex, _ peer: RoutingPeer) {
         leaveGroups(index)
-        setPeer(index, peer)
-        peerAddresses[peer.address, default: 0] += 1
-        isUp.insert(index.index)
+        peers.setUp(index, peer)
         for family in AddressFamily.allCases {
             guard let profile = peer.profiles[family.index] else { continue }
             let group = self.group(for: profile)
-            peers[index.index]?.groups[family.index] = group
+            peers[index]?.groups[family.index] = group
             groups[group]?.join(index)
         }
-    }
-
-    private mutating func setPeer(_ index: PeerIndex, _ peer: RoutingPeer?) {
-        peers[index.index] = peer
-        let none = PeerKey(
-            address: .any(.ipv4), identifier: identity.identifier, isInternal: true, isClient: false, hasPathID: false)
-        while keys.count <= index.index { keys.append(none) }
-        keys[index.index] =
-            peer.map {
-                PeerKey(
-                    address: $0.address, identifier: $0.identifier, isInternal: $0.isInternal, isClient: $0.isClient,
-                    hasPathID: $0.context.addPath.contains(.ipv4), nextHopRule: $0.nextHopRule)
-            } ?? none
     }
 
     /// The session is down: it leaves its groups. Its routes stay until `flush` or `markStale` says otherwise.
@@ -199,8 +164,7 @@ package struct RIB: ~Copyable {
     package mutating func removePeer(_ index: PeerIndex) {
         leaveGroups(index)
         for family in AddressFamily.allCases { flush(index, family, onlyStale: false) }
-        setPeer(index, nil)
-        freePeers.append(index)
+        peers.remove(index)
     }
 
     /// Removes a peer's routes of a family, or its stale ones.
@@ -217,8 +181,7 @@ package struct RIB: ~Copyable {
     }
 
     private mutating func leaveGroups(_ index: PeerIndex) {
-        guard let peer = peers[index.index], isUp.remove(index.index) != nil else { return }
-        if let users = peerAddresses[peer.address] { peerAddresses[peer.address] = users > 1 ? users - 1 : nil }
+        guard let peer = peers.setDown(index) else { return }
         for case let group? in peer.groups {
             groups[group]?.leave(index)
             if groups[group]?.members.isEmpty ?? false {
@@ -232,7 +195,7 @@ package struct RIB: ~Copyable {
                 tables[family.index].retiresPaths = false
             }
         }
-        peers[index.index]?.groups = [nil, nil]
+        peers[index]?.groups = [nil, nil]
     }
 
     /// The group of a profile. A new one is filled from the Loc-RIB: its members then get it by replay.
@@ -353,8 +316,8 @@ package struct RIB: ~Copyable {
             path: index, key: key, isLocal: isLocal, isExternal: path.flags.contains(.external),
             interiorCost: attributes.cost(key.nextHop),
             identifier: key.originatorID != 0
-                ? key.originatorID : (isLocal ? identity.identifier : keys[path.peer.index].identifier).rawValue,
-            peerAddress: isLocal ? .any(family) : keys[path.peer.index].address, pathID: path.pathID)
+                ? key.originatorID : (isLocal ? identity.identifier : peers.key(path.peer).identifier).rawValue,
+            peerAddress: isLocal ? .any(family) : peers.key(path.peer).address, pathID: path.pathID)
     }
 
     /// Why a path takes no part; nil for an eligible one.
@@ -363,18 +326,17 @@ package struct RIB: ~Copyable {
         let hop = attributes.key(path.attributes).nextHop
         guard attributes.isReachable(hop) else { return .nextHopUnreachable }
         guard path.flags.contains(.external) else { return nil }
-        let rule = keys[path.peer.index].nextHopRule
+        let rule = peers.key(path.peer).nextHopRule
         if rule == .any { return nil }
         return rule.judge(
             attributes.nextHops.entries[Int(hop)].address, attributes.nextHops.entries[Int(hop)].place,
-            peer: keys[path.peer.index].address)
+            peer: peers.key(path.peer).address)
     }
 
     /// The way to an external peer is another one now: what it announces is decided again.
     package mutating func setNextHopRule(_ index: PeerIndex, _ rule: NextHopRule) {
-        guard peers[index.index] != nil, keys[index.index].nextHopRule != rule else { return }
-        peers[index.index]?.nextHopRule = rule
-        keys[index.index].nextHopRule = rule
+        guard peers[index] != nil, peers.key(index).nextHopRule != rule else { return }
+        peers.setNextHopRule(index, rule)
         for family in AddressFamily.allCases where tables[family.index].pathCount(of: index) > 0 {
             markAllDirty(from: index, family)
         }
@@ -450,7 +412,7 @@ package struct RIB: ~Copyable {
         if path.peer != .local, !path.flags.contains(.external) {
             let key = attributes.key(path.attributes)
             if profile.passes(
-                key, fromClient: keys[path.peer.index].isClient, nextHop: attributes.family(ofNextHop: key.nextHop))
+                key, fromClient: peers.key(path.peer).isClient, nextHop: attributes.family(ofNextHop: key.nextHop))
             {
                 attributes.retain(path.attributes)
                 return path.attributes
@@ -496,7 +458,7 @@ package struct RIB: ~Copyable {
     package func source(_ path: Path) -> RouteSource {
         if path.peer == .local { return .local }
         if path.flags.contains(.external) { return .external }
-        return keys[path.peer.index].isClient ? .client : .nonClient
+        return peers.key(path.peer).isClient ? .client : .nonClient
     }
 
     /// What changed in the Loc-RIB since the last call.

@@ -47,7 +47,7 @@ extension KernelForwarding {
     /// moved to another node.
     func choose(_ prefix: Prefix, _ speaker: borrowing Speaker) {
         var cache = HopCache()
-        let index = speaker.rib.tables[prefix.family.index].find(prefix)
+        let index = speaker.find(prefix)
         let other = index.flatMap { learned(prefix, $0, speaker, &cache) }
         if other != nil { breaker.forget(prefix) }
         if local.isObserved(prefix) {
@@ -64,8 +64,8 @@ extension KernelForwarding {
     /// Asks for every learned route of a family again: what is programmed at all has changed.
     func takeAll(_ family: AddressFamily, _ speaker: borrowing Speaker) {
         var cache = HopCache()
-        for index in 0..<PrefixIndex(speaker.rib.tables[family.index].prefixCapacity) {
-            guard let prefix = speaker.rib.tables[family.index].prefix(at: index) else { continue }
+        for index in 0..<PrefixIndex(speaker.prefixCapacity(family)) {
+            guard let prefix = speaker.prefix(at: index, family) else { continue }
             if local.wants(prefix) {
                 choose(prefix, speaker)
             } else if breaker.held[prefix] == nil {
@@ -79,7 +79,7 @@ extension KernelForwarding {
         -> FIBRoute?
     {
         if !unprogrammed.isEmpty { unprogrammed[prefix] = nil }
-        guard settings.programming.includesLearned, let best = speaker.rib.tables[prefix.family.index].best(index),
+        guard settings.programming.includesLearned, let best = speaker.bestPath(index, prefix.family),
             best.peer != .local
         else { return nil }
         if state.foreignPools.contains(where: { $0.contains(prefix) }) { return nil }
@@ -106,9 +106,9 @@ extension KernelForwarding {
                 table: cache.placement.table ?? Ownership.mainTable)
         }
         var all = cache.hops
-        if speaker.rib.tables[prefix.family.index].isMultipath(index) {
+        if speaker.isMultipath(index, prefix.family) {
             all = []
-            for member in speaker.rib.multipath(index, prefix.family) {
+            for member in speaker.multipath(index, prefix.family) {
                 for hop in hops(member, pool, prefix, speaker) where !all.contains(hop) { all.append(hop) }
             }
             if all.count > settings.maximumPaths { all = Array(all.prefix(settings.maximumPaths)) }
@@ -124,7 +124,7 @@ extension KernelForwarding {
     private func hops(_ handle: AttributeHandle, _ pool: Int?, _ prefix: Prefix, _ speaker: borrowing Speaker)
         -> [FIBNextHop]
     {
-        guard let address = speaker.rib.attributes.nextHopAddress(handle), let resolution = nextHops[address] else {
+        guard let address = speaker.nextHop(of: handle), let resolution = nextHops[address] else {
             return []
         }
         guard let pool, resolution.isReachable else { return resolution.nextHops }
@@ -145,7 +145,7 @@ extension KernelForwarding {
     /// Contract 2.6: LOCAL_PREF carries the metric of an address that is being moved (live migration), or what
     /// `setPriority` says.
     private func metric(_ handle: AttributeHandle, _ family: AddressFamily, _ speaker: borrowing Speaker) -> UInt32 {
-        let carried = RoutePriority.priority(ofLocalPref: speaker.rib.attributes.key(handle).localPref)
+        let carried = RoutePriority.priority(ofLocalPref: speaker.localPref(of: handle))
         return carried == RoutePriority.normal ? settings.normalMetrics[family.index] : carried
     }
 
@@ -155,7 +155,7 @@ extension KernelForwarding {
     {
         var result = NodeState.Placement()
         if !state.peerPlacements.isEmpty {
-            if peerPlacements[peer] == nil, let address = speaker.snapshot(peer)?.settings.address {
+            if peerPlacements[peer] == nil, let address = speaker.address(of: peer) {
                 peerPlacements[peer] =
                     state.peerPlacements.first { $0.peers.contains(address) }?.placement ?? NodeState.Placement()
             }

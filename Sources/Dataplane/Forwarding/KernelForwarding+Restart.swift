@@ -22,7 +22,7 @@ extension KernelForwarding {
         restartCheck = now + KernelForwarding.checkPause
         let isDue = now >= deadline
         // What BGP has and has not decided yet is not wanted yet.
-        guard isDue || !isStarting && speaker.rib.dirtyCount == 0 else { return }
+        guard isDue || !isStarting && speaker.isDecided else { return }
         let wait = isDue ? RestartWait([.nobody, .nobody]) : restartWait(speaker, now)
         if wait.gatewayCount > KernelForwarding.manyGateways { restartCheck = now + KernelForwarding.longCheckPause }
         if wait != restartWait {

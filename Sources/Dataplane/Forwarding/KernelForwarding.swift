@@ -273,15 +273,15 @@ package final class KernelForwarding: ForwardingPlane {
             let changed = nextHops.refresh(interfaces, delta.foreign)
             if !changed.isEmpty {
                 dropDead(changed)
-                speaker.rib.changeNextHops(changed.map { state($0.address, $0.resolution) })
+                speaker.changeNextHops(changed.map { state($0.address, $0.resolution) })
             }
             releaseDead()
             speaker.setOwnAddresses(Set(interfaces.addresses.map(\.address)), of: .kernel)
         }
-        for address in speaker.rib.takeReleasedNextHops() { nextHops.untrack(address) }
-        for address in speaker.rib.takeUnresolvedNextHops() {
+        for address in speaker.takeReleasedNextHops() { nextHops.untrack(address) }
+        for address in speaker.takeUnresolvedNextHops() {
             let resolution = nextHops.track(address, interfaces, delta.foreign)
-            speaker.rib.setNewNextHop(state(address, resolution))
+            speaker.setNewNextHop(state(address, resolution))
         }
     }
 
@@ -356,7 +356,7 @@ package final class KernelForwarding: ForwardingPlane {
         let nodes = Set(old.nodeAddresses.keys).union(new.nodeAddresses.keys).filter(isOther).compactMap { address in
             nextHops[address].map { state(address, $0) }
         }
-        if !nodes.isEmpty { speaker.rib.changeNextHops(nodes) }
+        if !nodes.isEmpty { speaker.changeNextHops(nodes) }
         speaker.setOwnBlocks(local.blocks.map(\.prefix))
     }
 
@@ -383,7 +383,7 @@ package final class KernelForwarding: ForwardingPlane {
             case .dropped(let changes): for change in changes { delta.kernelChanged(change.before, to: change.after) }
             }
         }
-        if needsDifferences, inFlight.isEmpty, speaker.rib.dirtyCount == 0 {
+        if needsDifferences, inFlight.isEmpty, speaker.isDecided {
             needsDifferences = false
             delta.markDifferences()
         }
@@ -407,7 +407,7 @@ package final class KernelForwarding: ForwardingPlane {
             isDryRun: settings.isDryRun, logger: logger)
         expectGuests()
         // Own prefixes that are to go were withdrawn in an earlier turn and told; only then their routes go.
-        if speaker.rib.dirtyCount == 0, !speaker.rib.hasExportWork(now: now) {
+        if speaker.hasSentAll(now: now) {
             for prefix in local.takeRemovable() { takeOwn(prefix, speaker) }
         }
         for prefix in local.takeChanged() { takeOwn(prefix, speaker) }
@@ -501,9 +501,9 @@ package final class KernelForwarding: ForwardingPlane {
                         AttributeOperation.addCommunity(community).apply(to: &attributes)
                     }
                 }
-                speaker.rib.originate(change.prefix, attributes, interface: ownInterface(change.prefix))
+                speaker.originate(change.prefix, attributes, interface: ownInterface(change.prefix))
             } else {
-                speaker.rib.withdrawOwn(change.prefix)
+                speaker.withdrawOwn(change.prefix)
             }
         }
     }

@@ -364,7 +364,7 @@ final class Peering {
                 "the Node object of this node is gone; the last good state stays", metadata: ["node": "\(node)"])
             return
         }
-        speaker.rib.maximumPaths = decision.maximumPaths
+        speaker.setMaximumPaths(decision.maximumPaths)
         plane.configure(NodeState(resources, node: node, programming: plane.programming), &speaker, now: now)
         nodeAddresses = resources.nodeAddresses
         // Whatever the mode: what the Node object has, and what is listened on.

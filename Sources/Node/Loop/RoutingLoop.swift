@@ -129,9 +129,7 @@ final class RoutingLoop {
         timed(.reconcile) { if plane.reconcile(&speaker, now: now, breathe: { breathe(&$0) }) { hasMoreWork = true } }
         timed(.control) { control() }
         timed(.connect) { beginWaitingConnects() }
-        if speaker.rib.dirtyCount > 0 || speaker.rib.hasExportWork(now: now) || speaker.hasActions {
-            hasMoreWork = true
-        }
+        if speaker.hasWork(now: now) { hasMoreWork = true }
     }
 
     /// Once, when own routes are in the kernel and nothing waits.
@@ -145,7 +143,7 @@ final class RoutingLoop {
     /// After a table shrank to less than half and then stayed as it is for a while: tables are trimmed, and the memory
     /// goes back to the kernel.
     private func giveMemoryBack() {
-        let used = speaker.rib.usedBytes
+        let used = speaker.usedBytes
         usedPeak = max(usedPeak, used)
         guard used < usedPeak / 2, usedPeak > RoutingLoop.memoryThreshold else {
             trimAt = nil
@@ -157,7 +155,7 @@ final class RoutingLoop {
             trimAt = now + RoutingLoop.trimDelay
         }
         guard let trimAt, trimAt <= now else { return }
-        guard !hasMoreWork, speaker.rib.trim(), plane.trim(now: now) else {
+        guard !hasMoreWork, speaker.trim(), plane.trim(now: now) else {
             self.trimAt = now + RoutingLoop.trimDelay
             return
         }

@@ -15,7 +15,7 @@ extension Speaker {
         for family in AddressFamily.allCases where family.index >= start.section && (wanted?.family ?? family) == family
         {
             let place = family.index == start.section ? start.place : 0
-            let next = rib.tables[family.index].visit(overlapping: wanted, from: place, budget: &budget) {
+            let next = visitRoutes(family, overlapping: wanted, from: place, budget: &budget) {
                 index, prefix in
                 guard page.rows.count < limit.rows else { return false }
                 page.rows += routeStatus(prefix, index)
@@ -32,21 +32,16 @@ extension Speaker {
 
     /// All paths of a prefix.
     func routeStatus(_ prefix: Prefix, _ index: PrefixIndex) -> [RouteStatus] {
-        var list: [PathIndex] = []
-        let family = prefix.family.index
-        rib.tables[family].pathIndices(index, into: &list)
-        let outcome = list.count > 0 ? rib.explain(index, prefix.family) : nil
-        return list.map { slot in
-            let path = rib.tables[family].paths[Int(slot)]
-            let attributes = rib.attributes.attributes(path.attributes)
+        explainedPaths(index, prefix.family).map { explained in
+            let path = explained.path
+            let attributes = explained.attributes
             let settings = path.peer == .local ? nil : settings(path.peer)
-            let isBest = path.flags.contains(.best)
             return RouteStatus(
                 prefix: "\(prefix)", from: settings.map { "\($0.address)" } ?? "local",
-                peer: settings?.name ?? "this node", isBest: isBest,
+                peer: settings?.name ?? "this node", isBest: path.flags.contains(.best),
                 isMultipath: path.flags.contains(.multipath), isStale: path.flags.contains(.stale),
-                ineligible: rib.ineligibility(path).map { PathIneligibility($0) },
-                bestReason: isBest ? outcome.map { BestPathStep($0.reason) } : nil,
+                ineligible: explained.ineligible.map { PathIneligibility($0) },
+                bestReason: explained.bestReason.map { BestPathStep($0) },
                 nextHop: attributes.nextHop.map { "\($0)" }, localPref: attributes.localPref,
                 med: attributes.multiExitDisc,
                 asPath: attributes.asPath?.description ?? "", origin: attributes.origin?.description ?? "",
@@ -54,7 +49,7 @@ extension Speaker {
                 originatorID: attributes.originatorID.map { "\($0)" },
                 clusterList: attributes.clusterList.map(\.description),
                 pathID: path.pathID == 0 ? nil : path.pathID, onlyToCustomer: attributes.onlyToCustomer?.rawValue,
-                importRule: rib.importRule(prefix, path)?.label)
+                importRule: explained.importRule)
         }
     }
 }

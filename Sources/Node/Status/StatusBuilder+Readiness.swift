@@ -11,9 +11,9 @@ import StatusAPI
 /// prefixes.
 extension StatusBuilder {
     func status() -> DaemonStatus {
-        let rib = countRIB()
+        let counts = loop.speaker.counts
         let snapshots = loop.speaker.peerIndices.compactMap { loop.speaker.snapshot($0) }
-        let identity = loop.speaker.rib.identity
+        let identity = loop.speaker.identity
         let isReflector = loop.settings.isReflector
         var status = DaemonStatus(
             version: apusVersion, mode: isReflector ? .reflector : .agent, node: loop.peering.node,
@@ -25,9 +25,9 @@ extension StatusBuilder {
             programsRoutes: loop.plane.programsRoutes && !loop.settings.isDryRun, dryRun: loop.settings.isDryRun,
             peersEstablished: snapshots.count { $0.session != nil },
             peersConfigured: snapshots.count + loop.peering.held.count,
-            prefixesIPv4: rib.prefixes[0], prefixesIPv6: rib.prefixes[1], pathsIPv4: rib.paths[0],
-            pathsIPv6: rib.paths[1],
-            attributeSets: loop.speaker.rib.attributes.count, updateGroups: loop.speaker.rib.groups.count { $0 != nil },
+            prefixesIPv4: counts.prefixes[0], prefixesIPv6: counts.prefixes[1], pathsIPv4: counts.paths[0],
+            pathsIPv6: counts.paths[1],
+            attributeSets: counts.attributeSets, updateGroups: counts.groupMembers.count,
             routesWanted: 0,
             routesInKernel: 0, routesMissing: 0, routesRepaired: 0, ownPrefixes: [],
             problems: loop.peering.loaded.resources.problems.map(\.description) + loop.peering.alarms
@@ -36,16 +36,16 @@ extension StatusBuilder {
                 HeldPeer(name: $0.planned.name, address: targetText($0.planned.target), reason: $0.reason)
             },
             isHealthy: false)
-        status.load = load(snapshots)
+        status.load = load(snapshots, counts)
         loop.plane.fill(&status)
         status.isHealthy = status.problems.isEmpty && status.unreadiness(isStarting: loop.plane.isStarting) == nil
         return status
     }
 
-    private func load(_ snapshots: [PeerSnapshot]) -> LoadStatus {
+    private func load(_ snapshots: [PeerSnapshot], _ counts: RouteCounts) -> LoadStatus {
         var load = LoadStatus()
         load.clientsEstablished = snapshots.count { $0.session != nil && $0.settings.isClient }
-        load.groupMembers = loop.speaker.rib.groups.compactMap { $0?.members.count }.sorted(by: >)
+        load.groupMembers = counts.groupMembers
         for snapshot in snapshots {
             let queued = loop.transport.queuedBytes(snapshot.index)
             load.queuedBytes += queued
@@ -55,13 +55,13 @@ extension StatusBuilder {
             }
             if snapshot.isBacklogged { load.peersTooSlow += 1 }
         }
-        load.prefixesUndecided = loop.speaker.rib.dirtyCount
-        load.prefixesUntold = loop.speaker.rib.groups.reduce(0) { $0 + ($1?.pendingCount ?? 0) }
+        load.prefixesUndecided = counts.undecided
+        load.prefixesUntold = counts.unsent
         load.keepaliveLatestSeconds = Double(loop.keepaliveLatest) / 1e9
         load.lateKeepalives = loop.lateKeepalives
-        load.pathMemory = AddressFamily.allCases.reduce(0) { $0 + loop.speaker.rib.tables[$1.index].memory }
-        load.attributeMemory = loop.speaker.rib.attributes.memory
-        load.groupMemory = loop.speaker.rib.groupMemory
+        load.pathMemory = counts.pathMemory
+        load.attributeMemory = counts.attributeMemory
+        load.groupMemory = counts.groupMemory
         return load
     }
 
@@ -71,13 +71,6 @@ extension StatusBuilder {
         case .range(let range): "\(range)"
         case .interface(let name): name
         }
-    }
-
-    private func countRIB() -> (prefixes: [Int], paths: [Int]) {
-        (
-            AddressFamily.allCases.map { loop.speaker.rib.tables[$0.index].prefixCount },
-            AddressFamily.allCases.map { loop.speaker.rib.tables[$0.index].pathCount }
-        )
     }
 
     func readiness() -> ReadinessReport {

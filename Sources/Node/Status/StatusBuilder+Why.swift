@@ -7,12 +7,11 @@ import StatusAPI
 /// `apusctl why`. Work: the lengths of prefixes that occur, the paths of one prefix, and the peers.
 extension StatusBuilder {
     func why(_ wanted: Prefix, _ answer: inout StatusAnswer) {
-        let family = wanted.family.index
         // An address is answered by the longest prefix that covers it.
         guard
-            let index = loop.speaker.rib.tables[family].find(wanted)
-                ?? (wanted.isHost ? loop.speaker.rib.tables[family].longestMatch(wanted.address) : nil),
-            let prefix = loop.speaker.rib.tables[family].prefix(at: index)
+            let index = loop.speaker.find(wanted)
+                ?? (wanted.isHost ? loop.speaker.longestMatch(wanted.address) : nil),
+            let prefix = loop.speaker.prefix(at: index, wanted.family)
         else {
             answer.routes = []
             answer.fib = loop.plane.fibPage(wanted, from: .start, PageLimit(rows: 50)).rows
@@ -25,7 +24,7 @@ extension StatusBuilder {
             var others: [String: NotAnnouncedReason] = [:]
             for peer in loop.speaker.peerIndices {
                 guard let address = loop.speaker.settings(peer)?.address else { continue }
-                if let reason = loop.speaker.whyNotAnnounced(index, prefix.family, to: peer) {
+                if let reason = loop.speaker.reasonNotAnnounced(index, prefix.family, to: peer) {
                     others["\(address)"] = reason
                 } else {
                     announced.append("\(address)")
@@ -41,9 +40,9 @@ extension StatusBuilder {
 
 extension Speaker {
     /// Nil where the peer has the best path of a prefix announced.
-    func whyNotAnnounced(_ index: PrefixIndex, _ family: AddressFamily, to peer: PeerIndex) -> NotAnnouncedReason? {
+    func reasonNotAnnounced(_ index: PrefixIndex, _ family: AddressFamily, to peer: PeerIndex) -> NotAnnouncedReason? {
         guard let snapshot = snapshot(peer), snapshot.session != nil else { return .sessionDown }
-        guard let reason = rib.whyNotAnnounced(index, family, to: peer) else { return nil }
+        guard let reason: RIB.NotAnnounced = whyNotAnnounced(index, family, to: peer) else { return nil }
         if reason == .undecided, snapshot.isBacklogged { return .peerDoesNotRead }
         return NotAnnouncedReason(reason, family)
     }

@@ -1,0 +1,111 @@
+package import BGPMessages
+package import NetTypes
+
+/// The routing tables for those who only read: forwarding and status.
+///
+/// Positions (`PrefixIndex`, `PathIndex`, `AttributeHandle`) are valid until the tables change, that is for one phase of
+/// a turn. Every function costs what one prefix costs, unless it says otherwise.
+package protocol RouteView: ~Copyable {
+    /// The position of a prefix that has a path.
+    func find(_ prefix: Prefix) -> PrefixIndex?
+    /// The longest prefix that covers an address. Cost: the lengths of prefixes that occur.
+    func longestMatch(_ address: IPAddress) -> PrefixIndex?
+    /// Nil for a position that is free.
+    func prefix(at index: PrefixIndex, _ family: AddressFamily) -> Prefix?
+    /// Positions below this one may hold a prefix.
+    func prefixCapacity(_ family: AddressFamily) -> Int
+    /// The selected path; nil where none is eligible.
+    func bestPath(_ index: PrefixIndex, _ family: AddressFamily) -> Path?
+    /// More than one path is selected (ECMP).
+    func isMultipath(_ index: PrefixIndex, _ family: AddressFamily) -> Bool
+    /// The attribute sets of the selected paths, that of the best one first.
+    func multipath(_ index: PrefixIndex, _ family: AddressFamily) -> [AttributeHandle]
+    /// Nil for our own routes, which have none.
+    func nextHop(of handle: AttributeHandle) -> IPAddress?
+    /// LOCAL_PREF as the decision takes it (RFC 4271 9.1.1).
+    func localPref(of handle: AttributeHandle) -> UInt32
+    /// The address of a peer that is configured.
+    func address(of peer: PeerIndex) -> IPAddress?
+    /// No prefix waits for a decision.
+    var isDecided: Bool { get }
+}
+
+/// How much the tables hold.
+package struct RouteCounts: Sendable, Hashable {
+    /// Prefixes and paths, by family index.
+    package var prefixes = [0, 0]
+    package var paths = [0, 0]
+    package var attributeSets = 0
+    /// Prefixes that wait for a decision.
+    package var undecided = 0
+    /// Changes that update groups have not been sent.
+    package var unsent = 0
+    /// Members of each update group, the largest first.
+    package var groupMembers: [Int] = []
+    /// Bytes that are reserved.
+    package var pathMemory = 0
+    package var attributeMemory = 0
+    package var groupMemory = 0
+
+    package init() {}
+}
+
+extension RIB {
+    /// Cost: the number of update groups.
+    package var counts: RouteCounts {
+        var counts = RouteCounts()
+        for family in AddressFamily.allCases {
+            counts.prefixes[family.index] = tables[family.index].prefixCount
+            counts.paths[family.index] = tables[family.index].pathCount
+            counts.pathMemory += tables[family.index].memory
+        }
+        counts.attributeSets = attributes.count
+        counts.attributeMemory = attributes.memory
+        counts.undecided = dirtyCount
+        for case let group? in groups {
+            counts.groupMembers.append(group.members.count)
+            counts.unsent += group.pendingCount
+            counts.groupMemory += group.memory
+        }
+        counts.groupMembers.sort(by: >)
+        return counts
+    }
+}
+
+/// One path of a prefix, with what the decision and the policies made of it.
+package struct ExplainedPath: Sendable {
+    package let path: Path
+    package let attributes: PathAttributes
+    /// Why the path takes no part in the decision; nil for an eligible one.
+    package let ineligible: IneligibleReason?
+    /// The step that decided for it; nil for any but the best one.
+    package let bestReason: BestPathReason?
+    /// The import rule that decided on it, by its label.
+    package let importRule: String?
+}
+
+extension RIB {
+    /// All paths of a prefix, the best one first.
+    package func explainedPaths(_ index: PrefixIndex, _ family: AddressFamily) -> [ExplainedPath] {
+        guard let prefix = tables[family.index].prefix(at: index) else { return [] }
+        var list: [PathIndex] = []
+        tables[family.index].pathIndices(index, into: &list)
+        guard !list.isEmpty else { return [] }
+        let outcome = explain(index, family)
+        return list.map { slot in
+            let path = tables[family.index].paths[Int(slot)]
+            return ExplainedPath(
+                path: path, attributes: attributes.attributes(path.attributes), ineligible: ineligibility(path),
+                bestReason: path.flags.contains(.best) ? outcome?.reason : nil,
+                importRule: importRule(prefix, path)?.label)
+        }
+    }
+}
+
+extension RIB {
+    /// Prefixes, or paths with their identifiers, that a peer's update group has been sent.
+    package func announcedCount(to peer: PeerIndex, _ family: AddressFamily) -> Int {
+        guard let group = peers[peer]?.groups[family.index] else { return 0 }
+        return groups[group]?.announcedCount ?? 0
+    }
+}
