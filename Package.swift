@@ -85,12 +85,16 @@ let package = Package(
 
         // What stands below the speaker, as a protocol, and the one that does nothing.
         core("ForwardingPlane", ["Planning", "BGPSpeaker", "BGPRouting", "FIB", "StatusAPI", "NetTypes"]),
+        // What the kernel should have: values in, values out.
+        core(
+            "Forwarding",
+            ["Planning", "Resources", "StatusAPI", "BGPRouting", "BGPMessages", "FIB", "NetTypes"]),
         // The only code that changes the host.
         core(
             "Dataplane",
             [
-                "ForwardingPlane", "Planning", "Resources", "StatusAPI", "BGPSpeaker", "BGPRouting", "BGPMessages",
-                "FIB", "KernelRoutes", "LinuxIO", "NetTypes",
+                "Forwarding", "ForwardingPlane", "Planning", "Resources", "StatusAPI", "BGPSpeaker", "BGPRouting",
+                "FIB", "LinuxIO", "NetTypes",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         // The routing thread, and the threads around it.
@@ -106,7 +110,8 @@ let package = Package(
         core(
             "AgentDaemon",
             [
-                "Node", "Dataplane", "Planning", "Resources", "BGPSession", "FIB", "LinuxIO", "NetTypes",
+                "Node", "Dataplane", "Forwarding", "KernelRoutes", "Planning", "Resources", "BGPSession", "FIB",
+                "LinuxIO", "NetTypes",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         core("ReflectorDaemon", ["Node", "ForwardingPlane", "BGPSession", "FIB", "LinuxIO", "NetTypes"]),
@@ -169,8 +174,8 @@ let package = Package(
         tests(
             "AgentTests",
             [
-                "Node", "Dataplane", "ForwardingPlane", "Planning", "Resources", "BFD", "BGPSpeaker", "BGPSession",
-                "BGPRouting", "BGPMessages", "StatusAPI", "KernelRoutes", "FIB",
+                "Node", "Dataplane", "Forwarding", "ForwardingPlane", "Planning", "Resources", "BFD", "BGPSpeaker",
+                "BGPSession", "BGPRouting", "BGPMessages", "StatusAPI", "FIB",
                 "LinuxIO", "NetTypes",
                 .product(name: "Logging", package: "swift-log"),
             ]),

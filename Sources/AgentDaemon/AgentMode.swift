@@ -1,6 +1,8 @@
 import BGPSession
 import Dataplane
 import FIB
+import Forwarding
+import KernelRoutes
 import LinuxIO
 import Logging
 import NetTypes
@@ -36,16 +38,21 @@ package enum AgentMode {
             }
         }
         let now = Instant(nanoseconds: monotonicNanoseconds())
-        var kernel = KernelForwarding.KernelSettings(
+        var kernel = ForwardingSettings(
             isDryRun: settings.isDryRun, maximumPaths: daemon.configuration.maximumPaths ?? 16,
             restartTime: daemon.configuration.nodeMeshMaxRestartTime ?? .seconds(120))
-        kernel.ownership = ownership
         kernel.felixProtocol = felix.deviceRouteProtocol ?? kernel.felixProtocol
         kernel.programming = settings.programming
         kernel.normalMetrics = daemon.configuration.normalPriority
         let plane: KernelForwarding
         do throws(SystemError) {
-            plane = try KernelForwarding(kernel, logger: daemon.logger, now: now)
+            let host = try NetlinkHost(
+                ownership: ownership, isReadOnly: settings.isDryRun, hearsGuests: settings.programming.includesPods)
+            do throws(HostError) {
+                plane = try KernelForwarding(kernel, host: host, logger: daemon.logger, now: now)
+            } catch {
+                throw SystemError(code: error.code, operation: error.operation)
+            }
         } catch {
             throw StartError("netlink: \(error)")
         }

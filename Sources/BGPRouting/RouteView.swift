@@ -28,6 +28,13 @@ package protocol RouteView: ~Copyable {
     func address(of peer: PeerIndex) -> IPAddress?
     /// No prefix waits for a decision.
     var isDecided: Bool { get }
+
+    /// Peers that are configured.
+    var peerIndices: [PeerIndex] { get }
+    /// The peer has sent everything it has of a family, or never will.
+    func isSynchronized(_ peer: PeerIndex, _ family: AddressFamily, now: Instant) -> Bool
+    /// The peer sends routes with its own address as next hop alone: a member of the mesh.
+    func announcesOnlyItself(_ peer: PeerIndex) -> Bool
 }
 
 /// How much the tables hold.

@@ -27,6 +27,7 @@ extension Speaker: RouteView {
     package func localPref(of handle: AttributeHandle) -> UInt32 { rib.attributes.key(handle).localPref }
     package func address(of peer: PeerIndex) -> IPAddress? { settings(peer)?.address }
     package var isDecided: Bool { rib.dirtyCount == 0 }
+    package func announcesOnlyItself(_ peer: PeerIndex) -> Bool { settings(peer)?.announcesOnlyItself ?? false }
 
     package var identity: AttributeTable.Identity { rib.identity }
     package var importPolicy: ImportPolicy { rib.importPolicy }

@@ -116,13 +116,27 @@ package enum TunnelReason: Codable, Sendable, Hashable {
     case notUp(device: String)
 }
 
-/// What is to be said about an endpoint's state.
+/// A setting of an interface that the kernel refused.
+package struct RefusedSetting: Codable, Sendable, Hashable {
+    /// A path below /proc/sys, `address A` or `neighbor A`.
+    package var setting: String
+    /// errno.
+    package var code: Int32
+    package init(setting: String, code: Int32) {
+        self.setting = setting
+        self.code = code
+    }
+}
+
+/// Why an endpoint is in its state.
 package enum EndpointReason: Codable, Sendable, Hashable {
-    case setUpFailed(detail: String)
+    /// Settings of the pod's interface that the kernel refused.
+    case setUpFailed(refused: [RefusedSetting])
     /// With `--program remote`: Felix has not written the host route.
     case noHostRoute(prefix: String)
     case guestNotHeard
-    case cannotHearGuests(detail: String)
+    /// The packet socket cannot be opened or bound: an errno. It needs CAP_NET_RAW.
+    case cannotHearGuests(code: Int32)
     case notInKernel(prefix: String, reason: FIBReason)
     case addressOfAnotherEndpoint(prefix: String)
     case routePending(prefix: String)

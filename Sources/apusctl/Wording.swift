@@ -129,11 +129,12 @@ extension TunnelReason {
 extension EndpointReason {
     var text: String {
         switch self {
-        case .setUpFailed(let detail): detail
+        case .setUpFailed(let refused):
+            refused.map { "\($0.setting): \(errorText($0.code))" }.joined(separator: "; ")
         case .noHostRoute(let prefix):
             "nobody has written a host route of \(prefix) (--program remote leaves it to Felix)"
         case .guestNotHeard: "it is to be moved here: no ARP, RARP or neighbor advertisement of it yet"
-        case .cannotHearGuests(let detail): detail
+        case .cannotHearGuests(let code): "no guest can be heard: \(errorText(code)); it needs CAP_NET_RAW"
         case .notInKernel(_, let reason): reason.text
         case .addressOfAnotherEndpoint(let prefix): "\(prefix) belongs to another endpoint"
         case .routePending(let prefix): "the route of \(prefix) is pending"

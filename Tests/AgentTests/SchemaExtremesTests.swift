@@ -3,6 +3,7 @@ import BGPMessages
 import BGPRouting
 import BGPSession
 import BGPSpeaker
+import Forwarding
 import ForwardingPlane
 import LinuxIO
 import Logging
@@ -11,7 +12,6 @@ import Planning
 import Resources
 import Testing
 
-@testable import Dataplane
 @testable import Node
 
 /// Every field of every kind with values that nobody means. What is out of bounds is refused with file, line, field and

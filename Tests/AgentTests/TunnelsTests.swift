@@ -1,40 +1,22 @@
+import BGPMessages
+import BGPRouting
+import BGPSpeaker
+import Dataplane
 import FIB
-import KernelRoutes
-import LinuxIO
+import Forwarding
 import Logging
 import NetTypes
 import Planning
 import Testing
 
-@testable import Dataplane
-
-/// A kernel with one VXLAN device, which carries out everything and answers the reading of entries as a test says.
-private struct OneDevice: TunnelKernel {
-    static let index = InterfaceIndex(rawValue: 7)
-    /// Errors of the next readings.
-    var errors: [Int32] = []
-    var entries: Set<TunnelEntry> = []
-    var done: [TunnelOperation] = []
-
-    mutating func apply(_ operation: TunnelOperation) -> Int32 {
-        done.append(operation)
-        switch operation {
-        case .addEntry(let entry, _): entries.insert(entry)
-        case .removeEntry(let entry, _): entries.remove(entry)
-        default: break
-        }
-        return 0
-    }
-    mutating func link(named name: String) -> Interface? { nil }
-    mutating func tunnelEntries(on index: InterfaceIndex, _ family: AddressFamily) throws(SystemError) -> Set<
-        TunnelEntry
-    > {
-        if !errors.isEmpty { throw SystemError(code: errors.removeFirst(), operation: "netlink dump") }
-        return entries
-    }
-}
-
 @Suite struct TunnelsTests {
+    private static func speaker() -> Speaker {
+        Speaker(
+            identity: AttributeTable.Identity(
+                localAS: ASNumber(64512), identifier: BGPIdentifier(rawValue: 1), clusterID: BGPIdentifier(rawValue: 1)),
+            tracksNextHops: true, maximumPaths: 1, recordsChanges: true, seed: 1, now: .zero)
+    }
+
     @Test func `entries that could not be read are read again with back-off, and what nobody wants of them goes then`()
         throws
     {
@@ -43,53 +25,53 @@ private struct OneDevice: TunnelKernel {
         let wanted = TunnelEndpoint(
             underlay: try #require(IPAddress("10.0.0.2")), gateway: try #require(IPAddress("10.65.2.1")),
             mac: MACAddress("66:00:00:00:00:02"))
-        var settings = TunnelSettings()
-        settings.devices = [TunnelSettings.Device(kind: .vxlanIPv4, local: local, address: nil, mac: mac, mtu: 1450)]
-        settings.encapsulation.endpoints = [.vxlanIPv4: [wanted.underlay: wanted]]
-        let eth0 = InterfaceIndex(rawValue: 2)
-        var interfaces = InterfaceTable()
-        interfaces.set(Interface(index: eth0, name: "eth0", isUp: true, hasCarrier: true))
-        interfaces.add(InterfaceAddress(interface: eth0, address: local, prefixLength: 24))
+        let host = MemoryHost()
+        let eth0 = host.addInterface("eth0")
+        host.addAddress(local, length: 24, to: "eth0")
         let device = TunnelDevice(
             kind: .vxlanIPv4, local: local, address: nil, mac: mac, parent: eth0, identifier: 4096, port: 4789,
             mtu: 1450)
-        interfaces.set(
-            Interface(
-                index: OneDevice.index, name: TunnelKind.vxlanIPv4.deviceName, isUp: true, hasCarrier: true, mtu: 1450,
-                mac: mac, alias: TunnelDevice.alias,
-                tunnel: device.parameters))
+        #expect(host.apply(.create(device)) == 0)
+        let index = try #require(host.index(of: TunnelKind.vxlanIPv4.deviceName))
         // An earlier process left an entry of a node that is gone.
         let gone = TunnelEntry.forwarding(
             try #require(MACAddress("66:00:00:00:00:09")), try #require(IPAddress("10.0.0.9")))
-        var kernel = OneDevice(errors: [KernelError.noBuffers, KernelError.noBuffers], entries: [gone])
-        var tunnels = Tunnels()
-        tunnels.configure(settings)
-        tunnels.allowRemoval()
-        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        func turn(_ milliseconds: Int) -> Bool {
-            tunnels.reconcile(
-                &interfaces, &kernel, isDryRun: false, now: Instant(nanoseconds: 0) + .milliseconds(milliseconds),
-                logger: logger)
+        #expect(host.apply(.addEntry(gone, index)) == 0)
+        host.entryErrors = [KernelError.noBuffers, KernelError.noBuffers]
+
+        var state = NodeState()
+        state.tunnels.devices = [
+            TunnelSettings.Device(kind: .vxlanIPv4, local: local, address: nil, mac: mac, mtu: 1450)
+        ]
+        state.tunnels.encapsulation.endpoints = [.vxlanIPv4: [wanted.underlay: wanted]]
+        let plane = try KernelForwarding(
+            ForwardingSettings(isDryRun: false, maximumPaths: 1, restartTime: .zero), host: host,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, now: .zero)
+        var speaker = Self.speaker()
+        plane.configure(state, &speaker, now: .zero)
+        func turn(_ milliseconds: Int) {
+            _ = plane.reconcile(&speaker, now: .zero + .milliseconds(milliseconds), breathe: { _ in })
         }
-        #expect(turn(0) && tunnels.usable == [.vxlanIPv4: OneDevice.index])
+        func entries() -> Set<TunnelEntry> { host.entries[index] ?? [] }
+        func failures() -> [String] { plane.core.tunnels.pendingFailures.map { "\($0.attempt)" } }
+
+        turn(0)
+        #expect(plane.core.tunnels.usable == [.vxlanIPv4: index])
         // What is wanted goes in, and what is not known stays.
-        #expect(kernel.entries.count == 3 && kernel.entries.contains(gone))
-        #expect(
-            tunnels.problems.count == 1
-                && tunnels.problems[0].hasPrefix("tunnel: cannot read the entries of vxlan.calico: "),
-            "\(tunnels.problems)")
-        #expect(tunnels.retryAt == Instant(nanoseconds: 0) + .milliseconds(250))
-        _ = turn(249)
-        #expect(kernel.errors.count == 1)
+        #expect(entries().count == 3 && entries().contains(gone))
+        #expect(failures() == ["read the entries of vxlan.calico"])
+        #expect(plane.core.tunnels.retryAt == .zero + .milliseconds(250))
+        turn(249)
+        #expect(host.entryErrors.count == 1)
         // Refused once more: twice the time.
-        _ = turn(250)
-        #expect(kernel.errors.isEmpty && tunnels.problems.count == 1)
-        #expect(tunnels.retryAt == Instant(nanoseconds: 0) + .milliseconds(750))
-        _ = turn(750)
-        #expect(tunnels.problems.isEmpty && tunnels.retryAt == nil)
-        #expect(kernel.entries.count == 2 && !kernel.entries.contains(gone))
-        let count = kernel.done.count
-        _ = turn(2000)
-        #expect(kernel.done.count == count)
+        turn(250)
+        #expect(host.entryErrors.isEmpty && failures().count == 1)
+        #expect(plane.core.tunnels.retryAt == .zero + .milliseconds(750))
+        turn(750)
+        #expect(failures().isEmpty && plane.core.tunnels.retryAt == nil)
+        #expect(entries().count == 2 && !entries().contains(gone))
+        let count = host.operations.count
+        turn(2000)
+        #expect(host.operations.count == count)
     }
 }

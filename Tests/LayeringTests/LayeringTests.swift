@@ -130,7 +130,9 @@ import Testing
         }
         #expect(Self.everything(below: "Dataplane", graph).isDisjoint(with: ["Node", "ResourceFiles"]))
         let system: Set = ["LinuxIO", "CLinux", "KernelRoutes", "CLibMNL"]
-        for target in ["Planning", "ForwardingPlane", "Resources", "StatusAPI", "FIB", "BFD", "BGPSpeaker"] {
+        for target in [
+            "Planning", "Forwarding", "ForwardingPlane", "Resources", "StatusAPI", "FIB", "BFD", "BGPSpeaker",
+        ] {
             #expect(Self.everything(below: target, graph).isDisjoint(with: system), "\(target)")
         }
         #expect(

@@ -60,6 +60,7 @@ package enum KernelError {
     package static let notSupported: Int32 = 95
     package static let familyNotSupported: Int32 = 97
     package static let addressNotAvailable: Int32 = 99
+    package static let networkDown: Int32 = 100
     package static let networkUnreachable: Int32 = 101
     package static let noBuffers: Int32 = 105
     package static let hostUnreachable: Int32 = 113

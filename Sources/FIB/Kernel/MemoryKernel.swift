@@ -2,7 +2,7 @@ package import NetTypes
 
 /// A kernel in memory: the rules of rtnetlink that the reconciler depends on, with errors that a test can inject.
 ///
-/// Here and not in the tests, because the simulator composes whole nodes from it.
+/// The routes of `MemoryHost`.
 package struct MemoryKernel: KernelRouteTable, Sendable {
     package struct Key: Sendable, Hashable {
         package var prefix: Prefix
@@ -69,5 +69,17 @@ package struct MemoryKernel: KernelRouteTable, Sendable {
     /// A route of ours that is there before the process starts.
     package mutating func preset(_ route: FIBRoute) {
         own[Key(prefix: route.prefix, metric: route.metric, table: route.table)] = route
+    }
+
+    /// Takes dead members out of every group that keeps another one.
+    package mutating func dropNextHops(_ dead: Set<FIBNextHop>) -> [GroupChange] {
+        var changes: Set<GroupChange> = []
+        for (key, route) in own where route.nextHops.count > 1 && route.nextHops.contains(where: dead.contains) {
+            let rest = route.nextHops.filter { !dead.contains($0) }
+            guard !rest.isEmpty else { continue }
+            changes.insert(GroupChange(before: route.nextHops, after: rest))
+            own[key]?.nextHops = rest
+        }
+        return Array(changes)
     }
 }

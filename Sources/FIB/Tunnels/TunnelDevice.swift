@@ -117,6 +117,15 @@ package enum TunnelOperation: Sendable, Hashable, CustomStringConvertible {
     case addEntry(TunnelEntry, InterfaceIndex)
     case removeEntry(TunnelEntry, InterfaceIndex)
 
+    /// The device that it makes or changes itself, as opposed to its addresses and entries; nil for those.
+    package var deviceName: String? {
+        switch self {
+        case .create(let device), .adjust(let device, _): device.kind.deviceName
+        case .retire(let kind, _): kind.deviceName
+        case .remove, .addAddress, .removeAddress, .addEntry, .removeEntry: nil
+        }
+    }
+
     package var description: String {
         switch self {
         case .create(let device):

@@ -9,16 +9,9 @@ package final class FIBWriter: Sendable {
         case drop(Set<FIBNextHop>)
     }
 
-    /// What came of an order.
-    package enum Result: Sendable {
-        /// What failed of a batch.
-        case batch([FIBFailure])
-        case dropped([GroupChange])
-    }
-
     private struct State: Sendable {
         var orders: [Order] = []
-        var results: [Result] = []
+        var results: [FIBResult] = []
     }
 
     /// The table belongs to the thread, from the start of it.
@@ -42,7 +35,7 @@ package final class FIBWriter: Sendable {
                 guard waitReadable(work.fd, milliseconds: -1) else { continue }
                 work.clear()
                 while let order = state.withLock({ $0.orders.isEmpty ? nil : $0.orders.removeFirst() }) {
-                    let result: Result =
+                    let result: FIBResult =
                         switch order {
                         case .batch(let batch): .batch(box.table.apply(batch))
                         case .drop(let hops): .dropped(box.table.dropHops(hops))
@@ -66,7 +59,7 @@ package final class FIBWriter: Sendable {
     }
 
     /// What came of the oldest order that is out; nil while it is being carried out.
-    package func takeResult() -> Result? {
+    package func takeResult() -> FIBResult? {
         state.withLock { $0.results.isEmpty ? nil : $0.results.removeFirst() }
     }
 }

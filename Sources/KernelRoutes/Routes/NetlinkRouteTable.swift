@@ -2,41 +2,10 @@ internal import CLibMNL
 package import FIB
 internal import Glibc
 package import LinuxIO
-package import NetTypes
+import NetTypes
 
 // `unsafe` here: libmnl writes requests where `NetlinkBuffer` lends it memory, within the size that its caller allows;
 // no address outlives the closure.
-
-/// What a dump or a notification says of the kernel.
-package enum KernelEvent: Sendable {
-    indirect case link(Interface)
-    case linkRemoved(InterfaceIndex)
-    case address(InterfaceAddress)
-    case addressRemoved(InterfaceAddress)
-    case ownRoute(FIBRoute)
-    case ownRouteRemoved(FIBRoute)
-    /// `replaces`: it took the place of whatever was there.
-    case foreignRoute(ForeignRoute, replaces: Bool)
-    case foreignRouteRemoved(ForeignRoute)
-    /// A permanent neighbor or forwarding entry, of any interface.
-    case entry(TunnelEntry, InterfaceIndex)
-    case entryRemoved(TunnelEntry, InterfaceIndex)
-    /// A neighbor of any interface is not there, or not permanent.
-    case neighborLost(IPAddress, InterfaceIndex)
-    /// Notifications were lost, or a next-hop object of ours went and took its routes along without a word: everything
-    /// is to be read again.
-    case overflow
-}
-
-/// A group of next hops that has other members now, and with it every route that names it.
-package struct GroupChange: Sendable, Hashable {
-    package var before: [FIBNextHop]
-    package var after: [FIBNextHop]
-    package init(before: [FIBNextHop], after: [FIBNextHop]) {
-        self.before = before
-        self.after = after
-    }
-}
 
 /// The kernel's route table, written in batches: up to 64 KB of requests in one `sendmsg`, answered by errors and by
 /// one acknowledgement at the end. The kernel works on them inside the call, so that the answers are there when it
@@ -236,16 +205,6 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
     /// Carries out one request about a tunnel device. 0, also where it was so already, or an errno.
     package mutating func apply(_ operation: TunnelOperation) -> Int32 {
         unsafe request { unsafe TunnelCodec.encode(operation, sequence: $1, into: $0) }
-    }
-
-    /// A permanent neighbor entry; errno, or 0.
-    package mutating func setNeighbor(_ address: IPAddress, mac: MACAddress, on interface: InterfaceIndex) -> Int32 {
-        apply(.addEntry(.neighbor(address, mac), interface))
-    }
-
-    /// A host address on an interface. 0, also where it is there already, or an errno.
-    package mutating func addAddress(_ address: IPAddress, on interface: InterfaceIndex) -> Int32 {
-        apply(.addAddress(address, interface))
     }
 
     /// Sends one message, which `encode` writes with a sequence number, and waits for its answer: 0 or an errno.

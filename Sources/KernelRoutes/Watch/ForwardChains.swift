@@ -1,4 +1,5 @@
 internal import CLibMNL
+package import FIB
 internal import Glibc
 import LinuxIO
 import NetTypes
@@ -6,15 +7,7 @@ import NetTypes
 // `unsafe` here: libmnl writes requests where `NetlinkBuffer` lends it memory, within the size that its caller allows;
 // no address outlives the closure.
 
-/// A base chain of nf_tables at the forward hook.
-package struct ForwardChain: Sendable, Hashable {
-    /// `ip`, `ip6` or `inet`.
-    package var family: String
-    package var table: String
-    package var name: String
-    /// Policy DROP: what no rule accepts is dropped.
-    package var drops: Bool
-
+extension ForwardChain {
     /// The chains that forwarded packets of this host pass; nil where the kernel has no nf_tables or does not tell.
     /// iptables-nft's are among them.
     package static func all() -> [ForwardChain]? {

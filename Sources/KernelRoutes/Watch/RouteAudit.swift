@@ -10,14 +10,6 @@ import NetTypes
 /// Reads the kernel's routes in slices: a dump whose parts are taken a few at a time, so that no turn waits for a large
 /// table.
 package struct RouteAudit: ~Copyable {
-    package enum Progress: Sendable {
-        /// More is to be read.
-        case more
-        case complete
-        /// The table changed in a way that the kernel cannot list consistently, or the socket failed: begin again.
-        case broken
-    }
-
     private var socket: NetlinkSocket
     private var isListing = false
     private let ownership: Ownership
@@ -54,7 +46,7 @@ package struct RouteAudit: ~Copyable {
     }
 
     /// The next part of the list: up to 32 KB, some three hundred routes. Hands over those that are ours.
-    package mutating func read(_ body: (FIBRoute) -> Void) -> Progress {
+    package mutating func read(_ body: (FIBRoute) -> Void) -> AuditProgress {
         guard case .messages(let count) = socket.receive(&buffer) else { return .broken }
         var isDone = false
         var isIntact = isConsistent

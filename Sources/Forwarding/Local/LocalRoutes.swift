@@ -1,13 +1,8 @@
 import BGPRouting
-import BGPSpeaker
-import FIB
-import KernelRoutes
-import LinuxIO
-import Logging
-import NetTypes
-import Planning
+package import FIB
+package import NetTypes
+package import Planning
 import Resources
-import StatusAPI
 
 /// This node's own routes: a host route per pod address, a blackhole per own block, and which of them are announced
 /// (contract 2.6, 2.7).
@@ -15,12 +10,12 @@ import StatusAPI
 /// Problems it exists for: an interface may come before its endpoint or after it, under another index, or flap; a route
 /// must be in the kernel before it is announced and must stay until its withdrawal was told; two endpoints may claim
 /// one address while a pod is replaced.
-struct LocalRoutes: ~Copyable {
+package struct LocalRoutes: ~Copyable {
     struct Endpoint {
         var name: String
         var endpoint: WorkloadEndpoint
-        /// Errors of sysctls and neighbor entries, for status.
-        var preparationError: String?
+        /// Settings and neighbor entries that the host refused.
+        var refused: [RefusedRequest] = []
         /// The interface that was prepared; another index is another interface.
         var preparedIndex: InterfaceIndex?
         /// The guest of a live migration's target has spoken here.
@@ -33,7 +28,7 @@ struct LocalRoutes: ~Copyable {
 
     static let blockLocalPref: UInt32 = 100
 
-    private(set) var blocks: [OwnBlock] = []
+    package private(set) var blocks: [OwnBlock] = []
     private(set) var services: [Prefix] = []
     private var advertisements = BGPConfiguration()
     private var statics: [NodeState.StaticRoute] = []
@@ -50,21 +45,21 @@ struct LocalRoutes: ~Copyable {
     /// Routes of an earlier process to pods whose interfaces are alive and that no endpoint speaks of: input that is
     /// late or lost must not cut a live pod off (SPEC, promise 2). They go with their interface, or when an endpoint
     /// takes its place.
-    private(set) var orphans: [Prefix: FIBRoute] = [:]
+    package private(set) var orphans: [Prefix: FIBRoute] = [:]
     /// Elevated priority stays until then, so that all nodes have followed before it goes.
     private(set) var elevatedUntil: [String: Instant] = [:]
     private var migrationConvergence = Duration.seconds(30)
     private(set) var endpoints: [String: Endpoint] = [:]
     private var claims = AddressClaims()
     /// Some guest is expected on an interface that is there.
-    private(set) var awaitsGuests = false
+    package private(set) var awaitsGuests = false
     /// Endpoints whose interfaces are to be looked at, and prefixes that are to be worked out again.
     private var unprepared: Set<String> = []
     private var stale: Set<Prefix> = []
     /// Own blocks and static routes.
     private var fixed: [Prefix: FIBRoute] = [:]
     /// What is wanted in the kernel.
-    private(set) var desired: [Prefix: FIBRoute] = [:]
+    package private(set) var desired: [Prefix: FIBRoute] = [:]
     private var changed: Set<Prefix> = []
     /// All of it is to be worked out again.
     private var needsRecompute = false
@@ -200,22 +195,22 @@ struct LocalRoutes: ~Copyable {
 
     // MARK: Desired routes
 
-    /// Sets up interfaces that appeared, and works out what is wanted. Cost: that of what changed, unless all has to be
-    /// worked out again.
+    /// Works out what is wanted. Returns what is to be set up on the host for it, which comes before any route. Cost:
+    /// that of what changed, unless all has to be worked out again.
     mutating func prepare(
         _ interfaces: InterfaceTable, nextHops: NextHopTable, foreign: borrowing ForeignRoutes,
-        inKernel: (Prefix) -> FIBRoute?, table: inout NetlinkRouteTable, isDryRun: Bool,
-        logger: Logger
-    ) {
-        guard needsRecompute || !unprepared.isEmpty || !stale.isEmpty else { return }
+        inKernel: (Prefix) -> FIBRoute?
+    ) -> [SetUp] {
+        guard needsRecompute || !unprepared.isEmpty || !stale.isEmpty else { return [] }
+        var setUps: [SetUp] = []
         if needsRecompute {
             unprepared.formUnion(endpoints.keys)
             fixRoutes(nextHops, interfaces, foreign)
-            if !isDryRun { addLoopbackAddresses(interfaces, &table, logger) }
+            if let loopback = loopbackSetUp(interfaces) { setUps.append(loopback) }
         }
         if programming.includesPods {
             for name in unprepared.sorted() {
-                setUp(name, interfaces, &table, isDryRun, logger)
+                if let setUp = setUp(name, interfaces) { setUps.append(setUp) }
                 // A process before this one heard the guest: its route leads here.
                 if let entry = endpoints[name], entry.isWaiting,
                     entry.endpoint.addresses.contains(where: { isReached($0, by: entry.preparedIndex, inKernel) })
@@ -239,7 +234,11 @@ struct LocalRoutes: ~Copyable {
         for prefix in stale { want(prefix, route(prefix, interfaces)) }
         stale = []
         awaitsGuests = programming.includesPods && endpoints.values.contains { $0.isWaiting && $0.preparedIndex != nil }
+        return setUps
     }
+
+    /// What became of an endpoint's requests.
+    mutating func setUpDone(_ name: String, refused: [RefusedRequest]) { endpoints[name]?.refused = refused }
 
     private func isReached(_ address: IPAddress, by interface: InterfaceIndex?, _ inKernel: (Prefix) -> FIBRoute?)
         -> Bool
@@ -266,37 +265,26 @@ struct LocalRoutes: ~Copyable {
         }
     }
 
-    private func addLoopbackAddresses(_ interfaces: InterfaceTable, _ table: inout NetlinkRouteTable, _ logger: Logger)
-    {
-        guard let loopback = interfaces.named("lo") else { return }
-        for address in loopbackAddresses where !interfaces.owns(address) {
-            let error = table.addAddress(address, on: loopback.index)
-            if error != 0 {
-                logger.warning(
-                    "cannot put an address on lo", metadata: ["address": "\(address)", "reason": "\(errorText(error))"])
-            }
-        }
+    private func loopbackSetUp(_ interfaces: InterfaceTable) -> SetUp? {
+        guard let loopback = interfaces.named("lo") else { return nil }
+        let missing = loopbackAddresses.filter { !interfaces.owns($0) }
+        return missing.isEmpty
+            ? nil : SetUp(owner: .loopback, requests: missing.map { .address($0, loopback.index) })
     }
 
     /// An endpoint's interface, once for each that comes under its name.
-    private mutating func setUp(
-        _ name: String, _ interfaces: InterfaceTable, _ table: inout NetlinkRouteTable, _ isDryRun: Bool,
-        _ logger: Logger
-    ) {
+    private mutating func setUp(_ name: String, _ interfaces: InterfaceTable) -> SetUp? {
         guard let entry = endpoints[name], let interface = interfaces.named(entry.endpoint.interfaceName) else {
             endpoints[name]?.preparedIndex = nil
-            return
+            return nil
         }
-        guard entry.preparedIndex != interface.index else { return }
+        guard entry.preparedIndex != interface.index else { return nil }
         if entry.preparedIndex != nil { endpoints[name]?.hasArrived = false }
         endpoints[name]?.preparedIndex = interface.index
-        guard !isDryRun else { return }
-        let error = InterfaceSetup.prepare(
-            entry.endpoint, interface, interfaces, allowsSpoofing: allowsSpoofing, table: &table)
-        endpoints[name]?.preparationError = error
-        if let error {
-            logger.warning("cannot set up a pod's interface", metadata: ["endpoint": "\(name)", "reason": "\(error)"])
-        }
+        return SetUp(
+            owner: .endpoint(name),
+            requests: InterfaceSetup.requests(
+                entry.endpoint, interface, interfaces, allowsSpoofing: allowsSpoofing))
     }
 
     /// What is wanted of a prefix in the kernel.
@@ -355,13 +343,13 @@ struct LocalRoutes: ~Copyable {
     }
 
     /// True where this node itself has a route for the prefix: only host routes and own blocks can be.
-    func wants(_ prefix: Prefix) -> Bool {
+    package func wants(_ prefix: Prefix) -> Bool {
         if prefix.isHost { return desired[prefix] != nil || observed[prefix] != nil }
         return !desired.isEmpty && blocks.contains { $0.prefix == prefix } && desired[prefix] != nil
     }
 
     /// True for a prefix that is ours without being written by us.
-    func isObserved(_ prefix: Prefix) -> Bool { !observed.isEmpty && observed[prefix] != nil }
+    package func isObserved(_ prefix: Prefix) -> Bool { !observed.isEmpty && observed[prefix] != nil }
 
     /// Interfaces of this node's pods by their addresses.
     var podInterfaces: [IPAddress: InterfaceIndex] {

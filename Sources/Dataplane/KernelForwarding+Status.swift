@@ -1,4 +1,5 @@
 import FIB
+import Forwarding
 package import ForwardingPlane
 import LinuxIO
 package import NetTypes
@@ -7,43 +8,47 @@ package import StatusAPI
 /// What the forwarding plane tells of itself.
 extension KernelForwarding {
     package func fill(_ status: inout DaemonStatus) {
-        status.routesWanted = delta.desiredCount
-        status.routesInKernel = delta.kernelCount
-        status.problems += tunnels.problems
-        if let guestSocketError, local.awaitsGuests {
-            status.problems.append("a live migration's target waits: \(guestSocketError)")
+        status.routesWanted = core.delta.desiredCount
+        status.routesInKernel = core.delta.kernelCount
+        status.problems += core.tunnels.pendingFailures.map {
+            "tunnel: cannot \($0.attempt): \(errorText($0.code))"
         }
-        status.routesHeld = breaker.held.count
-        status.routesWaiting = delta.waitingCount
-        status.audits = auditCount
-        status.resyncs = resyncs
-        status.auditFindings = auditFindings
-        if breaker.isTripped {
+        if let guestError, core.local.awaitsGuests {
             status.problems.append(
-                "\(breaker.held.count) routes of the cluster were withdrawn at once and are kept (massWithdrawal): "
+                "a live migration's target waits: no guest can be heard: \(errorText(guestError))")
+        }
+        status.routesHeld = core.breaker.held.count
+        status.routesWaiting = core.delta.waitingCount
+        status.audits = audit.count
+        status.resyncs = resyncs
+        status.auditFindings = audit.findings
+        if core.breaker.isTripped {
+            status.problems.append(
+                "\(core.breaker.held.count) routes of the cluster were withdrawn at once and are kept (massWithdrawal): "
                     + "apusctl fib release lets them go"
             )
         }
         status.routesMissing = missingCount
-        status.routesRepaired = delta.repairCount
-        status.ownPrefixes = local.status(
-            isInstalled: { delta.isInstalled($0) || local.isObserved($0) }, reason: { reason($0) })
+        status.routesRepaired = core.delta.repairCount
+        status.ownPrefixes = core.local.status(
+            isInstalled: { core.delta.isInstalled($0) || core.local.isObserved($0) }, reason: { reason($0) })
     }
 
     /// Routes that are not in the kernel as wanted, or whose acknowledgement is not there yet.
     var missingCount: Int {
-        delta.dirtyCount + delta.failureCount + unprogrammed.count + inFlight.reduce(0) { $0 + $1.count }
+        core.delta.dirtyCount + core.delta.failureCount + core.unprogrammed.count + batches.routeCount
     }
 
     /// Why a route is not in the kernel; nil where nothing is known that keeps it out.
     private func reason(_ prefix: Prefix) -> FIBReason? {
-        delta.skipReason(prefix).map { FIBReason($0, of: delta.desired(prefix), interfaces) } ?? unprogrammed[prefix]
+        core.delta.skipReason(prefix).map { FIBReason($0, of: core.delta.desired(prefix), core.interfaces) }
+            ?? core.unprogrammed[prefix]
     }
 
     package func endpointStatus() -> [EndpointStatus] {
-        local.endpointStatus(
-            interfaces, guestSocketError: guestSocketError,
-            isInstalled: { delta.isInstalled($0) || local.isObserved($0) },
+        core.local.endpointStatus(
+            core.interfaces, guestError: guestError,
+            isInstalled: { core.delta.isInstalled($0) || core.local.isObserved($0) },
             reason: { reason($0) })
     }
 
@@ -63,8 +68,10 @@ extension KernelForwarding {
             }
             let next =
                 section < 2
-                ? delta.visitOwn(family, overlapping: wanted, from: place, budget: &budget) { add(row($0, $1, $2)) }
-                : unprogrammed.visit(family, overlapping: wanted, from: place, budget: &budget) {
+                ? core.delta.visitOwn(family, overlapping: wanted, from: place, budget: &budget) {
+                    add(row($0, $1, $2))
+                }
+                : core.unprogrammed.visit(family, overlapping: wanted, from: place, budget: &budget) {
                     add(unprogrammedRow($0, $1))
                 }
             if let next {
@@ -77,9 +84,9 @@ extension KernelForwarding {
     }
 
     package func fibRow(_ prefix: Prefix) -> FIBStatus? {
-        let (wanted, present) = (delta.desired(prefix), delta.kernel(prefix))
+        let (wanted, present) = (core.delta.desired(prefix), core.delta.kernel(prefix))
         if wanted != nil || present != nil { return row(prefix, wanted, present) }
-        return unprogrammed[prefix].map { unprogrammedRow(prefix, $0) }
+        return core.unprogrammed[prefix].map { unprogrammedRow(prefix, $0) }
     }
 
     private func unprogrammedRow(_ prefix: Prefix, _ reason: FIBReason) -> FIBStatus {
@@ -93,12 +100,14 @@ extension KernelForwarding {
     }
 
     private func state(_ prefix: Prefix, _ wanted: FIBRoute?, _ present: FIBRoute?) -> (FIBState, FIBReason?) {
-        if breaker.held[prefix] != nil { return (.held, .keptAfterMassWithdrawal) }
-        if delta.isWaiting(prefix) { return (.waiting, .foundAtStart(seconds: Int(settings.restartTime.inSeconds))) }
-        let failure = delta.skipReason(prefix) == nil ? nil : reason(prefix)
+        if core.breaker.held[prefix] != nil { return (.held, .keptAfterMassWithdrawal) }
+        if core.delta.isWaiting(prefix) {
+            return (.waiting, .foundAtStart(seconds: Int(core.settings.restartTime.inSeconds)))
+        }
+        let failure = core.delta.skipReason(prefix) == nil ? nil : reason(prefix)
         let state: FIBState =
             wanted == nil ? .toBeRemoved : wanted == present ? .installed : failure == nil ? .pending : .failed
-        return (state, local.orphans[prefix] != nil ? .podWithoutEndpoint : failure)
+        return (state, core.local.orphans[prefix] != nil ? .podWithoutEndpoint : failure)
     }
 
     /// An operation with names of interfaces in place of their numbers.
@@ -113,7 +122,8 @@ extension KernelForwarding {
     /// As `ip route` writes it.
     private func render(_ route: FIBRoute) -> String {
         let hops = route.nextHops.map { hop in
-            (hop.gateway.map { "via \($0) " } ?? "") + "dev \(interfaces[hop.interface]?.name ?? "if\(hop.interface)")"
+            (hop.gateway.map { "via \($0) " } ?? "")
+                + "dev \(core.interfaces[hop.interface]?.name ?? "if\(hop.interface)")"
                 + (hop.isOnlink ? " onlink" : "")
         }
         return ([route.kind == .blackhole ? "blackhole" : ""] + hops + ["metric \(route.metric)"]).filter {

@@ -1,15 +1,12 @@
-import FIB
-import KernelRoutes
-import LinuxIO
-import Logging
-import NetTypes
+package import FIB
+package import NetTypes
 import Planning
 
 /// Pods whose routes need more than to be wanted: those that Felix writes, those of an earlier process, and those that
 /// moved.
-extension KernelForwarding {
+extension Forwarder {
     /// A host route on a pod's interface that Felix wrote (contract 2.7).
-    func observe(_ route: ForeignRoute, isThere: Bool) {
+    mutating func observe(_ route: ForeignRoute, isThere: Bool) {
         guard settings.programming == .remote, route.prefix.isHost, route.routeProtocol == settings.felixProtocol,
             route.nextHops.count == 1,
             route.nextHops[0].gateway == nil, let name = interfaces[route.nextHops[0].interface]?.name,
@@ -19,12 +16,12 @@ extension KernelForwarding {
         local.observe(
             route.prefix,
             isThere ? FIBRoute(prefix: route.prefix, kind: .unicast, metric: metric, nextHops: route.nextHops) : nil)
-        needsNextHopRefresh = true
+        pending.nextHopRefresh = true
     }
 
     /// The pods' routes of an earlier process that nobody wants: a pod whose interface is up is alive, whatever the
     /// resources do not say yet.
-    func adoptPods(_ wait: RestartWait) {
+    mutating func adoptPods(_ wait: RestartWait) {
         var routes: [FIBRoute] = []
         delta.forEachOwn { prefix, wanted, present in
             guard wanted == nil, wait.missing[prefix.family.index] == .nobody, delta.isWaiting(prefix), prefix.isHost,
@@ -38,47 +35,21 @@ extension KernelForwarding {
         local.adopt(routes)
         // Wanted before anything may be deleted.
         for route in routes { delta.setDesired(route.prefix, route) }
-        if !routes.isEmpty {
-            logger.warning(
-                "pods with routes of an earlier process and no endpoint: their interfaces are up, so their routes stay",
-                metadata: ["routes": "\(routes.count)"])
-        }
+        if !routes.isEmpty { reports.append(.podsWithoutEndpoints(routes.count)) }
     }
 
-    /// Guests of live migrations that have spoken on this host (contract 2.7).
-    func hearGuests() {
-        // A frame that a guest sends costs little, and may come in any number: what waits longer is as good.
-        for _ in 0..<KernelForwarding.guestBudget {
-            guard let heard = guests?.receive() else { return }
-            guard let announcement = GuestAnnouncement.parse(heard.frame),
-                let interface = interfaces[InterfaceIndex(rawValue: heard.interface)]
-            else { continue }
-            for name in local.heard(announcement, on: interface) {
-                logger.notice(
-                    "the guest of a live migration has arrived",
-                    metadata: ["endpoint": "\(name)", "interface": "\(interface.name)"])
-            }
-        }
-    }
-
-    /// Hears guests while one is expected, and only then.
-    func expectGuests() {
-        let awaits = local.awaitsGuests
-        guard awaits != hearsGuests else { return }
-        hearsGuests = awaits
-        if awaits, let guestSocketError {
-            logger.error("a live migration's target waits", metadata: ["reason": "\(guestSocketError)"])
-        }
-        do throws(SystemError) { try guests?.listen(awaits) } catch {
-            guestSocketError = "no guest can be heard: \(error)"
-            logger.error("cannot listen for guests", metadata: ["reason": "\(error)"])
+    /// A frame came in by an interface: guests of live migrations may have arrived (contract 2.7).
+    package mutating func heard(_ frame: ArraySlice<UInt8>, on index: InterfaceIndex) {
+        guard let announcement = GuestAnnouncement.parse(frame), let interface = interfaces[index] else { return }
+        for name in local.heard(announcement, on: interface) {
+            reports.append(.guestArrived(endpoint: name, interface: interface.name))
         }
     }
 
     /// The connections of a pod's address are forgotten where the address is reached by another way now, or not here
     /// any more (contract 2.7, 'cleanup').
-    func followPods(_ batch: FIBBatch, _ failed: [FIBFailure]) {
-        guard settings.programming.includesPods, !state.endpoints.isEmpty || !podInterfaces.isEmpty else { return }
+    private mutating func movedPods(_ batch: FIBBatch, _ failed: [FIBFailure]) -> [IPAddress] {
+        guard settings.programming.includesPods, !state.endpoints.isEmpty || !podInterfaces.isEmpty else { return [] }
         var moved: [IPAddress] = []
         let failedAt = Set(failed.map(\.index))
         for (index, entry) in batch.entries.enumerated() where entry.prefix.isHost && !failedAt.contains(index) {
@@ -95,6 +66,14 @@ extension KernelForwarding {
                 podInterfaces[address] = hop?.gateway == nil ? hop?.interface : nil
             }
         }
-        if !moved.isEmpty { conntrack?.flush(moved) }
+        return moved
+    }
+
+    /// What became of a batch. Returns the pods' addresses whose connections are to be forgotten.
+    package mutating func acknowledge(_ batch: FIBBatch, _ failed: [FIBFailure], now: Instant) -> [IPAddress] {
+        // Something of ours is there that we did not know of.
+        if failed.contains(where: { $0.error == KernelError.exists }) { pending.dump = true }
+        delta.acknowledge(batch, failed, now: now)
+        return movedPods(batch, failed)
     }
 }

@@ -1,4 +1,17 @@
+import FIB
 import NetTypes
+
+/// What a dry run has said.
+struct DryRun {
+    /// Of a prefix, last: what a dump finds missing again need not be said again.
+    private var reported: [Prefix: FIBOperation] = [:]
+    var log = DryRunLog()
+
+    /// Whether an operation is worth a line.
+    mutating func admit(_ operation: FIBOperation, now: Instant) -> Bool {
+        reported.updateValue(operation, forKey: operation.prefix) != operation && log.admit(now: now)
+    }
+}
 
 /// What a dry run says of the routes that it would write: the first ten of a burst, and how many more there were when
 /// it is over. A line for each route of a full table would help nobody.

@@ -1,10 +1,10 @@
-import FIB
+package import FIB
 import NetTypes
-import StatusAPI
+package import StatusAPI
 
 extension FIBReason {
     /// What kept a route out of the kernel, by what is known of the route's interfaces.
-    init(_ reason: FIBSkipReason, of route: FIBRoute?, _ interfaces: InterfaceTable) {
+    package init(_ reason: FIBSkipReason, of route: FIBRoute?, _ interfaces: InterfaceTable) {
         self =
             switch reason {
             case .foreignRoute(let number): .routeInTheWay(routeProtocol: number)

@@ -1,26 +1,26 @@
 import BGPMessages
 package import BGPRouting
-package import BGPSpeaker
 import FIB
-import Logging
 package import NetTypes
 import Planning
 import StatusAPI
 
 /// Loc-RIB to desired routes: which of BGP's routes go into the kernel, by which way, table and source, and which stay
 /// though BGP has lost them.
-extension KernelForwarding {
-    package func take(_ changes: [LocRIBChange], _ speaker: inout Speaker, now: Instant) {
+extension Forwarder {
+    package mutating func take<View: RouteView & ~Copyable>(
+        _ changes: [LocRIBChange], _ routes: borrowing View, now: Instant
+    ) {
         var cache = HopCache()
         var withdrawn: [FIBRoute] = []
         for change in changes {
             if local.wants(change.prefix) {
-                choose(change.prefix, speaker)
+                choose(change.prefix, routes)
                 continue
             }
-            let route = learned(change.prefix, change.index, speaker, &cache)
+            let route = learned(change.prefix, change.index, routes, &cache)
             if route == nil, breaker.percent > 0, isCluster(change.prefix), let known = delta.desired(change.prefix),
-                isKept(known, speaker)
+                isKept(known)
             {
                 withdrawn.append(known)
             } else if route != nil {
@@ -29,7 +29,7 @@ extension KernelForwarding {
             delta.setDesired(change.prefix, route)
         }
         guard !withdrawn.isEmpty else { return }
-        keep(breaker.withdrawn(withdrawn, remaining: clusterRoutes, now: now))
+        keep(withBreaker { $0.withdrawn(withdrawn, remaining: $1.clusterRoutes, now: now) })
     }
 
     /// What neighboring prefixes mostly share: their attributes and peer, and the pools that they lie in.
@@ -45,10 +45,10 @@ extension KernelForwarding {
 
     /// The local route or BGP's: this node's own pod wins, unless BGP says by a lower metric that the pod is being
     /// moved to another node.
-    func choose(_ prefix: Prefix, _ speaker: borrowing Speaker) {
+    package mutating func choose<View: RouteView & ~Copyable>(_ prefix: Prefix, _ routes: borrowing View) {
         var cache = HopCache()
-        let index = speaker.find(prefix)
-        let other = index.flatMap { learned(prefix, $0, speaker, &cache) }
+        let index = routes.find(prefix)
+        let other = index.flatMap { learned(prefix, $0, routes, &cache) }
         if other != nil { breaker.forget(prefix) }
         if local.isObserved(prefix) {
             delta.setDesired(prefix, nil)
@@ -62,24 +62,24 @@ extension KernelForwarding {
     }
 
     /// Asks for every learned route of a family again: what is programmed at all has changed.
-    func takeAll(_ family: AddressFamily, _ speaker: borrowing Speaker) {
+    package mutating func takeAll<View: RouteView & ~Copyable>(_ family: AddressFamily, _ routes: borrowing View) {
         var cache = HopCache()
-        for index in 0..<PrefixIndex(speaker.prefixCapacity(family)) {
-            guard let prefix = speaker.prefix(at: index, family) else { continue }
+        for index in 0..<PrefixIndex(routes.prefixCapacity(family)) {
+            guard let prefix = routes.prefix(at: index, family) else { continue }
             if local.wants(prefix) {
-                choose(prefix, speaker)
+                choose(prefix, routes)
             } else if breaker.held[prefix] == nil {
-                delta.setDesired(prefix, learned(prefix, index, speaker, &cache))
+                delta.setDesired(prefix, learned(prefix, index, routes, &cache))
             }
         }
     }
 
     /// The route that BGP wants for a prefix; nil for none.
-    private func learned(_ prefix: Prefix, _ index: PrefixIndex, _ speaker: borrowing Speaker, _ cache: inout HopCache)
-        -> FIBRoute?
-    {
+    private mutating func learned<View: RouteView & ~Copyable>(
+        _ prefix: Prefix, _ index: PrefixIndex, _ routes: borrowing View, _ cache: inout HopCache
+    ) -> FIBRoute? {
         if !unprogrammed.isEmpty { unprogrammed[prefix] = nil }
-        guard settings.programming.includesLearned, let best = speaker.bestPath(index, prefix.family),
+        guard settings.programming.includesLearned, let best = routes.bestPath(index, prefix.family),
             best.peer != .local
         else { return nil }
         if state.foreignPools.contains(where: { $0.contains(prefix) }) { return nil }
@@ -92,9 +92,9 @@ extension KernelForwarding {
             cache.pool = pool
             cache.peer = best.peer
             cache.placedPool = placedPool
-            cache.hops = hops(best.attributes, pool, prefix, speaker)
-            cache.metric = metric(best.attributes, prefix.family, speaker)
-            cache.placement = placement(best.peer, placedPool, prefix.family, speaker)
+            cache.hops = hops(best.attributes, pool, prefix, routes)
+            cache.metric = metric(best.attributes, prefix.family, routes)
+            cache.placement = placement(best.peer, placedPool, prefix.family, routes)
             // The reason is entered for every prefix.
             if cache.hops.isEmpty { cache.handle = nil }
         }
@@ -106,10 +106,10 @@ extension KernelForwarding {
                 table: cache.placement.table ?? Ownership.mainTable)
         }
         var all = cache.hops
-        if speaker.isMultipath(index, prefix.family) {
+        if routes.isMultipath(index, prefix.family) {
             all = []
-            for member in speaker.multipath(index, prefix.family) {
-                for hop in hops(member, pool, prefix, speaker) where !all.contains(hop) { all.append(hop) }
+            for member in routes.multipath(index, prefix.family) {
+                for hop in hops(member, pool, prefix, routes) where !all.contains(hop) { all.append(hop) }
             }
             if all.count > settings.maximumPaths { all = Array(all.prefix(settings.maximumPaths)) }
             if !all.isEmpty { unprogrammed[prefix] = nil }
@@ -121,10 +121,10 @@ extension KernelForwarding {
     }
 
     /// The ways out of a path: as its next hop resolves, or through the tunnel that the pool at a position wants.
-    private func hops(_ handle: AttributeHandle, _ pool: Int?, _ prefix: Prefix, _ speaker: borrowing Speaker)
-        -> [FIBNextHop]
-    {
-        guard let address = speaker.nextHop(of: handle), let resolution = nextHops[address] else {
+    private mutating func hops<View: RouteView & ~Copyable>(
+        _ handle: AttributeHandle, _ pool: Int?, _ prefix: Prefix, _ routes: borrowing View
+    ) -> [FIBNextHop] {
+        guard let address = routes.nextHop(of: handle), let resolution = nextHops[address] else {
             return []
         }
         guard let pool, resolution.isReachable else { return resolution.nextHops }
@@ -144,18 +144,20 @@ extension KernelForwarding {
 
     /// Contract 2.6: LOCAL_PREF carries the metric of an address that is being moved (live migration), or what
     /// `setPriority` says.
-    private func metric(_ handle: AttributeHandle, _ family: AddressFamily, _ speaker: borrowing Speaker) -> UInt32 {
-        let carried = RoutePriority.priority(ofLocalPref: speaker.localPref(of: handle))
+    private func metric<View: RouteView & ~Copyable>(
+        _ handle: AttributeHandle, _ family: AddressFamily, _ routes: borrowing View
+    ) -> UInt32 {
+        let carried = RoutePriority.priority(ofLocalPref: routes.localPref(of: handle))
         return carried == RoutePriority.normal ? settings.normalMetrics[family.index] : carried
     }
 
     /// Table and source: the peer's before the pool's before FelixConfiguration's.
-    private func placement(_ peer: PeerIndex, _ pool: Int?, _ family: AddressFamily, _ speaker: borrowing Speaker)
-        -> NodeState.Placement
-    {
+    private mutating func placement<View: RouteView & ~Copyable>(
+        _ peer: PeerIndex, _ pool: Int?, _ family: AddressFamily, _ routes: borrowing View
+    ) -> NodeState.Placement {
         var result = NodeState.Placement()
         if !state.peerPlacements.isEmpty {
-            if peerPlacements[peer] == nil, let address = speaker.address(of: peer) {
+            if peerPlacements[peer] == nil, let address = routes.address(of: peer) {
                 peerPlacements[peer] =
                     state.peerPlacements.first { $0.peers.contains(address) }?.placement ?? NodeState.Placement()
             }
@@ -184,9 +186,9 @@ extension KernelForwarding {
     private func isCluster(_ prefix: Prefix) -> Bool { state.pools.contains { $0.contains(prefix) } }
 
     /// A route of the cluster whose way is still there.
-    private func isKept(_ route: FIBRoute, _ speaker: borrowing Speaker) -> Bool {
+    private func isKept(_ route: FIBRoute) -> Bool {
         route.kind == .unicast && isCluster(route.prefix) && !state.foreignPools.contains { $0.contains(route.prefix) }
-            && route.nextHops.allSatisfy(isAlive)
+            && route.nextHops.allSatisfy { isAlive($0) }
     }
 
     /// True while packets can leave by it.
@@ -200,20 +202,23 @@ extension KernelForwarding {
         return NextHopTable.resolve(underlay ?? gateway, interfaces, delta.foreign).isReachable || gateway.isLinkLocal
     }
 
-    private func keep(_ routes: [FIBRoute]) {
+    /// Changes the breaker by what the rest says.
+    private mutating func withBreaker<R>(_ body: (inout WithdrawBreaker, borrowing Forwarder) -> R) -> R {
+        var taken = WithdrawBreaker()
+        swap(&taken, &breaker)
+        defer { swap(&taken, &breaker) }
+        return body(&taken, self)
+    }
+
+    private mutating func keep(_ routes: [FIBRoute]) {
         guard !routes.isEmpty else { return }
         for route in routes { delta.setDesired(route.prefix, route) }
-        logger.error(
-            """
-            nearly all routes of the cluster were withdrawn at once: they are kept until they are announced \
-            again, or until apusctl fib release
-            """,
-            metadata: ["routes": "\(breaker.held.count)"])
+        reports.append(.massWithdrawal(held: breaker.held.count))
     }
 
     /// A restart ended without the peers' routes, whether they never came or said that they have none: what the kernel
     /// has of the cluster's stays, where it is more than may go at once.
-    func keepUnwanted(_ wait: RestartWait, _ now: Instant) {
+    mutating func keepUnwanted(_ wait: RestartWait, _ now: Instant) {
         var unwanted: [FIBRoute] = []
         var wanted = 0
         delta.forEachOwn { prefix, desired, present in
@@ -230,24 +235,25 @@ extension KernelForwarding {
     }
 
     /// Next hops changed: routes that are kept go where their way is dead.
-    func releaseDead() {
+    mutating func releaseDead() {
         guard breaker.isTripped else { return }
-        for prefix in breaker.release(where: { !$0.nextHops.allSatisfy(isAlive) }) { delta.setDesired(prefix, nil) }
+        let released = withBreaker { breaker, forwarder in
+            breaker.release(where: { !$0.nextHops.allSatisfy { forwarder.isAlive($0) } })
+        }
+        for prefix in released { delta.setDesired(prefix, nil) }
     }
 
-    package func trim(now: Instant) -> Bool {
+    /// Gives back the memory of routes that are gone. False, and nothing is done, while routes are to be written.
+    package mutating func trim(now: Instant) -> Bool {
         breaker.expire(now: now)
         nextHops.trim()
-        return inFlight.isEmpty && delta.trim()
+        return delta.trim()
     }
 
-    package func releaseHeld(_ speaker: borrowing Speaker) -> Int {
+    /// Lets routes go that were kept when nearly all were withdrawn at once. Returns how many.
+    package mutating func releaseHeld<View: RouteView & ~Copyable>(_ routes: borrowing View) -> Int {
         let released = breaker.release()
-        for prefix in released { choose(prefix, speaker) }
-        if !released.isEmpty {
-            logger.notice(
-                "operator's order: routes that were kept are let go", metadata: ["routes": "\(released.count)"])
-        }
+        for prefix in released { choose(prefix, routes) }
         return released.count
     }
 }

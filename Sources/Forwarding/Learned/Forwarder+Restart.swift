@@ -1,13 +1,22 @@
-import BGPRouting
-import BGPSpeaker
+package import BGPRouting
 import FIB
-import Logging
-import NetTypes
+package import NetTypes
 import Planning
+
+/// The cleanup after a restart: when it is looked at, and whom routes wait for.
+struct RestartCleanup {
+    /// When routes that were found at the start and that nobody wants go at the latest; nil once they are gone.
+    var deadline: Instant?
+    /// When it is looked at again whom they wait for; nil once the restart is over.
+    var check: Instant?
+    /// Whom they waited for at the last look.
+    var wait = RestartWait()
+    init(deadline: Instant) { self.deadline = deadline }
+}
 
 /// The end of a restart: routes that the kernel had before this process, and that nobody wants, go when no peer can
 /// want them any more.
-extension KernelForwarding {
+extension Forwarder {
     /// Between two looks, and where looking costs something because many members of the mesh are missing.
     private static let checkPause = Duration.milliseconds(250)
     private static let longCheckPause = Duration.seconds(2)
@@ -16,53 +25,51 @@ extension KernelForwarding {
     /// Releases what need not wait any more: of a family whose peers have all told what they have, of members of the
     /// mesh that are there, and at the deadline everything. What was learned or written since the start does not wait
     /// for this at all.
-    func cleanUpAfterRestart(_ speaker: inout Speaker, _ now: Instant) {
-        guard let deadline = restartDeadline else { return }
-        if let check = restartCheck, now < check, now < deadline { return }
-        restartCheck = now + KernelForwarding.checkPause
+    /// Returns true once, when the restart is over.
+    package mutating func cleanUpAfterRestart<View: RouteView & ~Copyable>(
+        _ routes: borrowing View, isStarting: Bool, now: Instant
+    ) -> Bool {
+        guard let deadline = restart.deadline else { return false }
+        if let check = restart.check, now < check, now < deadline { return false }
+        restart.check = now + Forwarder.checkPause
         let isDue = now >= deadline
         // What BGP has and has not decided yet is not wanted yet.
-        guard isDue || !isStarting && speaker.isDecided else { return }
-        let wait = isDue ? RestartWait([.nobody, .nobody]) : restartWait(speaker, now)
-        if wait.gatewayCount > KernelForwarding.manyGateways { restartCheck = now + KernelForwarding.longCheckPause }
-        if wait != restartWait {
-            restartWait = wait
+        guard isDue || !isStarting && routes.isDecided else { return false }
+        let wait = isDue ? RestartWait([.nobody, .nobody]) : restartWait(routes, now)
+        if wait.gatewayCount > Forwarder.manyGateways { restart.check = now + Forwarder.longCheckPause }
+        if wait != restart.wait {
+            restart.wait = wait
             release(wait, now)
         }
-        guard wait.isOver else { return }
-        restartDeadline = nil
-        restartCheck = nil
-        speaker.endRestart()
+        guard wait.isOver else { return false }
+        restart.deadline = nil
+        restart.check = nil
         tunnels.allowRemoval()
-        logger.info(
-            "restart is over: routes that nobody wants any more are removed", metadata: ["complete": "\(!isDue)"])
+        reports.append(.restartIsOver(isComplete: !isDue))
+        return true
     }
 
-    private func release(_ wait: RestartWait, _ now: Instant) {
+    private mutating func release(_ wait: RestartWait, _ now: Instant) {
         adoptPods(wait)
         keepUnwanted(wait, now)
         let count = delta.releaseFound(where: wait.mayGo)
-        if count > 0 {
-            logger.info(
-                "routes of an earlier process that nobody wants are removed",
-                metadata: ["routes": "\(count)", "waiting": "\(delta.waitingCount)"])
-        }
+        if count > 0 { reports.append(.foundRoutesRemoved(count, waiting: delta.waitingCount)) }
     }
 
     /// Whose tables are missing.
-    private func restartWait(_ speaker: borrowing Speaker, _ now: Instant) -> RestartWait {
+    private func restartWait<View: RouteView & ~Copyable>(_ routes: borrowing View, _ now: Instant) -> RestartWait {
         var missing: [RestartWait.Missing] = [.nobody, .nobody]
-        for peer in speaker.peerIndices {
+        for peer in routes.peerIndices {
             for family in AddressFamily.allCases
-            where missing[family.index] != .anybody && !speaker.isSynchronized(peer, family, now: now) {
-                guard let settings = speaker.settings(peer), settings.announcesOnlyItself else {
+            where missing[family.index] != .anybody && !routes.isSynchronized(peer, family, now: now) {
+                guard let address = routes.address(of: peer), routes.announcesOnlyItself(peer) else {
                     missing[family.index] = .anybody
                     continue
                 }
                 var gateways: Set<IPAddress> = []
                 if case .members(let known) = missing[family.index] { gateways = known }
                 // The Node's address of the family is the next hop of its routes, whatever the session runs over.
-                for address in state.addresses(ofNodeWith: settings.address) {
+                for address in state.addresses(ofNodeWith: address) {
                     gateways.formUnion(self.gateways(to: address))
                 }
                 missing[family.index] = .members(gateways)

@@ -1,11 +1,11 @@
-import FIB
-import NetTypes
+package import FIB
+package import NetTypes
 import Planning
 import Resources
-import StatusAPI
+package import StatusAPI
 
 extension LocalRoutes {
-    func status(isInstalled: (Prefix) -> Bool, reason: (Prefix) -> FIBReason?) -> [OwnPrefixStatus] {
+    package func status(isInstalled: (Prefix) -> Bool, reason: (Prefix) -> FIBReason?) -> [OwnPrefixStatus] {
         var rows: [OwnPrefixStatus] = []
         for block in blocks {
             let why: OwnPrefixReason?
@@ -37,15 +37,19 @@ extension LocalRoutes {
         return rows
     }
 
-    /// `guestSocketError`: why no guest can be heard, if so.
-    func endpointStatus(
-        _ interfaces: InterfaceTable, guestSocketError: String?, isInstalled: (Prefix) -> Bool,
+    /// `guestError`: why no guest can be heard, if so.
+    package func endpointStatus(
+        _ interfaces: InterfaceTable, guestError: HostError?, isInstalled: (Prefix) -> Bool,
         reason: (Prefix) -> FIBReason?
     ) -> [EndpointStatus] {
         endpoints.values.sorted { $0.name < $1.name }.map { entry in
             let prefixes = entry.endpoint.addresses.map { Prefix(host: $0) }
             var state = EndpointState.up
-            var why = entry.preparationError.map { EndpointReason.setUpFailed(detail: $0) }
+            var why =
+                entry.refused.isEmpty
+                ? nil
+                : EndpointReason.setUpFailed(
+                    refused: entry.refused.map { RefusedSetting(setting: "\($0.request)", code: $0.code) })
             if !programming.includesPods {
                 let missing = prefixes.first { observed[$0] == nil }
                 return EndpointStatus(
@@ -58,7 +62,7 @@ extension LocalRoutes {
                     state = .interfaceDown
                 } else if entry.isWaiting {
                     state = .waitingForGuest
-                    why = guestSocketError.map { .cannotHearGuests(detail: $0) } ?? .guestNotHeard
+                    why = guestError.map { .cannotHearGuests(code: $0.code) } ?? .guestNotHeard
                 } else if let broken = prefixes.first(where: {
                     !isInstalled($0) || desired[$0]?.nextHops.first?.interface != interface.index
                 }) {

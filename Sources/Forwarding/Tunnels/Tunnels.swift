@@ -1,15 +1,13 @@
-import FIB
-import KernelRoutes
-import LinuxIO
-import Logging
-import NetTypes
-import Planning
-import StatusAPI
+package import FIB
+package import NetTypes
+package import Planning
+package import StatusAPI
 
-/// This node's tunnel devices in the kernel: brings them into step with what the pools want, and keeps them there.
+/// This node's tunnel devices: what is to be done so that they are as the pools want them, and what came of it.
 ///
-/// `TunnelTable` says what is to be done; this carries it out, reads back what it made, and tries again what failed.
-struct Tunnels {
+/// One attempt is `begin`, then up to `rounds` times `unread` and `operations`, each carried out by the caller and
+/// answered by `entriesRead` and `carriedOut`, then `finish`. What failed is tried again with back-off.
+package struct Tunnels {
     private var settings = TunnelSettings()
     private var pattern: Regex<AnyRegexOutput>?
     private var table = TunnelTable()
@@ -20,26 +18,30 @@ struct Tunnels {
     private var parents: Set<String> = []
     private var failures: [Attempt: Int32] = [:]
     private var attempts = 0
-    private(set) var retryAt: Instant?
+    package private(set) var retryAt: Instant?
     /// Devices that carry packets, by kind: routes name them.
-    private(set) var usable: [TunnelKind: InterfaceIndex] = [:]
+    package private(set) var usable: [TunnelKind: InterfaceIndex] = [:]
     private var mayRemove = false
 
     /// What may fail.
-    private enum Attempt: Hashable, CustomStringConvertible {
+    package enum Attempt: Hashable, CustomStringConvertible, Sendable {
         case carryOut(TunnelOperation)
         case readEntries(TunnelKind)
-        var description: String {
+        package var description: String {
             switch self {
             case .carryOut(let operation): "\(operation)"
             case .readEntries(let kind): "read the entries of \(kind.deviceName)"
             }
         }
     }
+    /// Of the attempt that goes on.
+    private var failed: [Attempt: Int32] = [:]
 
-    var encapsulation: Encapsulation { settings.encapsulation }
+    package init() {}
 
-    mutating func configure(_ new: TunnelSettings) {
+    package var encapsulation: Encapsulation { settings.encapsulation }
+
+    package mutating func configure(_ new: TunnelSettings) {
         guard new != settings else { return }
         settings = new
         pattern = new.mtuInterfacePattern.flatMap { try? Regex($0) }
@@ -47,7 +49,7 @@ struct Tunnels {
     }
 
     /// From now on what nobody wants goes.
-    mutating func allowRemoval() {
+    package mutating func allowRemoval() {
         mayRemove = true
         needsWork = true
     }
@@ -55,13 +57,13 @@ struct Tunnels {
     // MARK: The kernel speaks
 
     /// An interface came or changed. Pods' interfaces come and go all the time, and none of this depends on them.
-    mutating func interfaceChanged(_ interface: Interface) { if concerns(interface.name) { needsWork = true } }
-    mutating func interfaceRemoved(_ interface: Interface) {
+    package mutating func interfaceChanged(_ interface: Interface) { if concerns(interface.name) { needsWork = true } }
+    package mutating func interfaceRemoved(_ interface: Interface) {
         table.interfaceRemoved(interface.index)
         readIndices.remove(interface.index)
         if concerns(interface.name) { needsWork = true }
     }
-    mutating func addressesChanged() { needsWork = true }
+    package mutating func addressesChanged() { needsWork = true }
 
     private func isHostInterface(_ name: String) -> Bool {
         pattern.map { name.firstMatch(of: $0) != nil } ?? HostInterfaces.isOne(name)
@@ -70,112 +72,74 @@ struct Tunnels {
     private func concerns(_ name: String) -> Bool {
         parents.contains(name) || isHostInterface(name) || TunnelKind.allCases.contains { $0.deviceName == name }
     }
-    mutating func entryAdded(_ entry: TunnelEntry, _ index: InterfaceIndex) {
+    package mutating func entryAdded(_ entry: TunnelEntry, _ index: InterfaceIndex) {
         guard readIndices.contains(index) else { return }
         table.entryAdded(entry, on: index)
         needsWork = true
     }
-    mutating func entryRemoved(_ entry: TunnelEntry, _ index: InterfaceIndex) {
+    package mutating func entryRemoved(_ entry: TunnelEntry, _ index: InterfaceIndex) {
         guard readIndices.contains(index) else { return }
         table.entryRemoved(entry, on: index)
         needsWork = true
     }
-    mutating func neighborLost(_ address: IPAddress, _ index: InterfaceIndex) {
+    package mutating func neighborLost(_ address: IPAddress, _ index: InterfaceIndex) {
         guard readIndices.contains(index), table.neighborLost(address, on: index) else { return }
         needsWork = true
     }
     /// Notifications were lost: what is known of entries counts no more.
-    mutating func forgetEntries() {
+    package mutating func forgetEntries() {
         readIndices = []
         needsWork = true
     }
 
     // MARK: Reconcile
 
-    /// Brings the devices into step. True where what routes go by has changed: a device came, went or has another
-    /// index.
-    mutating func reconcile<Kernel: TunnelKernel & ~Copyable>(
-        _ interfaces: inout InterfaceTable, _ kernel: inout Kernel, isDryRun: Bool, now: Instant, logger: Logger
-    ) -> Bool {
+    /// A device that was just made brings its own work, addresses and entries: make, fill, and a last look.
+    package static let rounds = 3
+
+    /// True where something is to be done: an attempt begins.
+    package mutating func begin(now: Instant) -> Bool {
         guard needsWork || retryAt.map({ $0 <= now }) ?? false else { return false }
         needsWork = false
         retryAt = nil
-        var failed: [Attempt: Int32] = [:]
-        // A device that was just made brings its own work: addresses and entries. Three rounds are make, fill, and a
-        // last look.
-        for _ in 0..<3 {
-            failed = [:]
-            want(interfaces)
-            readEntries(interfaces, &kernel, &failed)
-            let operations = table.plan(interfaces, mayRemove: mayRemove)
-            if operations.isEmpty { break }
-            if isDryRun {
-                for operation in operations {
-                    logger.notice("dry run: would \(operation)")
-                    pretend(operation, &interfaces)
-                }
-                continue
-            }
-            for operation in operations { carryOut(operation, &interfaces, &kernel, &failed) }
-            if !failed.isEmpty { break }
-        }
-        for (attempt, error) in failed where failures[attempt] != error {
-            logger.warning(
-                "the kernel refused a tunnel", metadata: ["operation": "\(attempt)", "reason": "\(errorText(error))"])
-        }
-        failures = failed
-        attempts = failed.isEmpty ? 0 : attempts + 1
-        if !failed.isEmpty { retryAt = now + min(.milliseconds(250) * (1 << min(attempts - 1, 7)), .seconds(30)) }
-        var current: [TunnelKind: InterfaceIndex] = [:]
-        for kind in table.wantedKinds { current[kind] = table.usableDevice(kind, interfaces) }
-        defer { usable = current }
-        return current != usable
+        failed = [:]
+        return true
     }
 
-    /// Devices as they are wanted on the host's interfaces as they are now.
-    private mutating func want(_ interfaces: InterfaceTable) {
-        parents = Set(settings.devices.compactMap { interfaces.holder($0.local)?.name })
-        let devices = settings.devices.compactMap { device -> TunnelDevice? in
-            guard let parent = interfaces.holder(device.local) else { return nil }
-            let host = interfaces.hostMTU(holding: device.local, isHostInterface: isHostInterface) ?? parent.mtu
-            let mtu = device.mtu != 0 ? device.mtu : max(host, device.kind.overhead + 68) - device.kind.overhead
-            return TunnelDevice(
-                kind: device.kind, local: device.local, address: device.address, mac: device.mac, parent: parent.index,
-                identifier: settings.identifier,
-                port: settings.port, mtu: mtu)
-        }
-        table.configure(devices, endpoints: settings.encapsulation.endpoints.mapValues { Array($0.values) })
-    }
-
-    private mutating func readEntries<Kernel: TunnelKernel & ~Copyable>(
-        _ interfaces: InterfaceTable, _ kernel: inout Kernel, _ failed: inout [Attempt: Int32]
-    ) {
-        for kind in table.wantedKinds where kind.isVXLAN {
+    /// Devices whose entries are to be read before `operations` are asked for.
+    package mutating func unread(_ interfaces: InterfaceTable) -> [(kind: TunnelKind, index: InterfaceIndex)] {
+        failed = [:]
+        want(interfaces)
+        return table.wantedKinds.filter(\.isVXLAN).compactMap { kind in
             guard let interface = interfaces.named(kind.deviceName), interface.index.rawValue > 0,
                 !readIndices.contains(interface.index)
-            else { continue }
-            do throws(SystemError) {
-                table.setPresent(try kernel.tunnelEntries(on: interface.index, kind.family), on: interface.index)
-                readIndices.insert(interface.index)
-            } catch {
-                failed[.readEntries(kind)] = error.code
-            }
+            else { return nil }
+            return (kind, interface.index)
         }
     }
+    package mutating func entriesRead(_ entries: Set<TunnelEntry>, on index: InterfaceIndex) {
+        table.setPresent(entries, on: index)
+        readIndices.insert(index)
+    }
+    package mutating func entriesNotRead(_ kind: TunnelKind, code: Int32) { failed[.readEntries(kind)] = code }
 
-    private mutating func carryOut<Kernel: TunnelKernel & ~Copyable>(
-        _ operation: TunnelOperation, _ interfaces: inout InterfaceTable, _ kernel: inout Kernel,
-        _ failed: inout [Attempt: Int32]
+    /// What is to be done on the host now, in order.
+    package func operations(_ interfaces: InterfaceTable) -> [TunnelOperation] {
+        table.plan(interfaces, mayRemove: mayRemove)
+    }
+
+    /// What came of an operation: an errno or 0, and the device as it is now. Our own requests cause no notification:
+    /// what they did is entered here.
+    package mutating func carriedOut(
+        _ operation: TunnelOperation, code: Int32, device: Interface?, _ interfaces: inout InterfaceTable
     ) {
-        var error = kernel.apply(operation)
+        var error = code
         switch operation {
-        // Our own requests cause no notification: what they did is entered here.
-        case .create(let device):
+        case .create(let wanted):
             // Loading the module makes tunl0: it is there, and is taken as it is.
-            if error == KernelError.exists, device.kind == .ipip { error = 0 }
-            readBack(device.kind, &interfaces, &kernel)
-        case .adjust(let device, _): readBack(device.kind, &interfaces, &kernel)
-        case .retire(let kind, _): readBack(kind, &interfaces, &kernel)
+            if error == KernelError.exists, wanted.kind == .ipip { error = 0 }
+            if let device { interfaces.set(device) }
+        case .adjust, .retire: if let device { interfaces.set(device) }
         case .remove(_, let index):
             if error == KernelError.noSuchDevice { error = 0 }
             if error == 0, let gone = interfaces.remove(index) { interfaceRemoved(gone) }
@@ -199,8 +163,43 @@ struct Tunnels {
         if error != 0 { failed[.carryOut(operation)] = error }
     }
 
+    /// Nothing of the attempt failed so far.
+    package var isGoingWell: Bool { failed.isEmpty }
+
+    /// The attempt is over.
+    ///
+    /// Returns whether what routes go by has changed (a device came, went, or has another index), and what failed that
+    /// did not fail in the same way before.
+    package mutating func finish(_ interfaces: InterfaceTable, now: Instant) -> (
+        hasChanged: Bool, newFailures: [(attempt: Attempt, code: Int32)]
+    ) {
+        let new = failed.filter { failures[$0.key] != $0.value }.map { (attempt: $0.key, code: $0.value) }
+        failures = failed
+        attempts = failed.isEmpty ? 0 : attempts + 1
+        if !failed.isEmpty { retryAt = now + min(.milliseconds(250) * (1 << min(attempts - 1, 7)), .seconds(30)) }
+        var current: [TunnelKind: InterfaceIndex] = [:]
+        for kind in table.wantedKinds { current[kind] = table.usableDevice(kind, interfaces) }
+        defer { usable = current }
+        return (current != usable, new)
+    }
+
+    /// Devices as they are wanted on the host's interfaces as they are now.
+    private mutating func want(_ interfaces: InterfaceTable) {
+        parents = Set(settings.devices.compactMap { interfaces.holder($0.local)?.name })
+        let devices = settings.devices.compactMap { device -> TunnelDevice? in
+            guard let parent = interfaces.holder(device.local) else { return nil }
+            let host = interfaces.hostMTU(holding: device.local, isHostInterface: isHostInterface) ?? parent.mtu
+            let mtu = device.mtu != 0 ? device.mtu : max(host, device.kind.overhead + 68) - device.kind.overhead
+            return TunnelDevice(
+                kind: device.kind, local: device.local, address: device.address, mac: device.mac, parent: parent.index,
+                identifier: settings.identifier,
+                port: settings.port, mtu: mtu)
+        }
+        table.configure(devices, endpoints: settings.encapsulation.endpoints.mapValues { Array($0.values) })
+    }
+
     /// Dry run: enters what would have been done.
-    private mutating func pretend(_ operation: TunnelOperation, _ interfaces: inout InterfaceTable) {
+    package mutating func pretend(_ operation: TunnelOperation, _ interfaces: inout InterfaceTable) {
         switch operation {
         case .create(let device), .adjust(let device, _):
             let known = interfaces.named(device.kind.deviceName)
@@ -222,19 +221,13 @@ struct Tunnels {
         }
     }
 
-    private func readBack<Kernel: TunnelKernel & ~Copyable>(
-        _ kind: TunnelKind, _ interfaces: inout InterfaceTable, _ kernel: inout Kernel
-    ) {
-        if let interface = kernel.link(named: kind.deviceName) { interfaces.set(interface) }
-    }
-
     // MARK: Status
 
     /// The device as it is wanted; nil for a kind that no pool wants.
-    func device(_ kind: TunnelKind) -> TunnelDevice? { table.device(kind) }
+    package func device(_ kind: TunnelKind) -> TunnelDevice? { table.device(kind) }
 
     /// Why a kind's routes are not in the kernel; nil where its device is as it is to be.
-    func failure(_ kind: TunnelKind) -> TunnelReason? {
+    package func failure(_ kind: TunnelKind) -> TunnelReason? {
         if usable[kind] != nil { return nil }
         guard let device = table.device(kind) else {
             let local = settings.devices.first { $0.kind == kind }?.local
@@ -250,7 +243,10 @@ struct Tunnels {
         return .notUp(device: kind.deviceName)
     }
 
-    var problems: [String] { failures.map { "tunnel: cannot \($0.key): \(errorText($0.value))" }.sorted() }
+    /// What failed and is tried again, with an errno.
+    package var pendingFailures: [(attempt: Attempt, code: Int32)] {
+        failures.map { (attempt: $0.key, code: $0.value) }.sorted { "\($0.attempt)" < "\($1.attempt)" }
+    }
 }
 
 /// Names of interfaces that lead to other hosts (contract 2.7, `mtuIfacePattern`): Ethernet, WLAN, WWAN, serial and

@@ -1,6 +1,6 @@
 import FIB
+import Forwarding
 package import ForwardingPlane
-import KernelRoutes
 import LinuxIO
 import NetTypes
 import Planning
@@ -20,32 +20,33 @@ extension KernelForwarding {
 
     /// All but the walk over foreign routes.
     private func examineAtOnce(_ round: inout DoctorRound) {
-        let families = state.families
-        round.checks.append { KernelForwarding.examineForwarding(families) }
-        round.checks.append { KernelForwarding.examineFirewall() }
+        let families = core.state.families
+        let inspector = host.inspector
+        round.checks.append { KernelForwarding.examineForwarding(families, inspector) }
+        round.checks.append { KernelForwarding.examineFirewall(inspector) }
         var findings: [Finding] = []
         examineRoutes(&findings)
         round.add(findings)
         examinePods(&round)
         findings = []
         examineTunnels(&findings)
-        if !state.foreignPools.isEmpty {
+        if !core.state.foreignPools.isEmpty {
             findings.append(
                 Finding(
-                    settings.programming == .all ? .warning : .fine, "others",
-                    "routes of \(state.foreignPools.map { "\($0)" }.joined(separator: ", ")) are left to another "
+                    core.settings.programming == .all ? .warning : .fine, "others",
+                    "routes of \(core.state.foreignPools.map { "\($0)" }.joined(separator: ", ")) are left to another "
                         + "programmer (programClusterRoutes)"
                 ))
         }
         round.add(findings)
     }
 
-    private static func examineForwarding(_ families: AddressFamilySet) -> [Finding] {
+    private static func examineForwarding(_ families: AddressFamilySet, _ inspector: any HostInspector) -> [Finding] {
         var findings: [Finding] = []
         for (family, path) in [(AddressFamily.ipv4, "net/ipv4/ip_forward"), (.ipv6, "net/ipv6/conf/all/forwarding")]
         where families.contains(family) {
             let name = path.replacing("/", with: ".")
-            switch ProcSys.read(path) {
+            switch inspector.sysctl(path) {
             case "1": findings.append(Finding(.fine, "forwarding", "\(name) is 1"))
             case let value?:
                 findings.append(
@@ -58,9 +59,9 @@ extension KernelForwarding {
         return findings
     }
 
-    private static func examineFirewall() -> [Finding] {
+    private static func examineFirewall(_ inspector: any HostInspector) -> [Finding] {
         var findings: [Finding] = []
-        if let chains = ForwardChain.all() {
+        if let chains = inspector.forwardChains() {
             let dropping = chains.filter(\.drops)
             for chain in dropping {
                 findings.append(
@@ -78,8 +79,8 @@ extension KernelForwarding {
             findings.append(Finding(.fine, "firewall", "the kernel has no nf_tables, or does not tell"))
         }
         for (family, command) in [(AddressFamily.ipv4, "iptables-legacy"), (.ipv6, "ip6tables-legacy")] {
-            do throws(SystemError) {
-                guard try LegacyTables.forwardDrops(family) ?? false else { continue }
+            do throws(HostError) {
+                guard try inspector.legacyForwardDrops(family) ?? false else { continue }
                 findings.append(
                     Finding(
                         .warning, "firewall",
@@ -90,7 +91,8 @@ extension KernelForwarding {
                 findings.append(
                     Finding(
                         .warning, "firewall",
-                        "the tables of \(command) cannot be read: \(error); \(command) -S FORWARD shows its policy"))
+                        "the tables of \(command) cannot be read: \(errorText(error)); \(command) -S FORWARD shows its policy"
+                    ))
             }
         }
         return findings
@@ -100,12 +102,12 @@ extension KernelForwarding {
         let missing = missingCount
         if missing == 0 {
             findings.append(
-                Finding(.fine, "routes", "\(delta.desiredCount) wanted, all of them in the kernel as wanted"))
+                Finding(.fine, "routes", "\(core.delta.desiredCount) wanted, all of them in the kernel as wanted"))
         } else {
             var budget = 64
-            var examples = delta.examplesOfMissing(most: 3)
+            var examples = core.delta.examplesOfMissing(most: 3)
             for family in AddressFamily.allCases {
-                _ = unprogrammed.visit(family, overlapping: nil, from: 0, budget: &budget) { prefix, _ in
+                _ = core.unprogrammed.visit(family, overlapping: nil, from: 0, budget: &budget) { prefix, _ in
                     if examples.count <= 3 { examples.append(prefix) }
                     return examples.count <= 3
                 }
@@ -116,22 +118,22 @@ extension KernelForwarding {
                 Finding(.fault, "routes", "\(missing) are not in the kernel as wanted (\(shown)); apusctl fib says why")
             )
         }
-        if breaker.isTripped {
+        if core.breaker.isTripped {
             findings.append(
                 Finding(
                     .fault, "held",
-                    "\(breaker.held.count) routes are kept though nearly all were withdrawn at once; look at the "
+                    "\(core.breaker.held.count) routes are kept though nearly all were withdrawn at once; look at the "
                         + "peers, and if it is right: apusctl fib release"
                 ))
         }
     }
 
     private func examinePods(_ round: inout DoctorRound) {
-        let endpoints = state.endpoints.map(\.endpoint)
-        guard !endpoints.isEmpty, settings.programming.includesPods else { return }
+        let endpoints = core.state.endpoints.map(\.endpoint)
+        guard !endpoints.isEmpty, core.settings.programming.includesPods else { return }
         var expected: [(path: String, value: String)] = []
         for endpoint in endpoints {
-            guard let name = interfaces.named(endpoint.interfaceName)?.name else { continue }
+            guard let name = core.interfaces.named(endpoint.interfaceName)?.name else { continue }
             if endpoint.addresses.contains(where: { $0.family == .ipv4 }) {
                 expected += [("net/ipv4/conf/\(name)/proxy_arp", "1"), ("net/ipv4/conf/\(name)/forwarding", "1")]
             }
@@ -139,9 +141,11 @@ extension KernelForwarding {
                 expected.append(("net/ipv6/conf/\(name)/forwarding", "1"))
             }
         }
-        let names = ["all"] + endpoints.compactMap { interfaces.named($0.interfaceName)?.name }
-        round.checks.append { [expected, count = endpoints.count] in
-            let wrong = expected.filter { ProcSys.read($0.path) != $0.value }.map { $0.path.replacing("/", with: ".") }
+        let names = ["all"] + endpoints.compactMap { core.interfaces.named($0.interfaceName)?.name }
+        round.checks.append { [expected, count = endpoints.count, inspector = host.inspector] in
+            let wrong = expected.filter { inspector.sysctl($0.path) != $0.value }.map {
+                $0.path.replacing("/", with: ".")
+            }
             guard !wrong.isEmpty else {
                 return [Finding(.fine, "pods", "the interfaces of \(count) endpoints are set up")]
             }
@@ -152,10 +156,10 @@ extension KernelForwarding {
                     "\(wrong.count) settings of pods' interfaces were changed by somebody (\(some)); they must be 1")
             ]
         }
-        round.checks.append { KernelForwarding.examineLoopback(names) }
+        round.checks.append { [inspector = host.inspector] in KernelForwarding.examineLoopback(names, inspector) }
         if let gateway = IPAddress("169.254.1.1"),
             endpoints.contains(where: { $0.addresses.contains { $0.family == .ipv4 } }),
-            !NextHopTable.resolve(gateway, interfaces, delta.foreign).isReachable
+            !NextHopTable.resolve(gateway, core.interfaces, core.delta.foreign).isReachable
         {
             round.add([
                 Finding(
@@ -169,8 +173,8 @@ extension KernelForwarding {
 
     /// Whether pods reach what listens on 127.0.0.1: the kernel lets them where route_localnet is 1 for all interfaces
     /// or for theirs.
-    private static func examineLoopback(_ names: [String]) -> [Finding] {
-        let open = names.map { "net/ipv4/conf/\($0)/route_localnet" }.filter { ProcSys.read($0) == "1" }.map {
+    private static func examineLoopback(_ names: [String], _ inspector: any HostInspector) -> [Finding] {
+        let open = names.map { "net/ipv4/conf/\($0)/route_localnet" }.filter { inspector.sysctl($0) == "1" }.map {
             $0.replacing("/", with: ".")
         }
         guard let first = open.first else { return [] }
@@ -186,8 +190,8 @@ extension KernelForwarding {
 
     private func examineTunnels(_ findings: inout [Finding]) {
         for kind in TunnelKind.allCases {
-            guard let device = tunnels.device(kind) else { continue }
-            if let failure = tunnels.failure(kind) {
+            guard let device = core.tunnels.device(kind) else { continue }
+            if let failure = core.tunnels.failure(kind) {
                 findings.append(
                     Finding(.fault, "tunnels", "\(kind.deviceName) carries nothing", reason: .tunnel(reason: failure)))
                 continue
@@ -204,7 +208,7 @@ extension KernelForwarding {
                             + "node's address, and the answers come outside the tunnel"
                     ))
             }
-            let larger = state.endpoints.compactMap { interfaces.named($0.endpoint.interfaceName) }.filter {
+            let larger = core.state.endpoints.compactMap { core.interfaces.named($0.endpoint.interfaceName) }.filter {
                 $0.mtu > device.mtu
             }
             if let first = larger.first {
@@ -227,10 +231,11 @@ extension KernelForwarding {
         round.walk = nil
         for family in AddressFamily.allCases where family.index >= start.section {
             let place = family.index == start.section ? start.place : 0
-            let next = delta.foreign.visit(family, from: place, budget: &budget) { route in
+            let next = core.delta.foreign.visit(family, from: place, budget: &budget) { route in
                 // BIRD and Felix
-                if [12, 80].contains(route.routeProtocol), state.pools.contains(where: { $0.contains(route.prefix) }),
-                    !state.foreignPools.contains(where: { $0.contains(route.prefix) })
+                if [12, 80].contains(route.routeProtocol),
+                    core.state.pools.contains(where: { $0.contains(route.prefix) }),
+                    !core.state.foreignPools.contains(where: { $0.contains(route.prefix) })
                 {
                     counts[route.routeProtocol, default: 0] += 1
                 }

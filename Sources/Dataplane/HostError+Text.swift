@@ -1,0 +1,5 @@
+import FIB
+import LinuxIO
+
+/// What a refusal of the host reads like.
+func errorText(_ error: HostError) -> String { "\(error.operation): \(errorText(error.code))" }

@@ -1,0 +1,207 @@
+package import BGPMessages
+package import BGPRouting
+package import FIB
+package import NetTypes
+package import Planning
+package import StatusAPI
+
+/// What forwarding is told at its start, and does not change.
+package struct ForwardingSettings: Sendable {
+    /// Protocol number of the host routes that Felix writes beside us.
+    package var felixProtocol: UInt8 = 3
+    package var programming = Programming.all
+    package var isDryRun: Bool
+    /// Next hops of a route at most (ECMP).
+    package var maximumPaths: Int
+    /// Metric of routes that carry none, by family index.
+    package var normalMetrics = [FIBRoute.normalMetric, FIBRoute.normalMetric]
+    /// How long peers keep our routes: until then what we adopted stays.
+    package var restartTime: Duration
+
+    package init(isDryRun: Bool, maximumPaths: Int, restartTime: Duration) {
+        self.isDryRun = isDryRun
+        self.maximumPaths = maximumPaths
+        self.restartTime = restartTime
+    }
+}
+
+/// Decides what the kernel should have: learned routes, this node's pods and blocks, and what the kernel says, in;
+/// wanted routes, requests to set things up, and reports, out. It does nothing itself.
+///
+/// Loc-RIB changes and local routes become desired routes, the delta tracker compares them with what the kernel has, and
+/// `delta.plan` yields the difference in batches. Back come acknowledgements, which let own prefixes be announced, and
+/// notifications (`absorb`).
+package struct Forwarder: ~Copyable {
+    package let settings: ForwardingSettings
+    package var interfaces = InterfaceTable()
+    package var delta: DeltaTracker
+    package var nextHops = NextHopTable()
+    package internal(set) var local: LocalRoutes
+    package var tunnels = Tunnels()
+    /// Why learned routes are not programmed at all.
+    package internal(set) var unprogrammed: PrefixMap<FIBReason>
+    /// What the resources say of this node.
+    package internal(set) var state = NodeState()
+    package internal(set) var breaker = WithdrawBreaker()
+    /// Tables and sources of learned routes by peer, found when a peer's first route is met.
+    var peerPlacements: [PeerIndex: NodeState.Placement] = [:]
+    /// Where pods of this node were reached, so that the connections of an address that moved are forgotten.
+    var podInterfaces: [IPAddress: InterfaceIndex] = [:]
+    var linkChanges = LinkChanges()
+    var restart: RestartCleanup
+    package var pending = PendingWork()
+    /// What is to be said of what happened, for the log.
+    package var reports: [ForwardingReport] = []
+
+    /// What is to be done in a later phase.
+    package struct PendingWork {
+        /// Everything of the kernel is to be read again.
+        package var dump = false
+        /// Next hops are to be resolved again.
+        package var nextHopRefresh = false
+        /// Groups were changed before BGP decided: when it has, everything is compared once.
+        package var differences = false
+        /// Some route was written with several next hops.
+        package var usesGroups = false
+        /// Batches are being written: whether a notification came before or after is not known.
+        package var isWriting = false
+    }
+
+    package init(_ settings: ForwardingSettings, now: Instant) {
+        self.settings = settings
+        local = LocalRoutes(metrics: settings.normalMetrics, programming: settings.programming)
+        delta = DeltaTracker(seed: UInt64(truncatingIfNeeded: now.nanoseconds))
+        unprogrammed = PrefixMap(seed: UInt64(truncatingIfNeeded: now.nanoseconds))
+        restart = RestartCleanup(deadline: now + settings.restartTime)
+    }
+
+    /// The first dump is read: routes of ours are those of a process before. Returns the families that have some.
+    package mutating func adoptDump() -> AddressFamilySet {
+        var families: AddressFamilySet = []
+        var found: [IPAddress: InterfaceIndex] = [:]
+        delta.forEachOwn { prefix, _, present in
+            families.insert(AddressFamilySet(prefix.family))
+            // Where the pods of the process before were reached.
+            if prefix.isHost, let hop = present?.nextHops.first, hop.gateway == nil {
+                found[prefix.address] = hop.interface
+            }
+        }
+        podInterfaces = found
+        return families
+    }
+
+    // MARK: This node's routes
+
+    /// New desired state of this node. Returns what follows for the speaker.
+    package mutating func configure<View: RouteView & ~Copyable>(
+        _ new: NodeState, _ routes: borrowing View, now: Instant
+    ) -> [RIB.NextHopState] {
+        let old = state
+        state = new
+        local.configure(new, now: now)
+        interfaces.ignoredNames = InterfaceTable.alwaysIgnored + new.ignoredInterfaces
+        nextHops.statics = Dictionary(new.staticRoutes.map { ($0.peer, $0.gateway) }) { first, _ in first }
+        nextHops.locals = local.podInterfaces
+        pending.nextHopRefresh = true
+        breaker.percent = new.massWithdrawalPercent
+        breaker.minimum = new.massWithdrawalMinimum
+        tunnels.configure(new.tunnels)
+        peerPlacements = [:]
+        // What is programmed at all, or by which next hops, has changed.
+        if old.foreignPools != new.foreignPools || old.tunnels.encapsulation != new.tunnels.encapsulation
+            || old.poolPlacements != new.poolPlacements
+            || old.peerPlacements != new.peerPlacements || old.sources != new.sources
+        {
+            for family in AddressFamily.allCases { takeAll(family, routes) }
+        }
+        if old.interfacePrefixes != new.interfacePrefixes, settings.programming == .remote { pending.dump = true }
+        if old.staticRoutes != new.staticRoutes || old.ownAddresses != new.ownAddresses { linkChanges.noteAll() }
+        // A next hop became a Node's address, or is none any more.
+        let isOther = { (address: IPAddress) in
+            (old.nodeAddresses[address] == nil) != (new.nodeAddresses[address] == nil)
+        }
+        return Set(old.nodeAddresses.keys).union(new.nodeAddresses.keys).filter(isOther).compactMap { address in
+            nextHops[address].map { judgement(address, $0) }
+        }
+    }
+
+    /// Endpoints of this node that came or changed, and nothing else.
+    package mutating func take(_ endpoints: [NodeState.NamedEndpoint], now: Instant) {
+        state.take(endpoints)
+        for endpoint in endpoints { local.take(endpoint, now: now) }
+    }
+
+    /// Works out this node's own routes. Returns what is to be set up on the host first.
+    package mutating func prepare(now: Instant) -> [SetUp] {
+        local.handleTimeouts(now: now)
+        return local.prepare(
+            interfaces, nextHops: nextHops, foreign: delta.foreign, inKernel: { delta.kernel($0) })
+    }
+
+    package mutating func setUpDone(_ setUp: SetUp, refused: [RefusedRequest]) {
+        if case .endpoint(let name) = setUp.owner { local.setUpDone(name, refused: refused) }
+        if !refused.isEmpty { reports.append(.setUpRefused(setUp.owner, refused)) }
+    }
+
+    /// What came of a request about a tunnel device: see `Tunnels.carriedOut`.
+    package mutating func carriedOut(_ operation: TunnelOperation, code: Int32, device: Interface?) {
+        tunnels.carriedOut(operation, code: code, device: device, &interfaces)
+    }
+    /// Dry run: enters what would have been done.
+    package mutating func pretend(_ operation: TunnelOperation) { tunnels.pretend(operation, &interfaces) }
+
+    /// Takes over own routes that are wanted otherwise, or no more. `mayRemove`: what was withdrawn has been sent, so
+    /// that its routes may go.
+    package mutating func takeOwnRoutes<View: RouteView & ~Copyable>(_ routes: borrowing View, mayRemove: Bool) {
+        if mayRemove { for prefix in local.takeRemovable() { takeOwn(prefix, routes) } }
+        for prefix in local.takeChanged() { takeOwn(prefix, routes) }
+    }
+
+    private mutating func takeOwn<View: RouteView & ~Copyable>(_ prefix: Prefix, _ routes: borrowing View) {
+        choose(prefix, routes)
+        guard prefix.isHost else { return }
+        // A pod may be a peer, and a next hop.
+        let interface = local.podInterface(prefix)
+        if nextHops.locals[prefix.address] != interface { linkChanges.note(prefix) }
+        nextHops.locals[prefix.address] = interface
+        pending.nextHopRefresh = true
+    }
+
+    /// An own prefix that is to be announced or withdrawn.
+    package struct Origination: Sendable {
+        package var prefix: Prefix
+        /// Nil: withdraw.
+        package var attributes: PathAttributes?
+        /// Where the route leads out; empty for a blackhole.
+        package var interface: String
+    }
+
+    /// Promise 1: an own prefix is announced only after its route is in the kernel, and withdrawn before that is taken
+    /// away.
+    package mutating func originations() -> [Origination] {
+        local.originations(isInstalled: { delta.isInstalled($0) }).map { change in
+            guard let announcement = change.announcement else {
+                return Origination(prefix: change.prefix, attributes: nil, interface: "")
+            }
+            var attributes = PathAttributes()
+            attributes.origin = .igp
+            attributes.asPath = ASPath()
+            attributes.localPref = announcement.localPref
+            for text in announcement.communities {
+                if let community = AnyCommunity(text) {
+                    AttributeOperation.addCommunity(community).apply(to: &attributes)
+                }
+            }
+            let interface = local.desired[change.prefix]?.nextHops.first.flatMap { interfaces[$0.interface]?.name }
+            return Origination(prefix: change.prefix, attributes: attributes, interface: interface ?? "")
+        }
+    }
+
+    /// Nothing of this node's own routes waits to be worked out or written.
+    package var isSettled: Bool { delta.dirtyCount == 0 && local.isSettled }
+
+    /// When something is due by itself.
+    package var nextDeadline: Instant? {
+        [delta.nextRetry, tunnels.retryAt, local.nextDeadline, restart.check].compactMap { $0 }.min()
+    }
+}
