@@ -15,7 +15,8 @@ extension KernelForwarding {
         }
         if let guestError, core.local.awaitsGuests {
             status.problems.append(
-                "a live migration's target waits: no guest can be heard: \(errorText(guestError))")
+                "a live migration's target waits: no guest can be heard: \(errorText(guestError)); it needs CAP_NET_RAW"
+            )
         }
         status.routesHeld = core.breaker.held.count
         status.routesWaiting = core.delta.waitingCount

@@ -225,7 +225,7 @@ final class Peering {
 
     /// Links have changed: the ways to the peers that they concern follow.
     func applyLinkChanges(
-        _ changes: LinkChanges, _ plane: any ForwardingPlane, _ transport: Transport, _ speaker: inout Speaker
+        _ changes: LinkChanges, _ plane: any ForwardingPlane, _ transport: any PeerTransport, _ speaker: inout Speaker
     ) {
         guard !changes.isEmpty else { return }
         var hasBFD = false
@@ -240,7 +240,8 @@ final class Peering {
 
     /// Brings the peers on links into step with the neighbors that were found there.
     func applyLinks(
-        _ neighbors: LinkNeighbors, _ plane: any ForwardingPlane, _ speaker: inout Speaker, _ transport: Transport,
+        _ neighbors: LinkNeighbors, _ plane: any ForwardingPlane, _ speaker: inout Speaker,
+        _ transport: any PeerTransport,
         now: Instant
     ) {
         for (address, entry) in entries {
@@ -350,7 +351,8 @@ final class Peering {
 
     /// Brings the speaker's peers, the listeners' keys and this node's routes into step with the resources.
     func apply(
-        _ new: LoadedConfiguration, _ speaker: inout Speaker, _ plane: any ForwardingPlane, _ transport: Transport,
+        _ new: LoadedConfiguration, _ speaker: inout Speaker, _ plane: any ForwardingPlane,
+        _ transport: any PeerTransport,
         now: Instant
     ) {
         loaded = new
@@ -380,7 +382,7 @@ final class Peering {
     /// are peers.
     func apply(
         _ new: LoadedConfiguration, endpoints keys: [ResourceKey], _ speaker: inout Speaker,
-        _ plane: any ForwardingPlane, _ transport: Transport, now: Instant
+        _ plane: any ForwardingPlane, _ transport: any PeerTransport, now: Instant
     ) {
         guard new.resources.node(node) != nil,
             !new.resources.peers.contains(where: { $0.peer.localWorkloadSelector != nil })
@@ -395,7 +397,7 @@ final class Peering {
     }
 
     private func applyPeers(
-        _ decision: PeeringDecision, _ speaker: inout Speaker, _ transport: Transport, _ now: Instant
+        _ decision: PeeringDecision, _ speaker: inout Speaker, _ transport: any PeerTransport, _ now: Instant
     ) {
         held = []
         var wanted: Set<IPAddress> = []
@@ -482,7 +484,7 @@ final class Peering {
     }
 
     /// GTSM holds for the handshake too: the listeners' TTL follows the peers and ranges that ask for it.
-    private func secureHandshakes(_ transport: Transport) {
+    private func secureHandshakes(_ transport: any PeerTransport) {
         var families: AddressFamilySet = []
         for (address, entry) in entries where entry.options.ttlSecurityHops != nil {
             families.insert(AddressFamilySet(address.family))
@@ -495,8 +497,9 @@ final class Peering {
 
     /// The keys of a peer or a range on the listeners, TCP MD5 and TCP-AO; nil takes them away. The one place for every
     /// kind of peer.
-    private func setKeys(_ new: TCPSocket.Options?, _ prefix: Prefix, _ old: TCPSocket.Options?, _ transport: Transport)
-    {
+    private func setKeys(
+        _ new: TCPSocket.Options?, _ prefix: Prefix, _ old: TCPSocket.Options?, _ transport: any PeerTransport
+    ) {
         do throws(SystemError) {
             if new?.password != old?.password { try transport.setPassword(new?.password, for: prefix) }
             if new?.authentication != old?.authentication {
@@ -509,7 +512,7 @@ final class Peering {
 
     private func applyPeer(
         _ planned: PlannedPeer, _ address: IPAddress, _ options: TCPSocket.Options, _ speaker: inout Speaker,
-        _ transport: Transport, _ now: Instant
+        _ transport: any PeerTransport, _ now: Instant
     ) {
         guard let entry = entries[address] else {
             _ = add(planned, address, options, isDynamic: false, &speaker, now)

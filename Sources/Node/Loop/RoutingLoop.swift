@@ -18,50 +18,33 @@ final class RoutingLoop {
         case read, timeouts, decide, export, write, reconcile, control, connect
     }
 
-    /// Prefixes decided, and prefixes replayed, in one turn at most.
-    private static let decideBudget = 8192
-    private static let replayBudget = 20_000
     /// Bytes read from one connection in one turn at most, and written.
     private static let readBudget = 1 << 16
     private static let writeBudget = 1 << 20
 
     let logger: Logger
     let settings: LoopSettings
-    let plane: any ForwardingPlane
-    var speaker: Speaker
+    let core: NodeCore
     let mailbox: Mailbox<LoopMessage>
     let reload: Wakeup
     private let wakeup: Wakeup
     private let signals: SignalReader
     let transport: Transport
-    let peering: Peering
     let neighbors: LinkNeighbors
     private let bfd: BFDEngine
     private var bfdTargets: [IPAddress: BFDTarget] = [:]
     private var bfdRevision = -1
     let started: Instant
-    private(set) var now: Instant
     /// Nanoseconds spent in each phase, and the longest single run of it.
     private(set) var phaseTime = [Int64](repeating: 0, count: Phase.allCases.count)
     private(set) var phaseLongest = [Int64](repeating: 0, count: Phase.allCases.count)
     private(set) var turns: UInt64 = 0
-    /// How late a keepalive left at most, and how many turns sent one more than 100 ms late.
-    private(set) var keepaliveLatest: Int64 = 0
-    private(set) var lateKeepalives: UInt64 = 0
-    private static let keepaliveTolerance: Int64 = 100_000_000
+    private(set) var keepalives = KeepaliveMeter()
+    private var trimmer = MemoryTrimmer()
     /// A phase that lasts longer is interrupted for keepalives that have become due.
     private static let breath: Int64 = 10_000_000
     private var lastBreath: Int64 = 0
     private var isStopping = false
-    private var hasMoreWork = false
-    /// Peers to connect to: once the forwarding plane has started, and so many a turn.
-    private var waitingConnects: [PeerIndex] = []
-    /// The same as a set: who asks twice waits once.
-    private var isWaitingToConnect: Set<PeerIndex> = []
-    private static let connectBudget = 128
-    /// Peers whose timers fire in one turn at most.
-    private static let timerBudget = 256
-    var lineLimiter = LogLimiter()
     private var ready: [Readiness] = []
     private var buffer = [UInt8](repeating: 0, count: 1 << 17)
 
@@ -71,28 +54,24 @@ final class RoutingLoop {
     private static let neighborToken: UInt64 = 4
 
     init(
-        speaker: consuming Speaker, plane: any ForwardingPlane, peering: Peering, transport: Transport,
-        signals: consuming SignalReader,
-        wakeup: Wakeup, mailbox: Mailbox<LoopMessage>, reload: Wakeup, bfd: BFDEngine, logger: Logger,
-        settings: LoopSettings, now: Instant
+        core: NodeCore, transport: Transport, signals: consuming SignalReader, wakeup: Wakeup,
+        mailbox: Mailbox<LoopMessage>, reload: Wakeup, bfd: BFDEngine, settings: LoopSettings
     ) throws(SystemError) {
-        self.speaker = speaker
-        self.plane = plane
-        self.peering = peering
+        self.core = core
         self.bfd = bfd
+        logger = core.logger
         neighbors = LinkNeighbors(logger: logger)
         self.transport = transport
         self.signals = signals
         self.wakeup = wakeup
         self.mailbox = mailbox
         self.reload = reload
-        self.logger = logger
         self.settings = settings
-        self.now = now
-        started = now
+        started = core.now
         try transport.poller.add(wakeup.fd, token: RoutingLoop.wakeupToken)
         try transport.poller.add(self.signals.fd, token: RoutingLoop.signalToken)
-        for fd in plane.descriptors { try transport.poller.add(fd, token: RoutingLoop.kernelToken) }
+        for fd in core.plane.descriptors { try transport.poller.add(fd, token: RoutingLoop.kernelToken) }
+        core.breathe = { [unowned self] in breathe(&$0) }
     }
 
     /// Runs until SIGTERM or SIGINT. Sessions under graceful restart are then closed without a NOTIFICATION and routes
@@ -103,10 +82,10 @@ final class RoutingLoop {
         let told = Promise<Bool>()
         bfd.commands.post(.stop(told))
         _ = told.wait(milliseconds: 200)
-        now = Instant(nanoseconds: monotonicNanoseconds())
-        speaker.shutDown("apusd on \(peering.node) is stopping", now: now)
-        carryOutActions()
-        transport.finishClosing(until: now + RoutingLoop.farewellTime)
+        core.now = Instant(nanoseconds: monotonicNanoseconds())
+        core.speaker.shutDown("apusd on \(core.peering.node) is stopping", now: core.now)
+        core.carryOutActions()
+        transport.finishClosing(until: core.now + RoutingLoop.farewellTime)
         logger.notice("stopping: routes stay, and sessions under graceful restart end without NOTIFICATION")
     }
 
@@ -120,82 +99,43 @@ final class RoutingLoop {
         turns += 1
         timed(.read) { readSockets() }
         timed(.timeouts) { handleTimeouts() }
-        timed(.decide) { decide() }
-        timed(.export) { if speaker.export(replayBudget: RoutingLoop.replayBudget, now: now) { hasMoreWork = true } }
+        timed(.decide) { core.decide() }
+        timed(.export) { core.export() }
         timed(.write) { write() }
-        noteKeepalives()
+        if let due = core.speaker.takeKeepaliveDue() { keepalives.sent(due) }
         leaveStart()
-        giveMemoryBack()
-        timed(.reconcile) { if plane.reconcile(&speaker, now: now, breathe: { breathe(&$0) }) { hasMoreWork = true } }
+        trimmer.look(core)
+        timed(.reconcile) { core.reconcile() }
         timed(.control) { control() }
-        timed(.connect) { beginWaitingConnects() }
-        if speaker.hasWork(now: now) { hasMoreWork = true }
+        timed(.connect) { core.beginWaitingConnects() }
+        if core.speaker.hasWork(now: core.now) { core.hasMoreWork = true }
     }
 
     /// Once, when own routes are in the kernel and nothing waits.
     private func leaveStart() {
-        guard !hasLeftStart, !plane.isStarting, !hasMoreWork else { return }
+        guard !hasLeftStart, !core.plane.isStarting, !core.hasMoreWork else { return }
         hasLeftStart = true
         ProcessMemory.giveBack()
     }
     private var hasLeftStart = false
 
-    /// After a table shrank to less than half and then stayed as it is for a while: tables are trimmed, and the memory
-    /// goes back to the kernel.
-    private func giveMemoryBack() {
-        let used = speaker.usedBytes
-        usedPeak = max(usedPeak, used)
-        guard used < usedPeak / 2, usedPeak > RoutingLoop.memoryThreshold else {
-            trimAt = nil
-            return
-        }
-        // Still shrinking: later.
-        if trimAt == nil || used < usedBeforeTrim / 10 * 9 {
-            usedBeforeTrim = used
-            trimAt = now + RoutingLoop.trimDelay
-        }
-        guard let trimAt, trimAt <= now else { return }
-        guard !hasMoreWork, speaker.trim(), plane.trim(now: now) else {
-            self.trimAt = now + RoutingLoop.trimDelay
-            return
-        }
-        self.trimAt = nil
-        usedPeak = used
-        ProcessMemory.giveBack()
-    }
-    private var usedPeak = 0
-    private var trimAt: Instant?
-    private var usedBeforeTrim = 0
-    private static let memoryThreshold = 1 << 20
-    private static let trimDelay = Duration.seconds(1)
-
-    private func noteKeepalives() {
-        if let due = speaker.takeKeepaliveDue() { noteKeepalive(due) }
-    }
-
-    private func noteKeepalive(_ due: Instant) {
-        let late = monotonicNanoseconds() - due.nanoseconds
-        keepaliveLatest = max(keepaliveLatest, late)
-        if late > RoutingLoop.keepaliveTolerance { lateKeepalives += 1 }
-    }
-
     /// Called between pieces of a long phase: keepalives that have become due leave now, and not at the end of the
     /// turn.
-    private func breathe() { breathe(&speaker) }
+    private func breathe() { breathe(&core.speaker) }
 
     private func breathe(_ speaker: inout Speaker) {
         let clock = monotonicNanoseconds()
         guard clock - lastBreath > RoutingLoop.breath else { return }
         lastBreath = clock
-        now = Instant(nanoseconds: clock)
-        guard let (connections, due) = speaker.takeDueKeepalives(now: now) else { return }
+        core.now = Instant(nanoseconds: clock)
+        guard let (connections, due) = speaker.takeDueKeepalives(now: core.now) else { return }
         for (peer, side) in connections {
             transport.send(peer, side, RoutingLoop.keepalive)
             guard let connection = transport.connection(peer, side), !connection.waitsForWritability else { continue }
             // What fails shows again when the connection's turn comes.
             _ = connection.write(budget: RoutingLoop.readBudget)
         }
-        noteKeepalive(due)
+        keepalives.sent(due)
     }
     private static let keepalive = MessageBuffer(KeepaliveMessage.encoded)
 
@@ -210,45 +150,23 @@ final class RoutingLoop {
     }
 
     private func wait() {
-        var timeout: Duration? = hasMoreWork ? .zero : nil
-        if !hasMoreWork {
+        var timeout: Duration? = core.hasMoreWork ? .zero : nil
+        if !core.hasMoreWork {
             let deadlines = [
-                speaker.nextDeadline, plane.nextDeadline, transport.nextDeadline, peering.nextDeadline,
-                neighbors.nextDeadline, trimAt,
+                core.nextDeadline, transport.nextDeadline, neighbors.nextDeadline, trimmer.nextDeadline,
             ]
             if let next = deadlines.compactMap({ $0 }).min() {
                 timeout = max(.zero, next - Instant(nanoseconds: monotonicNanoseconds()))
             }
         }
-        hasMoreWork = false
+        core.hasMoreWork = false
         ready.removeAll(keepingCapacity: true)
         transport.poller.wait(timeout: timeout, into: &ready)
         // Stopped and continued, or a deadline: what waits in the sockets is read before any timer fires (RFC 4271 6.5:
         // a hold timer expires where nothing was received).
         if ready.isEmpty { transport.poller.wait(timeout: .zero, into: &ready) }
-        now = Instant(nanoseconds: monotonicNanoseconds())
-        lastBreath = now.nanoseconds
-    }
-
-    // MARK: connect
-
-    /// Begins at most `connectBudget` of the connections that were asked for, the oldest first. Own routes come before:
-    /// a peer that heard End-of-RIB without them would drop what it kept for us.
-    private func beginWaitingConnects() {
-        guard !waitingConnects.isEmpty, !plane.isStarting else { return }
-        var taken = 0
-        for peer in waitingConnects {
-            guard taken < RoutingLoop.connectBudget, transport.mayConnect else { break }
-            taken += 1
-            isWaitingToConnect.remove(peer)
-            if taken & 31 == 0 { breathe() }
-            // Given up meanwhile.
-            guard speaker.awaitsConnection(peer), transport.connection(peer, .active) == nil else { continue }
-            if !connect(peer) { peering.connectLater(peer, now) }
-        }
-        waitingConnects.removeFirst(taken)
-        // Where too many are under way, the end of one of them begins the next turn.
-        if !waitingConnects.isEmpty, transport.mayConnect { hasMoreWork = true }
+        core.now = Instant(nanoseconds: monotonicNanoseconds())
+        lastBreath = core.now.nanoseconds
     }
 
     // MARK: read
@@ -264,8 +182,8 @@ final class RoutingLoop {
                 case .reload: reload.signal()
                 case nil: break
                 }
-            case RoutingLoop.kernelToken: plane.read(&speaker)
-            case RoutingLoop.neighborToken: if !neighbors.read(now: now).isEmpty { applyLinks() }
+            case RoutingLoop.kernelToken: core.plane.read(&core.speaker)
+            case RoutingLoop.neighborToken: if !neighbors.read(now: core.now).isEmpty { applyLinks() }
             default:
                 if transport.isListener(event.token) {
                     accept(event.token)
@@ -282,31 +200,24 @@ final class RoutingLoop {
             guard let accepted = transport.accept(token) else { return }
             let address = accepted.peer.address
             if transport.isFull {
-                if transport.noteRefusal(now: now), let problem = transport.refusalProblem(now: now) {
+                if transport.noteRefusal(now: core.now), let problem = transport.refusalProblem(now: core.now) {
                     logger.error("connection refused", metadata: ["address": "\(address)", "reason": "\(problem)"])
                 }
                 continue
             }
-            guard let peer = peering.peer(for: address, &speaker, now: now) else {
-                logStranger(address)
-                continue
-            }
-            guard !plane.isStarting, speaker.admitsIncoming(peer, now: now) else {
-                // RFC 4271 6.8: a second connection beside a session that is up is told why it goes.
-                if speaker.isEstablished(peer) {
-                    transport.refuse(accepted.takeSocket(), peer, .connectionCollision, now: now)
-                }
-                carryOutActions()
-                peering.noteEnd(peer)
+            guard let (peer, isAdmitted, isSecond) = core.admit(address) else { continue }
+            guard isAdmitted else {
+                if isSecond { transport.refuse(accepted.takeSocket(), peer, .connectionCollision, now: core.now) }
+                core.carryOutActions()
+                core.peering.noteEnd(peer)
                 continue
             }
             // Whatever the old passive connection was, it is closed before the new one takes its place.
-            carryOutActions()
-            transport.adopt(accepted.takeSocket(), peer, peering.socketOptions(peer), logger, now: now)
-            connected(peer, .passive)
-            carryOutActions()
+            core.carryOutActions()
+            transport.adopt(accepted.takeSocket(), peer, core.peering.socketOptions(peer), logger, now: core.now)
+            core.connected(peer, .passive)
         }
-        hasMoreWork = true
+        core.hasMoreWork = true
     }
 
     private func service(_ connection: Connection, _ event: Readiness) {
@@ -315,23 +226,14 @@ final class RoutingLoop {
             let error = connection.socket.connectError()
             if error == 0 {
                 transport.finishConnecting(connection)
-                connected(connection.peer, connection.side)
+                core.connected(connection.peer, connection.side)
             } else {
-                peering.noteConnectError(connection.peer, error)
                 transport.drop(connection)
-                speaker.connectionFailed(connection.peer, connection.side, now: now)
+                core.connectionFailed(connection.peer, connection.side, connectError: error)
             }
-            carryOutActions()
             return
         }
         if event.canRead || event.isBroken { receive(connection) }
-    }
-
-    /// A connection is there: what depends on our end of it is known before the session comes up.
-    private func connected(_ peer: PeerIndex, _ side: PeerFSM.Side) {
-        let local = transport.connection(peer, side)?.socket.localAddress()?.address
-        peering.updateReach(peer, from: local, plane, &speaker)
-        speaker.connected(peer, side, local: local, now: now)
     }
 
     private func receive(_ connection: Connection) {
@@ -343,62 +245,50 @@ final class RoutingLoop {
                 // After the end of a session what still comes is read and dropped, so that our NOTIFICATION is not lost
                 // to a reset.
                 guard connection.closeDeadline == nil else { continue }
-                speaker.received(connection.peer, connection.side, buffer.rawSpan.part(0, count), now: now)
-                carryOutActions()
+                core.received(connection.peer, connection.side, buffer.rawSpan.part(0, count))
                 if transport.connection(connection.token) == nil { return }
                 if count < buffer.count { return }
             case .wouldBlock: return
             case .closed, .failed:
                 let wasOpen = connection.closeDeadline == nil
                 transport.drop(connection)
-                if wasOpen {
-                    speaker.connectionFailed(connection.peer, connection.side, now: now)
-                    carryOutActions()
-                }
+                if wasOpen { core.connectionFailed(connection.peer, connection.side) }
                 return
             }
         }
     }
 
-    // MARK: timeouts, decide
+    // MARK: timeouts
 
     private func handleTimeouts() {
-        speaker.handleTimeouts(now: now, budget: RoutingLoop.timerBudget)
-        transport.handleTimeouts(now: now)
-        peering.handleTimeouts(&speaker, now: now)
-        if neighbors.handleTimeouts(now: now, link: { plane.link($0)?.link }) { applyLinks() }
-        carryOutActions()
+        core.handleTimeouts()
+        transport.handleTimeouts(now: core.now)
+        if neighbors.handleTimeouts(now: core.now, link: { core.plane.link($0)?.link }) { applyLinks() }
+        core.carryOutActions()
     }
 
     private func applyLinks() {
-        peering.applyLinks(neighbors, plane, &speaker, transport, now: now)
+        core.peering.applyLinks(neighbors, core.plane, &core.speaker, transport, now: core.now)
         configureBFD()
-        carryOutActions()
+        core.carryOutActions()
     }
 
     /// Tells the BFD engine whom to watch, where that changed.
     private func configureBFD() {
-        guard peering.revision != bfdRevision else { return }
-        bfdRevision = peering.revision
-        let targets = peering.bfdTargets(plane)
+        guard core.peering.revision != bfdRevision else { return }
+        bfdRevision = core.peering.revision
+        let targets = core.peering.bfdTargets(core.plane)
         guard targets != bfdTargets else { return }
         bfdTargets = targets
         bfd.commands.post(.configure(targets))
     }
 
-    private func decide() {
-        plane.resolve(&speaker)
-        peering.applyLinkChanges(plane.takeLinkChanges(), plane, transport, &speaker)
-        if speaker.decide(budget: RoutingLoop.decideBudget) { hasMoreWork = true }
-        plane.take(speaker.takeChanges(), &speaker, now: now)
-    }
-
     // MARK: write
 
     private func write() {
-        carryOutActions()
+        core.carryOutActions()
         write(to: transport.takeWritable(ready))
-        if speaker.hasActions { carryOutActions() }
+        core.carryOutActions()
     }
 
     private func write(to connections: [Connection]) {
@@ -414,15 +304,15 @@ final class RoutingLoop {
             case .failed:
                 let wasOpen = connection.closeDeadline == nil
                 transport.drop(connection)
-                if wasOpen { speaker.connectionFailed(connection.peer, connection.side, now: now) }
+                if wasOpen { core.speaker.connectionFailed(connection.peer, connection.side, now: core.now) }
                 continue
             }
             connection.updateInterest(transport.poller)
             if connection.closeDeadline == nil {
                 if connection.queuedBytes > Transport.backlogLimit {
-                    speaker.setBacklogged(connection.peer, true)
+                    core.speaker.setBacklogged(connection.peer, true)
                 } else if connection.queuedBytes == 0 {
-                    speaker.setBacklogged(connection.peer, false)
+                    core.speaker.setBacklogged(connection.peer, false)
                 }
             }
         }
@@ -434,66 +324,37 @@ final class RoutingLoop {
         if outcome == .blocked {
             if hasProgressed || !connection.isSendBlocked {
                 connection.isSendBlocked = true
-                speaker.setSendBlocked(connection.peer, connection.side, true, now: now)
+                core.speaker.setSendBlocked(connection.peer, connection.side, true, now: core.now)
             }
         } else if connection.isSendBlocked {
             connection.isSendBlocked = false
-            speaker.setSendBlocked(connection.peer, connection.side, false, now: now)
-        }
-    }
-
-    /// What the speaker asked for.
-    func carryOutActions() {
-        guard speaker.hasActions else { return }
-        for (position, action) in speaker.takeActions().enumerated() {
-            if position & 1023 == 1023 { breathe() }
-            switch action {
-            case .connect(let peer): if isWaitingToConnect.insert(peer).inserted { waitingConnects.append(peer) }
-            case .send(let peer, let side, let buffer): transport.send(peer, side, buffer)
-            case .close(let peer, let side): transport.close(peer, side, now: now)
-            case .report(let peer, let event): report(peer, event)
-            }
-        }
-    }
-
-    /// False where the connection could not even be begun.
-    private func connect(_ peer: PeerIndex) -> Bool {
-        guard let target = peering.target(peer) else { return false }
-        do throws(SystemError) {
-            try transport.connect(peer, target.address, from: target.source, target.options)
-            return true
-        } catch {
-            peering.noteConnectError(peer, error.code)
-            logLine(.debug, "cannot connect", peer, .attempt, ["reason": "\(error)"])
-            return false
+            core.speaker.setSendBlocked(connection.peer, connection.side, false, now: core.now)
         }
     }
 
     // MARK: control
 
     private func control() {
-        if peering.removeEndedDynamicPeers(&speaker, now: now) { hasMoreWork = true }
+        core.removeEndedPeers()
         configureBFD()
         for message in mailbox.takeAll() {
             switch message {
             case .configuration(let loaded):
-                peering.apply(loaded, &speaker, plane, transport, now: now)
-                StandardErrorLogHandler.override(severity: loaded.resources.configuration(of: peering.node).logSeverity)
-                if let fd = neighbors.configure(peering.linkNames, now: now) {
+                core.apply(loaded)
+                StandardErrorLogHandler.override(
+                    severity: loaded.resources.configuration(of: core.peering.node).logSeverity)
+                if let fd = neighbors.configure(core.peering.linkNames, now: core.now) {
                     do throws(SystemError) { try transport.poller.add(fd, token: RoutingLoop.neighborToken) } catch {
                         logger.error("cannot watch for router advertisements", metadata: ["reason": "\(error)"])
                     }
                 }
                 applyLinks()
-                hasMoreWork = true
-            case .endpoints(let loaded, let keys):
-                peering.apply(loaded, endpoints: keys, &speaker, plane, transport, now: now)
-                hasMoreWork = true
+            case .endpoints(let loaded, let keys): core.apply(loaded, endpoints: keys)
             case .bfd(let report):
-                take(report)
+                core.take(report)
                 configureBFD()
-                carryOutActions()
-            case .question(.order(let order), let promise): promise.fulfil(carryOut(order))
+                core.carryOutActions()
+            case .question(.order(let order), let promise): promise.fulfil(core.carryOut(order))
             case .question(.doctor, let promise): asked.append(.doctor(nil, promise))
             case .question(let question, let promise): asked.append(.question(question, promise))
             case .metrics(let promise): asked.append(.metrics(promise))
@@ -530,7 +391,7 @@ final class RoutingLoop {
                 promise.fulfil(MetricsPage { snapshot.lines() })
             case .doctor(let round, let promise):
                 var round = round ?? builder.beginDoctor()
-                plane.examine(&round)
+                core.plane.examine(&round)
                 if round.walk == nil {
                     startEdgeThread { [round] in
                         var answer = StatusAnswer()
@@ -544,40 +405,6 @@ final class RoutingLoop {
             answered += 1
         }
         asked.removeFirst(answered)
-        if !asked.isEmpty { hasMoreWork = true }
-    }
-
-    /// Carries out an operator's order.
-    private func carryOut(_ order: StatusOrder) -> StatusAnswer {
-        var answer = StatusAnswer()
-        switch order {
-        case .releaseRoutes:
-            let count = plane.releaseHeld(speaker)
-            hasMoreWork = true
-            answer.done = count == 0 ? "no routes were kept" : "let \(count) routes go"
-            return answer
-        case .refresh(let name):
-            guard let peer = ordered(name, &answer) else { return answer }
-            if speaker.requestRefresh(peer) {
-                answer.done = "asked \(peering.name(peer)) for its routes"
-            } else {
-                answer.error = "\(peering.name(peer)) is not established, or does not know ROUTE-REFRESH"
-            }
-            logger.notice("operator's order", metadata: ["order": "\(order.name)", "peer": "\(peering.name(peer))"])
-        case .reset(let name, let text):
-            guard let peer = ordered(name, &answer) else { return answer }
-            speaker.resetPeer(peer, .administrativeReset(text), now: now)
-            answer.done = "reset the session to \(peering.name(peer))"
-            logger.notice("operator's order", metadata: ["order": "\(order.name)", "peer": "\(peering.name(peer))"])
-        }
-        carryOutActions()
-        return answer
-    }
-
-    /// The peer that an order is about; nil, with the error, where there is none.
-    private func ordered(_ name: String, _ answer: inout StatusAnswer) -> PeerIndex? {
-        if let peer = speaker.peerIndices.first(where: { peering.matches($0, name) }) { return peer }
-        answer.error = "no peer has the address or name \(name)"
-        return nil
+        if !asked.isEmpty { core.hasMoreWork = true }
     }
 }

@@ -117,11 +117,12 @@ package struct Daemon {
                 seed: seed.next(), now: now)
             let peering = Peering(
                 node: settings.node, isReflector: isReflector, identity: identity, first: first, logger: logger)
+            let core = NodeCore(
+                speaker: speaker, plane: plane, peering: peering, transport: transport, logger: logger, now: now)
             let loop = try RoutingLoop(
-                speaker: speaker, plane: plane, peering: peering, transport: transport, signals: signals,
-                wakeup: wakeup, mailbox: mailbox,
-                reload: reload, bfd: try BFDEngine(reports: mailbox, logger: logger, seed: seed.next()), logger: logger,
-                settings: LoopSettings(isReflector: isReflector, isDryRun: settings.isDryRun), now: now)
+                core: core, transport: transport, signals: signals, wakeup: wakeup, mailbox: mailbox, reload: reload,
+                bfd: try BFDEngine(reports: mailbox, logger: logger, seed: seed.next()),
+                settings: LoopSettings(isReflector: isReflector, isDryRun: settings.isDryRun))
             let socketFile = try startEdges(mailbox, reload)
             defer { socketFile.remove() }
             mailbox.post(.configuration(first))

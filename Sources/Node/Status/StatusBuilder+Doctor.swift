@@ -9,10 +9,10 @@ extension StatusBuilder {
     func beginDoctor() -> DoctorRound {
         let status = status()
         var findings: [Finding] = []
-        for problem in loop.peering.loaded.resources.problems {
+        for problem in loop.core.peering.loaded.resources.problems {
             findings.append(Finding(.fault, "resources", problem.description))
         }
-        for alarm in loop.peering.alarms { findings.append(Finding(.fault, "resources", alarm)) }
+        for alarm in loop.core.peering.alarms { findings.append(Finding(.fault, "resources", alarm)) }
         for held in status.peersHeldDown {
             findings.append(Finding(.warning, "peers", "\(held.name) \(held.address) is kept down: \(held.reason)"))
         }

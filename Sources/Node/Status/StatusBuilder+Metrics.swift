@@ -6,8 +6,8 @@ import StatusAPI
 /// `/metrics`: the loop gives values, and their text is made on the server's thread.
 extension StatusBuilder {
     func metrics() -> MetricsSnapshot {
-        let peers = loop.speaker.peerIndices.compactMap { loop.speaker.snapshot($0) }.filter {
-            loop.peering.details($0.index) != nil
+        let peers = loop.core.speaker.peerIndices.compactMap { loop.core.speaker.snapshot($0) }.filter {
+            loop.core.peering.details($0.index) != nil
         }.map { snapshot in
             MetricsSnapshot.Peer(
                 address: snapshot.settings.address, isEstablished: snapshot.state == .established,

@@ -19,8 +19,9 @@ extension StatusBuilder {
     func peers(named wanted: String? = nil, from start: PageCursor) -> ([PeerStatus], Int?) {
         var chosen: [(index: PeerIndex, address: IPAddress)] = []
         var next: Int?
-        for index in loop.speaker.peerIndices where index.index >= start.position {
-            guard let settings = loop.speaker.settings(index), wanted.map({ loop.peering.matches(index, $0) }) ?? true
+        for index in loop.core.speaker.peerIndices where index.index >= start.position {
+            guard let settings = loop.core.speaker.settings(index),
+                wanted.map({ loop.core.peering.matches(index, $0) }) ?? true
             else { continue }
             if chosen.count == StatusBuilder.peersOfPage {
                 next = index.index
@@ -32,7 +33,8 @@ extension StatusBuilder {
     }
 
     private func status(of index: PeerIndex) -> PeerStatus? {
-        guard let snapshot = loop.speaker.snapshot(index), let details = loop.peering.details(snapshot.index) else {
+        guard let snapshot = loop.core.speaker.snapshot(index), let details = loop.core.peering.details(snapshot.index)
+        else {
             return nil
         }
         let session = snapshot.session

@@ -11,34 +11,34 @@ import StatusAPI
 /// prefixes.
 extension StatusBuilder {
     func status() -> DaemonStatus {
-        let counts = loop.speaker.counts
-        let snapshots = loop.speaker.peerIndices.compactMap { loop.speaker.snapshot($0) }
-        let identity = loop.speaker.identity
+        let counts = loop.core.speaker.counts
+        let snapshots = loop.core.speaker.peerIndices.compactMap { loop.core.speaker.snapshot($0) }
+        let identity = loop.core.speaker.identity
         let isReflector = loop.settings.isReflector
         var status = DaemonStatus(
-            version: apusVersion, mode: isReflector ? .reflector : .agent, node: loop.peering.node,
+            version: apusVersion, mode: isReflector ? .reflector : .agent, node: loop.core.peering.node,
             routerID: "\(identity.identifier)",
             asNumber: identity.localAS.rawValue,
             clusterID: isReflector || identity.clusterID != identity.identifier ? "\(identity.clusterID)" : nil,
-            uptime: (loop.now - loop.started).inSeconds, userID: Privileges.userID,
+            uptime: (loop.core.now - loop.started).inSeconds, userID: Privileges.userID,
             capabilities: Privileges.capabilityNames,
-            programsRoutes: loop.plane.programsRoutes && !loop.settings.isDryRun, dryRun: loop.settings.isDryRun,
+            programsRoutes: loop.core.plane.programsRoutes && !loop.settings.isDryRun, dryRun: loop.settings.isDryRun,
             peersEstablished: snapshots.count { $0.session != nil },
-            peersConfigured: snapshots.count + loop.peering.held.count,
+            peersConfigured: snapshots.count + loop.core.peering.held.count,
             prefixesIPv4: counts.prefixes[0], prefixesIPv6: counts.prefixes[1], pathsIPv4: counts.paths[0],
             pathsIPv6: counts.paths[1],
             attributeSets: counts.attributeSets, updateGroups: counts.groupMembers.count,
             routesWanted: 0,
             routesInKernel: 0, routesMissing: 0, routesRepaired: 0, ownPrefixes: [],
-            problems: loop.peering.loaded.resources.problems.map(\.description) + loop.peering.alarms
-                + [loop.transport.refusalProblem(now: loop.now)].compactMap { $0 },
-            peersHeldDown: loop.peering.held.map {
+            problems: loop.core.peering.loaded.resources.problems.map(\.description) + loop.core.peering.alarms
+                + [loop.transport.refusalProblem(now: loop.core.now)].compactMap { $0 },
+            peersHeldDown: loop.core.peering.held.map {
                 HeldPeer(name: $0.planned.name, address: targetText($0.planned.target), reason: $0.reason)
             },
             isHealthy: false)
         status.load = load(snapshots, counts)
-        loop.plane.fill(&status)
-        status.isHealthy = status.problems.isEmpty && status.unreadiness(isStarting: loop.plane.isStarting) == nil
+        loop.core.plane.fill(&status)
+        status.isHealthy = status.problems.isEmpty && status.unreadiness(isStarting: loop.core.plane.isStarting) == nil
         return status
     }
 
@@ -51,14 +51,14 @@ extension StatusBuilder {
             load.queuedBytes += queued
             if queued > load.slowestPeerQueuedBytes {
                 load.slowestPeerQueuedBytes = queued
-                load.slowestPeer = loop.peering.name(snapshot.index)
+                load.slowestPeer = loop.core.peering.name(snapshot.index)
             }
             if snapshot.isBacklogged { load.peersTooSlow += 1 }
         }
         load.prefixesUndecided = counts.undecided
         load.prefixesUntold = counts.unsent
-        load.keepaliveLatestSeconds = Double(loop.keepaliveLatest) / 1e9
-        load.lateKeepalives = loop.lateKeepalives
+        load.keepaliveLatestSeconds = Double(loop.keepalives.latest) / 1e9
+        load.lateKeepalives = loop.keepalives.lateCount
         load.pathMemory = counts.pathMemory
         load.attributeMemory = counts.attributeMemory
         load.groupMemory = counts.groupMemory
@@ -74,6 +74,6 @@ extension StatusBuilder {
     }
 
     func readiness() -> ReadinessReport {
-        ReadinessReport(unreadiness: status().unreadiness(isStarting: loop.plane.isStarting))
+        ReadinessReport(unreadiness: status().unreadiness(isStarting: loop.core.plane.isStarting))
     }
 }

@@ -9,22 +9,22 @@ extension StatusBuilder {
     func why(_ wanted: Prefix, _ answer: inout StatusAnswer) {
         // An address is answered by the longest prefix that covers it.
         guard
-            let index = loop.speaker.find(wanted)
-                ?? (wanted.isHost ? loop.speaker.longestMatch(wanted.address) : nil),
-            let prefix = loop.speaker.prefix(at: index, wanted.family)
+            let index = loop.core.speaker.find(wanted)
+                ?? (wanted.isHost ? loop.core.speaker.longestMatch(wanted.address) : nil),
+            let prefix = loop.core.speaker.prefix(at: index, wanted.family)
         else {
             answer.routes = []
-            answer.fib = loop.plane.fibPage(wanted, from: .start, PageLimit(rows: 50)).rows
+            answer.fib = loop.core.plane.fibPage(wanted, from: .start, PageLimit(rows: 50)).rows
             answer.error = "no peer has announced \(wanted), and this node does not originate it"
             return
         }
-        var rows = loop.speaker.routeStatus(prefix, index)
+        var rows = loop.core.speaker.routeStatus(prefix, index)
         if let position = rows.firstIndex(where: \.isBest) {
             var announced: [String] = []
             var others: [String: NotAnnouncedReason] = [:]
-            for peer in loop.speaker.peerIndices {
-                guard let address = loop.speaker.settings(peer)?.address else { continue }
-                if let reason = loop.speaker.reasonNotAnnounced(index, prefix.family, to: peer) {
+            for peer in loop.core.speaker.peerIndices {
+                guard let address = loop.core.speaker.settings(peer)?.address else { continue }
+                if let reason = loop.core.speaker.reasonNotAnnounced(index, prefix.family, to: peer) {
                     others["\(address)"] = reason
                 } else {
                     announced.append("\(address)")
@@ -34,7 +34,7 @@ extension StatusBuilder {
             rows[position].notAnnouncedTo = others
         }
         answer.routes = rows
-        answer.fib = [loop.plane.fibRow(prefix)].compactMap { $0 }
+        answer.fib = [loop.core.plane.fibRow(prefix)].compactMap { $0 }
     }
 }
 

@@ -22,11 +22,11 @@ struct StatusBuilder {
                 (answer.peers, answer.next) = (found, next)
             }
         case .routes(let wanted, let start):
-            let page = loop.speaker.routePage(wanted, from: start, PageLimit())
+            let page = loop.core.speaker.routePage(wanted, from: start, PageLimit())
             (answer.routes, answer.next) = (page.rows, page.next)
-        case .endpoints: answer.endpoints = loop.plane.endpointStatus()
+        case .endpoints: answer.endpoints = loop.core.plane.endpointStatus()
         case .fib(let wanted, let start):
-            let page = loop.plane.fibPage(wanted, from: start, PageLimit())
+            let page = loop.core.plane.fibPage(wanted, from: start, PageLimit())
             (answer.fib, answer.next) = (page.rows, page.next)
         case .why(let wanted): why(wanted, &answer)
         case .doctor: answer.error = "doctor takes several turns"

@@ -7,7 +7,7 @@ import Logging
 import NetTypes
 
 /// Sockets: listeners, connections, and which of them carries which side of which peer.
-package final class Transport {
+package final class Transport: PeerTransport {
     /// More than this queued to a peer, and it gets no routes until it has read what is there.
     static let backlogLimit = 32 << 20
     /// How long the end of a session may take to be written.
@@ -134,6 +134,10 @@ package final class Transport {
     func connection(_ token: UInt64) -> Connection? { connections[token] }
     func connection(_ peer: PeerIndex, _ side: PeerFSM.Side) -> Connection? {
         peer.index < sides.count ? sides[peer.index][side == .active ? 0 : 1] : nil
+    }
+    func hasConnection(_ peer: PeerIndex, _ side: PeerFSM.Side) -> Bool { connection(peer, side) != nil }
+    func localAddress(_ peer: PeerIndex, _ side: PeerFSM.Side) -> IPAddress? {
+        connection(peer, side)?.socket.localAddress()?.address
     }
     /// Our end of a peer's connection; of the active one where there are two.
     func localAddress(_ peer: PeerIndex) -> IPAddress? {

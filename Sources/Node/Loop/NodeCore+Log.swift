@@ -8,7 +8,7 @@ import Logging
 import NetTypes
 
 // MARK: What operators read. Every line that somebody else can cause goes through the limiter.
-extension RoutingLoop {
+extension NodeCore {
     /// A line about a peer, unless its account is used up. `metadata` is asked for only where the line is written.
     func logLine(
         _ level: Logger.Level, _ message: @autoclosure () -> Logger.Message, _ peer: PeerIndex, _ kind: LogLimiter.Kind,

@@ -1,0 +1,34 @@
+import BGPMessages
+import BGPRouting
+import BGPSession
+import LinuxIO
+import Logging
+import NetTypes
+
+/// What a node asks of its connections: sockets (`Transport`), or pipes in memory.
+protocol PeerTransport: AnyObject {
+    /// What is listened on.
+    var listenAddresses: [SocketAddress] { get }
+    /// The MD5 key of a peer or a range, on every listener of its family; nil removes it.
+    func setPassword(_ password: [UInt8]?, for prefix: Prefix) throws(SystemError)
+    /// The TCP-AO key of a peer or a range, likewise.
+    func setAuthentication(_ key: TCPSocket.AuthenticationKey?, old: TCPSocket.AuthenticationKey?, for prefix: Prefix)
+        throws(SystemError)
+    /// Families whose listeners send with TTL or hop limit 255 (RFC 5082).
+    func setFullTimeToLive(_ families: AddressFamilySet, _ logger: Logger)
+    /// The new password of a peer on its running connections.
+    func changePassword(_ peer: PeerIndex, _ password: [UInt8], _ address: IPAddress, _ logger: Logger)
+
+    /// Another connection may be begun now.
+    var mayConnect: Bool { get }
+    /// Begins a connection to a peer; what becomes of it is an event of a later turn.
+    func connect(_ peer: PeerIndex, _ address: SocketAddress, from source: IPAddress?, _ options: TCPSocket.Options)
+        throws(SystemError)
+    func hasConnection(_ peer: PeerIndex, _ side: PeerFSM.Side) -> Bool
+    /// Our end of a peer's connection; of the active one where there are two.
+    func localAddress(_ peer: PeerIndex) -> IPAddress?
+    func localAddress(_ peer: PeerIndex, _ side: PeerFSM.Side) -> IPAddress?
+    func send(_ peer: PeerIndex, _ side: PeerFSM.Side, _ buffer: MessageBuffer)
+    /// Closes a connection once what is queued has been sent.
+    func close(_ peer: PeerIndex, _ side: PeerFSM.Side, now: Instant)
+}

@@ -1,0 +1,131 @@
+import BGPMessages
+import BGPRouting
+import BGPSession
+import BGPSpeaker
+import Dataplane
+import FIB
+import Forwarding
+import ForwardingPlane
+import Logging
+import NetTypes
+import Planning
+import Resources
+
+@testable import Node
+
+/// One node: a host that stays, and a daemon on it that may be killed and started again.
+final class MemoryNode {
+    let name: String
+    let host = MemoryHost()
+    /// What the node reads, by file.
+    var files: [String: String] { didSet { hasNewFiles = true } }
+    let isReflector: Bool
+    private(set) var core: NodeCore?
+    private(set) var transport = MemoryTransport()
+    private(set) var plane: KernelForwarding?
+    private var resources = ResourceSet()
+    private var hasNewFiles = true
+    private static let logger = Logger(label: "memory") { _ in SwiftLogNoOpLogHandler() }
+
+    init(_ name: String, isReflector: Bool = false, files: [String: String]) {
+        self.name = name
+        self.isReflector = isReflector
+        self.files = files
+    }
+
+    /// Reads the resources as a file's change has them read.
+    private func load() -> LoadedConfiguration {
+        let parsed = files.sorted { $0.key < $1.key }.map { ResourceParser.parse($0.value, file: $0.key) }
+        resources = ResourceSet(parsed, files: files.keys.sorted(), previous: resources)
+        hasNewFiles = false
+        return LoadedConfiguration(resources: resources, secrets: Secrets())
+    }
+
+    /// Starts the daemon on the host as it is.
+    func start(now: Instant) throws {
+        resources = ResourceSet()
+        let loaded = load()
+        guard let identity = AttributeTable.Identity(loaded.resources, node: name) else { throw Missing() }
+        let configuration = loaded.resources.configuration(of: name)
+        let forwarding: any ForwardingPlane
+        if isReflector {
+            plane = nil
+            forwarding = NoForwarding(addresses: { [host] in Array(host.addresses) })
+        } else {
+            let kernel = try KernelForwarding(
+                ForwardingSettings(
+                    isDryRun: false, maximumPaths: configuration.maximumPaths ?? 16,
+                    restartTime: configuration.nodeMeshMaxRestartTime ?? .seconds(120)), host: host,
+                logger: Self.logger, now: now)
+            plane = kernel
+            forwarding = kernel
+        }
+        let preserved = forwarding.preservedFamilies
+        let speaker = Speaker(
+            identity: identity, tracksNextHops: forwarding.tracksNextHops,
+            maximumPaths: configuration.maximumPaths ?? 16,
+            recordsChanges: forwarding.programsRoutes,
+            restart: RestartState(isRestarting: !isReflector && !preserved.isEmpty, preservedFamilies: preserved),
+            seed: UInt64(bitPattern: Int64(name.hashValue)), now: now)
+        transport = MemoryTransport()
+        let peering = Peering(
+            node: name, isReflector: isReflector, identity: identity, first: loaded, logger: Self.logger)
+        let core = NodeCore(
+            speaker: speaker, plane: forwarding, peering: peering, transport: transport, logger: Self.logger, now: now)
+        core.apply(loaded)
+        self.core = core
+    }
+
+    /// `kill -9`: the host keeps what it has.
+    func kill() {
+        core = nil
+        plane = nil
+        host.processEnded()
+    }
+
+    /// One turn, after the network has delivered. True where more is to be done at once.
+    func turn(now: Instant) -> Bool {
+        guard let core else { return false }
+        core.now = now
+        core.hasMoreWork = false
+        if hasNewFiles { core.apply(load()) }
+        core.plane.read(&core.speaker)
+        core.handleTimeouts()
+        core.carryOutActions()
+        core.decide()
+        core.export()
+        core.carryOutActions()
+        core.reconcile()
+        core.removeEndedPeers()
+        core.carryOutActions()
+        core.beginWaitingConnects()
+        return core.hasMoreWork || core.speaker.hasWork(now: now)
+    }
+
+    // MARK: What a test asks
+
+    /// Addresses of the peers whose sessions are up.
+    var established: Set<String> {
+        guard let core else { return [] }
+        return Set(
+            core.speaker.peerIndices.filter { core.speaker.isEstablished($0) }.compactMap {
+                core.speaker.settings($0).map { "\($0.address)" }
+            })
+    }
+
+    /// Our routes in the kernel: prefix to gateways, `blackhole` or the name of an interface.
+    var kernelRoutes: [String: String] {
+        var result: [String: String] = [:]
+        for route in host.routes.own.values {
+            result["\(route.prefix)"] =
+                route.kind == .blackhole
+                ? "blackhole"
+                : route.nextHops.map { hop in
+                    hop.gateway.map { "\($0)" } ?? host.interfaces[hop.interface]?.name ?? "?"
+                }.joined(separator: " ")
+        }
+        return result
+    }
+
+    private struct Missing: Error {}
+}

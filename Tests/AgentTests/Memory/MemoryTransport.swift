@@ -1,0 +1,78 @@
+import BGPMessages
+import BGPRouting
+import BGPSession
+import FIB
+import LinuxIO
+import Logging
+import NetTypes
+
+@testable import Node
+
+/// Pipes in memory in the place of sockets: what a node has sent, and what is on its way to it.
+final class MemoryTransport: PeerTransport {
+    struct Key: Hashable {
+        var peer: PeerIndex
+        var side: PeerFSM.Side
+    }
+    /// One end of a connection.
+    final class End {
+        let local: IPAddress
+        let remote: IPAddress
+        /// Bytes that this end has sent and the other has not received.
+        var outgoing: [UInt8] = []
+        /// Nothing more comes: this end is closed once `outgoing` is delivered.
+        var isClosed = false
+        weak var other: End?
+        init(local: IPAddress, remote: IPAddress) {
+            self.local = local
+            self.remote = remote
+        }
+    }
+
+    private(set) var ends: [Key: End] = [:]
+    /// Connections that are asked for.
+    private(set) var attempts: [(peer: PeerIndex, address: IPAddress, source: IPAddress?)] = []
+    /// Keys by peer or range, as text.
+    private(set) var passwords: [Prefix: [UInt8]] = [:]
+
+    var listenAddresses: [SocketAddress] { [] }
+    func setPassword(_ password: [UInt8]?, for prefix: Prefix) throws(SystemError) { passwords[prefix] = password }
+    func setAuthentication(_ key: TCPSocket.AuthenticationKey?, old: TCPSocket.AuthenticationKey?, for prefix: Prefix)
+        throws(SystemError)
+    {}
+    func setFullTimeToLive(_ families: AddressFamilySet, _ logger: Logger) {}
+    func changePassword(_ peer: PeerIndex, _ password: [UInt8], _ address: IPAddress, _ logger: Logger) {}
+
+    var mayConnect: Bool { true }
+    func connect(_ peer: PeerIndex, _ address: SocketAddress, from source: IPAddress?, _ options: TCPSocket.Options)
+        throws(SystemError)
+    { attempts.append((peer, address.address, source)) }
+    func hasConnection(_ peer: PeerIndex, _ side: PeerFSM.Side) -> Bool {
+        ends[Key(peer: peer, side: side)] != nil || side == .active && attempts.contains { $0.peer == peer }
+    }
+    func localAddress(_ peer: PeerIndex) -> IPAddress? {
+        localAddress(peer, .active) ?? localAddress(peer, .passive)
+    }
+    func localAddress(_ peer: PeerIndex, _ side: PeerFSM.Side) -> IPAddress? {
+        ends[Key(peer: peer, side: side)]?.local
+    }
+    func send(_ peer: PeerIndex, _ side: PeerFSM.Side, _ buffer: MessageBuffer) {
+        ends[Key(peer: peer, side: side)]?.outgoing += [UInt8](buffer.bytes)
+    }
+    func close(_ peer: PeerIndex, _ side: PeerFSM.Side, now: Instant) {
+        ends.removeValue(forKey: Key(peer: peer, side: side))?.isClosed = true
+        if side == .active { attempts.removeAll { $0.peer == peer } }
+    }
+
+    // MARK: For the network
+
+    func takeAttempts() -> [(peer: PeerIndex, address: IPAddress, source: IPAddress?)] {
+        defer { attempts = [] }
+        return attempts
+    }
+    func keep(_ attempt: (peer: PeerIndex, address: IPAddress, source: IPAddress?)) { attempts.append(attempt) }
+    func adopt(_ end: End, _ peer: PeerIndex, _ side: PeerFSM.Side) { ends[Key(peer: peer, side: side)] = end }
+    /// Nil where the end is not there any more.
+    func key(of end: End) -> Key? { ends.first { $0.value === end }?.key }
+    func forget(_ key: Key) { ends[key] = nil }
+}
