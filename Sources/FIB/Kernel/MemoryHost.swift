@@ -70,6 +70,7 @@ package final class MemoryHost: HostKernel {
     package func setUp(_ name: String, _ isUp: Bool) {
         guard var interface = index(of: name).flatMap({ interfaces[$0] }), interface.isUp != isUp else { return }
         interface.isUp = isUp
+        interface.hasCarrier = isUp
         change(interface)
         if isUp {
             for address in addresses where address.interface == interface.index { connect(address) }

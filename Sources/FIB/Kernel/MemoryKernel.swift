@@ -44,8 +44,7 @@ package struct MemoryKernel: KernelRouteTable, Sendable {
             own[key] = route
         case .replace(let route):
             let key = Key(prefix: route.prefix, metric: route.metric, table: route.table)
-            guard own[key] != nil || foreign[key] != nil else { return KernelError.noEntry }
-            // As the kernel: a replacement takes the place of whatever is there, whoever wrote it.
+            // A replacement takes the place of whatever is there, whoever wrote it, and of nothing.
             foreign[key] = nil
             own[key] = route
         case .delete(let prefix, let metric, let table):

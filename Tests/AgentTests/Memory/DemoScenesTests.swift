@@ -90,13 +90,15 @@ import Testing
                 "nodeToNodeMeshEnabled: true", with: "nodeToNodeMeshEnabled: false")
         }
         var lost: Set<String> = []
-        let hasLeft = network.run(each: { lost.formUnion(network.pingsOfAll) }) {
-            Self.agents.allSatisfy { name in
-                // The ToR and the two reflectors are left.
-                network.nodes[name]?.established.count == 3
-                    && network.nodes[name]?.established.isSuperset(of: ["10.0.1.11", "10.0.1.12"]) ?? false
-            }
-        }
+        let hasLeft = network.run(
+            each: { lost.formUnion(network.pingsOfAll) },
+            until: {
+                Self.agents.allSatisfy { name in
+                    // The ToR and the two reflectors are left.
+                    network.nodes[name]?.established.count == 3
+                        && network.nodes[name]?.established.isSuperset(of: ["10.0.1.11", "10.0.1.12"]) ?? false
+                }
+            })
         #expect(hasLeft, "\(network.nodes.mapValues(\.established))")
         network.run(for: .seconds(5), each: { lost.formUnion(network.pingsOfAll) })
         #expect(lost.isEmpty && network.deleted.isEmpty, "\(lost) \(network.deleted)")
@@ -111,9 +113,11 @@ import Testing
         network.run(for: .seconds(2), each: { lost.formUnion(network.pingsOfAll) })
         #expect(network.nodes["node2"]?.established.contains("10.0.1.1") == false)
         try network.nodes["node1"]?.start(now: network.now)
-        let isBack = network.run(each: { lost.formUnion(network.pingsOfAll) }) {
-            (network.nodes["node1"]?.established.count ?? 0) >= 4
-        }
+        let isBack = network.run(
+            each: { lost.formUnion(network.pingsOfAll) },
+            until: {
+                (network.nodes["node1"]?.established.count ?? 0) >= 4
+            })
         #expect(isBack)
         network.run(for: .seconds(5), each: { lost.formUnion(network.pingsOfAll) })
         #expect(lost.isEmpty && network.deleted.isEmpty, "\(lost) \(network.deleted)")
