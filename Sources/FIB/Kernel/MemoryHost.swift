@@ -51,6 +51,9 @@ package final class MemoryHost: HostKernel {
         listensForGuests = false
     }
 
+    /// Something waits to be read.
+    package var hasNews: Bool { !events.isEmpty || !results.isEmpty || listensForGuests && !guestFrames.isEmpty }
+
     // MARK: What others do to the host
 
     /// Adds an interface, set up and with a carrier. A device of ours is added by `apply`.

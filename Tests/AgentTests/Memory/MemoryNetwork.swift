@@ -159,7 +159,7 @@ final class MemoryNetwork {
     private func settle() {
         for _ in 0..<2000 {
             var isBusy = deliver()
-            for node in nodes.values where node.turn(now: now) { isBusy = true }
+            for node in nodes.values where node.isAwake(now: now) && node.turn(now: now) { isBusy = true }
             if !isBusy { return }
         }
         Issue.record("the nodes do not come to rest at \(now)")
@@ -170,6 +170,7 @@ final class MemoryNetwork {
         for node in nodes.values {
             guard let core = node.core else { continue }
             core.now = now
+            guard node.transport.hasAttempts else { continue }
             for attempt in node.transport.takeAttempts() { if connect(node, core, attempt) { hasMoved = true } }
         }
         for node in nodes.values where node.core != nil {
@@ -192,13 +193,14 @@ final class MemoryNetwork {
         }
         guard let remote = other.core, let admitted = remote.admit(local), admitted.isAdmitted else {
             other.core?.carryOutActions()
+            node.wantsTurn = true
             core.connectionFailed(attempt.peer, .active, connectError: 111)
             return true
         }
         remote.carryOutActions()
         let (here, there) = (
-            MemoryTransport.End(local: local, remote: attempt.address),
-            MemoryTransport.End(local: attempt.address, remote: local)
+            MemoryTransport.End(local: local, remote: attempt.address, node.name, node.transport),
+            MemoryTransport.End(local: attempt.address, remote: local, other.name, other.transport)
         )
         here.other = there
         there.other = here
@@ -206,6 +208,7 @@ final class MemoryNetwork {
         node.transport.adopt(here, attempt.peer, .active)
         other.transport.adopt(there, admitted.peer, .passive)
         remote.now = now
+        (node.wantsTurn, other.wantsTurn) = (true, true)
         remote.connected(admitted.peer, .passive)
         core.connected(attempt.peer, .active)
         return true
@@ -220,20 +223,25 @@ final class MemoryNetwork {
 
     /// Moves what the other end has sent to this one. True where something moved.
     private func deliver(_ node: MemoryNode, _ key: MemoryTransport.Key, _ end: MemoryTransport.End) -> Bool {
-        guard let core = node.core, let other = end.other else { return false }
+        guard let core = node.core, let other = end.other,
+            !other.outgoing.isEmpty || other.isClosed || nodes[other.owner]?.transport !== other.transport
+                || nodes[other.owner]?.core == nil
+        else { return false }
         guard let from = walk(from: node.name, to: end.remote), let sender = nodes[from.node],
             walk(from: sender.name, to: end.local)?.node == node.name
         else { return false }
         // The process at the other end is gone: its host resets the connection.
-        let isAlive = sender.transport.key(of: other) != nil && sender.core != nil
+        let isAlive = !other.isClosed && sender.core != nil && sender.transport === other.transport
         if !other.outgoing.isEmpty {
             let bytes = other.outgoing
             other.outgoing = []
+            node.wantsTurn = true
             core.received(key.peer, key.side, bytes.span.bytes)
             return true
         }
-        guard !isAlive || other.isClosed, node.transport.key(of: end) == key else { return false }
+        guard !isAlive, node.transport.ends[key] === end else { return false }
         node.transport.forget(key)
+        node.wantsTurn = true
         core.connectionFailed(key.peer, key.side)
         return true
     }

@@ -20,6 +20,8 @@ final class MemoryNode {
     /// What the node reads, by file.
     var files: [String: String] { didSet { hasNewFiles = true } }
     let isReflector: Bool
+    /// What of the kernel's routes is the node's to write.
+    var programming = Programming.all
     private(set) var core: NodeCore?
     private(set) var transport = MemoryTransport()
     private(set) var plane: KernelForwarding?
@@ -52,11 +54,11 @@ final class MemoryNode {
             plane = nil
             forwarding = NoForwarding(addresses: { [host] in Array(host.addresses) })
         } else {
-            let kernel = try KernelForwarding(
-                ForwardingSettings(
-                    isDryRun: false, maximumPaths: configuration.maximumPaths ?? 16,
-                    restartTime: configuration.nodeMeshMaxRestartTime ?? .seconds(120)), host: host,
-                logger: Self.logger, now: now)
+            var settings = ForwardingSettings(
+                isDryRun: false, maximumPaths: configuration.maximumPaths ?? 16,
+                restartTime: configuration.nodeMeshMaxRestartTime ?? .seconds(120))
+            settings.programming = programming
+            let kernel = try KernelForwarding(settings, host: host, logger: Self.logger, now: now)
             plane = kernel
             forwarding = kernel
         }
@@ -83,11 +85,21 @@ final class MemoryNode {
         host.processEnded()
     }
 
+    /// A turn would do something.
+    func isAwake(now: Instant) -> Bool {
+        guard let core else { return false }
+        return wantsTurn || hasNewFiles || host.hasNews || core.hasMoreWork
+            || core.nextDeadline.map { $0 <= now } ?? false
+    }
+    /// The network has delivered something.
+    var wantsTurn = false
+
     /// One turn, after the network has delivered. True where more is to be done at once.
     func turn(now: Instant) -> Bool {
         guard let core else { return false }
         core.now = now
         core.hasMoreWork = false
+        wantsTurn = false
         if hasNewFiles { core.apply(load()) }
         core.plane.read(&core.speaker)
         core.handleTimeouts()
@@ -99,7 +111,8 @@ final class MemoryNode {
         core.removeEndedPeers()
         core.carryOutActions()
         core.beginWaitingConnects()
-        return core.hasMoreWork || core.speaker.hasWork(now: now)
+        if core.speaker.hasWork(now: now) { core.hasMoreWork = true }
+        return core.hasMoreWork
     }
 
     // MARK: What a test asks

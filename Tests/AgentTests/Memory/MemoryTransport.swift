@@ -23,9 +23,14 @@ final class MemoryTransport: PeerTransport {
         /// Nothing more comes: this end is closed once `outgoing` is delivered.
         var isClosed = false
         weak var other: End?
-        init(local: IPAddress, remote: IPAddress) {
+        /// The node of this end, and its process.
+        let owner: String
+        weak var transport: MemoryTransport?
+        init(local: IPAddress, remote: IPAddress, _ owner: String, _ transport: MemoryTransport) {
             self.local = local
             self.remote = remote
+            self.owner = owner
+            self.transport = transport
         }
     }
 
@@ -66,13 +71,12 @@ final class MemoryTransport: PeerTransport {
 
     // MARK: For the network
 
+    var hasAttempts: Bool { !attempts.isEmpty }
     func takeAttempts() -> [(peer: PeerIndex, address: IPAddress, source: IPAddress?)] {
         defer { attempts = [] }
         return attempts
     }
     func keep(_ attempt: (peer: PeerIndex, address: IPAddress, source: IPAddress?)) { attempts.append(attempt) }
     func adopt(_ end: End, _ peer: PeerIndex, _ side: PeerFSM.Side) { ends[Key(peer: peer, side: side)] = end }
-    /// Nil where the end is not there any more.
-    func key(of end: End) -> Key? { ends.first { $0.value === end }?.key }
     func forget(_ key: Key) { ends[key] = nil }
 }
