@@ -129,7 +129,7 @@ extension KernelForwarding {
     }
 
     private func examinePods(_ round: inout DoctorRound) {
-        let endpoints = core.state.endpoints.map(\.endpoint)
+        let endpoints = core.local.endpoints.values.map(\.endpoint)
         guard !endpoints.isEmpty, core.settings.programming.includesPods else { return }
         var expected: [(path: String, value: String)] = []
         for endpoint in endpoints {
@@ -208,9 +208,10 @@ extension KernelForwarding {
                             + "node's address, and the answers come outside the tunnel"
                     ))
             }
-            let larger = core.state.endpoints.compactMap { core.interfaces.named($0.endpoint.interfaceName) }.filter {
-                $0.mtu > device.mtu
-            }
+            let larger = core.local.endpoints.values.compactMap { core.interfaces.named($0.endpoint.interfaceName) }
+                .filter {
+                    $0.mtu > device.mtu
+                }
             if let first = larger.first {
                 findings.append(
                     Finding(

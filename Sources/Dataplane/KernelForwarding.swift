@@ -114,15 +114,14 @@ package final class KernelForwarding: ForwardingPlane {
 
     // MARK: This node's routes, and learned ones
 
-    package func configure(_ state: NodeState, _ speaker: inout Speaker, now: Instant) {
+    package func apply(_ change: NodeChange, _ speaker: inout Speaker, now: Instant) {
         start.isConfigured = true
-        let nodes = core.configure(state, speaker, now: now)
+        let nodes = core.apply(change, speaker, now: now)
+        guard let state = change.state else { return }
         audit.at = min(audit.at, now + state.auditInterval)
         if !nodes.isEmpty { speaker.changeNextHops(nodes) }
         speaker.setOwnBlocks(core.local.blocks.map(\.prefix))
     }
-
-    package func take(_ endpoints: [NodeState.NamedEndpoint], now: Instant) { core.take(endpoints, now: now) }
 
     package func take(_ changes: [LocRIBChange], _ speaker: inout Speaker, now: Instant) {
         core.take(changes, speaker, now: now)

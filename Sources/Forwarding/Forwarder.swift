@@ -92,13 +92,23 @@ package struct Forwarder: ~Copyable {
 
     // MARK: This node's routes
 
-    /// New desired state of this node. Returns what follows for the speaker.
-    package mutating func configure<View: RouteView & ~Copyable>(
-        _ new: NodeState, _ routes: borrowing View, now: Instant
+    /// What changed of this node's desired state. Returns the next hops that are judged otherwise now. Cost: that of
+    /// the endpoints where nothing else changed.
+    package mutating func apply<View: RouteView & ~Copyable>(
+        _ change: NodeChange, _ routes: borrowing View, now: Instant
+    ) -> [RIB.NextHopState] {
+        var judgements: [RIB.NextHopState] = []
+        if let state = change.state { judgements = configure(state, routes) }
+        local.take(change.endpoints, isWhole: change.isWhole, now: now)
+        return judgements
+    }
+
+    private mutating func configure<View: RouteView & ~Copyable>(
+        _ new: NodeState, _ routes: borrowing View
     ) -> [RIB.NextHopState] {
         let old = state
         state = new
-        local.configure(new, now: now)
+        local.configure(new)
         interfaces.ignoredNames = InterfaceTable.alwaysIgnored + new.ignoredInterfaces
         nextHops.statics = Dictionary(new.staticRoutes.map { ($0.peer, $0.gateway) }) { first, _ in first }
         nextHops.locals = local.podInterfaces
@@ -123,12 +133,6 @@ package struct Forwarder: ~Copyable {
         return Set(old.nodeAddresses.keys).union(new.nodeAddresses.keys).filter(isOther).compactMap { address in
             nextHops[address].map { judgement(address, $0) }
         }
-    }
-
-    /// Endpoints of this node that came or changed, and nothing else.
-    package mutating func take(_ endpoints: [NodeState.NamedEndpoint], now: Instant) {
-        state.take(endpoints)
-        for endpoint in endpoints { local.take(endpoint, now: now) }
     }
 
     /// Works out this node's own routes. Returns what is to be set up on the host first.

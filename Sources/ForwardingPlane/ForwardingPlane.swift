@@ -18,10 +18,8 @@ package protocol ForwardingPlane: AnyObject {
 
     /// What of the kernel's routes is ours to write.
     var programming: Programming { get }
-    /// New desired state of this node. What it adds and removes reaches the speaker through `reconcile`.
-    func configure(_ state: NodeState, _ speaker: inout Speaker, now: Instant)
-    /// The same, where nothing but these endpoints of the node came or changed.
-    func take(_ endpoints: [NodeState.NamedEndpoint], now: Instant)
+    /// What changed of this node's desired state. What it adds and removes reaches the speaker through `reconcile`.
+    func apply(_ change: NodeChange, _ speaker: inout Speaker, now: Instant)
     /// Lets routes go that were kept when nearly all were withdrawn at once. Answers how many.
     func releaseHeld(_ speaker: borrowing Speaker) -> Int
     /// Gives back the memory of routes that are gone. False, and nothing is done, while anything is under way.

@@ -26,11 +26,10 @@ package final class NoForwarding: ForwardingPlane {
     package func releaseHeld(_ speaker: borrowing Speaker) -> Int { 0 }
     package func trim(now: Instant) -> Bool { true }
     package func examine(_ round: inout DoctorRound) { round.walk = nil }
-    package func configure(_ state: NodeState, _ speaker: inout Speaker, now: Instant) {
-        links.configure(state)
+    package func apply(_ change: NodeChange, _ speaker: inout Speaker, now: Instant) {
+        if let state = change.state { links.configure(state) }
         resolve(&speaker)
     }
-    package func take(_ endpoints: [NodeState.NamedEndpoint], now: Instant) {}
     package func link(_ name: String) -> (link: LinkState, address: IPAddress?)? { nil }
     package func read(_ speaker: inout Speaker) {}
     /// Next hops are not judged here, but for those that are our own.

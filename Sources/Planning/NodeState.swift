@@ -2,20 +2,12 @@ import FIB
 package import NetTypes
 package import Resources
 
-/// What the resources say of this node's own routes: everything that the forwarding plane has to know.
+/// What the resources say of this node's forwarding, but for its pods' endpoints (`NodeChange`).
 package struct NodeState: Sendable, Hashable {
     /// A static route to a peer (contract 2.3, `reachableBy`).
     package struct StaticRoute: Sendable, Hashable {
         package var peer: IPAddress
         package var gateway: IPAddress
-    }
-    package struct NamedEndpoint: Sendable, Hashable {
-        package var name: String
-        package var endpoint: WorkloadEndpoint
-        package init(name: String, endpoint: WorkloadEndpoint) {
-            self.name = name
-            self.endpoint = endpoint
-        }
     }
     /// Table and source address of learned routes, by what they go by.
     package struct Placement: Sendable, Hashable {
@@ -37,7 +29,6 @@ package struct NodeState: Sendable, Hashable {
     }
 
     package var blocks: [OwnBlock] = []
-    package var endpoints: [NamedEndpoint] = []
     /// Prefixes of services: announced, and never in the kernel, where they would hide what the service proxy does
     /// (contract 2.6).
     package var servicePrefixes: [Prefix] = []
@@ -81,7 +72,6 @@ package struct NodeState: Sendable, Hashable {
         blocks = resources.blocks(of: node).map { block in
             OwnBlock(prefix: block, isExported: !pools.contains { $0.disableBGPExport && $0.cidr.contains(block) })
         }
-        endpoints = resources.endpoints(of: node).map { NamedEndpoint(name: $0.name, endpoint: $0.endpoint) }
         servicePrefixes = Array(Set(configuration.servicePrefixes)).sorted()
         advertisements = configuration
         let programmed = configuration.programClusterRoutes ?? (programming == .remote ? .unencapsulated : .all)
@@ -116,17 +106,6 @@ package struct NodeState: Sendable, Hashable {
 
     /// The address and the others of its Node; itself alone where no Node has it.
     package func addresses(ofNodeWith address: IPAddress) -> [IPAddress] { nodeAddresses[address] ?? [address] }
-
-    /// Endpoints that came or changed, and nothing else.
-    package mutating func take(_ changed: [NamedEndpoint]) {
-        for new in changed {
-            if let place = endpoints.firstIndex(where: { $0.name == new.name }) {
-                endpoints[place] = new
-            } else {
-                endpoints.append(new)
-            }
-        }
-    }
 
     private mutating func placeRoutes(_ resources: ResourceSet, _ node: String, _ pools: [IPPool]) {
         for pool in pools where pool.routeTable != nil || pool.routeSource != nil {

@@ -81,7 +81,7 @@ import Testing
         let (transport, plane) = (try Transport(openFiles: 1024), NoForwarding())
         let peering = Peering(
             node: "n", isReflector: true, identity: Self.identity, first: Self.loaded(5), logger: logger)
-        peering.apply(Self.loaded(5), &speaker, plane, transport, now: now)
+        peering.apply(ResourceChange(whole: Self.loaded(5)), &speaker, plane, transport, now: now)
         var peers: [Int: PeerIndex] = [:]
         for last in [9, 3, 7, 5, 4] {
             let found = peering.peer(for: Self.address(last), &speaker, now: now)
@@ -104,7 +104,7 @@ import Testing
         #expect(sixth == nil)
         _ = speaker.takeActions()
         lines.all.withLock { $0 = [] }
-        peering.apply(Self.loaded(2), &speaker, plane, transport, now: now)
+        peering.apply(ResourceChange(whole: Self.loaded(2)), &speaker, plane, transport, now: now)
         let told = Self.notifications(&speaker)
         #expect(
             told
@@ -116,10 +116,10 @@ import Testing
         // The limit holds for who comes next, and nothing more happens without a change.
         let third = peering.peer(for: Self.address(12), &speaker, now: now)
         #expect(third == nil)
-        peering.apply(Self.loaded(2), &speaker, plane, transport, now: now)
+        peering.apply(ResourceChange(whole: Self.loaded(2)), &speaker, plane, transport, now: now)
         let again = Self.notifications(&speaker)
         #expect(again.isEmpty)
-        peering.apply(Self.loaded(3), &speaker, plane, transport, now: now)
+        peering.apply(ResourceChange(whole: Self.loaded(3)), &speaker, plane, transport, now: now)
         let after = peering.peer(for: Self.address(12), &speaker, now: now)
         #expect(after != nil)
     }

@@ -65,7 +65,7 @@ import Testing
             node: "n", isReflector: true, identity: identity, first: loaded,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let plane = NoForwarding(addresses: host.read)
-        peering.apply(loaded, &speaker, plane, transport, now: now)
+        peering.apply(ResourceChange(whole: loaded), &speaker, plane, transport, now: now)
         try body(plane, peering, transport, &speaker)
     }
 
@@ -116,7 +116,7 @@ import Testing
                 #expect(!plane.takeLinkChanges().isEmpty)
                 #expect(plane.takeLinkChanges().isEmpty)
                 host.addresses.removeAll { $0.address == Self.address("fd01::1") }
-                peering.apply(peering.loaded, &speaker, plane, transport, now: .zero)
+                peering.apply(ResourceChange(whole: peering.loaded), &speaker, plane, transport, now: .zero)
             }
             #expect(plane.takeLinkChanges().isEmpty)
             #expect(plane.link(to: Self.address("10.0.1.2"), from: nil)?.addresses == [Self.address("10.0.1.1"), nil])

@@ -40,8 +40,7 @@ import Testing
         func releaseHeld(_ speaker: borrowing Speaker) -> Int { 0 }
         func trim(now: Instant) -> Bool { true }
         func examine(_ round: inout DoctorRound) { round.walk = nil }
-        func configure(_ state: NodeState, _ speaker: inout Speaker, now: Instant) {}
-        func take(_ endpoints: [NodeState.NamedEndpoint], now: Instant) {}
+        func apply(_ change: NodeChange, _ speaker: inout Speaker, now: Instant) {}
         func link(_ name: String) -> (link: LinkState, address: IPAddress?)? { nil }
         func read(_ speaker: inout Speaker) {}
         func resolve(_ speaker: inout Speaker) {}
@@ -87,7 +86,7 @@ import Testing
         let peering = Peering(
             node: "n", isReflector: isReflector, identity: identity, first: loaded(),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        peering.apply(loaded(), &speaker, plane, transport, now: now)
+        peering.apply(ResourceChange(whole: loaded()), &speaker, plane, transport, now: now)
         body(peering, &speaker)
     }
 

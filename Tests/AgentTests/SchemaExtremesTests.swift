@@ -305,7 +305,7 @@ private enum Plans {
             seed: 1, now: start)
         let peering = Peering(node: "n", isReflector: isReflector, identity: identity, first: loaded, logger: logger)
         var now = start
-        peering.apply(loaded, &speaker, NoForwarding(), transport, now: now)
+        peering.apply(ResourceChange(whole: loaded), &speaker, NoForwarding(), transport, now: now)
         #expect(peering.bfdTargets(NoForwarding()).allSatisfy { $0.value.configuration.detectMultiplier > 0 })
         for _ in 0..<12 {
             for peer in speaker.peerIndices { speaker.connectionFailed(peer, .active, now: now) }

@@ -48,7 +48,7 @@ import Testing
             ForwardingSettings(isDryRun: false, maximumPaths: 1, restartTime: .zero), host: host,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, now: .zero)
         var speaker = Self.speaker()
-        plane.configure(state, &speaker, now: .zero)
+        plane.apply(NodeChange(state: state, isWhole: true), &speaker, now: .zero)
         func turn(_ milliseconds: Int) {
             _ = plane.reconcile(&speaker, now: .zero + .milliseconds(milliseconds), breathe: { _ in })
         }

@@ -25,19 +25,32 @@ import Testing
 
     @Test func `another node has neither our pods nor our blocks`() {
         let text = Self.node("n", 1) + Self.node("m", 2)
-        let states = ["n", "m"].map { NodeState(load(text + Self.endpoint("cali1")), node: $0) }
-        #expect(states.map(\.endpoints.count) == [1, 0])
+        let resources = load(text + Self.endpoint("cali1"))
+        let states = ["n", "m"].map { NodeState(resources, node: $0) }
+        let whole = ResourceChange(whole: LoadedConfiguration(resources: resources, secrets: Secrets()))
+        #expect(["n", "m"].map { NodeChange(whole, node: $0).endpoints.count } == [1, 0])
         #expect(states.map { $0.blocks.map { "\($0.prefix)" } } == [["10.65.1.0/24"], ["10.65.2.0/24"]])
     }
 
-    @Test func `endpoints that came or changed are taken in one by one`() {
-        func endpoints(_ interface: String) -> [NodeState.NamedEndpoint] {
-            NodeState(load(Self.node("n", 1) + Self.endpoint(interface)), node: "n").endpoints
+    @Test func `a change carries the endpoints of this node that came, changed, moved and went, with their origin`() {
+        func loaded(_ text: String) -> LoadedConfiguration {
+            LoadedConfiguration(resources: load(Self.node("n", 1) + Self.node("m", 2) + text), secrets: Secrets())
         }
-        var state = NodeState()
-        state.take(endpoints("cali1"))
-        state.take(endpoints("cali2"))
-        #expect(state.endpoints.map(\.endpoint.interfaceName) == ["cali2"])
+        let (none, first, second) = (loaded(""), loaded(Self.endpoint("cali1")), loaded(Self.endpoint("cali2")))
+        let whole = NodeChange(ResourceChange(whole: first), node: "n")
+        #expect(whole.isWhole && whole.state != nil && whole.endpoints.map(\.endpoint?.interfaceName) == ["cali1"])
+        let change = ResourceChange(from: first, to: second)
+        #expect(change.isOfEndpointsAlone && change.items.count == 1)
+        if case .file(_, let line)? = change.items.first?.origin { #expect(line > 1) }
+        let small = NodeChange(change, node: "n")
+        #expect(small.state == nil && !small.isWhole && small.endpoints.map(\.endpoint?.interfaceName) == ["cali2"])
+        #expect(NodeChange(change, node: "m").endpoints.isEmpty)
+        let gone = NodeChange(ResourceChange(from: second, to: none), node: "n")
+        #expect(gone.state == nil && gone.endpoints.count == 1 && gone.endpoints.first?.endpoint == nil)
+        let moved = ResourceChange(
+            from: first, to: loaded(Self.endpoint("cali1").replacing("node: n", with: "node: m")))
+        #expect(NodeChange(moved, node: "n").endpoints.map { $0.endpoint == nil } == [true])
+        #expect(NodeChange(moved, node: "m").endpoints.map(\.endpoint?.interfaceName) == ["cali1"])
     }
 
     @Test

@@ -53,7 +53,7 @@ import Testing
         func keys(_ name: String, in folder: String) -> [String]? {
             switch loader.load(DirectoryWatcher.WholeFile(folder: folder, name: name), into: ResourceSet()) {
             case .none: []
-            case .endpoints(_, let keys): keys.map(\.name)
+            case .objects(_, let items): items.map(\.key.name)
             case .other: nil
             }
         }
@@ -65,10 +65,10 @@ import Testing
         // One file for all.
         let single = ResourceLoader(path: folder + "/a.yaml", secretsPath: folder)
         #expect(single.watchedFolders.first == folder)
-        if case .endpoints(_, let keys) = single.load(
+        if case .objects(_, let items) = single.load(
             DirectoryWatcher.WholeFile(folder: folder, name: "a.yaml"), into: ResourceSet())
         {
-            #expect(keys.map(\.name) == ["a"])
+            #expect(items.map(\.key.name) == ["a"])
         } else {
             Issue.record("the file itself is not read")
         }

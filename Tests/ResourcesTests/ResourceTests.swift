@@ -399,7 +399,7 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
             files: ["r.yaml", "o.yaml"], previous: ResourceSet())
         /// The names of the endpoints that changed; nil where it was not only these.
         func change(_ text: String, of set: ResourceSet? = nil) -> [String]? {
-            guard case .endpoints(let result, let keys) = (set ?? base).change(parsed(text), of: "r.yaml") else {
+            guard case .objects(let result, let items) = (set ?? base).change(parsed(text), of: "r.yaml") else {
                 return nil
             }
             let all = ResourceSet(
@@ -408,7 +408,7 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
                 result.endpoints(of: "n").map(\.name) == all.endpoints(of: "n").map(\.name),
                 "the same as all files together")
             #expect(result.endpoints(of: "n").map(\.endpoint) == all.endpoints(of: "n").map(\.endpoint))
-            return keys.map(\.name)
+            return items.map(\.key.name)
         }
         for name in ["a", "d"] { #expect(change(pool + pod("c", "10.65.1.1") + pod(name, "10.65.1.2")) == [name]) }
         #expect(change(pool + pod("c", "10.65.1.9")) == ["c"])

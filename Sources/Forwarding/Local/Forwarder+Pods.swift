@@ -49,7 +49,7 @@ extension Forwarder {
     /// The connections of a pod's address are forgotten where the address is reached by another way now, or not here
     /// any more (contract 2.7, 'cleanup').
     private mutating func movedPods(_ batch: FIBBatch, _ failed: [FIBFailure]) -> [IPAddress] {
-        guard settings.programming.includesPods, !state.endpoints.isEmpty || !podInterfaces.isEmpty else { return [] }
+        guard settings.programming.includesPods, !local.endpoints.isEmpty || !podInterfaces.isEmpty else { return [] }
         var moved: [IPAddress] = []
         let failedAt = Set(failed.map(\.index))
         for (index, entry) in batch.entries.enumerated() where entry.prefix.isHost && !failedAt.contains(index) {

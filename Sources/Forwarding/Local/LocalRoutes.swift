@@ -2,7 +2,7 @@ import BGPRouting
 package import FIB
 package import NetTypes
 package import Planning
-import Resources
+package import Resources
 
 /// This node's own routes: a host route per pod address, a blackhole per own block, and which of them are announced
 /// (contract 2.6, 2.7).
@@ -11,9 +11,9 @@ import Resources
 /// must be in the kernel before it is announced and must stay until its withdrawal was told; two endpoints may claim
 /// one address while a pod is replaced.
 package struct LocalRoutes: ~Copyable {
-    struct Endpoint {
+    package struct Endpoint {
         var name: String
-        var endpoint: WorkloadEndpoint
+        package var endpoint: WorkloadEndpoint
         /// Settings and neighbor entries that the host refused.
         var refused: [RefusedRequest] = []
         /// The interface that was prepared; another index is another interface.
@@ -49,7 +49,7 @@ package struct LocalRoutes: ~Copyable {
     /// Elevated priority stays until then, so that all nodes have followed before it goes.
     private(set) var elevatedUntil: [String: Instant] = [:]
     private var migrationConvergence = Duration.seconds(30)
-    private(set) var endpoints: [String: Endpoint] = [:]
+    package private(set) var endpoints: [String: Endpoint] = [:]
     private var claims = AddressClaims()
     /// Some guest is expected on an interface that is there.
     package private(set) var awaitsGuests = false
@@ -114,20 +114,13 @@ package struct LocalRoutes: ~Copyable {
         needsRecompute = true
     }
 
-    mutating func configure(_ state: NodeState, now: Instant) {
+    mutating func configure(_ state: NodeState) {
         blocks = state.blocks
         services = state.servicePrefixes
         advertisements = state.advertisements
         statics = state.staticRoutes
         loopbackAddresses = state.loopbackAddresses
         migrationConvergence = state.migrationConvergence
-        for entry in state.endpoints { take(entry, now: now) }
-        let names = Set(state.endpoints.map(\.name))
-        for name in endpoints.keys where !names.contains(name) {
-            endpoints[name] = nil
-            elevatedUntil[name] = nil
-            _ = claims.remove(name)
-        }
         if state.elevatedMetrics != elevatedMetrics || state.allowsSpoofing != allowsSpoofing {
             elevatedMetrics = state.elevatedMetrics
             allowsSpoofing = state.allowsSpoofing
@@ -136,25 +129,43 @@ package struct LocalRoutes: ~Copyable {
         needsRecompute = true
     }
 
-    /// An endpoint that came, changed or stayed.
-    mutating func take(_ new: NodeState.NamedEndpoint, now: Instant) {
-        let known = endpoints[new.name]
-        if known?.endpoint == new.endpoint { return }
-        var entry = Endpoint(name: new.name, endpoint: new.endpoint)
-        entry.hasArrived =
-            known?.hasArrived ?? false && new.endpoint.routePriority == .target
-            && known?.endpoint.interfaceName == new.endpoint.interfaceName
-        if entry.isElevated {
-            elevatedUntil[new.name] = nil
-        } else if known?.isElevated ?? false {
-            elevatedUntil[new.name] = now + migrationConvergence
+    /// Endpoints that came, changed or went. `isWhole`: all others are gone.
+    mutating func take(_ changes: [NodeChange.Endpoint], isWhole: Bool, now: Instant) {
+        if isWhole {
+            let names = Set(changes.map(\.name))
+            for name in endpoints.keys where !names.contains(name) { remove(name) }
         }
-        endpoints[new.name] = entry
+        for change in changes {
+            if let endpoint = change.endpoint { set(change.name, endpoint, now) } else { remove(change.name) }
+        }
+    }
+
+    private mutating func set(_ name: String, _ endpoint: WorkloadEndpoint, _ now: Instant) {
+        let known = endpoints[name]
+        if known?.endpoint == endpoint { return }
+        var entry = Endpoint(name: name, endpoint: endpoint)
+        entry.hasArrived =
+            known?.hasArrived ?? false && endpoint.routePriority == .target
+            && known?.endpoint.interfaceName == endpoint.interfaceName
+        if entry.isElevated {
+            elevatedUntil[name] = nil
+        } else if known?.isElevated ?? false {
+            elevatedUntil[name] = now + migrationConvergence
+        }
+        endpoints[name] = entry
         stale.formUnion(
-            claims.set(new.name, interface: new.endpoint.interfaceName, addresses: new.endpoint.addresses).map {
+            claims.set(name, interface: endpoint.interfaceName, addresses: endpoint.addresses).map {
                 Prefix(host: $0)
             })
-        touch(new.name)
+        touch(name)
+    }
+
+    private mutating func remove(_ name: String) {
+        guard endpoints.removeValue(forKey: name) != nil else { return }
+        elevatedUntil[name] = nil
+        unprepared.remove(name)
+        stale.formUnion(claims.remove(name).map { Prefix(host: $0) })
+        if !orphans.isEmpty { needsRecompute = true }
     }
 
     // MARK: Live migration

@@ -4,9 +4,7 @@ import StatusAPI
 
 /// What edge threads tell the routing loop.
 enum LoopMessage: Sendable {
-    case configuration(LoadedConfiguration)
-    /// The same with nothing but these endpoints changed or added.
-    case endpoints(LoadedConfiguration, [ResourceKey])
+    case change(ResourceChange)
     case question(StatusQuestion, Promise<StatusAnswer>)
     case bfd(BFDReport)
     case metrics(Promise<MetricsPage>)

@@ -157,15 +157,9 @@ final class NodeCore {
 
     // MARK: Configuration
 
-    /// New resources.
-    func apply(_ loaded: LoadedConfiguration) {
-        peering.apply(loaded, &speaker, plane, transport, now: now)
-        hasMoreWork = true
-    }
-
-    /// The same with nothing but these endpoints changed or added.
-    func apply(_ loaded: LoadedConfiguration, endpoints keys: [ResourceKey]) {
-        peering.apply(loaded, endpoints: keys, &speaker, plane, transport, now: now)
+    /// What changed of the resources.
+    func apply(_ change: ResourceChange) {
+        peering.apply(change, &speaker, plane, transport, now: now)
         hasMoreWork = true
     }
 

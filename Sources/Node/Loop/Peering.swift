@@ -84,6 +84,8 @@ final class Peering {
     private var links: [String: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
     private(set) var held: [(planned: PlannedPeer, reason: String)] = []
     private(set) var loaded: LoadedConfiguration
+    /// Changes came that could not be applied.
+    private var missedChanges = false
     /// Selectors that matched before and match nothing now (SPEC, promise 4).
     private(set) var alarms: [String] = []
     private var lastPlan: [PlannedPeer] = []
@@ -350,13 +352,24 @@ final class Peering {
     // MARK: Applying resources
 
     /// Brings the speaker's peers, the listeners' keys and this node's routes into step with the resources.
+    ///
+    /// A pod's route waits for no plan of peers: where nothing but endpoints changed, and pods are no peers, nothing but
+    /// their routes is looked at.
     func apply(
-        _ new: LoadedConfiguration, _ speaker: inout Speaker, _ plane: any ForwardingPlane,
-        _ transport: any PeerTransport,
-        now: Instant
+        _ change: ResourceChange, _ speaker: inout Speaker, _ plane: any ForwardingPlane,
+        _ transport: any PeerTransport, now: Instant
     ) {
+        // What came while this node's own object was missing was not taken over.
+        let change = missedChanges ? ResourceChange(whole: change.after) : change
+        let new = change.after
         loaded = new
         let resources = new.resources
+        if change.isOfEndpointsAlone, resources.node(node) != nil,
+            !resources.peers.contains(where: { $0.peer.localWorkloadSelector != nil })
+        {
+            plane.apply(NodeChange(change, node: node, programming: plane.programming), &speaker, now: now)
+            return
+        }
         let authenticationFailure =
             resources.peers.contains { $0.peer.tcpAO != nil } ? TCPSocket.authenticationSupport() : nil
         let context = PeeringDecision.Context(node: node, isReflector: isReflector, identity: identity)
@@ -364,10 +377,17 @@ final class Peering {
         else {
             logger.error(
                 "the Node object of this node is gone; the last good state stays", metadata: ["node": "\(node)"])
+            missedChanges = true
             return
         }
+        missedChanges = false
         speaker.setMaximumPaths(decision.maximumPaths)
-        plane.configure(NodeState(resources, node: node, programming: plane.programming), &speaker, now: now)
+        var nodeChange = NodeChange(change, node: node, programming: plane.programming)
+        // Pods are peers: what else follows from endpoints is looked at, too.
+        if nodeChange.state == nil {
+            nodeChange.state = NodeState(resources, node: node, programming: plane.programming)
+        }
+        plane.apply(nodeChange, &speaker, now: now)
         nodeAddresses = resources.nodeAddresses
         // Whatever the mode: what the Node object has, and what is listened on.
         let listened = transport.listenAddresses.map(\.address).filter { $0 != .any($0.family) }
@@ -376,24 +396,6 @@ final class Peering {
         for alarm in alarms { logger.error("not all of the resources is in force", metadata: ["alarm": "\(alarm)"]) }
         lastPlan = decision.plan
         applyPeers(decision, &speaker, transport, now)
-    }
-
-    /// The same where nothing but some endpoints came or changed: a pod's route waits for no plan of peers, unless pods
-    /// are peers.
-    func apply(
-        _ new: LoadedConfiguration, endpoints keys: [ResourceKey], _ speaker: inout Speaker,
-        _ plane: any ForwardingPlane, _ transport: any PeerTransport, now: Instant
-    ) {
-        guard new.resources.node(node) != nil,
-            !new.resources.peers.contains(where: { $0.peer.localWorkloadSelector != nil })
-        else {
-            return apply(new, &speaker, plane, transport, now: now)
-        }
-        loaded = new
-        plane.take(
-            new.resources.endpoints(keys, of: node).map {
-                NodeState.NamedEndpoint(name: $0.name, endpoint: $0.endpoint)
-            }, now: now)
     }
 
     private func applyPeers(

@@ -339,8 +339,11 @@ final class RoutingLoop {
         configureBFD()
         for message in mailbox.takeAll() {
             switch message {
-            case .configuration(let loaded):
-                core.apply(loaded)
+            case .change(let change):
+                core.apply(change)
+                // No pod's endpoint is any of this.
+                if change.isOfEndpointsAlone { continue }
+                let loaded = change.after
                 StandardErrorLogHandler.override(
                     severity: loaded.resources.configuration(of: core.peering.node).logSeverity)
                 if let fd = neighbors.configure(core.peering.linkNames, now: core.now) {
@@ -349,7 +352,6 @@ final class RoutingLoop {
                     }
                 }
                 applyLinks()
-            case .endpoints(let loaded, let keys): core.apply(loaded, endpoints: keys)
             case .bfd(let report):
                 core.take(report)
                 configureBFD()

@@ -15,7 +15,7 @@ package struct Daemon {
     package let logger: Logger
     let isReflector: Bool
     package let first: LoadedConfiguration
-    let loader: ResourceLoader
+    let source: any ResourceSource
     let node: NodeResource
     let identity: AttributeTable.Identity
 
@@ -23,8 +23,10 @@ package struct Daemon {
         self.settings = settings
         self.isReflector = isReflector
         logger = try makeLogger(level: settings.logLevel, isJSON: settings.isJSONLog)
-        loader = ResourceLoader(path: settings.resources, secretsPath: settings.secrets)
-        first = try ResourceWatcher.loadFirst(loader, isLenient: settings.isLenient)
+        source = FolderSource(
+            loader: ResourceLoader(path: settings.resources, secretsPath: settings.secrets),
+            isLenient: settings.isLenient, logger: logger)
+        first = try source.loadFirst()
         for problem in first.resources.problems {
             logger.error("resource not applied", metadata: ["problem": "\(problem)"])
         }
@@ -125,7 +127,7 @@ package struct Daemon {
                 settings: LoopSettings(isReflector: isReflector, isDryRun: settings.isDryRun))
             let socketFile = try startEdges(mailbox, reload)
             defer { socketFile.remove() }
-            mailbox.post(.configuration(first))
+            mailbox.post(.change(ResourceChange(whole: first)))
             logger.notice(
                 "running",
                 metadata: [
@@ -149,7 +151,7 @@ package struct Daemon {
             if settings.health != settings.metrics {
                 try MetricsServer.start(address: settings.health, flag: "--health", mailbox: mailbox)
             }
-            ResourceWatcher.start(loader, first: first, reload: reload, mailbox: mailbox, logger: logger)
+            source.start(from: first, reload: reload) { mailbox.post(.change($0)) }
             return socketFile
         } catch {
             opened?.remove()

@@ -77,8 +77,8 @@ package struct ResourceSet: Sendable, Hashable {
     package enum FileChange {
         /// Nothing: it is no file of resources.
         case none
-        /// WorkloadEndpoints came or changed, and nothing else did: the set with them, and their keys.
-        case endpoints(ResourceSet, [ResourceKey])
+        /// WorkloadEndpoints came or changed, and nothing else did: the set with them, and what changed.
+        case objects(ResourceSet, [ResourceChange.Item])
         /// Anything else: all files have to be looked at together.
         case other
     }
@@ -109,7 +109,11 @@ package struct ResourceSet: Sendable, Hashable {
         for resource in changed where result.resources.updateValue(resource, forKey: resource.key) == nil {
             result.insertSorted(resource.key)
         }
-        return .endpoints(result, changed.map(\.key))
+        return .objects(
+            result,
+            changed.map {
+                ResourceChange.Item(key: $0.key, old: resources[$0.key]?.value, new: $0.value, origin: $0.origin)
+            })
     }
 
     private mutating func insertSorted(_ key: ResourceKey) {
@@ -162,20 +166,15 @@ package struct ResourceSet: Sendable, Hashable {
         return Array(Set(blocks)).sorted()
     }
 
-    /// Those of a node among some endpoints, by `namespace/name`.
-    package func endpoints(_ keys: [ResourceKey], of node: String) -> [(name: String, endpoint: WorkloadEndpoint)] {
-        keys.compactMap { key in
+    /// Endpoints of a node by `namespace/name`.
+    package func endpoints(of node: String) -> [(name: String, endpoint: WorkloadEndpoint)] {
+        sortedKeys.compactMap { key in
             if case .workloadEndpoint(let endpoint)? = resources[key]?.value, endpoint.node == node {
                 ("\(key.namespace)/\(key.name)", endpoint)
             } else {
                 nil
             }
         }
-    }
-
-    /// Endpoints of a node by `namespace/name`.
-    package func endpoints(of node: String) -> [(name: String, endpoint: WorkloadEndpoint)] {
-        endpoints(sortedKeys, of: node)
     }
 
     /// BGPConfiguration of a node: `node.NAME` over `default`.

@@ -25,7 +25,7 @@ final class MemoryNode {
     private(set) var core: NodeCore?
     private(set) var transport = MemoryTransport()
     private(set) var plane: KernelForwarding?
-    private var resources = ResourceSet()
+    private var loaded = LoadedConfiguration(resources: ResourceSet(), secrets: Secrets())
     private var hasNewFiles = true
     private static let logger = Logger(label: "memory") { _ in SwiftLogNoOpLogHandler() }
 
@@ -35,18 +35,18 @@ final class MemoryNode {
         self.files = files
     }
 
-    /// Reads the resources as a file's change has them read.
+    /// Reads the resources as a folder's change has them read.
     private func load() -> LoadedConfiguration {
         let parsed = files.sorted { $0.key < $1.key }.map { ResourceParser.parse($0.value, file: $0.key) }
-        resources = ResourceSet(parsed, files: files.keys.sorted(), previous: resources)
         hasNewFiles = false
-        return LoadedConfiguration(resources: resources, secrets: Secrets())
+        return LoadedConfiguration(
+            resources: ResourceSet(parsed, files: files.keys.sorted(), previous: loaded.resources), secrets: Secrets())
     }
 
     /// Starts the daemon on the host as it is.
     func start(now: Instant) throws {
-        resources = ResourceSet()
-        let loaded = load()
+        loaded = LoadedConfiguration(resources: ResourceSet(), secrets: Secrets())
+        loaded = load()
         guard let identity = AttributeTable.Identity(loaded.resources, node: name) else { throw Missing() }
         let configuration = loaded.resources.configuration(of: name)
         let forwarding: any ForwardingPlane
@@ -74,7 +74,7 @@ final class MemoryNode {
             node: name, isReflector: isReflector, identity: identity, first: loaded, logger: Self.logger)
         let core = NodeCore(
             speaker: speaker, plane: forwarding, peering: peering, transport: transport, logger: Self.logger, now: now)
-        core.apply(loaded)
+        core.apply(ResourceChange(whole: loaded))
         self.core = core
     }
 
@@ -100,7 +100,11 @@ final class MemoryNode {
         core.now = now
         core.hasMoreWork = false
         wantsTurn = false
-        if hasNewFiles { core.apply(load()) }
+        if hasNewFiles {
+            let before = loaded
+            loaded = load()
+            core.apply(ResourceChange(from: before, to: loaded))
+        }
         core.plane.read(&core.speaker)
         core.handleTimeouts()
         core.carryOutActions()

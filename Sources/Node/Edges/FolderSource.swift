@@ -3,11 +3,14 @@ import Logging
 import ResourceFiles
 import Resources
 
-/// Watches the resources on disk and posts every change to the routing loop's mailbox (DESIGN, hard rule 3: the loop
-/// reads no files).
-enum ResourceWatcher {
-    /// Reads once, for the start.
-    static func loadFirst(_ loader: ResourceLoader, isLenient: Bool) throws(StartError) -> LoadedConfiguration {
+/// Resources in a folder or a file.
+struct FolderSource: ResourceSource {
+    let loader: ResourceLoader
+    /// What is wrong keeps the start from nothing.
+    let isLenient: Bool
+    let logger: Logger
+
+    func loadFirst() throws(StartError) -> LoadedConfiguration {
         var cache = ResourceCache()
         let (resources, problem) = loader.load(previous: ResourceSet(), cache: &cache)
         guard let resources else { throw StartError(problem?.description ?? "cannot read the resources") }
@@ -17,15 +20,12 @@ enum ResourceWatcher {
         return LoadedConfiguration(resources: resources, secrets: loader.loadSecrets(resources.secretReferences))
     }
 
-    /// Starts the thread. Changes within 50 ms are one change, because files may depend on each other; but a pod does
-    /// not wait: endpoints that were added or changed, and nothing else, take effect at once. Where changes never end,
-    /// all is read once a second. Every 30 seconds it looks anyway, for file systems without inotify.
-    static func start(
-        _ loader: ResourceLoader, first: LoadedConfiguration, reload: Wakeup, mailbox: Mailbox<LoopMessage>,
-        logger: Logger
-    ) {
+    /// Changes within 50 ms are one change, because files may depend on each other; but a pod does not wait: endpoints
+    /// that were added or changed, and nothing else, take effect at once. Where changes never end, all is read once a
+    /// second. Every 30 seconds it looks anyway, for file systems without inotify.
+    func start(from first: LoadedConfiguration, reload: Wakeup, deliver: @escaping @Sendable (ResourceChange) -> Void) {
         startEdgeThread {
-            var state = State(loader: loader, current: first, mailbox: mailbox, logger: logger)
+            var state = State(loader: loader, current: first, deliver: deliver, logger: logger)
             var watcher = try? DirectoryWatcher()
             while true {
                 // Each time, because a folder may be another under its old name.
@@ -39,7 +39,7 @@ enum ResourceWatcher {
                 }
                 reload.clear()
                 var isEndpointsOnly = true
-                let end = monotonicNanoseconds() + longestWait
+                let end = monotonicNanoseconds() + FolderSource.longestWait
                 while case .folders(let whole) = change, monotonicNanoseconds() < end {
                     for file in whole where isEndpointsOnly { isEndpointsOnly = state.take(file) }
                     change = watcher?.waitForChange(milliseconds: 50) ?? .none
@@ -56,13 +56,16 @@ enum ResourceWatcher {
         let loader: ResourceLoader
         var current: LoadedConfiguration
         var cache = ResourceCache()
-        let mailbox: Mailbox<LoopMessage>
+        let deliver: @Sendable (ResourceChange) -> Void
         let logger: Logger
 
-        init(loader: ResourceLoader, current: LoadedConfiguration, mailbox: Mailbox<LoopMessage>, logger: Logger) {
+        init(
+            loader: ResourceLoader, current: LoadedConfiguration,
+            deliver: @escaping @Sendable (ResourceChange) -> Void, logger: Logger
+        ) {
             self.loader = loader
             self.current = current
-            self.mailbox = mailbox
+            self.deliver = deliver
             self.logger = logger
         }
 
@@ -72,10 +75,10 @@ enum ResourceWatcher {
             switch loader.load(file, into: current.resources) {
             case .none: return true
             case .other: return false
-            case .endpoints(let resources, let keys):
-                guard !keys.isEmpty else { return true }
+            case .objects(let resources, let items):
+                guard !items.isEmpty else { return true }
                 current.resources = resources
-                mailbox.post(.endpoints(current, keys))
+                deliver(ResourceChange(items, after: current))
                 return true
             }
         }
@@ -94,8 +97,9 @@ enum ResourceWatcher {
             for problem in resources.problems where !current.resources.problems.contains(problem) {
                 logger.error("resource not applied; its last good version stays", metadata: ["problem": "\(problem)"])
             }
+            let before = current
             current = LoadedConfiguration(resources: resources, secrets: secrets)
-            mailbox.post(.configuration(current))
+            deliver(ResourceChange(from: before, to: current))
         }
     }
 }
