@@ -102,7 +102,7 @@ package struct RouteFilter: Sendable, Hashable {
         package var lengths: ClosedRange<UInt8>?
         /// Only routes that a peer announced.
         package var onlyFromPeers = false
-        /// The interface that the route leaves by; a trailing `*` stands for anything.
+        /// The interface that the route leaves by; `*` stands for any characters, anywhere.
         package var interface: String?
         /// Only on sessions of this kind.
         package var isInternalPeer: Bool?
@@ -118,17 +118,7 @@ package struct RouteFilter: Sendable, Hashable {
         var needsAttributes: Bool { community != nil || !asPathPrefix.isEmpty }
 
         func matches(_ prefix: Prefix, _ route: RouteFacts, _ attributes: () -> PathAttributes) -> Bool {
-            if let cidr {
-                let isMatch =
-                    switch cidrOperator {
-                    case .equal: prefix == cidr
-                    case .notEqual: prefix != cidr
-                    case .isIn: cidr.contains(prefix)
-                    case .notIn: !cidr.contains(prefix)
-                    }
-                guard isMatch else { return false }
-            }
-            if let lengths, !lengths.contains(prefix.length) { return false }
+            guard matchesPrefix(prefix) else { return false }
             if onlyFromPeers, route.isLocal { return false }
             if let isInternalPeer, isInternalPeer != route.isInternalPeer { return false }
             if let priority, priority != RoutePriority.priority(ofLocalPref: route.localPref) { return false }
@@ -136,11 +126,35 @@ package struct RouteFilter: Sendable, Hashable {
             guard needsAttributes else { return true }
             let set = attributes()
             if let community, !community.isIn(set) { return false }
-            if !asPathPrefix.isEmpty {
-                let numbers = set.asPath?.segments.first { $0.type == .sequence }?.numbers ?? []
-                guard numbers.starts(with: asPathPrefix) else { return false }
+            return asPathPrefix.isEmpty || Rule.begins(set.asPath, with: asPathPrefix)
+        }
+
+        /// The lengths belong to the CIDR: NotIn and NotEqual are the negation of both together, as BIRD's
+        /// `net !~ [10.44.0.0/16{26,32}]`.
+        private func matchesPrefix(_ prefix: Prefix) -> Bool {
+            let hasLength = lengths?.contains(prefix.length) ?? true
+            guard let cidr else { return hasLength }
+            return switch cidrOperator {
+            case .equal: prefix == cidr && hasLength
+            case .notEqual: !(prefix == cidr && hasLength)
+            case .isIn: cidr.contains(prefix) && hasLength
+            case .notIn: !(cidr.contains(prefix) && hasLength)
             }
-            return true
+        }
+
+        /// How a path is cut into segments carries no meaning: it begins with its sequences, one after the other, up to
+        /// the first segment of another kind. A set at the beginning is no number.
+        private static func begins(_ path: ASPath?, with wanted: [ASNumber]) -> Bool {
+            var left = wanted[...]
+            for segment in path?.segments ?? [] {
+                guard segment.type == .sequence else { return false }
+                for number in segment.numbers {
+                    guard let next = left.popFirst() else { return true }
+                    if next != number { return false }
+                }
+                if left.isEmpty { return true }
+            }
+            return left.isEmpty
         }
     }
 

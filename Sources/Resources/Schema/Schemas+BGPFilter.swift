@@ -13,11 +13,11 @@ extension Schemas {
             .object([
                 FieldSpec("min", .integer(0...128), default: "that of cidr", .softRefresh, "Shortest."),
                 FieldSpec("max", .integer(0...128), default: "32 or 128", .softRefresh, "Longest."),
-            ]), .softRefresh, "Lengths of the route's prefix. Needs cidr."),
+            ]), .softRefresh, "Lengths of the route's prefix. Needs cidr; NotIn and NotEqual negate both together."),
         FieldSpec("source", .choice(["RemotePeers"]), .softRefresh, "Only routes that a peer announced, not our own."),
         FieldSpec(
             "interface", .string, .softRefresh,
-            "Only routes that leave by this interface; * at the end stands for anything."),
+            "Only routes that leave by this interface; * stands for any characters, anywhere."),
         FieldSpec(
             "peerType", .choice(of: BGPFilter.Rule.PeerType.self), .softRefresh, "Only on sessions of this kind."),
         FieldSpec(

@@ -75,7 +75,7 @@ package enum Schemas {
             ),
             FieldSpec(
                 "ignoredInterfaces", .list(.string), .live,
-                "Interfaces, with * at the end for any name that begins so, through which no next hop is reached; "
+                "Interfaces, with * for any characters, through which no next hop is reached; "
                     + "kube-ipvs* and docker* are built in."
             ),
             FieldSpec(
