@@ -142,11 +142,9 @@ package enum PeeringPlan {
             var options = BGPPeer()
             options.password = configuration.nodeMeshPassword
             options.maxRestartTime = configuration.nodeMeshMaxRestartTime
-            let ownAS = set.asNumber(of: name)
-            return nodes.filter {
-                $0.key != name && $0.value.routeReflectorClusterID == nil && set.asNumber(of: $0.key) == ownAS
-            }
-            .sorted { $0.key < $1.key }.compactMap { towards($0.key, $0.value, "mesh/\($0.key)", .mesh, options) }
+            // A node of another AS too, by an external session.
+            return nodes.filter { $0.key != name && $0.value.routeReflectorClusterID == nil }
+                .sorted { $0.key < $1.key }.compactMap { towards($0.key, $0.value, "mesh/\($0.key)", .mesh, options) }
         }
 
         /// One session to another node, by IPv4 where both have it, with every family that both have.
@@ -178,9 +176,10 @@ package enum PeeringPlan {
             if case .address(let address) = target, other != nil, peersBack,
                 let ownAddress = own.address(address.family)
             {
-                // Contract 2.3: the side whose address compares lower, as text, opens the connection. Only where the
-                // other side is sure to have us as a peer by name: a reflector that listens on a range never opens one.
-                isPassive = address.description < ownAddress.description
+                // As Calico: a node waits for the neighbor whose address compares higher, as text ("10.0.0.9" is higher
+                // than "10.0.0.10"), and opens the session to the one that compares lower. Only where the other side is
+                // sure to have us as a peer by name: a reflector that listens on a range never opens one.
+                isPassive = address.description > ownAddress.description
             }
             return PlannedPeer(
                 name: label, origin: origin, target: target, remoteAS: remoteAS, port: port, families: families,

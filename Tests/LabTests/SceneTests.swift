@@ -82,7 +82,7 @@ import Testing
         if kind == "eBGP" {
             #expect(table.contains("BGP.as_path: 64512"))
         } else {
-            #expect(table.contains("BGP.local_pref: 100"))
+            #expect(table.contains("BGP.local_pref: 2147482623"))
         }
         // A withdrawal goes all the way, and a refresh is answered.
         _ = try Self.bird(lab, "disable s4")

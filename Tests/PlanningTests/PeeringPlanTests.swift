@@ -42,13 +42,16 @@ import Testing
         #expect(!Self.plan(set, of: "b").contains { $0.hasPrefix("BGPPeer/pods") })
     }
 
-    @Test func `the mesh is all nodes of the AS that are no reflectors, and one side of each session is passive`() {
-        #expect(Self.plan(Self.three) == ["mesh/b 10.0.0.2 64512", "mesh/c 10.0.0.3 64512"])
-        #expect(Self.plan(Self.three, of: "b") == ["mesh/a 10.0.0.1 64512 passive", "mesh/c 10.0.0.3 64512"])
-        #expect(Self.plan(Self.node("x", 10) + Self.node("y", 9), of: "x") == ["mesh/y 10.0.0.9 64512"])
+    @Test func `the mesh is all nodes that are no reflectors, and each waits for the address that is higher as text`() {
+        #expect(Self.plan(Self.three) == ["mesh/b 10.0.0.2 64512 passive", "mesh/c 10.0.0.3 64512 passive"])
+        #expect(Self.plan(Self.three, of: "b") == ["mesh/a 10.0.0.1 64512", "mesh/c 10.0.0.3 64512 passive"])
+        let ten = Self.node("x", 10) + Self.node("y", 9)
+        #expect(Self.plan(ten, of: "x") == ["mesh/y 10.0.0.9 64512 passive"])
+        #expect(Self.plan(ten, of: "y") == ["mesh/x 10.0.0.10 64512"])
         #expect(Self.plan(Self.three + Self.node("rr", 9, ", routeReflectorClusterID: 1.1.1.1")).count == 2)
         #expect(Self.plan(Self.three + object("BGPConfiguration", "default", "nodeToNodeMeshEnabled: false")).isEmpty)
-        #expect(Self.plan(Self.three + Self.node("other", 9, ", asNumber: 65001")).count == 2)
+        let external = Self.plan(Self.three + Self.node("other", 9, ", asNumber: 65001"))
+        #expect(external.last == "mesh/other 10.0.0.9 65001 passive")
     }
 
     @Test func `global peers come first, then the node's own, and a duplicate address is one session`() {
@@ -67,11 +70,11 @@ import Testing
         let rr = Self.node("rr", 9, ", routeReflectorClusterID: 1.1.1.1", labels: "role: rr")
         let off = object("BGPConfiguration", "default", "nodeToNodeMeshEnabled: false")
         let peer = object("BGPPeer", "reflectors", "nodeSelector: '!has(role)', peerSelector: \"role == 'rr'\"")
-        #expect(Self.plan(Self.three + rr + off + peer) == ["BGPPeer/reflectors 10.0.0.9 64512"])
+        #expect(Self.plan(Self.three + rr + off + peer) == ["BGPPeer/reflectors 10.0.0.9 64512 passive"])
         #expect(
             Self.plan(Self.three + rr + off + peer, of: "rr") == [
-                "BGPPeer/reflectors 10.0.0.1 64512 client passive", "BGPPeer/reflectors 10.0.0.2 64512 client passive",
-                "BGPPeer/reflectors 10.0.0.3 64512 client passive",
+                "BGPPeer/reflectors 10.0.0.1 64512 client", "BGPPeer/reflectors 10.0.0.2 64512 client",
+                "BGPPeer/reflectors 10.0.0.3 64512 client",
             ])
         let manual = object(
             "BGPPeer", "reflectors",
@@ -81,7 +84,7 @@ import Testing
         let same =
             Self.node("r2", 8, ", routeReflectorClusterID: 1.1.1.1", labels: "role: rr")
             + object("BGPPeer", "rrs", "nodeSelector: has(role), peerSelector: has(role)")
-        #expect(Self.plan(rr + same + off, of: "rr") == ["BGPPeer/rrs 10.0.0.8 64512 passive"])
+        #expect(Self.plan(rr + same + off, of: "rr") == ["BGPPeer/rrs 10.0.0.8 64512"])
     }
 
     @Test func `a range takes any AS with 0, and a node never peers with itself`() {

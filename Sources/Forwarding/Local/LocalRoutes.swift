@@ -26,8 +26,6 @@ package struct LocalRoutes: ~Copyable {
         var isElevated: Bool { endpoint.routePriority == .elevated || endpoint.routePriority == .target && hasArrived }
     }
 
-    static let blockLocalPref: UInt32 = 100
-
     package private(set) var blocks: [OwnBlock] = []
     private(set) var services: [Prefix] = []
     private var advertisements = BGPConfiguration()
@@ -350,7 +348,7 @@ package struct LocalRoutes: ~Copyable {
         }
         let isOwn =
             services.contains(prefix) || blocks.contains { $0.prefix == prefix && $0.isExported && !prefix.isHost }
-        return isOwn ? announced(LocalRoutes.blockLocalPref) : nil
+        return isOwn ? announced(RoutePriority.localPref(RoutePriority.normal)) : nil
     }
 
     /// True where this node itself has a route for the prefix: only host routes and own blocks can be.

@@ -1,3 +1,5 @@
+import BGPRouting
+import BGPSpeaker
 import FIB
 import ForwardingPlane
 import NetTypes
@@ -303,5 +305,30 @@ import Testing
         pair.has("10.65.2.0/26", "10.0.0.2")
         let isGone = pair.network.run { pair.n.host.link(named: "vxlan.calico") == nil }
         #expect(isGone)
+    }
+
+    @Test func `own blocks have the LOCAL_PREF of a normal metric, as beside BIRD, and the kernel's metric is normal`()
+        throws
+    {
+        let pair = try Pair()
+        pair.has("10.65.2.0/26", "10.0.0.2")
+        let core = try #require(pair.n.core)
+        let prefix = try #require(Prefix("10.65.2.0/26"))
+        let found = core.speaker.find(prefix)
+        let best = core.speaker.bestPath(try #require(found), .ipv4)
+        #expect(core.speaker.localPref(of: try #require(best).attributes) == 2_147_482_623)
+        #expect(pair.n.host.routes.own.values.contains { $0.prefix == prefix && $0.metric == 1024 })
+    }
+
+    @Test func `nodes of another AS are in the mesh, by external sessions`() throws {
+        let pair = try Pair()
+        for node in [pair.n, pair.m] {
+            node.kill()
+            node.files["r.yaml"] = node.files["r.yaml"]?.replacing(
+                "{bgp: {ipv4Address: 10.0.0.2/24}}", with: "{bgp: {ipv4Address: 10.0.0.2/24, asNumber: 65001}}")
+            try node.start(now: pair.network.now)
+        }
+        pair.has("10.65.2.0/26", "10.0.0.2")
+        pair.peerHas("10.65.1.0/26", "10.0.0.1")
     }
 }
