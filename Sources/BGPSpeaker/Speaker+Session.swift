@@ -170,7 +170,7 @@ extension Speaker {
         if result.announced > 0 { checkMaximumPrefixes(index, now) }
     }
 
-    /// RFC 4486 4, and SPEC's `maxPrefixes`.
+    /// RFC 4486 4, and `maxPrefixes`.
     mutating func checkMaximumPrefixes(_ index: PeerIndex, _ now: Instant) {
         guard let limits = peers[index.index]?.settings.maximumPrefixes else { return }
         for family in AddressFamily.allCases {

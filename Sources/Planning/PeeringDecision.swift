@@ -59,7 +59,7 @@ package struct PeeringDecision: Sendable {
         }
     }
 
-    /// The plan, with the last peers of a selector that suddenly matches nothing (SPEC, promise 4).
+    /// The plan, with the last peers of a selector that suddenly matches nothing (docs/promises.md, promise 4).
     private mutating func planWithLast(
         _ resources: ResourceSet, _ own: NodeResource, _ context: Context, _ last: [PlannedPeer]
     ) -> [PlannedPeer] {

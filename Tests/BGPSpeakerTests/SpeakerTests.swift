@@ -33,7 +33,7 @@ let block6 = prefix("fd00:65:1::/122")
 
     @Test
     func
-        `an external session prepends the AS once, drops LOCAL_PREF, and sends only own routes (RFC 4271 5_1, SPEC export)`()
+        `an external session prepends the AS once, drops LOCAL_PREF, and sends only own routes (RFC 4271 5_1)`()
     {
         let net = Network()
         let node = net.add(1)
@@ -218,7 +218,7 @@ let block6 = prefix("fd00:65:1::/122")
 
     @Test
     func
-        `safe import refuses defaults, own blocks and martians, but takes a moved pod from an internal peer (SPEC import)`()
+        `safe import refuses defaults, own blocks and martians, but takes a moved pod from an internal peer`()
     {
         let net = Network()
         let a = net.add(1)

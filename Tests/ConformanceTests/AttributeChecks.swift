@@ -427,7 +427,7 @@ extension Conformance {
             88,
             "without a policy nothing dangerous passes outside: only own routes leave, and no default, martian or "
                 + "own prefix is taken (RFC 8212 in spirit)",
-            "RFC 8212, SPEC import and export"
+            "RFC 8212, promise 10"
         ) {
             let wire = Wire()
             var policy = ImportPolicy()

@@ -152,7 +152,7 @@ extension Conformance {
         },
         Item(
             97, "paths that are equal through the interior cost share traffic, one is told",
-            "RFC 4271 9.1.2.2, SPEC maximumPaths"
+            "RFC 4271 9.1.2.2, maximumPaths"
         ) {
             let wire = Wire(cluster: 9, maximumPaths: 4)
             let remotes = [2, 3, 4].map { wire.add($0, reflecting) }

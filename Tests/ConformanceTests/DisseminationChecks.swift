@@ -45,7 +45,7 @@ extension Conformance {
         },
         Item(
             121, "a peer that stops reading delays nobody and has a bound on its memory",
-            "promise of SPEC, 'limit on every queue'"
+            "promise 10"
         ) {
             let (wire, clients, _) = try reflector()
             wire.speaker.setBacklogged(clients[1].index, true)

@@ -2,7 +2,7 @@ import Foundation
 import Resources
 import Testing
 
-/// What the declaration of each BGPPeer field says of its change is what a running session does (DESIGN, hard rule 8).
+/// What the declaration of each BGPPeer field says of its change is what a running session does (ARCHITECTURE, hard rule 8).
 @Suite(.serialized, .enabled(if: getuid() == 0)) struct FieldEffectLab {
     /// A field, and a value that is not its default.
     static let changes: [(field: String, value: String)] = [

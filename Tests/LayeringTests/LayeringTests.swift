@@ -2,7 +2,7 @@ import Foundation
 import Resources
 import Testing
 
-/// The house rules that a machine can check (DESIGN, hard rules).
+/// The house rules that a machine can check (ARCHITECTURE, hard rules).
 @Suite struct LayeringTests {
     static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
@@ -218,5 +218,34 @@ import Testing
     func `mandoc has nothing to say of the man pages`(page: String) throws {
         let said = try Self.run(["mandoc", "-Tlint", "-Wwarning", Self.root.appending(path: "man/\(page)").path])
         #expect(said.isEmpty, "\(said)")
+    }
+}
+
+/// What comments cite can be read.
+@Suite struct CitationTests {
+    @Test func `no comment cites a document that is not in the repository`() throws {
+        let root = LayeringTests.root
+        let names = try LayeringTests.run(["git", "ls-files", "Sources", "Tests", "Benchmarks", "docs", "README.md"])
+            .split(separator: "\n").map(String.init)
+        #expect(names.count > 200)
+        let contract = try String(contentsOf: root.appending(path: "docs/contract.md"), encoding: .utf8)
+        let promises = try String(contentsOf: root.appending(path: "docs/promises.md"), encoding: .utf8)
+        for name in names where name.hasSuffix(".swift") || name.hasSuffix(".md") {
+            let text = try String(contentsOf: root.appending(path: name), encoding: .utf8)
+            for word in ["SP" + "EC", "DES" + "IGN", "STY" + "LE.md", "reference" + "/calico"] {
+                let cited = text.ranges(of: word).contains { range in
+                    let before = range.lowerBound == text.startIndex ? " " : text[text.index(before: range.lowerBound)]
+                    let after = range.upperBound == text.endIndex ? " " : text[range.upperBound]
+                    return !before.isLetter && before != "_" && !after.isLetter && after != "_"
+                }
+                #expect(!cited, "\(name) cites \(word)")
+            }
+            for match in text.matches(of: /[Cc]ontract (\d\.\d)/) where name != "docs/contract.md" {
+                #expect(contract.contains("\n## \(match.1) "), "\(name): contract \(match.1)")
+            }
+            for match in text.matches(of: /promises\.md, promise (\d+)/) {
+                #expect(promises.contains("\n\(match.1). "), "\(name): promise \(match.1)")
+            }
+        }
     }
 }

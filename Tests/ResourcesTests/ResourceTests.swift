@@ -325,7 +325,7 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
 
     @Test
     func
-        `an object that stands twice and a node with another's address are refused, the first ones stay (contract 3_2, 29)`()
+        `an object that stands twice and a node with another's address are refused, the first ones stay (contract 2_5)`()
     {
         let twice = load(Self.good + object("Node", "a", "bgp: {ipv4Address: 10.0.0.9/24}"))
         #expect(twice.nodes["a"]?.ipv4?.address == IPAddress("10.0.0.1"))

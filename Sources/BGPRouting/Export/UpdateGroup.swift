@@ -1,6 +1,6 @@
 package import NetTypes
 
-/// Peers with the same export profile: one Adj-RIB-Out, one encoding of every UPDATE (DESIGN, 'Speed').
+/// Peers with the same export profile: one Adj-RIB-Out, one encoding of every UPDATE (docs/ARCHITECTURE.md).
 ///
 /// Problems it exists for: a reflector with 500 clients must not decide, encode and store 500 times; a client must not
 /// hear its own routes; a slow member must not hold up the others, nor make us remember an unbounded queue; a member

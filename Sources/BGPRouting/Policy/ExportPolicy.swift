@@ -1,7 +1,7 @@
 package import BGPMessages
 package import NetTypes
 
-/// What leaves to a peer (SPEC, `export: own | all`).
+/// What leaves to a peer (apus.resources(5), `export`).
 package enum ExportMode: String, Sendable, Hashable {
     /// Only what this node originates.
     case own
@@ -107,7 +107,7 @@ package enum RouteSource: Sendable, Hashable {
 }
 
 package enum ExportPolicy {
-    /// RFC 4271 9.2, RFC 4456 6, RFC 1997, and SPEC's `export`. Route reflection, in five lines:
+    /// RFC 4271 9.2, RFC 4456 6, RFC 1997, and `export`. Route reflection, in five lines:
     /// own and external routes go to everyone; a client's to everyone; a non-client's to clients only, and to external
     /// peers.
     ///

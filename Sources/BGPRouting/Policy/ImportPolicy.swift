@@ -1,7 +1,7 @@
 package import BGPMessages
 package import NetTypes
 
-/// What import refuses of a peer (SPEC, `import: safe | all`).
+/// What import refuses of a peer (apus.resources(5), `import`).
 package enum ImportMode: String, Sendable, Hashable {
     /// No default route, nothing inside our own blocks, nothing that is never routed.
     case safe

@@ -31,7 +31,7 @@ package struct NextHopRegistry: Sendable {
     private var released: [IPAddress] = []
     private let assumesReachable: Bool
 
-    /// `assumesReachable`: no tracking, every next hop counts as reachable at cost 0 (SPEC `nextHopTracking: none`).
+    /// `assumesReachable`: no tracking, every next hop counts as reachable at cost 0 (`nextHopTracking: none`).
     init(assumesReachable: Bool) {
         self.assumesReachable = assumesReachable
         entries = [Entry(address: .any(.ipv4), isReachable: true, cost: 0, interface: "", references: 1)]

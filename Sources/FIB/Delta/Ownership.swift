@@ -1,4 +1,4 @@
-/// How a route is recognised as ours, also by a process that has just started (DESIGN, hard rule 5): its protocol
+/// How a route is recognised as ours, also by a process that has just started (ARCHITECTURE, hard rule 5): its protocol
 /// number, in any table.
 package struct Ownership: Sendable, Hashable {
     /// RTPROT value; 73 is ours, shown as `apus` by iproute2.

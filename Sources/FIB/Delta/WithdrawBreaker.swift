@@ -1,7 +1,7 @@
 package import NetTypes
 
 /// Keeps the kernel's routes when nearly all of them are withdrawn at once though their next hops are alive: a control
-/// plane that lost its head must not take the pods' traffic with it (SPEC, promise 2).
+/// plane that lost its head must not take the pods' traffic with it (docs/promises.md, promise 2).
 ///
 /// ```
 ///   armed ──more than the share gone within the window──> tripped: what went in the window is put back, what goes from

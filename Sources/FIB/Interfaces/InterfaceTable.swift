@@ -58,7 +58,7 @@ package struct InterfaceTable: Sendable {
 
     /// Names, with `*` at the end for any name that begins so, of interfaces that lead to no next hop.
     package var ignoredNames: [String] = InterfaceTable.alwaysIgnored
-    /// SPEC: never learn from these.
+    /// No next hop is reached by these.
     package static let alwaysIgnored = ["kube-ipvs*", "docker*"]
 
     package init() {}

@@ -74,7 +74,7 @@ package struct TunnelDevice: Sendable, Hashable {
             ? .ipip(local: nil, remote: nil)
             : .vxlan(identifier: identifier, port: port, local: local, parent: parent, isLearning: false)
     }
-    /// IFLA_IFALIAS of devices that are ours (DESIGN, hard rule 5).
+    /// IFLA_IFALIAS of devices that are ours (ARCHITECTURE, hard rule 5).
     package static let alias = "apus"
 }
 

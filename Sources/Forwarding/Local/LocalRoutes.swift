@@ -41,7 +41,7 @@ package struct LocalRoutes: ~Copyable {
     /// written.
     private(set) var observed: [Prefix: FIBRoute] = [:]
     /// Routes of an earlier process to pods whose interfaces are alive and that no endpoint speaks of: input that is
-    /// late or lost must not cut a live pod off (SPEC, promise 2). They go with their interface, or when an endpoint
+    /// late or lost must not cut a live pod off (docs/promises.md, promise 2). They go with their interface, or when an endpoint
     /// takes its place.
     package private(set) var orphans: [Prefix: FIBRoute] = [:]
     /// Elevated priority stays until then, so that all nodes have followed before it goes.

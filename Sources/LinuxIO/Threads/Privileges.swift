@@ -10,7 +10,7 @@ package enum Privileges {
     package static var isRoot: Bool { geteuid() == 0 }
     package static var userID: UInt32 { geteuid() }
 
-    /// Keeps CAP_NET_BIND_SERVICE, drops everything else for good (SPEC, reflector mode).
+    /// Keeps CAP_NET_BIND_SERVICE, drops everything else for good (apusd(8), reflector).
     package static func dropAllButBindService() throws(SystemError) {
         guard apus_drop_capabilities() == 0 else { throw .last("dropping capabilities") }
     }

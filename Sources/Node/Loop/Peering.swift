@@ -86,7 +86,7 @@ final class Peering {
     private(set) var loaded: LoadedConfiguration
     /// Changes came that could not be applied.
     private var missedChanges = false
-    /// Selectors that matched before and match nothing now (SPEC, promise 4).
+    /// Selectors that matched before and match nothing now (docs/promises.md, promise 4).
     private(set) var alarms: [String] = []
     private var lastPlan: [PlannedPeer] = []
     private var nodeAddresses: [IPAddress: [IPAddress]] = [:]

@@ -1,6 +1,6 @@
 package import Planning
 
-/// The flags of the daemon (SPEC, 'Process settings are flags').
+/// The flags of the daemon (apusd(8)).
 package struct ProcessSettings: Sendable {
     package var node: String
     package var resources: String

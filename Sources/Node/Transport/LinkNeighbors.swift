@@ -4,7 +4,7 @@ import Logging
 import NetTypes
 
 /// Finds the neighbors of unnumbered peers: both ends of a link advertise themselves as routers, and each takes the
-/// other's link-local address from it (SPEC, `interface`).
+/// other's link-local address from it (apus.resources(5), `interface`).
 final class LinkNeighbors {
     private struct Entry {
         var link: LinkState?

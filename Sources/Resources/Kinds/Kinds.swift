@@ -71,7 +71,7 @@ package struct BGPConfiguration: Sendable, Hashable {
     package init() {}
 }
 
-/// BGPPeer (contract 2.3 and SPEC's additions).
+/// BGPPeer (contract 2.3, and our own fields).
 package struct BGPPeer: Sendable, Hashable {
     package var node: String?
     package var nodeSelector: Selector?

@@ -1,4 +1,4 @@
-/// What a change of a field does to sessions that are up (SPEC, 'live, soft refresh or session reset').
+/// What a change of a field does to sessions that are up (apus.resources(5)).
 package enum FieldEffect: String, Sendable, Hashable {
     /// Takes effect at once; no session notices.
     case live
@@ -77,7 +77,7 @@ package indirect enum FieldType: Sendable, Hashable {
     }
 }
 
-/// A configuration field, declared once: validation, the man page and `plan` come from here (DESIGN, hard rule 8).
+/// A configuration field, declared once: validation, the man page and `plan` come from here (ARCHITECTURE, hard rule 8).
 package struct FieldSpec: Sendable, Hashable {
     package var name: String
     package var type: FieldType

@@ -1,4 +1,4 @@
-// MARK: BGPPeer (contract 2.3, and the fields that SPEC adds)
+// MARK: BGPPeer (contract 2.3, and our own fields)
 extension Schemas {
     private static let bfdInterval: ClosedRange<Duration> = .milliseconds(50) ... .seconds(10)
 

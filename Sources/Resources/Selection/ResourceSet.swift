@@ -50,7 +50,7 @@ package struct ResourceSet: Sendable, Hashable {
     }
 
     /// Two nodes with one address would break every session to it: the one that was declared later is refused (contract
-    /// 3.2, item 29).
+    /// 2.5).
     private mutating func refuseDuplicateAddresses() {
         var owners: [IPAddress: ResourceKey] = [:]
         let nodes = resources.filter { if case .node = $0.value.value { true } else { false } }
