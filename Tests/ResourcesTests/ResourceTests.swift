@@ -107,7 +107,6 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
             "spec.exportV4[0].prefixLength", "no range of lengths"
         ),
         ("exportV4: [{action: Accept, prefixLength: {min: 30}}]", "spec.exportV4[0].prefixLength", "needs cidr"),
-        ("importV4: [{action: Accept, source: RemotePeers}]", "spec.importV4[0].source", "is for export rules"),
         (
             "importV6: [{action: Accept, communities: {values: [\"1:2\", \"3:4\"]}}]", "spec.importV6[0].communities",
             "exactly one value"

@@ -7,9 +7,6 @@ enum FilterParser {
         for (family, suffix) in [(AddressFamily.ipv4, "V4"), (.ipv6, "V6")] {
             result.importRules[family.index] = spec.objects("import\(suffix)").compactMap { rule($0, family) }
             result.exportRules[family.index] = spec.objects("export\(suffix)").compactMap { rule($0, family) }
-            for entry in spec.objects("import\(suffix)") where entry.has("source") {
-                entry.complain("source", "is for export rules: whatever is imported comes from a peer")
-            }
         }
         return result
     }

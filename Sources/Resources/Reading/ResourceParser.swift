@@ -304,13 +304,14 @@ package enum ResourceParser {
                 "is missing: one of peerIP, peerSelector, listenRange, interface, localWorkloadSelector is needed")
         }
         if targets.count > 1 { spec.complain(targets[1], "excludes \(targets[0]); keep one of them") }
-        if spec.has("peerSelector"), spec.has("asNumber") {
+        // What dumps of Calico's own tools contain: 0 stands for no AS.
+        if spec.has("peerSelector"), spec.has("asNumber"), peer.asNumber != .zero {
             spec.complain("asNumber", "excludes peerSelector; the AS comes from the Node objects")
         }
         if !targets.isEmpty, !spec.has("peerSelector"), !spec.has("asNumber") {
             spec.complain("asNumber", "is missing: the AS of the peer")
         }
-        if peer.asNumber == .zero, !spec.has("listenRange"), !spec.has("interface") {
+        if peer.asNumber == .zero, !["listenRange", "interface", "peerSelector"].contains(where: spec.has) {
             spec.complain("asNumber", "0 (any AS) is only possible with listenRange or interface")
         }
         if let name = peer.interface, name.utf8.count > 15 || name.contains("/") {
@@ -448,7 +449,9 @@ package enum ResourceParser {
         return .blockAffinity(
             BlockAffinity(
                 node: node, cidr: cidr,
-                isConfirmed: spec.choice("state") == BlockAffinity.State.confirmed && spec.string("deleted") != "true"))
+                // Old objects have no state: they are confirmed.
+                isConfirmed: (spec.choice("state") ?? BlockAffinity.State.confirmed) == .confirmed
+                    && spec.string("deleted") != "true"))
     }
 
     private static func workloadEndpoint(_ spec: FieldReader, _ labels: [String: String]) -> ResourceValue? {

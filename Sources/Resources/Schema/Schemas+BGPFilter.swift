@@ -14,7 +14,9 @@ extension Schemas {
                 FieldSpec("min", .integer(0...128), default: "that of cidr", .softRefresh, "Shortest."),
                 FieldSpec("max", .integer(0...128), default: "32 or 128", .softRefresh, "Longest."),
             ]), .softRefresh, "Lengths of the route's prefix. Needs cidr; NotIn and NotEqual negate both together."),
-        FieldSpec("source", .choice(["RemotePeers"]), .softRefresh, "Only routes that a peer announced, not our own."),
+        FieldSpec(
+            "source", .choice(["RemotePeers"]), .softRefresh,
+            "Only routes that a peer announced, not our own; true of all on import."),
         FieldSpec(
             "interface", .string, .softRefresh,
             "Only routes that leave by this interface; * stands for any characters, anywhere."),

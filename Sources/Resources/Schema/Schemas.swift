@@ -201,8 +201,9 @@ package enum Schemas {
         fields: [
             FieldSpec("node", .string, required: true, .live, "The node."),
             FieldSpec("cidr", .cidr, required: true, .live, "The block."),
-            FieldSpec("state", .choice(of: BlockAffinity.State.self), required: true, .live, "Only confirmed counts."),
-            FieldSpec("deleted", .choice(["true", "false"]), default: "false", .live, "true: the block is gone."),
+            FieldSpec(
+                "state", .choice(of: BlockAffinity.State.self), default: "confirmed", .live, "Only confirmed counts."),
+            FieldSpec("deleted", .choice(["true", "false", ""]), default: "false", .live, "true: the block is gone."),
             .ignored("type"),
         ])
 
