@@ -6,7 +6,7 @@ import Resources
 /// Resources in a folder or a file.
 struct FolderSource: ResourceSource {
     let loader: ResourceLoader
-    /// What is wrong keeps the start from nothing.
+    /// The daemon starts although some objects have problems.
     let isLenient: Bool
     let logger: Logger
 
