@@ -231,7 +231,10 @@ final class Lab {
             }
             text += (try? ctl(node, "fib").text.suffix(1500)) ?? ""
         }
-        let logs = (try? FileManager.default.contentsOfDirectory(atPath: folder))?.filter { $0.hasSuffix(".log") } ?? []
+        let logs =
+            (try? FileManager.default.contentsOfDirectory(atPath: folder))?.filter {
+                $0.hasSuffix(".log") || $0.hasSuffix(".json")
+            } ?? []
         return text + logs.map { "\($0):\n" + log($0).suffix(1500) }.joined(separator: "\n")
     }
 

@@ -70,7 +70,9 @@ final class ExaBGPPeer: InteropPeer {
             guard let update = (neighbor["message"] as? [String: Any])?["update"] as? [String: Any] else { continue }
             let attributes = update["attribute"] as? [String: Any] ?? [:]
             for family in ["ipv4 unicast", "ipv6 unicast"] {
-                for (hop, list) in (update["announce"] as? [String: Any])?[family] as? [String: Any] ?? [:] {
+                // A next hop of 32 bytes (RFC 2545 3) is shown as two: the global address counts where there is one.
+                let hops = (update["announce"] as? [String: Any])?[family] as? [String: Any] ?? [:]
+                for (hop, list) in hops.sorted(by: { $0.key.hasPrefix("fe80") && !$1.key.hasPrefix("fe80") }) {
                     for item in list as? [[String: Any]] ?? [] {
                         var route = SeenRoute()
                         route.nextHop = hop
