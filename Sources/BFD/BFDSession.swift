@@ -104,14 +104,18 @@ package struct BFDSession: Sendable {
 
         if state != .adminDown {
             if packet.state == .adminDown {
-                if state != .down { change(to: .down, .neighborSignaledDown, isFailure: false, now, &actions) }
+                if state != .down {
+                    change(to: .down, reason: .neighborSignaledDown, isFailure: false, now: now, into: &actions)
+                }
             } else {
                 switch (state, packet.state) {
-                case (.down, .down): change(to: .initialising, .none, isFailure: false, now, &actions)
-                case (.down, .initialising): change(to: .up, .none, isFailure: false, now, &actions)
+                case (.down, .down):
+                    change(to: .initialising, reason: .none, isFailure: false, now: now, into: &actions)
+                case (.down, .initialising): change(to: .up, reason: .none, isFailure: false, now: now, into: &actions)
                 case (.initialising, .initialising), (.initialising, .up):
-                    change(to: .up, .none, isFailure: false, now, &actions)
-                case (.up, .down): change(to: .down, .neighborSignaledDown, isFailure: true, now, &actions)
+                    change(to: .up, reason: .none, isFailure: false, now: now, into: &actions)
+                case (.up, .down):
+                    change(to: .down, reason: .neighborSignaledDown, isFailure: true, now: now, into: &actions)
                 default: break
                 }
             }
@@ -133,7 +137,7 @@ package struct BFDSession: Sendable {
             // 6.8.1: a neighbor that is silent for so long may come back as somebody else.
             remoteDiscriminator = 0
             if state == .up || state == .initialising {
-                change(to: .down, .detectionTimeExpired, isFailure: state == .up, now, &actions)
+                change(to: .down, reason: .detectionTimeExpired, isFailure: state == .up, now: now, into: &actions)
             }
         }
         if let due = nextTransmit, due <= now {
@@ -162,7 +166,7 @@ package struct BFDSession: Sendable {
     // MARK: Inside
 
     private mutating func change(
-        to new: BFDState, _ reason: BFDDiagnostic, isFailure: Bool, _ now: Instant, _ actions: inout [Action]
+        to new: BFDState, reason: BFDDiagnostic, isFailure: Bool, now: Instant, into actions: inout [Action]
     ) {
         let old = state
         state = new

@@ -87,7 +87,7 @@ package enum UpdateValidation {
                 result.faults.append(.discard(attribute.type, "repeated; the first one counts (RFC 7606 3 g)"))
                 continue
             }
-            if let fault = read(attribute, context, &result.attributes) {
+            if let fault = read(attribute, context: context, into: &result.attributes) {
                 result.faults.append(fault)
             } else if attribute.flags.contains(.partial), attribute.type.prescribedFlags == [.optional, .transitive] {
                 result.attributes.partial.insert(PartialAttributes(attribute.type))
@@ -112,7 +112,7 @@ package enum UpdateValidation {
         return nil
     }
 
-    private static func read(_ attribute: RawAttribute, _ context: AttributeContext, _ into: inout PathAttributes)
+    private static func read(_ attribute: RawAttribute, context: AttributeContext, into: inout PathAttributes)
         -> AttributeFault?
     {
         guard let prescribed = attribute.type.prescribedFlags else { return into.readUnknown(attribute) }

@@ -200,7 +200,7 @@ package struct PeerFSM: Sendable {
         var sent: [Action] = []
         for side in Side.allCases {
             guard let deadline = connections[side.index]?.keepaliveDeadline, deadline <= now else { continue }
-            sendKeepalive(side, now, &sent)
+            sendKeepalive(side, now: now, into: &sent)
             sides.append(side)
         }
         return sides
@@ -226,15 +226,17 @@ package struct PeerFSM: Sendable {
             guard let connection = connections[side.index] else { continue }
             if let deadline = connection.holdDeadline, deadline <= now {
                 // RFC 4271 6.5
-                end(side, .notificationSent(.holdTimerExpired), now, &actions)
+                end(side, reason: .notificationSent(.holdTimerExpired), now: now, into: &actions)
                 continue
             }
             if let deadline = connection.sendHoldDeadline, deadline <= now {
                 // RFC 9687 3.2: told as far as that is possible.
-                end(side, .notificationSent(.sendHoldTimerExpired), now, &actions)
+                end(side, reason: .notificationSent(.sendHoldTimerExpired), now: now, into: &actions)
                 continue
             }
-            if let deadline = connection.keepaliveDeadline, deadline <= now { sendKeepalive(side, now, &actions) }
+            if let deadline = connection.keepaliveDeadline, deadline <= now {
+                sendKeepalive(side, now: now, into: &actions)
+            }
         }
     }
 
@@ -248,7 +250,7 @@ package struct PeerFSM: Sendable {
             // RFC 4724 4.2: with graceful restart the old connection is closed without a NOTIFICATION, else the new one
             // goes (6.8).
             guard session.remoteGracefulRestart.map({ !$0.families.isEmpty }) ?? false else { return false }
-            end(side, .replacedByNewConnection, now, &actions)
+            end(side, reason: .replacedByNewConnection, now: now, into: &actions)
             idleHoldDeadline = nil
             return true
         }
@@ -268,28 +270,39 @@ package struct PeerFSM: Sendable {
             consecutiveFailures = 0
             beginConnecting(now, &actions)
         case .stop(let notification): stop(notification, &actions)
-        case .connected(let side): connected(side, now, &actions)
-        case .connectionFailed(let side): connectionFailed(side, now, &actions)
+        case .connected(let side): connected(side, now: now, into: &actions)
+        case .connectionFailed(let side): connectionFailed(side, now: now, into: &actions)
         case .open(let side, let message):
-            received(side, .open, now, &actions) { $0.openReceived(side, message, now, &$1) }
-        case .keepalive(let side): received(side, .keepalive, now, &actions) { $0.keepaliveReceived(side, now, &$1) }
-        case .update(let side): received(side, .update, now, &actions) { $0.dataReceived(side, .update, now, &$1) }
+            received(side, type: .open, now: now, into: &actions) {
+                $0.openReceived(side, message, now: now, into: &$1)
+            }
+        case .keepalive(let side):
+            received(side, type: .keepalive, now: now, into: &actions) {
+                $0.keepaliveReceived(side, now: now, into: &$1)
+            }
+        case .update(let side):
+            received(side, type: .update, now: now, into: &actions) {
+                $0.dataReceived(side, .update, now: now, into: &$1)
+            }
         case .routeRefresh(let side):
-            received(side, .routeRefresh, now, &actions) { $0.dataReceived(side, .routeRefresh, now, &$1) }
-        case .sendBlocked(let side, let isBlocked): sendBlocked(side, isBlocked, now)
+            received(side, type: .routeRefresh, now: now, into: &actions) {
+                $0.dataReceived(side, .routeRefresh, now: now, into: &$1)
+            }
+        case .sendBlocked(let side, let isBlocked): sendBlocked(side, isBlocked, now: now)
         case .bfdDown:
             guard let (side, session) = established else { return }
             // RFC 9384: the peer hears of it if it still hears. Nobody keeps routes over a path that does not forward.
             end(
-                side, .notificationSent(session.preservesOverNotification ? .hardReset(.bfdDown) : .bfdDown), now,
-                &actions)
+                side, reason: .notificationSent(session.preservesOverNotification ? .hardReset(.bfdDown) : .bfdDown),
+                now: now,
+                into: &actions)
         case .messageError(let side, let notification):
             guard isSpeaking(side) else { return }
-            end(side, .notificationSent(verdict(notification, side)), now, &actions)
+            end(side, reason: .notificationSent(verdict(notification, side)), now: now, into: &actions)
         case .notification(let side, let notification):
             guard isSpeaking(side) else { return }
             if notification.code == .openMessage, notification.subcode == 4 { omitsCapabilities = true }
-            end(side, .notificationReceived(notification), now, &actions)
+            end(side, reason: .notificationReceived(notification), now: now, into: &actions)
         }
     }
 
@@ -325,7 +338,7 @@ package struct PeerFSM: Sendable {
         actions.append(.connect)
     }
 
-    private mutating func connected(_ side: Side, _ now: Instant, _ actions: inout [Action]) {
+    private mutating func connected(_ side: Side, now: Instant, into actions: inout [Action]) {
         guard isStarted else {
             actions.append(.close(side))
             return
@@ -346,7 +359,7 @@ package struct PeerFSM: Sendable {
         actions.append(.send(side, open.encoded()))
     }
 
-    private mutating func connectionFailed(_ side: Side, _ now: Instant, _ actions: inout [Action]) {
+    private mutating func connectionFailed(_ side: Side, now: Instant, into actions: inout [Action]) {
         guard let connection = connections[side.index] else { return }
         switch connection.phase {
         case .connecting, .openSent:
@@ -357,7 +370,7 @@ package struct PeerFSM: Sendable {
                 connectRetryDeadline = now + jittered(configuration.connectRetryTime * connectRetryFactor)
             }
         case .openConfirm, .established:
-            end(side, .connectionLost, now, &actions)
+            end(side, reason: .connectionLost, now: now, into: &actions)
         }
     }
 
@@ -393,37 +406,39 @@ package struct PeerFSM: Sendable {
     /// A message on a side that is not speaking (closed meanwhile, or still connecting) is not a message of this
     /// session.
     private mutating func received(
-        _ side: Side, _ type: MessageType, _ now: Instant, _ actions: inout [Action],
+        _ side: Side, type: MessageType, now: Instant, into actions: inout [Action],
         _ body: (inout PeerFSM, inout [Action]) -> Void
     ) {
         guard isSpeaking(side) else { return }
         body(&self, &actions)
     }
 
-    private mutating func openReceived(_ side: Side, _ message: OpenMessage, _ now: Instant, _ actions: inout [Action])
+    private mutating func openReceived(_ side: Side, _ message: OpenMessage, now: Instant, into actions: inout [Action])
     {
         guard let connection = connections[side.index] else { return }
         switch connection.phase {
         case .connecting: return
-        case .openConfirm: return end(side, .notificationSent(.unexpectedInOpenConfirm(.open)), now, &actions)
-        case .established: return end(side, .notificationSent(.unexpectedInEstablished(.open)), now, &actions)
+        case .openConfirm:
+            return end(side, reason: .notificationSent(.unexpectedInOpenConfirm(.open)), now: now, into: &actions)
+        case .established:
+            return end(side, reason: .notificationSent(.unexpectedInEstablished(.open)), now: now, into: &actions)
         case .openSent: break
         }
         let session: NegotiatedSession
         do {
             session = try OpenNegotiation.negotiate(message, configuration, omittedCapabilities: omitsCapabilities)
         } catch {
-            return end(side, .notificationSent(error), now, &actions)
+            return end(side, reason: .notificationSent(error), now: now, into: &actions)
         }
-        guard resolveCollision(side, session, now, &actions) else { return }
+        guard resolveCollision(side, session: session, now: now, into: &actions) else { return }
         connections[side.index] = Connection(
             phase: .openConfirm(session), holdDeadline: session.holdTime == .zero ? nil : now + session.holdTime)
-        sendKeepalive(side, now, &actions)
+        sendKeepalive(side, now: now, into: &actions)
     }
 
     /// RFC 4271 6.8. False where this connection lost.
     private mutating func resolveCollision(
-        _ side: Side, _ session: NegotiatedSession, _ now: Instant, _ actions: inout [Action]
+        _ side: Side, session: NegotiatedSession, now: Instant, into actions: inout [Action]
     ) -> Bool {
         guard let other = connections[side.other.index] else { return true }
         switch other.phase {
@@ -455,11 +470,12 @@ package struct PeerFSM: Sendable {
         actions.append(.close(side))
     }
 
-    private mutating func keepaliveReceived(_ side: Side, _ now: Instant, _ actions: inout [Action]) {
+    private mutating func keepaliveReceived(_ side: Side, now: Instant, into actions: inout [Action]) {
         guard let connection = connections[side.index] else { return }
         switch connection.phase {
         case .connecting: return
-        case .openSent: end(side, .notificationSent(.unexpectedInOpenSent(.keepalive)), now, &actions)
+        case .openSent:
+            end(side, reason: .notificationSent(.unexpectedInOpenSent(.keepalive)), now: now, into: &actions)
         case .openConfirm(let session):
             // The first connection to be confirmed wins; another one that is still talking is dumped.
             if connections[side.other.index] != nil {
@@ -482,18 +498,19 @@ package struct PeerFSM: Sendable {
         }
     }
 
-    private mutating func dataReceived(_ side: Side, _ type: MessageType, _ now: Instant, _ actions: inout [Action]) {
+    private mutating func dataReceived(_ side: Side, _ type: MessageType, now: Instant, into actions: inout [Action]) {
         guard let connection = connections[side.index] else { return }
         switch connection.phase {
         case .connecting: return
-        case .openSent: end(side, .notificationSent(.unexpectedInOpenSent(type)), now, &actions)
-        case .openConfirm: end(side, .notificationSent(.unexpectedInOpenConfirm(type)), now, &actions)
+        case .openSent: end(side, reason: .notificationSent(.unexpectedInOpenSent(type)), now: now, into: &actions)
+        case .openConfirm:
+            end(side, reason: .notificationSent(.unexpectedInOpenConfirm(type)), now: now, into: &actions)
         case .established: restartHoldTimer(side, now)
         }
     }
 
     /// Starts, restarts and stops the SendHoldTimer. A session without a hold time has none (RFC 9687 section 3.2).
-    private mutating func sendBlocked(_ side: Side, _ isBlocked: Bool, _ now: Instant) {
+    private mutating func sendBlocked(_ side: Side, _ isBlocked: Bool, now: Instant) {
         guard case .established(let session)? = connections[side.index]?.phase, session.holdTime != .zero, isBlocked
         else {
             connections[side.index]?.sendHoldDeadline = nil
@@ -505,7 +522,7 @@ package struct PeerFSM: Sendable {
     // MARK: Endings
 
     /// Ends a connection, tells the peer where we are the one who ends it, and goes to Idle where it was the last one.
-    private mutating func end(_ side: Side, _ reason: SessionDownReason, _ now: Instant, _ actions: inout [Action]) {
+    private mutating func end(_ side: Side, reason: SessionDownReason, now: Instant, into actions: inout [Action]) {
         guard let connection = connections[side.index] else { return }
         connections[side.index] = nil
         if case .notificationSent(let message) = reason { actions.append(.send(side, message.encoded())) }
@@ -542,7 +559,7 @@ package struct PeerFSM: Sendable {
         return true
     }
 
-    private mutating func sendKeepalive(_ side: Side, _ now: Instant, _ actions: inout [Action]) {
+    private mutating func sendKeepalive(_ side: Side, now: Instant, into actions: inout [Action]) {
         guard let connection = connections[side.index] else { return }
         actions.append(.send(side, KeepaliveMessage.encoded))
         switch connection.phase {

@@ -6,14 +6,14 @@ import NetTypes
 // MARK: Messages to the state machine, its actions to the outside (edge B of the design)
 extension Speaker {
     /// Runs the state machine and carries out what it says.
-    mutating func drive(_ index: PeerIndex, _ now: Instant, _ body: (inout PeerFSM, inout [PeerFSM.Action]) -> Void) {
+    mutating func drive(_ index: PeerIndex, now: Instant, _ body: (inout PeerFSM, inout [PeerFSM.Action]) -> Void) {
         guard index.index < peers.count, peers[index.index] != nil else { return }
         peers[index.index]?.setPace(failingCount / Speaker.failingAtFullPace)
         // Out of `self` while it is used, because carrying an action out may drive another machine.
         var pending: [PeerFSM.Action] = []
         swap(&pending, &fsmActions)
         arm(index, peers[index.index]?.drive(&pending, body) ?? nil)
-        for action in pending { carryOut(action, index, now) }
+        for action in pending { carryOut(action, index, now: now) }
         pending.removeAll(keepingCapacity: true)
         swap(&pending, &fsmActions)
     }
@@ -29,13 +29,13 @@ extension Speaker {
         failingCount += isFailing ? 1 : -1
     }
 
-    private mutating func carryOut(_ action: PeerFSM.Action, _ index: PeerIndex, _ now: Instant) {
+    private mutating func carryOut(_ action: PeerFSM.Action, _ index: PeerIndex, now: Instant) {
         switch action {
         case .connect: actions.append(.connect(index))
         case .send(let side, let bytes): actions.append(.send(index, side, MessageBuffer(bytes)))
         case .close(let side): actions.append(.close(index, side))
-        case .established(let side, let session): sessionUp(index, side, session, now)
-        case .down(let session, let reason): sessionDown(index, session, reason, now)
+        case .established(let side, let session): sessionUp(index, side, session: session, now: now)
+        case .down(let session, let reason): sessionDown(index, session: session, reason: reason, now: now)
         case .attemptFailed(let reason):
             setFailing(index, true)
             peers[index.index]?.failuresSinceUp += 1
@@ -45,7 +45,7 @@ extension Speaker {
 
     /// One message of a connection.
     mutating func take(
-        _ type: MessageType, _ message: RawSpan, _ index: PeerIndex, _ side: PeerFSM.Side, _ now: Instant
+        _ type: MessageType, _ message: RawSpan, index: PeerIndex, side: PeerFSM.Side, now: Instant
     ) {
         peers[index.index]?.counters.messagesReceived += 1
         switch type {
@@ -56,17 +56,17 @@ extension Speaker {
             } catch {
                 event = .messageError(side, error)
             }
-            drive(index, now) { $0.handle(event, now: now, &$1) }
-        case .keepalive: drive(index, now) { $0.handle(.keepalive(side), now: now, &$1) }
+            drive(index, now: now) { $0.handle(event, now: now, &$1) }
+        case .keepalive: drive(index, now: now) { $0.handle(.keepalive(side), now: now, &$1) }
         case .notification:
             guard let notification = NotificationMessage(message: message) else { return }
-            drive(index, now) { $0.handle(.notification(side, notification), now: now, &$1) }
+            drive(index, now: now) { $0.handle(.notification(side, notification), now: now, &$1) }
         case .update:
-            drive(index, now) { $0.handle(.update(side), now: now, &$1) }
-            takeUpdate(message, index, side, now)
+            drive(index, now: now) { $0.handle(.update(side), now: now, &$1) }
+            takeUpdate(message, index, side: side, now: now)
         case .routeRefresh:
-            drive(index, now) { $0.handle(.routeRefresh(side), now: now, &$1) }
-            takeRouteRefresh(message, index, side, now)
+            drive(index, now: now) { $0.handle(.routeRefresh(side), now: now, &$1) }
+            takeRouteRefresh(message, index, side: side, now: now)
         default: break
         }
     }
@@ -76,8 +76,7 @@ extension Speaker {
     /// Least time between two BoRR of a peer and family that are taken.
     static let refreshInterval: Duration = .seconds(1)
 
-    private mutating func takeRouteRefresh(_ message: RawSpan, _ index: PeerIndex, _ side: PeerFSM.Side, _ now: Instant)
-    {
+    private mutating func takeRouteRefresh(_ message: RawSpan, _ index: PeerIndex, side: PeerFSM.Side, now: Instant) {
         guard let (current, session) = peers[index.index]?.fsm.established, current == side else { return }
         if message.byteCount != 23 {
             let isEnhanced = session.isEnhancedRefresh && RouteRefreshMessage.hasInvalidLength(message)
@@ -87,7 +86,7 @@ extension Speaker {
             let error =
                 isEnhanced
                 ? NotificationMessage.invalidRouteRefreshLength(message) : .badMessageLength(message.byteCount)
-            drive(index, now) { $0.handle(.messageError(side, error), now: now, &$1) }
+            drive(index, now: now) { $0.handle(.messageError(side, error), now: now, &$1) }
             return
         }
         guard let refresh = RouteRefreshMessage(message: message), let family = refresh.afiSafi.family,
@@ -96,7 +95,7 @@ extension Speaker {
         switch refresh.subtype {
         case RouteRefreshMessage.request:
             rib.requestReplay(index, family)
-            beginOwnRefresh(index, family, side, session)
+            beginOwnRefresh(index, family: family, side: side, session: session)
         case RouteRefreshMessage.begin where session.isEnhancedRefresh:
             // RFC 7313 4: not before End-of-RIB, or what a restarting peer has not told yet would go too early.
             guard session.remoteGracefulRestart == nil || peers[index.index]?.endOfRIBReceived.contains(family) ?? false
@@ -125,7 +124,7 @@ extension Speaker {
 
     /// BoRR before what is told again, but not before End-of-RIB: the first replay is no refresh (RFC 7313 4).
     private mutating func beginOwnRefresh(
-        _ index: PeerIndex, _ family: AddressFamily, _ side: PeerFSM.Side, _ session: NegotiatedSession
+        _ index: PeerIndex, family: AddressFamily, side: PeerFSM.Side, session: NegotiatedSession
     ) {
         guard session.isEnhancedRefresh, let peer = peers[index.index], peer.endOfRIBSent.contains(family),
             !peer.refreshing.contains(family)
@@ -146,7 +145,7 @@ extension Speaker {
         return true
     }
 
-    private mutating func takeUpdate(_ message: RawSpan, _ index: PeerIndex, _ side: PeerFSM.Side, _ now: Instant) {
+    private mutating func takeUpdate(_ message: RawSpan, _ index: PeerIndex, side: PeerFSM.Side, now: Instant) {
         guard peers[index.index]?.upSide == side, let families = peers[index.index]?.upFamilies else { return }
         peers[index.index]?.counters.updatesReceived += 1
         peers[index.index]?.lastUpdateAt = now
@@ -154,7 +153,7 @@ extension Speaker {
         do throws(NotificationMessage) {
             result = try rib.receive(message, from: index, families: families)
         } catch {
-            drive(index, now) { $0.handle(.messageError(side, error), now: now, &$1) }
+            drive(index, now: now) { $0.handle(.messageError(side, error), now: now, &$1) }
             return
         }
         if !result.faults.isEmpty {
@@ -165,7 +164,7 @@ extension Speaker {
                     .attributeFaults(
                         result.faults, treatedAsWithdraw: result.wasTreatedAsWithdraw, update: [UInt8](message))))
         }
-        if let family = result.endOfRIB, families.contains(family) { endOfRIB(index, family, now) }
+        if let family = result.endOfRIB, families.contains(family) { endOfRIB(index, family: family, now: now) }
         if result.refused > 0 { actions.append(.report(index, .pathsRefused(result.refused))) }
         if result.announced > 0 { checkMaximumPrefixes(index, now) }
     }
@@ -189,7 +188,7 @@ extension Speaker {
                 continue
             }
             actions.append(.report(index, .maximumPrefixesReached(family, limit: limits.limit, action: limits.action)))
-            drive(index, now) { $0.handle(.stop(.maximumPrefixes(family, limit: limits.limit)), now: now, &$1) }
+            drive(index, now: now) { $0.handle(.stop(.maximumPrefixes(family, limit: limits.limit)), now: now, &$1) }
             peers[index.index]?.isStoppedByLimit = true
             if limits.action == .restart {
                 peers[index.index]?.restartAt = now + limits.restartAfter
@@ -245,7 +244,7 @@ extension Speaker {
     }
 
     private mutating func sessionUp(
-        _ index: PeerIndex, _ side: PeerFSM.Side, _ session: NegotiatedSession, _ now: Instant
+        _ index: PeerIndex, _ side: PeerFSM.Side, session: NegotiatedSession, now: Instant
     ) {
         guard let peer = peers[index.index] else { return }
         setEnd(index, peer.ends[side == .active ? 0 : 1])
@@ -276,7 +275,7 @@ extension Speaker {
     }
 
     private mutating func sessionDown(
-        _ index: PeerIndex, _ session: NegotiatedSession, _ reason: SessionDownReason, _ now: Instant
+        _ index: PeerIndex, session: NegotiatedSession, reason: SessionDownReason, now: Instant
     ) {
         peers[index.index]?.stateChangedAt = now
         peers[index.index]?.upSide = nil
@@ -309,7 +308,7 @@ extension Speaker {
         actions.append(.report(index, .flushedStaleRoutes(families)))
     }
 
-    private mutating func endOfRIB(_ index: PeerIndex, _ family: AddressFamily, _ now: Instant) {
+    private mutating func endOfRIB(_ index: PeerIndex, family: AddressFamily, now: Instant) {
         peers[index.index]?.endOfRIBReceived.insert(AddressFamilySet(family))
         actions.append(.report(index, .endOfRIB(family)))
         if peers[index.index]?.helper.endOfRIB(family) ?? false { flushStale(index, AddressFamilySet(family)) }

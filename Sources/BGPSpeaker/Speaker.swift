@@ -56,7 +56,7 @@ package struct Speaker: ~Copyable {
         let index = rib.addPeer()
         while peers.count <= index.index { peers.append(nil) }
         peers[index.index] = SpeakerPeer(settings, restart: restart, seed: random.next())
-        drive(index, now) { $0.handle(.start, now: now, &$1) }
+        drive(index, now: now) { $0.handle(.start, now: now, &$1) }
         return index
     }
 
@@ -65,7 +65,7 @@ package struct Speaker: ~Copyable {
         _ index: PeerIndex, _ notification: NotificationMessage = .peerDeconfigured, now: Instant
     ) {
         guard peers[index.index] != nil else { return }
-        drive(index, now) { $0.handle(.stop(notification), now: now, &$1) }
+        drive(index, now: now) { $0.handle(.stop(notification), now: now, &$1) }
         rib.removePeer(index)
         setEnd(index, nil)
         setFailing(index, false)
@@ -79,12 +79,12 @@ package struct Speaker: ~Copyable {
         guard let old = peers[index.index]?.settings, old != settings else { return }
         peers[index.index]?.settings = settings
         if settings.needsReset(from: old) {
-            drive(index, now) { $0.handle(.stop(.configurationChange), now: now, &$1) }
-            drive(index, now) { $0.reconfigure(settings.session, now: now, &$1) }
+            drive(index, now: now) { $0.handle(.stop(.configurationChange), now: now, &$1) }
+            drive(index, now: now) { $0.reconfigure(settings.session, now: now, &$1) }
             startAfterLimit(index, now)
             return
         }
-        drive(index, now) { $0.reconfigure(settings.session, now: now, &$1) }
+        drive(index, now: now) { $0.reconfigure(settings.session, now: now, &$1) }
         rib.setImport(index, importSettings(settings, peers[index.index]?.fsm.established?.session.role))
         refreshProfiles(index)
         guard settings.maximumPrefixes != old.maximumPrefixes else { return }
@@ -101,20 +101,20 @@ package struct Speaker: ~Copyable {
         var deliveries: [Delivery] = []
         let routing = routingPeer(peer, session)
         rib.setNextHopRule(index, routing.nextHopRule)
-        rib.changeProfiles(index, routing, &deliveries)
+        rib.changeProfiles(index, routing, into: &deliveries)
         distribute(deliveries)
     }
 
     private mutating func startAfterLimit(_ index: PeerIndex, _ now: Instant) {
         peers[index.index]?.isStoppedByLimit = false
         peers[index.index]?.restartAt = nil
-        drive(index, now) { $0.handle(.start, now: now, &$1) }
+        drive(index, now: now) { $0.handle(.start, now: now, &$1) }
     }
 
     /// Ends the session and starts it again.
     package mutating func resetPeer(_ index: PeerIndex, _ notification: NotificationMessage, now: Instant) {
         guard peers[index.index] != nil else { return }
-        drive(index, now) { $0.handle(.stop(notification), now: now, &$1) }
+        drive(index, now: now) { $0.handle(.stop(notification), now: now, &$1) }
         startAfterLimit(index, now)
     }
 
@@ -123,7 +123,7 @@ package struct Speaker: ~Copyable {
     /// routes are not touched.
     package mutating func shutDown(_ text: String, now: Instant) {
         for index in peerIndices where !(peers[index.index]?.fsm.peerMayKeepRoutes ?? true) {
-            drive(index, now) { $0.handle(.stop(.administrativeShutdown(text)), now: now, &$1) }
+            drive(index, now: now) { $0.handle(.stop(.administrativeShutdown(text)), now: now, &$1) }
         }
     }
 
@@ -157,7 +157,7 @@ package struct Speaker: ~Copyable {
     /// Whether a connection that the peer opened is welcome. True: `connected(_, .passive)` follows.
     package mutating func admitsIncoming(_ index: PeerIndex, now: Instant) -> Bool {
         var admitted = false
-        drive(index, now) { admitted = $0.admitsIncoming(now: now, &$1) }
+        drive(index, now: now) { admitted = $0.admitsIncoming(now: now, &$1) }
         return admitted
     }
 
@@ -168,16 +168,16 @@ package struct Speaker: ~Copyable {
         var framer = MessageFramer()
         framer.maximumLength = settings.session.offersExtendedMessage ? MessageSize.extended : MessageSize.standard
         peers[index.index]?.framers[side == .active ? 0 : 1] = framer
-        drive(index, now) { $0.handle(.connected(side), now: now, &$1) }
+        drive(index, now: now) { $0.handle(.connected(side), now: now, &$1) }
     }
 
     /// The connection could not be opened, or was lost.
     package mutating func connectionFailed(_ index: PeerIndex, _ side: PeerFSM.Side, now: Instant) {
-        drive(index, now) { $0.handle(.connectionFailed(side), now: now, &$1) }
+        drive(index, now: now) { $0.handle(.connectionFailed(side), now: now, &$1) }
     }
 
     /// Bytes of a connection, in any portions.
-    package mutating func received(_ index: PeerIndex, _ side: PeerFSM.Side, _ bytes: RawSpan, now: Instant) {
+    package mutating func received(_ index: PeerIndex, _ side: PeerFSM.Side, bytes: RawSpan, now: Instant) {
         let slot = side == .active ? 0 : 1
         guard var framer = peers[index.index]?.framers[slot] else { return }
         // Out of the peer while it works, so that a message may change the peer.
@@ -190,11 +190,11 @@ package struct Speaker: ~Copyable {
             framer.peek(part) { rib.prefetch($0, from: index) }
             do throws(NotificationMessage) {
                 try framer.consume(part) { type, message in
-                    take(type, message, index, side, now)
+                    take(type, message, index: index, side: side, now: now)
                     return peers[index.index]?.fsm.hasConnection(side) ?? false
                 }
             } catch {
-                drive(index, now) { $0.handle(.messageError(side, error), now: now, &$1) }
+                drive(index, now: now) { $0.handle(.messageError(side, error), now: now, &$1) }
             }
             hasConnection = peers[index.index]?.fsm.hasConnection(side) ?? false
         }
@@ -228,8 +228,8 @@ package struct Speaker: ~Copyable {
     }
 
     /// What is queued to the peer does not go out, or goes out again (RFC 9687).
-    package mutating func setSendBlocked(_ index: PeerIndex, _ side: PeerFSM.Side, _ isBlocked: Bool, now: Instant) {
-        drive(index, now) { $0.handle(.sendBlocked(side, isBlocked), now: now, &$1) }
+    package mutating func setSendBlocked(_ index: PeerIndex, _ side: PeerFSM.Side, isBlocked: Bool, now: Instant) {
+        drive(index, now: now) { $0.handle(.sendBlocked(side, isBlocked), now: now, &$1) }
     }
 
     /// BFD says that the path to the peer is down: the session ends at once (RFC 5882 section 4.2).
@@ -239,7 +239,7 @@ package struct Speaker: ~Copyable {
     package mutating func bfdDown(_ index: PeerIndex, isIndependent: Bool, now: Instant) {
         guard let peer = peers[index.index] else { return }
         if peer.fsm.established != nil {
-            drive(index, now) { $0.handle(.bfdDown, now: now, &$1) }
+            drive(index, now: now) { $0.handle(.bfdDown, now: now, &$1) }
         } else if isIndependent, !peer.helper.staleFamilies.isEmpty {
             let stale = peer.helper.staleFamilies
             peers[index.index]?.helper.clear()
@@ -266,7 +266,7 @@ package struct Speaker: ~Copyable {
                 if let keepalive = peer.fsm.dueKeepalive(now: now) {
                     keepaliveDue = min(keepaliveDue ?? keepalive, keepalive)
                 }
-                drive(index, now) { $0.handleTimeout(now: now, &$1) }
+                drive(index, now: now) { $0.handleTimeout(now: now, &$1) }
             }
             if let due = peer.helper.nextDeadline, due <= now {
                 let outcome = peer.helper.handleTimeout(now: now)

@@ -34,7 +34,8 @@ extension KernelForwarding {
             findings.append(
                 Finding(
                     core.settings.programming == .all ? .warning : .fine, "others",
-                    "routes of \(core.state.foreignPools.map { "\($0)" }.joined(separator: ", ")) are left to another "
+                    text:
+                        "routes of \(core.state.foreignPools.map { "\($0)" }.joined(separator: ", ")) are left to another "
                         + "programmer (programClusterRoutes)"
                 ))
         }
@@ -47,13 +48,13 @@ extension KernelForwarding {
         where families.contains(family) {
             let name = path.replacing("/", with: ".")
             switch inspector.sysctl(path) {
-            case "1": findings.append(Finding(.fine, "forwarding", "\(name) is 1"))
+            case "1": findings.append(Finding(.fine, "forwarding", text: "\(name) is 1"))
             case let value?:
                 findings.append(
                     Finding(
                         .fault, "forwarding",
-                        "\(name) is \(value): no packet passes this host to or from a pod; sysctl -w \(name)=1"))
-            case nil: findings.append(Finding(.warning, "forwarding", "\(name) cannot be read"))
+                        text: "\(name) is \(value): no packet passes this host to or from a pod; sysctl -w \(name)=1"))
+            case nil: findings.append(Finding(.warning, "forwarding", text: "\(name) cannot be read"))
             }
         }
         return findings
@@ -67,16 +68,17 @@ extension KernelForwarding {
                 findings.append(
                     Finding(
                         .warning, "firewall",
-                        "chain \(chain.family) \(chain.table) \(chain.name) has policy drop: packets of pods pass "
+                        text:
+                            "chain \(chain.family) \(chain.table) \(chain.name) has policy drop: packets of pods pass "
                             + "only where a rule accepts them; nft list chain \(chain.family) \(chain.table) "
                             + "\(chain.name)"
                     ))
             }
             if dropping.isEmpty {
-                findings.append(Finding(.fine, "firewall", "no chain at the forward hook has policy drop"))
+                findings.append(Finding(.fine, "firewall", text: "no chain at the forward hook has policy drop"))
             }
         } else {
-            findings.append(Finding(.fine, "firewall", "the kernel has no nf_tables, or does not tell"))
+            findings.append(Finding(.fine, "firewall", text: "the kernel has no nf_tables, or does not tell"))
         }
         for (family, command) in [(AddressFamily.ipv4, "iptables-legacy"), (.ipv6, "ip6tables-legacy")] {
             do throws(HostError) {
@@ -84,14 +86,15 @@ extension KernelForwarding {
                 findings.append(
                     Finding(
                         .warning, "firewall",
-                        "chain FORWARD of \(command) has policy DROP: packets of pods pass only where a rule "
+                        text: "chain FORWARD of \(command) has policy DROP: packets of pods pass only where a rule "
                             + "accepts them; \(command) -S FORWARD"
                     ))
             } catch {
                 findings.append(
                     Finding(
                         .warning, "firewall",
-                        "the tables of \(command) cannot be read: \(errorText(error)); \(command) -S FORWARD shows its policy"
+                        text:
+                            "the tables of \(command) cannot be read: \(errorText(error)); \(command) -S FORWARD shows its policy"
                     ))
             }
         }
@@ -102,7 +105,8 @@ extension KernelForwarding {
         let missing = missingCount
         if missing == 0 {
             findings.append(
-                Finding(.fine, "routes", "\(core.delta.desiredCount) wanted, all of them in the kernel as wanted"))
+                Finding(.fine, "routes", text: "\(core.delta.desiredCount) wanted, all of them in the kernel as wanted")
+            )
         } else {
             var budget = 64
             var examples = core.delta.examplesOfMissing(most: 3)
@@ -115,14 +119,17 @@ extension KernelForwarding {
             let shown =
                 examples.sorted().prefix(3).map { "\($0)" }.joined(separator: ", ") + (missing > 3 ? ", ..." : "")
             findings.append(
-                Finding(.fault, "routes", "\(missing) are not in the kernel as wanted (\(shown)); apusctl fib says why")
+                Finding(
+                    .fault, "routes",
+                    text: "\(missing) are not in the kernel as wanted (\(shown)); apusctl fib says why")
             )
         }
         if core.breaker.isTripped {
             findings.append(
                 Finding(
                     .fault, "held",
-                    "\(core.breaker.held.count) routes are kept though nearly all were withdrawn at once; look at the "
+                    text:
+                        "\(core.breaker.held.count) routes are kept though nearly all were withdrawn at once; look at the "
                         + "peers, and if it is right: apusctl fib release"
                 ))
         }
@@ -147,24 +154,26 @@ extension KernelForwarding {
                 $0.path.replacing("/", with: ".")
             }
             guard !wrong.isEmpty else {
-                return [Finding(.fine, "pods", "the interfaces of \(count) endpoints are set up")]
+                return [Finding(.fine, "pods", text: "the interfaces of \(count) endpoints are set up")]
             }
             let some = wrong.prefix(3).joined(separator: ", ") + (wrong.count > 3 ? ", ..." : "")
             return [
                 Finding(
                     .fault, "pods",
-                    "\(wrong.count) settings of pods' interfaces were changed by somebody (\(some)); they must be 1")
+                    text:
+                        "\(wrong.count) settings of pods' interfaces were changed by somebody (\(some)); they must be 1"
+                )
             ]
         }
         round.checks.append { [inspector = host.inspector] in KernelForwarding.examineLoopback(names, inspector) }
         if let gateway = IPAddress("169.254.1.1"),
             endpoints.contains(where: { $0.addresses.contains { $0.family == .ipv4 } }),
-            !NextHopTable.resolve(gateway, core.interfaces, core.delta.foreign).isReachable
+            !NextHopTable.resolve(gateway, interfaces: core.interfaces, routes: core.delta.foreign).isReachable
         {
             round.add([
                 Finding(
                     .warning, "pods",
-                    "this host has no route to 169.254.1.1 (no default route): the kernel answers no ARP request "
+                    text: "this host has no route to 169.254.1.1 (no default route): the kernel answers no ARP request "
                         + "for the pods' gateway; add a default route, or a permanent neighbor entry in the pods"
                 )
             ])
@@ -181,7 +190,7 @@ extension KernelForwarding {
         return [
             Finding(
                 .warning, "pods",
-                "\(first)\(open.count > 1 ? " and \(open.count - 1) more are" : " is") 1: pods reach services on "
+                text: "\(first)\(open.count > 1 ? " and \(open.count - 1) more are" : " is") 1: pods reach services on "
                     + "this host's loopback addresses unless a firewall drops it; sysctl -w \(first)=0, or look at who "
                     + "set it (kube-proxy does for node ports on 127.0.0.1)"
             )
@@ -193,10 +202,12 @@ extension KernelForwarding {
             guard let device = core.tunnels.device(kind) else { continue }
             if let failure = core.tunnels.failure(kind) {
                 findings.append(
-                    Finding(.fault, "tunnels", "\(kind.deviceName) carries nothing", reason: .tunnel(reason: failure)))
+                    Finding(
+                        .fault, "tunnels", text: "\(kind.deviceName) carries nothing", reason: .tunnel(reason: failure))
+                )
                 continue
             }
-            findings.append(Finding(.fine, "tunnels", "\(kind.deviceName) is up, MTU \(device.mtu)"))
+            findings.append(Finding(.fine, "tunnels", text: "\(kind.deviceName) is up, MTU \(device.mtu)"))
             if device.address == nil {
                 let field =
                     kind == .ipip
@@ -204,7 +215,8 @@ extension KernelForwarding {
                 findings.append(
                     Finding(
                         .warning, "tunnels",
-                        "this Node has no \(field): what the host itself sends through \(kind.deviceName) bears the "
+                        text:
+                            "this Node has no \(field): what the host itself sends through \(kind.deviceName) bears the "
                             + "node's address, and the answers come outside the tunnel"
                     ))
             }
@@ -216,7 +228,7 @@ extension KernelForwarding {
                 findings.append(
                     Finding(
                         .warning, "tunnels",
-                        "\(larger.count) pods have a larger MTU than \(kind.deviceName) (\(first.name): "
+                        text: "\(larger.count) pods have a larger MTU than \(kind.deviceName) (\(first.name): "
                             + "\(first.mtu), tunnel: \(device.mtu)): they depend on path MTU discovery; set the CNI "
                             + "plugin's mtu to \(device.mtu)"
                     ))
@@ -253,7 +265,8 @@ extension KernelForwarding {
         foreign.sorted { $0.key < $1.key }.map { number, count in
             Finding(
                 .warning, "others",
-                "\(count) routes inside our pools are of protocol \(number) (\(number == 12 ? "BIRD" : "Felix")): "
+                text:
+                    "\(count) routes inside our pools are of protocol \(number) (\(number == 12 ? "BIRD" : "Felix")): "
                     + "two programmers of one pool hide each other's routes; stop one, or use programClusterRoutes"
             )
         }

@@ -70,7 +70,7 @@ extension KernelForwarding {
             let next =
                 section < 2
                 ? core.delta.visitOwn(family, overlapping: wanted, from: place, budget: &budget) {
-                    add(row($0, $1, $2))
+                    add(row(prefix: $0, wanted: $1, present: $2))
                 }
                 : core.unprogrammed.visit(family, overlapping: wanted, from: place, budget: &budget) {
                     add(unprogrammedRow($0, $1))
@@ -86,7 +86,7 @@ extension KernelForwarding {
 
     package func fibRow(_ prefix: Prefix) -> FIBStatus? {
         let (wanted, present) = (core.delta.desired(prefix), core.delta.kernel(prefix))
-        if wanted != nil || present != nil { return row(prefix, wanted, present) }
+        if wanted != nil || present != nil { return row(prefix: prefix, wanted: wanted, present: present) }
         return core.unprogrammed[prefix].map { unprogrammedRow(prefix, $0) }
     }
 
@@ -94,13 +94,13 @@ extension KernelForwarding {
         FIBStatus(prefix: "\(prefix)", wanted: nil, kernel: nil, state: .failed, reason: reason)
     }
 
-    private func row(_ prefix: Prefix, _ wanted: FIBRoute?, _ present: FIBRoute?) -> FIBStatus {
-        let (state, reason) = state(prefix, wanted, present)
+    private func row(prefix: Prefix, wanted: FIBRoute?, present: FIBRoute?) -> FIBStatus {
+        let (state, reason) = state(prefix: prefix, wanted: wanted, present: present)
         return FIBStatus(
             prefix: "\(prefix)", wanted: wanted.map(render), kernel: present.map(render), state: state, reason: reason)
     }
 
-    private func state(_ prefix: Prefix, _ wanted: FIBRoute?, _ present: FIBRoute?) -> (FIBState, FIBReason?) {
+    private func state(prefix: Prefix, wanted: FIBRoute?, present: FIBRoute?) -> (FIBState, FIBReason?) {
         if core.breaker.held[prefix] != nil { return (.held, .keptAfterMassWithdrawal) }
         if core.delta.isWaiting(prefix) {
             return (.waiting, .foundAtStart(seconds: Int(core.settings.restartTime.inSeconds)))

@@ -179,7 +179,7 @@ package final class KernelForwarding: ForwardingPlane {
         while !batches.isEmpty, let result = host.takeResult() {
             let batch = batches.removeFirst()
             switch result {
-            case .batch(let failed): acknowledge(batch, failed, now)
+            case .batch(let failed): acknowledge(batch, failed, now: now)
             case .dropped(let changes):
                 for change in changes { core.delta.kernelChanged(change.before, to: change.after) }
             }
@@ -196,13 +196,13 @@ package final class KernelForwarding: ForwardingPlane {
                 for operation in batch where dryRun.admit(operation, now: now) {
                     logger.notice("dry run: would \(describe(operation))")
                 }
-                acknowledge(batch, [], now)
+                acknowledge(batch, [], now: now)
             } else if batch.count > KernelForwarding.smallBatch || !batches.isEmpty || namesGroups {
                 core.pending.usesGroups = core.pending.usesGroups || namesGroups
                 batches.add(batch)
                 host.submit(batch)
             } else {
-                acknowledge(batch, host.apply(batch), now)
+                acknowledge(batch, host.apply(batch), now: now)
             }
         }
         if let more = dryRun.log.sum(now: now) {
@@ -213,7 +213,7 @@ package final class KernelForwarding: ForwardingPlane {
     /// Refusals of one batch that are logged one by one.
     private static let loggedFailures = 3
 
-    private func acknowledge(_ batch: FIBBatch, _ failed: [FIBFailure], _ now: Instant) {
+    private func acknowledge(_ batch: FIBBatch, _ failed: [FIBFailure], now: Instant) {
         // What a peer announces can make the kernel refuse, again and again.
         var leftOut: Int?
         for failure in failed.prefix(KernelForwarding.loggedFailures) {

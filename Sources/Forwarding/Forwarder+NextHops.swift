@@ -32,7 +32,7 @@ extension Forwarder {
 
     /// A next hop that the speaker has just met.
     package mutating func track(_ address: IPAddress) -> RIB.NextHopState {
-        judgement(address, nextHops.track(address, interfaces, delta.foreign))
+        judgement(address, nextHops.track(address, interfaces: interfaces, routes: delta.foreign))
     }
 
     /// What of the kernel's groups is dead. Nothing where there is no group, or nothing is written.

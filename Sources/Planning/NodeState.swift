@@ -80,7 +80,7 @@ package struct NodeState: Sendable, Hashable {
         if programming.includesLearned {
             tunnels = TunnelSettings(resources, node: node, pools: pools.filter { programmed.includes($0) })
         }
-        placeRoutes(resources, node, pools)
+        placeRoutes(resources, node, pools: pools)
         families = resources.node(node)?.families ?? []
         ownAddresses = AddressFamily.allCases.map { resources.node(node)?.address($0) }
         nodeAddresses = resources.nodeAddresses
@@ -107,7 +107,7 @@ package struct NodeState: Sendable, Hashable {
     /// The address and the others of its Node; itself alone where no Node has it.
     package func addresses(ofNodeWith address: IPAddress) -> [IPAddress] { nodeAddresses[address] ?? [address] }
 
-    private mutating func placeRoutes(_ resources: ResourceSet, _ node: String, _ pools: [IPPool]) {
+    private mutating func placeRoutes(_ resources: ResourceSet, _ node: String, pools: [IPPool]) {
         for pool in pools where pool.routeTable != nil || pool.routeSource != nil {
             poolPlacements.append(
                 PoolPlacement(cidr: pool.cidr, placement: Placement(table: pool.routeTable, source: pool.routeSource)))

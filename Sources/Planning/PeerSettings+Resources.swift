@@ -10,7 +10,7 @@ extension PeerSettings {
     /// `source`: our address on the session, where it is bound. `linkLocal`: our address on the link of an unnumbered
     /// peer.
     package init(
-        _ planned: PlannedPeer, _ address: IPAddress, _ resources: ResourceSet, node: String,
+        _ planned: PlannedPeer, _ address: IPAddress, resources: ResourceSet, node: String,
         identity: AttributeTable.Identity, source: IPAddress?,
         linkLocal: IPAddress?
     ) {

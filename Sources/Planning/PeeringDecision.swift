@@ -48,20 +48,20 @@ package struct PeeringDecision: Sendable {
         maximumPaths = resources.configuration(of: context.node).maximumPaths ?? 16
         let declared = [own.ipv4?.address, own.ipv6?.address, own.ipipTunnelAddress] + own.vxlanTunnelAddresses
         ownAddresses = Set(declared.compactMap { $0 })
-        let plan = planWithLast(resources, own, context, last)
-        if let alarm = PeeringDecision.restartAlarm(resources, own, context) { alarms.append(alarm) }
+        let plan = planWithLast(resources, own, context: context, last: last)
+        if let alarm = PeeringDecision.restartAlarm(resources, own, context: context) { alarms.append(alarm) }
         peers = plan.map { planned in
             var reason: String?
             let keys = PeerKeys(planned, loaded.secrets, authenticationFailure: authenticationFailure, missing: &reason)
             return Peer(
                 planned: planned, keys: keys,
-                holdReason: PeeringDecision.holdReason(planned, resources, context) ?? reason)
+                holdReason: PeeringDecision.holdReason(planned, resources: resources, context: context) ?? reason)
         }
     }
 
     /// The plan, with the last peers of a selector that suddenly matches nothing (docs/promises.md, promise 4).
     private mutating func planWithLast(
-        _ resources: ResourceSet, _ own: NodeResource, _ context: Context, _ last: [PlannedPeer]
+        _ resources: ResourceSet, _ own: NodeResource, context: Context, last: [PlannedPeer]
     ) -> [PlannedPeer] {
         var plan = PeeringPlan.peers(of: context.node, in: resources, allFamilies: context.isReflector)
         let objects = Dictionary(resources.peers.map { ("BGPPeer/\($0.name)", $0.peer) }) { first, _ in first }
@@ -80,7 +80,7 @@ package struct PeeringDecision: Sendable {
         return plan
     }
 
-    private static func restartAlarm(_ resources: ResourceSet, _ own: NodeResource, _ context: Context) -> String? {
+    private static func restartAlarm(_ resources: ResourceSet, _ own: NodeResource, context: Context) -> String? {
         let identity = context.identity
         let identifier = own.routerID ?? identity.identifier
         let clusterID =
@@ -96,7 +96,7 @@ package struct PeeringDecision: Sendable {
     }
 
     /// The strongest reason beside a missing key.
-    private static func holdReason(_ planned: PlannedPeer, _ resources: ResourceSet, _ context: Context) -> String? {
+    private static func holdReason(_ planned: PlannedPeer, resources: ResourceSet, context: Context) -> String? {
         if let text = planned.options.shutdown { return text.isEmpty ? "shutdown" : "shutdown: \(text)" }
         if context.isReflector, case .interface = planned.target {
             return "interface: an unnumbered peer needs an agent; a reflector has no way to the links"

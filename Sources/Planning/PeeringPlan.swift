@@ -53,9 +53,9 @@ package enum PeeringPlan {
             for peer in peers where taken.insert(peer.target).inserted { result.append(peer) }
         }
         let all = set.peers
-        for (peerName, peer) in all where peer.isGlobal { add(builder.explicit(peerName, peer, .global)) }
+        for (peerName, peer) in all where peer.isGlobal { add(builder.explicit(peerName, peer, origin: .global)) }
         for (peerName, peer) in all where !peer.isGlobal && peer.applies(to: name, own.labels) {
-            add(builder.explicit(peerName, peer, .node))
+            add(builder.explicit(peerName, peer, origin: .node))
         }
         for (peerName, peer) in all where peer.peerSelector != nil && !peer.isReversePeeringManual {
             add(builder.reverse(peerName, peer))
@@ -73,42 +73,44 @@ package enum PeeringPlan {
         /// Names of nodes by their addresses.
         let owners: [IPAddress: String]
 
-        func explicit(_ peerName: String, _ peer: BGPPeer, _ origin: PlannedPeer.Origin) -> [PlannedPeer] {
+        func explicit(_ peerName: String, _ peer: BGPPeer, origin: PlannedPeer.Origin) -> [PlannedPeer] {
             if let endpoint = peer.peer {
                 // A node never peers with itself.
                 guard endpoint.address != own.ipv4?.address, endpoint.address != own.ipv6?.address else { return [] }
                 let other = owners[endpoint.address].flatMap { name in nodes[name].map { (key: name, value: $0) } }
                 return [
                     planned(
-                        "BGPPeer/\(peerName)", origin, .address(endpoint.address), peer.asNumber,
-                        endpoint.port ?? other.map { set.listenPort(of: $0.key) } ?? 179,
-                        families: peer.families ?? ownFamilies, other: other.map(\.value), peer)
+                        "BGPPeer/\(peerName)", origin: origin, target: .address(endpoint.address),
+                        remoteAS: peer.asNumber,
+                        port: endpoint.port ?? other.map { set.listenPort(of: $0.key) } ?? 179,
+                        families: peer.families ?? ownFamilies, other: other.map(\.value), peer: peer)
                 ]
             }
             if let range = peer.listenRange {
                 return [
                     planned(
-                        "BGPPeer/\(peerName)", origin, .range(range), peer.asNumber == .zero ? nil : peer.asNumber, 179,
-                        families: peer.families ?? ownFamilies, other: nil, peer)
+                        "BGPPeer/\(peerName)", origin: origin, target: .range(range),
+                        remoteAS: peer.asNumber == .zero ? nil : peer.asNumber, port: 179,
+                        families: peer.families ?? ownFamilies, other: nil, peer: peer)
                 ]
             }
             if let interface = peer.interface {
                 return [
                     planned(
-                        "BGPPeer/\(peerName)", origin, .interface(interface),
-                        peer.asNumber == .zero ? nil : peer.asNumber, 179,
-                        families: peer.families ?? .all, other: nil, peer)
+                        "BGPPeer/\(peerName)", origin: origin, target: .interface(interface),
+                        remoteAS: peer.asNumber == .zero ? nil : peer.asNumber, port: 179,
+                        families: peer.families ?? .all, other: nil, peer: peer)
                 ]
             }
-            if let selector = peer.localWorkloadSelector { return workloads(peerName, selector, peer) }
+            if let selector = peer.localWorkloadSelector { return workloads(peerName, selector, peer: peer) }
             guard let selector = peer.peerSelector else { return [] }
             return nodes.filter { $0.key != name && selector.matches($0.value.labels) }.sorted { $0.key < $1.key }
-                .compactMap { towards($0.key, $0.value, "BGPPeer/\(peerName)", origin, peer) }
+                .compactMap { towards($0.key, $0.value, label: "BGPPeer/\(peerName)", origin: origin, peer: peer) }
         }
 
         /// Pods of this node that are peers: they open the session, to an address that stands for the node (contract
         /// 2.2, 2.3).
-        private func workloads(_ peerName: String, _ selector: Selector, _ peer: BGPPeer) -> [PlannedPeer] {
+        private func workloads(_ peerName: String, _ selector: Selector, peer: BGPPeer) -> [PlannedPeer] {
             let configuration = set.configuration(of: name)
             var result: [PlannedPeer] = []
             for (_, endpoint) in set.endpoints(of: name) where selector.matches(endpoint.labels) {
@@ -119,9 +121,10 @@ package enum PeeringPlan {
                     options.source = .address(own)
                     result.append(
                         planned(
-                            "BGPPeer/\(peerName)", .localWorkload, .address(address), peer.asNumber, 179,
+                            "BGPPeer/\(peerName)", origin: .localWorkload, target: .address(address),
+                            remoteAS: peer.asNumber, port: 179,
                             families: peer.families ?? ownFamilies,
-                            other: nil, options))
+                            other: nil, peer: options))
                 }
             }
             return result
@@ -133,7 +136,10 @@ package enum PeeringPlan {
             return nodes.filter { $0.key != name && peer.applies(to: $0.key, $0.value.labels) }.sorted {
                 $0.key < $1.key
             }
-            .compactMap { towards($0.key, $0.value, "BGPPeer/\(peerName)", peer.isGlobal ? .global : .node, peer) }
+            .compactMap {
+                towards(
+                    $0.key, $0.value, label: "BGPPeer/\(peerName)", origin: peer.isGlobal ? .global : .node, peer: peer)
+            }
         }
 
         func mesh() -> [PlannedPeer] {
@@ -144,26 +150,29 @@ package enum PeeringPlan {
             options.maxRestartTime = configuration.nodeMeshMaxRestartTime
             // A node of another AS too, by an external session.
             return nodes.filter { $0.key != name && $0.value.routeReflectorClusterID == nil }
-                .sorted { $0.key < $1.key }.compactMap { towards($0.key, $0.value, "mesh/\($0.key)", .mesh, options) }
+                .sorted { $0.key < $1.key }.compactMap {
+                    towards($0.key, $0.value, label: "mesh/\($0.key)", origin: .mesh, peer: options)
+                }
         }
 
         /// One session to another node, by IPv4 where both have it, with every family that both have.
         private func towards(
-            _ otherName: String, _ other: NodeResource, _ label: String, _ origin: PlannedPeer.Origin, _ peer: BGPPeer
+            _ otherName: String, _ other: NodeResource, label: String, origin: PlannedPeer.Origin, peer: BGPPeer
         ) -> PlannedPeer? {
             let common = own.families.intersection(other.families)
             guard let transport = common.families.first, let address = other.address(transport) else { return nil }
             return planned(
-                label, origin, .address(address), set.asNumber(of: otherName), set.listenPort(of: otherName),
-                families: peer.families ?? (allFamilies ? .all : common), other: other, peer)
+                label, origin: origin, target: .address(address), remoteAS: set.asNumber(of: otherName),
+                port: set.listenPort(of: otherName),
+                families: peer.families ?? (allFamilies ? .all : common), other: other, peer: peer)
         }
 
         private var ownFamilies: AddressFamilySet { allFamilies ? .all : own.families }
 
         private func planned(
-            _ label: String, _ origin: PlannedPeer.Origin, _ target: PlannedPeer.Target, _ remoteAS: ASNumber?,
-            _ port: UInt16,
-            families: AddressFamilySet, other: NodeResource?, _ peer: BGPPeer
+            _ label: String, origin: PlannedPeer.Origin, target: PlannedPeer.Target, remoteAS: ASNumber?,
+            port: UInt16,
+            families: AddressFamilySet, other: NodeResource?, peer: BGPPeer
         ) -> PlannedPeer {
             let localAS = peer.localASNumber ?? set.asNumber(of: name)
             let isInternal = remoteAS == localAS

@@ -51,14 +51,14 @@ package struct TunnelSettings: Sendable, Hashable {
             devices.append(
                 Device(
                     kind: kind, local: local, address: TunnelSettings.tunnelAddress(own, kind),
-                    mac: kind.isVXLAN ? TunnelSettings.mac(own, name, kind) : nil, mtu: mtu ?? 0))
+                    mac: kind.isVXLAN ? TunnelSettings.mac(own, name, kind: kind) : nil, mtu: mtu ?? 0))
             var ends: [IPAddress: TunnelEndpoint] = [:]
             for (other, node) in nodes where other != name {
                 guard let underlay = node.address(kind.family) else { continue }
                 let gateway = kind.isVXLAN ? TunnelSettings.tunnelAddress(node, kind) ?? underlay : underlay
                 ends[underlay] = TunnelEndpoint(
                     underlay: underlay, gateway: gateway,
-                    mac: kind.isVXLAN ? TunnelSettings.mac(node, other, kind) : nil)
+                    mac: kind.isVXLAN ? TunnelSettings.mac(node, other, kind: kind) : nil)
             }
             encapsulation.endpoints[kind] = ends
         }
@@ -70,7 +70,7 @@ package struct TunnelSettings: Sendable, Hashable {
 
     /// The contract's rule, so that nodes with Felix know ours and we know theirs: 66 and the first five bytes of the
     /// name's SHA-1.
-    private static func mac(_ node: NodeResource, _ name: String, _ kind: TunnelKind) -> MACAddress? {
+    private static func mac(_ node: NodeResource, _ name: String, kind: TunnelKind) -> MACAddress? {
         node.vxlanTunnelMACs[kind.family.index]
             ?? MACAddress(bytes: [0x66] + Digest.sha1(Array((name + (kind == .vxlanIPv6 ? "-v6" : "")).utf8)).prefix(5))
     }

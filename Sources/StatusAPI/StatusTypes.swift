@@ -339,7 +339,7 @@ package struct Finding: Codable, Sendable {
     package var text: String
     /// The cause, where it is one that routes have too.
     package var reason: FIBReason?
-    package init(_ verdict: Verdict, _ subject: String, _ text: String, reason: FIBReason? = nil) {
+    package init(_ verdict: Verdict, _ subject: String, text: String, reason: FIBReason? = nil) {
         self.reason = reason
         self.verdict = verdict
         self.subject = subject

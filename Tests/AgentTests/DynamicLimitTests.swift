@@ -81,7 +81,8 @@ import Testing
         let (transport, plane) = (try Transport(openFiles: 1024), NoForwarding())
         let peering = Peering(
             node: "n", isReflector: true, identity: Self.identity, first: Self.loaded(5), logger: logger)
-        peering.apply(ResourceChange(whole: Self.loaded(5)), &speaker, plane, transport, now: now)
+        peering.apply(
+            ResourceChange(whole: Self.loaded(5)), speaker: &speaker, plane: plane, transport: transport, now: now)
         var peers: [Int: PeerIndex] = [:]
         for last in [9, 3, 7, 5, 4] {
             let found = peering.peer(for: Self.address(last), &speaker, now: now)
@@ -95,8 +96,8 @@ import Testing
             let open = OpenMessage(
                 asNumber: ASNumber(64512), holdTime: 90, identifier: BGPIdentifier(rawValue: UInt32(last)),
                 capabilities: [.multiprotocol(AFISAFI(.ipv4)), .fourOctetAS(ASNumber(64512))])
-            open.encoded().withBytes { speaker.received(peer, .passive, $0, now: now) }
-            KeepaliveMessage.encoded.withBytes { speaker.received(peer, .passive, $0, now: now) }
+            open.encoded().withBytes { speaker.received(peer, .passive, bytes: $0, now: now) }
+            KeepaliveMessage.encoded.withBytes { speaker.received(peer, .passive, bytes: $0, now: now) }
             let isUp = speaker.isEstablished(peer)
             #expect(isUp)
         }
@@ -104,7 +105,8 @@ import Testing
         #expect(sixth == nil)
         _ = speaker.takeActions()
         lines.all.withLock { $0 = [] }
-        peering.apply(ResourceChange(whole: Self.loaded(2)), &speaker, plane, transport, now: now)
+        peering.apply(
+            ResourceChange(whole: Self.loaded(2)), speaker: &speaker, plane: plane, transport: transport, now: now)
         let told = Self.notifications(&speaker)
         #expect(
             told
@@ -116,10 +118,12 @@ import Testing
         // The limit holds for who comes next, and nothing more happens without a change.
         let third = peering.peer(for: Self.address(12), &speaker, now: now)
         #expect(third == nil)
-        peering.apply(ResourceChange(whole: Self.loaded(2)), &speaker, plane, transport, now: now)
+        peering.apply(
+            ResourceChange(whole: Self.loaded(2)), speaker: &speaker, plane: plane, transport: transport, now: now)
         let again = Self.notifications(&speaker)
         #expect(again.isEmpty)
-        peering.apply(ResourceChange(whole: Self.loaded(3)), &speaker, plane, transport, now: now)
+        peering.apply(
+            ResourceChange(whole: Self.loaded(3)), speaker: &speaker, plane: plane, transport: transport, now: now)
         let after = peering.peer(for: Self.address(12), &speaker, now: now)
         #expect(after != nil)
     }

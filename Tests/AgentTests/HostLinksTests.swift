@@ -65,7 +65,7 @@ import Testing
             node: "n", isReflector: true, identity: identity, first: loaded,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let plane = NoForwarding(addresses: host.read)
-        peering.apply(ResourceChange(whole: loaded), &speaker, plane, transport, now: now)
+        peering.apply(ResourceChange(whole: loaded), speaker: &speaker, plane: plane, transport: transport, now: now)
         try body(plane, peering, transport, &speaker)
     }
 
@@ -80,13 +80,13 @@ import Testing
             host.addresses += [Host.address(4, "198.51.100.1", 32)].compactMap { $0 }
             let indices = speaker.peerIndices
             let peer = try #require(indices.first)
-            peering.updateReach(peer, from: new, plane, &speaker)
+            peering.updateReach(peer, from: new, plane: plane, speaker: &speaker)
             plane.resolve(&speaker)
             let later = speaker.importPolicy.ownAddresses
             #expect(later.contains(new))
             // A thousand sessions that come up cost one look, or as many as there are seconds.
             let reads = host.reads
-            for _ in 0..<1000 { peering.updateReach(peer, from: new, plane, &speaker) }
+            for _ in 0..<1000 { peering.updateReach(peer, from: new, plane: plane, speaker: &speaker) }
             #expect(host.reads - reads < 100, "\(host.reads) reads")
         }
     }
@@ -116,7 +116,9 @@ import Testing
                 #expect(!plane.takeLinkChanges().isEmpty)
                 #expect(plane.takeLinkChanges().isEmpty)
                 host.addresses.removeAll { $0.address == Self.address("fd01::1") }
-                peering.apply(ResourceChange(whole: peering.loaded), &speaker, plane, transport, now: .zero)
+                peering.apply(
+                    ResourceChange(whole: peering.loaded), speaker: &speaker, plane: plane, transport: transport,
+                    now: .zero)
             }
             #expect(plane.takeLinkChanges().isEmpty)
             #expect(plane.link(to: Self.address("10.0.1.2"), from: nil)?.addresses == [Self.address("10.0.1.1"), nil])

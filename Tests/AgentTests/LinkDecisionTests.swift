@@ -86,7 +86,7 @@ import Testing
         let peering = Peering(
             node: "n", isReflector: isReflector, identity: identity, first: loaded(),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        peering.apply(ResourceChange(whole: loaded()), &speaker, plane, transport, now: now)
+        peering.apply(ResourceChange(whole: loaded()), speaker: &speaker, plane: plane, transport: transport, now: now)
         body(peering, &speaker)
     }
 

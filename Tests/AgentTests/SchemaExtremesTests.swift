@@ -264,7 +264,7 @@ private enum Plans {
             for peer in PeeringPlan.peers(of: "n", in: resources, allFamilies: isReflector) {
                 for address in [IPAddress(v4: 0x0A00_0009), IPAddress("fe80::1")?.scoped(2)].compactMap({ $0 }) {
                     let settings = PeerSettings(
-                        peer, address, resources, node: "n", identity: identity, source: nil, linkLocal: nil)
+                        peer, address, resources: resources, node: "n", identity: identity, source: nil, linkLocal: nil)
                     #expect(settings.minimumInterval >= .zero)
                 }
                 if let bfd = peer.options.bfd { runBFD(bfd, start) }
@@ -305,7 +305,8 @@ private enum Plans {
             seed: 1, now: start)
         let peering = Peering(node: "n", isReflector: isReflector, identity: identity, first: loaded, logger: logger)
         var now = start
-        peering.apply(ResourceChange(whole: loaded), &speaker, NoForwarding(), transport, now: now)
+        peering.apply(
+            ResourceChange(whole: loaded), speaker: &speaker, plane: NoForwarding(), transport: transport, now: now)
         #expect(peering.bfdTargets(NoForwarding()).allSatisfy { $0.value.configuration.detectMultiplier > 0 })
         for _ in 0..<12 {
             for peer in speaker.peerIndices { speaker.connectionFailed(peer, .active, now: now) }

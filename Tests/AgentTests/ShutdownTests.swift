@@ -48,7 +48,9 @@ import Testing
             identity: Self.identity, tracksNextHops: false, maximumPaths: 16, recordsChanges: false, seed: 1, now: now)
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let peering = Peering(node: "n", isReflector: true, identity: Self.identity, first: loaded, logger: logger)
-        peering.apply(ResourceChange(whole: loaded), &speaker, NoForwarding(), try Transport(openFiles: 1024), now: now)
+        peering.apply(
+            ResourceChange(whole: loaded), speaker: &speaker, plane: NoForwarding(),
+            transport: try Transport(openFiles: 1024), now: now)
         #expect(peering.held.map(\.reason) == [reason].compactMap { $0 })
         #expect(speaker.peerIndices.count == (reason == nil ? 1 : 0))
     }

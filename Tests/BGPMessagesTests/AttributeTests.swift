@@ -182,7 +182,7 @@ let mandatory = originIGP + path65000 + nextHop
         result.clusterList = (0..<(random.next() % 5)).map { _ in BGPIdentifier(rawValue: word(&random)) }
         result.extendedCommunities = (0..<(random.next() % 5)).map { _ in ExtendedCommunity(rawValue: random.next()) }
         result.largeCommunities = (0..<(random.next() % 5)).map { _ in
-            LargeCommunity(word(&random), word(&random), word(&random))
+            LargeCommunity(globalAdministrator: word(&random), localData1: word(&random), localData2: word(&random))
         }
         for type in [11, 21, 40, 99, 255] as [UInt8] where some(&random) {
             result.unknown.append(

@@ -19,7 +19,9 @@ import Testing
         set.originatorID = some { BGPIdentifier(rawValue: 1 + UInt32(number(1000))) }
         set.clusterList = (0..<number(70)).map { _ in BGPIdentifier(rawValue: UInt32(number(1000))) }
         set.extendedCommunities = (0..<number(3)).map { _ in ExtendedCommunity(rawValue: random.next()) }
-        set.largeCommunities = (0..<number(3)).map { _ in LargeCommunity(1, 2, UInt32(number(9))) }
+        set.largeCommunities = (0..<number(3)).map { _ in
+            LargeCommunity(globalAdministrator: 1, localData1: 2, localData2: UInt32(number(9)))
+        }
         set.onlyToCustomer = some { ASNumber(65000) }
         if number(3) == 0 {
             set.unknown = [

@@ -18,7 +18,7 @@ import Testing
         attributes.asPath = ASPath(segments: route.segments)
         let facts = RouteFilter.RouteFacts(
             isLocal: false, isInternalPeer: true, localPref: 100, interface: route.interface)
-        return filter.firstMatch(route.prefix, facts) { attributes } != nil
+        return filter.firstMatch(route.prefix, route: facts) { attributes } != nil
     }
 
     /// Bits as text, the path as a list of words, `*` by trying every split.

@@ -30,7 +30,7 @@ import Testing
                     var cut = Array(message[..<length])
                     if !lies { (cut[16], cut[17]) = (UInt8(length >> 8), UInt8(length & 255)) }
                     for side in PeerFSM.Side.allCases {
-                        cut.withBytes { net.nodes[victim].speaker.received(peer, side, $0, now: net.now) }
+                        cut.withBytes { net.nodes[victim].speaker.received(peer, side, bytes: $0, now: net.now) }
                     }
                     net.settle()
                     if !net.isUp(victim, hostile) || lies { net.advance(100) }
@@ -96,7 +96,7 @@ import Testing
                 message[17] = UInt8(message.count & 255)
             }
             for side in PeerFSM.Side.allCases {
-                message.withBytes { net.nodes[victim].speaker.received(peer, side, $0, now: net.now) }
+                message.withBytes { net.nodes[victim].speaker.received(peer, side, bytes: $0, now: net.now) }
             }
             net.settle()
             if !net.isUp(victim, hostile) { net.advance(70) }

@@ -90,7 +90,7 @@ import Testing
             asNumber: ASNumber(64512), holdTime: 90, identifier: BGPIdentifier(rawValue: 7),
             capabilities: [.multiprotocol(AFISAFI(.ipv4)), .fourOctetAS(ASNumber(64512))])
         for bytes in [open.encoded(), KeepaliveMessage.encoded] {
-            bytes.withBytes { speaker.received(peer, .passive, $0, now: .zero) }
+            bytes.withBytes { speaker.received(peer, .passive, bytes: $0, now: .zero) }
         }
         func keepalives(_ seconds: Int64, _ speaker: inout Speaker) -> [PeerIndex] {
             (speaker.takeDueKeepalives(now: .zero + .seconds(seconds))?.connections ?? []).map(\.0)
@@ -144,7 +144,7 @@ import Testing
                         .multiprotocol(AFISAFI(.ipv4)), .fourOctetAS(ASNumber(64512)), .gracefulRestart(graceful),
                     ])
                 for bytes in [open.encoded(), KeepaliveMessage.encoded, UpdateMessage.endOfRIB(.ipv4)] {
-                    bytes.withBytes { speaker.received(peer, .passive, $0, now: .zero) }
+                    bytes.withBytes { speaker.received(peer, .passive, bytes: $0, now: .zero) }
                 }
             }
             let isSynchronized = speaker.isSynchronized(.ipv4, now: .zero)

@@ -210,7 +210,7 @@ final class Network {
                 nodes[to.node].speaker.connectionFailed(to.peer, to.side, now: now)
             } else {
                 strict[to]?.peerSent(bytes)
-                bytes.withBytes { nodes[to.node].speaker.received(to.peer, to.side, $0, now: now) }
+                bytes.withBytes { nodes[to.node].speaker.received(to.peer, to.side, bytes: $0, now: now) }
             }
         }
         return moved

@@ -30,7 +30,9 @@ private func filter(_ rules: RouteFilter.Rule...) -> RouteFilter {
     /// Routes of the sending side, and what is special of each.
     static let routes: [String: @Sendable (inout PathAttributes) -> Void] = [
         "10.65.0.0/16": { _ in }, "10.65.1.0/26": { $0.communities = [Community(65000, 7)] },
-        "10.65.1.5/32": { $0.largeCommunities = [LargeCommunity(1, 2, 3)] },
+        "10.65.1.5/32": {
+            $0.largeCommunities = [LargeCommunity(globalAdministrator: 1, localData1: 2, localData2: 3)]
+        },
         "10.66.0.0/24": { $0.asPath = ASPath([65010, 65020]) },
         "10.67.0.0/24": { $0.localPref = RoutePriority.localPref(512) },
     ]
@@ -143,7 +145,7 @@ private func filter(_ rules: RouteFilter.Rule...) -> RouteFilter {
             rule("in", .accept) {
                 $0.operations = [
                     .setPriority(512), .addCommunity(.standard(Community(1, 2))),
-                    .addCommunity(.large(LargeCommunity(1, 2, 3))),
+                    .addCommunity(.large(LargeCommunity(globalAdministrator: 1, localData1: 2, localData2: 3))),
                 ]
             })
         net.nodes[a].speaker.updatePeer(index, settings, now: net.now)

@@ -95,7 +95,7 @@ import Testing
             writer.append(block)
             writer.endMessage(at: 0)
             for side in PeerFSM.Side.allCases {
-                writer.bytes.withBytes { net.nodes[a].speaker.received(peer, side, $0, now: net.now) }
+                writer.bytes.withBytes { net.nodes[a].speaker.received(peer, side, bytes: $0, now: net.now) }
             }
         }
         net.settle()

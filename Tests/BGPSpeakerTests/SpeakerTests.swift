@@ -206,7 +206,7 @@ let block6 = prefix("fd00:65:1::/122")
         guard let peer = net.nodes[a].peers[b] else { return }
         let refresh = RouteRefreshMessage(AFISAFI(.ipv4)).encoded()
         for side in PeerFSM.Side.allCases {
-            refresh.withBytes { net.nodes[a].speaker.received(peer, side, $0, now: net.now) }
+            refresh.withBytes { net.nodes[a].speaker.received(peer, side, bytes: $0, now: net.now) }
         }
         net.settle()
         // 100 prefixes of five bytes each, in messages with their attributes.

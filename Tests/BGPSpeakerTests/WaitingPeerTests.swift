@@ -37,7 +37,7 @@ private final class Bench {
 
     /// The peer sends whole messages on its side of a connection.
     func receive(_ bytes: [UInt8], _ side: PeerFSM.Side = .active) {
-        bytes.withBytes { speaker.received(peer, side, $0, now: now) }
+        bytes.withBytes { speaker.received(peer, side, bytes: $0, now: now) }
         take()
     }
 

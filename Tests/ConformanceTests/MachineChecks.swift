@@ -274,7 +274,7 @@ extension Conformance {
             let fine = wire.add(3)
             try wire.establish(stuck)
             try wire.establish(fine)
-            wire.speaker.setSendBlocked(stuck.index, .passive, true, now: wire.now)
+            wire.speaker.setSendBlocked(stuck.index, .passive, isBlocked: true, now: wire.now)
             wire.advance(479, alive: [stuck, fine])
             try require(wire.isUp(stuck), "too early")
             wire.advance(2, alive: [stuck, fine])

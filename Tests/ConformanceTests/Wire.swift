@@ -170,7 +170,7 @@ final class Wire {
 
     func send(_ remote: Remote, _ bytes: [UInt8], side: PeerFSM.Side? = nil) {
         remote.strict[side ?? remote.side]?.peerSent(bytes)
-        bytes.withBytes { speaker.received(remote.index, side ?? remote.side, $0, now: now) }
+        bytes.withBytes { speaker.received(remote.index, side ?? remote.side, bytes: $0, now: now) }
         run()
     }
 

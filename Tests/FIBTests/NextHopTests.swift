@@ -39,7 +39,7 @@ import Testing
     @Test
     func `a neighbor is reached directly, others through the route that leads there, and a dead link not at all`() {
         func resolve(_ text: String) -> NextHopResolution {
-            NextHopTable.resolve(IPAddress(text) ?? .any(.ipv4), Self.interfaces(), Self.routes())
+            NextHopTable.resolve(IPAddress(text) ?? .any(.ipv4), interfaces: Self.interfaces(), routes: Self.routes())
         }
         #expect(resolve("10.0.1.2") == NextHopResolution(nextHops: [hop("10.0.1.2")], cost: 0, place: .onLink))
         #expect(resolve("192.0.2.1") == NextHopResolution(nextHops: [hop("10.0.1.254")], cost: 100, place: .byDefault))
@@ -57,8 +57,8 @@ import Testing
         var routes = Self.routes()
         let interfaces = Self.interfaces()
         let far = IPAddress(v4: 0xC000_0201)
-        _ = table.track(far, interfaces, routes)
-        _ = table.track(IPAddress(v4: 0x0A00_0102), interfaces, routes)
+        _ = table.track(far, interfaces: interfaces, routes: routes)
+        _ = table.track(IPAddress(v4: 0x0A00_0102), interfaces: interfaces, routes: routes)
         routes.remove(ForeignRoute(prefix: .default(.ipv4), metric: 100, routeProtocol: 16, nextHops: []))
         let changed = table.refresh(interfaces, routes)
         #expect(changed.map(\.address) == [far])
@@ -102,7 +102,9 @@ import Testing
         add("10.1.0.0/24", "10.0.0.1")
         add("10.2.0.0/24", "10.0.0.1")
         var table = NextHopTable()
-        for text in ["10.1.0.9", "10.2.0.9"] { #expect(table.track(address(text), interfaces, foreign).isReachable) }
+        for text in ["10.1.0.9", "10.2.0.9"] {
+            #expect(table.track(address(text), interfaces: interfaces, routes: foreign).isReachable)
+        }
         // One of the two that lead by 10.0.0.1 goes another way: the way itself lives.
         add("10.1.0.0/24", "10.0.0.7")
         let first = table.refresh(interfaces, foreign)

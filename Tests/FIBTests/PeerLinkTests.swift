@@ -104,9 +104,12 @@ import Testing
     {
         var table = NextHopTable()
         let hop = address("198.51.100.7")
-        #expect(table.track(address("192.0.2.9"), Self.interfaces(), Self.routes()).place == .onLink)
-        #expect(table.track(hop, Self.interfaces(), Self.routes()).place == .routed)
-        #expect(table.track(address("203.0.113.1"), Self.interfaces(), Self.routes()).place == .byDefault)
+        #expect(
+            table.track(address("192.0.2.9"), interfaces: Self.interfaces(), routes: Self.routes()).place == .onLink)
+        #expect(table.track(hop, interfaces: Self.interfaces(), routes: Self.routes()).place == .routed)
+        #expect(
+            table.track(address("203.0.113.1"), interfaces: Self.interfaces(), routes: Self.routes()).place
+                == .byDefault)
         var routes = Self.routes()
         routes.remove(Self.route("198.51.100.0/24", "10.0.0.254", Self.eth0))
         let changes = table.refresh(Self.interfaces(), routes)

@@ -160,8 +160,8 @@ enum FuzzTargets {
                     .addPath([AddPathFamily(AFISAFI(.ipv6), receives: true, sends: true)]),
                 ]
             ).encoded() + KeepaliveMessage.encoded
-        open.withBytes { speaker.received(peer, .passive, $0, now: .zero) }
-        speaker.received(peer, .passive, bytes, now: .zero)
+        open.withBytes { speaker.received(peer, .passive, bytes: $0, now: .zero) }
+        speaker.received(peer, .passive, bytes: bytes, now: .zero)
         for _ in 0..<64 where speaker.decide(budget: 1000) {}
         for _ in 0..<64 where speaker.export(replayBudget: 1000, now: .zero) {}
         _ = speaker.takeActions()

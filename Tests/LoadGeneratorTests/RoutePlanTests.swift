@@ -126,7 +126,7 @@ func scenario(_ change: (inout LoadScenario) -> Void = { _ in }) throws -> LoadS
         { $0.localPref = 99 }, { $0.localPref = nil },
         { $0.nextHop = IPAddress(v4: 1) }, { $0.asPath = ASPath([1]) }, { $0.communities = [] },
         { $0.origin = .incomplete }, { $0.multiExitDisc = 1 },
-        { $0.largeCommunities = [LargeCommunity(1, 2, 3)] },
+        { $0.largeCommunities = [LargeCommunity(globalAdministrator: 1, localData1: 2, localData2: 3)] },
     ]
 
     @Test(arguments: changes)

@@ -18,7 +18,8 @@ import Testing
         let planned = try #require(PeeringPlan.peers(of: "n", in: resources, allFamilies: false).first)
         let identity = try #require(AttributeTable.Identity(resources, node: "n"))
         return PeerSettings(
-            planned, try #require(address), resources, node: "n", identity: identity, source: IPAddress("10.0.0.1"),
+            planned, try #require(address), resources: resources, node: "n", identity: identity,
+            source: IPAddress("10.0.0.1"),
             linkLocal: IPAddress("fe80::1"))
     }
 

@@ -42,8 +42,9 @@ import Testing
         let list = ProblemList(file: "x.yaml")
         let reader = FieldReader(node: try #require(documents.first?.mapping), path: "", line: 1, problems: list)
         reader.validate([
-            FieldSpec("a", .choice(["red", "green"]), .live, ""), FieldSpec("b", .choice(["red", "green"]), .live, ""),
-            FieldSpec("number", .integer(0...1000), .live, ""),
+            FieldSpec("a", .choice(["red", "green"]), effect: .live, documentation: ""),
+            FieldSpec("b", .choice(["red", "green"]), effect: .live, documentation: ""),
+            FieldSpec("number", .integer(0...1000), effect: .live, documentation: ""),
         ])
         #expect(list.problems.isEmpty)
         #expect(

@@ -15,17 +15,17 @@ package struct AttributeFault: Sendable, Hashable {
     /// A few words for the log, with the section of the RFC.
     package let reason: String
 
-    package init(_ type: AttributeType, _ action: Action, _ reason: String) {
+    package init(_ type: AttributeType, _ action: Action, reason: String) {
         self.type = type
         self.action = action
         self.reason = reason
     }
 
     static func withdraw(_ type: AttributeType, _ reason: String) -> AttributeFault {
-        AttributeFault(type, .treatAsWithdraw, reason)
+        AttributeFault(type, .treatAsWithdraw, reason: reason)
     }
     static func discard(_ type: AttributeType, _ reason: String) -> AttributeFault {
-        AttributeFault(type, .attributeDiscard, reason)
+        AttributeFault(type, .attributeDiscard, reason: reason)
     }
 }
 

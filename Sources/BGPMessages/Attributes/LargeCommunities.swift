@@ -5,7 +5,7 @@ package struct LargeCommunity: Sendable, Hashable, CustomStringConvertible {
     package var globalAdministrator: UInt32
     package var localData1: UInt32
     package var localData2: UInt32
-    package init(_ globalAdministrator: UInt32, _ localData1: UInt32, _ localData2: UInt32) {
+    package init(globalAdministrator: UInt32, localData1: UInt32, localData2: UInt32) {
         self.globalAdministrator = globalAdministrator
         self.localData1 = localData1
         self.localData2 = localData2
@@ -20,7 +20,7 @@ extension PathAttributes {
         }
         var reader = ByteReader(value)
         while let a = reader.u32(), let b = reader.u32(), let c = reader.u32() {
-            largeCommunities.append(LargeCommunity(a, b, c))
+            largeCommunities.append(LargeCommunity(globalAdministrator: a, localData1: b, localData2: c))
         }
         return nil
     }

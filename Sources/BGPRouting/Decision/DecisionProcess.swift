@@ -78,43 +78,47 @@ package enum DecisionProcess {
         var reason = BestPathReason.onlyPath
 
         // 1
-        if candidates.contains(where: \.isLocal) { keep(&candidates, .locallyOriginated, &reason) { $0.isLocal } }
+        if candidates.contains(where: \.isLocal) {
+            keep(&candidates, step: .locallyOriginated, reason: &reason) { $0.isLocal }
+        }
         // 2
         if candidates.contains(where: { !$0.key.flags.contains(.longLivedStale) }) {
-            keep(&candidates, .notLongLivedStale, &reason) { !$0.key.flags.contains(.longLivedStale) }
+            keep(&candidates, step: .notLongLivedStale, reason: &reason) { !$0.key.flags.contains(.longLivedStale) }
         }
         // 3
         let localPref = candidates.reduce(0) { max($0, $1.key.localPref) }
-        keep(&candidates, .localPref, &reason) { $0.key.localPref == localPref }
+        keep(&candidates, step: .localPref, reason: &reason) { $0.key.localPref == localPref }
         // 4
         let length = candidates.reduce(UInt16.max) { min($0, $1.key.pathLength) }
-        keep(&candidates, .asPathLength, &reason) { $0.key.pathLength == length }
+        keep(&candidates, step: .asPathLength, reason: &reason) { $0.key.pathLength == length }
         // 5
         let origin = candidates.reduce(UInt8.max) { min($0, $1.key.origin.rawValue) }
-        keep(&candidates, .origin, &reason) { $0.key.origin.rawValue == origin }
+        keep(&candidates, step: .origin, reason: &reason) { $0.key.origin.rawValue == origin }
         // 6
         let someMED = candidates[0].key.multiExitDisc
         if candidates.contains(where: { $0.key.multiExitDisc != someMED }) {
             let all = candidates
-            keep(&candidates, .multiExitDisc, &reason) { candidate in
+            keep(&candidates, step: .multiExitDisc, reason: &reason) { candidate in
                 !all.contains {
                     $0.key.neighborAS == candidate.key.neighborAS && $0.key.multiExitDisc < candidate.key.multiExitDisc
                 }
             }
         }
         // 7
-        if candidates.contains(where: \.isExternal) { keep(&candidates, .external, &reason) { $0.isExternal } }
+        if candidates.contains(where: \.isExternal) {
+            keep(&candidates, step: .external, reason: &reason) { $0.isExternal }
+        }
         // 8
         let cost = candidates.reduce(UInt32.max) { min($0, $1.interiorCost) }
-        keep(&candidates, .interiorCost, &reason) { $0.interiorCost == cost }
+        keep(&candidates, step: .interiorCost, reason: &reason) { $0.interiorCost == cost }
 
         let equals = candidates
         // 9
         let identifier = candidates.reduce(UInt32.max) { min($0, $1.identifier) }
-        keep(&candidates, .identifier, &reason) { $0.identifier == identifier }
+        keep(&candidates, step: .identifier, reason: &reason) { $0.identifier == identifier }
         // 10
         let clusters = candidates.reduce(UInt16.max) { min($0, $1.key.clusterListLength) }
-        keep(&candidates, .clusterListLength, &reason) { $0.key.clusterListLength == clusters }
+        keep(&candidates, step: .clusterListLength, reason: &reason) { $0.key.clusterListLength == clusters }
         // 11
         if candidates.count > 1 {
             reason = .peerAddress
@@ -149,7 +153,7 @@ package enum DecisionProcess {
 
     /// Removes what does not satisfy `condition`; a step that removed something is the reason so far.
     private static func keep(
-        _ candidates: inout [Candidate], _ step: BestPathReason, _ reason: inout BestPathReason,
+        _ candidates: inout [Candidate], step: BestPathReason, reason: inout BestPathReason,
         _ condition: (Candidate) -> Bool
     ) {
         guard candidates.count > 1 else { return }

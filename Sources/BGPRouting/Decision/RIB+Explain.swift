@@ -25,7 +25,7 @@ extension RIB {
         }
         guard let best = tables[family.index].best(index) else { return .undecided }
         if best.peer == peer { return .splitHorizon }
-        let verdict = exportVerdict(best, index, profile.value)
+        let verdict = exportVerdict(best, index, profile: profile.value)
         if case .rejectedByRule(let rule) = verdict {
             return .rejectedByRule(profile.value.filter.rule(rule, family).label)
         }

@@ -31,8 +31,10 @@ extension RIB {
     ) {
         offerRetired()
         for index in groups.indices where groups[index] != nil {
-            if groups[index]?.hasPending(now) ?? false { tellPending(index, now, &deliveries) }
-            if groups[index]?.hasReplay ?? false { goOnWithReplay(index, replayBudget, &deliveries, &done) }
+            if groups[index]?.hasPending(now) ?? false { tellPending(index, now: now, into: &deliveries) }
+            if groups[index]?.hasReplay ?? false {
+                goOnWithReplay(index, budget: replayBudget, into: &deliveries, done: &done)
+            }
         }
         for family in AddressFamily.allCases {
             tables[family.index].releaseRetired()
@@ -44,8 +46,7 @@ extension RIB {
 
     /// Who must not get the routes of an attribute set: their source (split horizon), and the peer that is their next
     /// hop (RFC 4271 5.1.3).
-    private func excluded(_ attributes: AttributeHandle, _ source: PeerIndex, _ group: Int) -> (PeerIndex?, PeerIndex?)
-    {
+    private func excluded(_ attributes: AttributeHandle, _ source: PeerIndex, group: Int) -> (PeerIndex?, PeerIndex?) {
         let first = source == .local ? nil : source
         guard let address = self.attributes.nextHopAddress(attributes) else { return (first, nil) }
         if let first, peers.key(first).address == address { return (first, nil) }
@@ -60,7 +61,7 @@ extension RIB {
         var slots: [UInt32] = []
     }
 
-    private mutating func tellPending(_ index: Int, _ now: Instant, _ deliveries: inout [Delivery]) {
+    private mutating func tellPending(_ index: Int, now: Instant, into deliveries: inout [Delivery]) {
         guard let profile = profiles[index]?.value, let pending = groups[index]?.takePending(now: now) else { return }
         let family = profile.family
         var buckets: [Bucket] = []
@@ -87,7 +88,7 @@ extension RIB {
         var targeted: [PeerIndex: [OutboundNLRI]] = [:]
 
         for update in pending {
-            guard let nlri = nlri(update.slot, index, family) else { continue }
+            guard let nlri = nlri(update.slot, group: index, family: family) else { continue }
             let entry = AdjRIBOutEntry(attributes: update.newAttributes, source: update.newSource)
             let sameAsBefore =
                 entry.attributes == update.oldAttributes && (entry.attributes == 0 || entry.source == update.oldSource)
@@ -98,15 +99,15 @@ extension RIB {
                 buckets[slot].slots.append(update.slot)
                 if update.oldAttributes != 0 {
                     // Who had the old route and must not have the new one.
-                    let before = excluded(update.oldAttributes - 1, update.oldSource, index)
-                    let after = excluded(handle, entry.source, index)
+                    let before = excluded(update.oldAttributes - 1, update.oldSource, group: index)
+                    let after = excluded(handle, entry.source, group: index)
                     for case let peer? in [after.0, after.1] where peer != before.0 && peer != before.1 {
                         targeted[peer, default: []].append(nlri)
                     }
                 }
             } else {
                 if lastWithdrawn.attributes != update.oldAttributes || lastWithdrawn.source != update.oldSource {
-                    let pair = ExcludedPair(excluded(update.oldAttributes - 1, update.oldSource, index))
+                    let pair = ExcludedPair(excluded(update.oldAttributes - 1, update.oldSource, group: index))
                     let known = withdrawals.firstIndex { $0.pair == pair }
                     if known == nil { withdrawals.append((pair, [])) }
                     lastWithdrawn = (update.oldAttributes, update.oldSource, known ?? withdrawals.count - 1)
@@ -121,12 +122,14 @@ extension RIB {
             withdrawals = [(ExcludedPair((nil, nil)), withdrawals.flatMap(\.prefixes))]
         }
         for (pair, prefixes) in withdrawals {
-            deliver(withdrawing: prefixes, profile, index, .allBut(pair.first, pair.second), &deliveries)
+            deliver(
+                withdrawing: prefixes, profile: profile, group: index, receivers: .allBut(pair.first, pair.second),
+                into: &deliveries)
         }
         for (peer, prefixes) in targeted where groups[index]?.members.contains(peer) ?? false {
-            deliver(withdrawing: prefixes, profile, index, .only([peer]), &deliveries)
+            deliver(withdrawing: prefixes, profile: profile, group: index, receivers: .only([peer]), into: &deliveries)
         }
-        tell(&buckets, profile, index, to: nil, &deliveries)
+        tell(&buckets, profile: profile, group: index, to: nil, into: &deliveries)
         for update in pending where update.oldAttributes != 0 { attributes.release(update.oldAttributes - 1) }
     }
 
@@ -137,7 +140,7 @@ extension RIB {
     private static let separateWithdrawals = 8
 
     /// What is told of an entry of a group.
-    private func nlri(_ slot: UInt32, _ group: Int, _ family: AddressFamily) -> OutboundNLRI? {
+    private func nlri(_ slot: UInt32, group: Int, family: AddressFamily) -> OutboundNLRI? {
         guard let prefixIndex = groups[group]?.prefix(ofSlot: slot),
             let prefix = tables[family.index].prefix(at: prefixIndex)
         else { return nil }
@@ -151,8 +154,8 @@ extension RIB {
     }
 
     private func deliver(
-        withdrawing prefixes: [OutboundNLRI], _ profile: ExportProfile, _ group: Int, _ receivers: Delivery.Receivers,
-        _ deliveries: inout [Delivery]
+        withdrawing prefixes: [OutboundNLRI], profile: ExportProfile, group: Int, receivers: Delivery.Receivers,
+        into deliveries: inout [Delivery]
     ) {
         var builder = UpdateBuilder(profile)
         builder.withdraw(prefixes)
@@ -161,8 +164,8 @@ extension RIB {
 
     /// Announces buckets; consecutive ones with the same receivers share a buffer. `to`: only these members, else all.
     private mutating func tell(
-        _ buckets: inout [Bucket], _ profile: ExportProfile, _ group: Int, to members: [PeerIndex]?,
-        _ deliveries: inout [Delivery]
+        _ buckets: inout [Bucket], profile: ExportProfile, group: Int, to members: [PeerIndex]?,
+        into deliveries: inout [Delivery]
     ) {
         // Messages of one source go out together, so that a buffer has one set of receivers.
         let start = deliveries.count
@@ -174,12 +177,12 @@ extension RIB {
             }
         }
         for bucket in buckets.sorted(by: { $0.source.rawValue < $1.source.rawValue }) {
-            let outbound = outboundAttributes(bucket.handle, bucket.source, profile)
+            let outbound = outboundAttributes(bucket.handle, bucket.source, profile: profile)
             guard builder.fits(blockSize: outbound.block.count) else {
-                withdrawUnsendable(bucket.slots, bucket.prefixes, profile, group, &deliveries)
+                withdrawUnsendable(bucket.slots, bucket.prefixes, profile: profile, group: group, into: &deliveries)
                 continue
             }
-            let pair = excluded(bucket.handle, bucket.source, group)
+            let pair = excluded(bucket.handle, bucket.source, group: group)
             let wanted: Delivery.Receivers
             if let members {
                 wanted = .only(members.filter { $0 != pair.0 && $0 != pair.1 })
@@ -207,17 +210,17 @@ extension RIB {
         var size = 0
         for delivery in separate {
             if size + delivery.buffer.count > RIB.joinedBytes || run.count == RIB.joinedSources {
-                join(run, group, &deliveries)
+                join(run, group: group, into: &deliveries)
                 run = []
                 size = 0
             }
             run.append(delivery)
             size += delivery.buffer.count
         }
-        join(run, group, &deliveries)
+        join(run, group: group, into: &deliveries)
     }
 
-    private func join(_ run: [Delivery], _ group: Int, _ deliveries: inout [Delivery]) {
+    private func join(_ run: [Delivery], group: Int, into deliveries: inout [Delivery]) {
         guard run.count > 1 else {
             deliveries += run
             return
@@ -252,21 +255,23 @@ extension RIB {
     /// RFC 8654 section 4: an UPDATE that is too large for the peers is not sent, and what was announced before is
     /// withdrawn.
     private mutating func withdrawUnsendable(
-        _ slots: [UInt32], _ prefixes: [OutboundNLRI], _ profile: ExportProfile, _ group: Int,
-        _ deliveries: inout [Delivery]
+        _ slots: [UInt32], _ prefixes: [OutboundNLRI], profile: ExportProfile, group: Int,
+        into deliveries: inout [Delivery]
     ) {
         for slot in slots { if let handle = groups[group]?.forget(slot) { attributes.release(handle) } }
-        deliver(withdrawing: prefixes, profile, group, .allBut(nil, nil), &deliveries)
+        deliver(withdrawing: prefixes, profile: profile, group: group, receivers: .allBut(nil, nil), into: &deliveries)
     }
 
     /// The attribute block that leaves to a group, and the next hop for MP_REACH_NLRI.
     package func outboundAttributes(
-        _ handle: AttributeHandle, _ source: PeerIndex, _ profile: ExportProfile
+        _ handle: AttributeHandle, _ source: PeerIndex, profile: ExportProfile
     ) -> (block: [UInt8], nextHop: [UInt8]) {
         let origin = source == .local ? nil : peers.key(source)
         let kind: RouteSource =
             origin.map { $0.isInternal ? ($0.isClient ? .client : .nonClient) : .external } ?? .local
-        if let origin, let reflected = reflectedBlock(handle, kind, origin.identifier, profile) { return reflected }
+        if let origin, let reflected = reflectedBlock(handle, kind, originator: origin.identifier, profile: profile) {
+            return reflected
+        }
         var outbound = OutboundAttributes.transform(
             attributes.attributes(handle), source: kind, sourceIdentifier: origin?.identifier ?? identity.identifier,
             profile: profile,
@@ -289,7 +294,7 @@ extension RIB {
     /// changes but ORIGINATOR_ID and CLUSTER_LIST, and the canonical form has those in their places. Nil where that is
     /// not the case.
     private func reflectedBlock(
-        _ handle: AttributeHandle, _ kind: RouteSource, _ originator: BGPIdentifier, _ profile: ExportProfile
+        _ handle: AttributeHandle, _ kind: RouteSource, originator: BGPIdentifier, profile: ExportProfile
     ) -> (block: [UInt8], nextHop: [UInt8])? {
         guard kind == .client || kind == .nonClient, profile.isInternal, profile.isFourOctetAS,
             attributes.key(handle).flags.contains(.hasLocalPref), let nextHop = attributes.nextHopAddress(handle)
@@ -304,7 +309,7 @@ extension RIB {
     }
 
     private mutating func goOnWithReplay(
-        _ index: Int, _ budget: Int, _ deliveries: inout [Delivery], _ done: inout [ReplayDone]
+        _ index: Int, budget: Int, into deliveries: inout [Delivery], done: inout [ReplayDone]
     ) {
         guard let profile = profiles[index]?.value, let replay = groups[index]?.currentReplay(),
             let total = groups[index]?.entryCount
@@ -314,7 +319,8 @@ extension RIB {
         var bucketOf: [UInt64: Int] = [:]
         let range = Int(replay.cursor)..<max(end, Int(replay.cursor))
         for (position, entry) in zip(range, groups[index]?.entries(range) ?? []) {
-            guard let handle = entry.handle, let nlri = nlri(UInt32(position), index, profile.family) else { continue }
+            guard let handle = entry.handle, let nlri = nlri(UInt32(position), group: index, family: profile.family)
+            else { continue }
             let key = UInt64(handle) << 16 | UInt64(entry.source.rawValue)
             let slot: Int
             if let known = bucketOf[key] {
@@ -327,7 +333,7 @@ extension RIB {
             buckets[slot].prefixes.append(nlri)
             buckets[slot].slots.append(UInt32(position))
         }
-        tell(&buckets, profile, index, to: replay.members, &deliveries)
+        tell(&buckets, profile: profile, group: index, to: replay.members, into: &deliveries)
         if end >= total {
             groups[index]?.advanceReplay(to: nil)
             done += replay.members.map {
@@ -362,7 +368,7 @@ extension RIB {
         if profile.sendsPathIDs { tables[family.index].pathIndices(index, into: &slots) }
         return slots.compactMap { slot in
             guard let entry = groups[group]?.entry(slot), let handle = entry.handle else { return nil }
-            let pair = excluded(handle, entry.source, group)
+            let pair = excluded(handle, entry.source, group: group)
             guard pair.0 != peer, pair.1 != peer else { return nil }
             return OutboundNLRI(prefix, pathID: groups[group]?.pathID(ofSlot: slot) ?? 0)
         }
@@ -373,7 +379,7 @@ extension RIB {
 extension RIB {
     /// New settings on a running session: the peer moves to the groups of its new profiles, loses what they do not
     /// have, and gets the rest by replay. Nothing happens where no profile changed.
-    package mutating func changeProfiles(_ index: PeerIndex, _ peer: RoutingPeer, _ deliveries: inout [Delivery]) {
+    package mutating func changeProfiles(_ index: PeerIndex, _ peer: RoutingPeer, into deliveries: inout [Delivery]) {
         guard let old = peers[index] else { return }
         guard old.profiles != peer.profiles || old.isClient != peer.isClient else { return }
         var had: [[OutboundNLRI]] = [[], []]

@@ -42,11 +42,11 @@ extension RIB {
                 result.endOfRIB = family
                 return result
             }
-            result.withdrawn += withdraw(unreach.nlri, family, index, peer)
+            result.withdrawn += withdraw(unreach.nlri, family: family, index: index, peer: peer)
         }
         let speaksIPv4 = families.contains(.ipv4)
         if !update.withdrawn.isEmpty && speaksIPv4 {
-            result.withdrawn += withdraw(update.withdrawn, .ipv4, index, peer)
+            result.withdrawn += withdraw(update.withdrawn, family: .ipv4, index: index, peer: peer)
         }
 
         let hasIPv4NLRI = !update.nlri.isEmpty
@@ -57,22 +57,26 @@ extension RIB {
 
         // The attributes of the IPv4 NLRI, and those of MP_REACH with its next hop, are interned apart.
         if hasIPv4NLRI && speaksIPv4 {
-            if let handle = try attributeHandle(block, nil, peer, hasReachable: true, hasIPv4NLRI: true, &result) {
-                announce(update.nlri, .ipv4, index, peer, handle, &result)
+            if let handle = try attributeHandle(
+                block, mpNextHop: nil, peer: peer, hasReachable: true, hasIPv4NLRI: true, into: &result)
+            {
+                announce(update.nlri, family: .ipv4, index: index, peer: peer, handle: handle, into: &result)
             } else {
-                result.withdrawn += withdraw(update.nlri, .ipv4, index, peer)
+                result.withdrawn += withdraw(update.nlri, family: .ipv4, index: index, peer: peer)
             }
         }
         if hasMPNLRI, let reach = block.mpReach, let family = reach.afiSafi.family, families.contains(family) {
             if let handle = try attributeHandle(
-                block, peer.nextHop(reach), peer, hasReachable: true, hasIPv4NLRI: false, &result)
-            {
-                announce(reach.nlri, family, index, peer, handle, &result)
+                block, mpNextHop: peer.nextHop(reach), peer: peer, hasReachable: true, hasIPv4NLRI: false, into: &result
+            ) {
+                announce(reach.nlri, family: family, index: index, peer: peer, handle: handle, into: &result)
             } else {
-                result.withdrawn += withdraw(reach.nlri, family, index, peer)
+                result.withdrawn += withdraw(reach.nlri, family: family, index: index, peer: peer)
             }
         } else if !hasIPv4NLRI {
-            _ = try attributeHandle(block, nil, peer, hasReachable: hasReachable, hasIPv4NLRI: false, &result).map {
+            _ = try attributeHandle(
+                block, mpNextHop: nil, peer: peer, hasReachable: hasReachable, hasIPv4NLRI: false, into: &result
+            ).map {
                 attributes.release($0)
             }
         }
@@ -97,17 +101,20 @@ extension RIB {
 
     /// The interned set of an UPDATE, retained. Nil: treat as withdraw.
     private mutating func attributeHandle(
-        _ block: borrowing AttributeBlock, _ mpNextHop: IPAddress?, _ peer: RoutingPeer, hasReachable: Bool,
+        _ block: borrowing AttributeBlock, mpNextHop: IPAddress?, peer: RoutingPeer, hasReachable: Bool,
         hasIPv4NLRI: Bool,
-        _ result: inout UpdateResult
+        into result: inout UpdateResult
     ) throws(NotificationMessage) -> AttributeHandle? {
         var faults: [AttributeFault] = []
         var handle: AttributeHandle?
         if block.gathered.isEmpty {
-            handle = resolve(block.plain, mpNextHop, peer, hasReachable, hasIPv4NLRI, block.isOverrun, &faults)
+            handle = resolve(
+                block.plain, mpNextHop: mpNextHop, peer: peer, hasReachable: hasReachable, hasIPv4NLRI: hasIPv4NLRI,
+                isOverrun: block.isOverrun, faults: &faults)
         } else {
             handle = resolve(
-                block.gathered.rawSpan, mpNextHop, peer, hasReachable, hasIPv4NLRI, block.isOverrun, &faults)
+                block.gathered.rawSpan, mpNextHop: mpNextHop, peer: peer, hasReachable: hasReachable,
+                hasIPv4NLRI: hasIPv4NLRI, isOverrun: block.isOverrun, faults: &faults)
         }
         result.faults += faults
         if faults.contains(where: { $0.action != .attributeDiscard }) {
@@ -121,13 +128,14 @@ extension RIB {
     }
 
     private mutating func resolve(
-        _ bytes: RawSpan, _ mpNextHop: IPAddress?, _ peer: RoutingPeer, _ hasReachable: Bool, _ hasIPv4NLRI: Bool,
-        _ isOverrun: Bool, _ faults: inout [AttributeFault]
+        _ bytes: RawSpan, mpNextHop: IPAddress?, peer: RoutingPeer, hasReachable: Bool, hasIPv4NLRI: Bool,
+        isOverrun: Bool, faults: inout [AttributeFault]
     ) -> AttributeHandle? {
         if isOverrun {
             faults.append(
                 AttributeFault(
-                    AttributeType(rawValue: 0), .treatAsWithdraw, "attributes overrun their total length (RFC 7606 4)"))
+                    AttributeType(rawValue: 0), .treatAsWithdraw,
+                    reason: "attributes overrun their total length (RFC 7606 4)"))
         }
         if !isOverrun, hasReachable,
             let known = attributes.lookup(bytes, separateNextHop: mpNextHop, context: peer.context)
@@ -149,7 +157,8 @@ extension RIB {
             {
                 faults.append(
                     AttributeFault(
-                        .mpReachNLRI, .treatAsWithdraw, "next hop \(mpNextHop) is no unicast address (RFC 4760 3)"))
+                        .mpReachNLRI, .treatAsWithdraw,
+                        reason: "next hop \(mpNextHop) is no unicast address (RFC 4760 3)"))
             }
         }
         guard !faults.contains(where: { $0.action != .attributeDiscard }) else { return nil }
@@ -166,13 +175,13 @@ extension RIB {
             return nil
         }
         return AttributeFault(
-            .asPath, .treatAsWithdraw, "leftmost AS is not the peer's AS \(peer.asNumber) (RFC 4271 6.3)")
+            .asPath, .treatAsWithdraw, reason: "leftmost AS is not the peer's AS \(peer.asNumber) (RFC 4271 6.3)")
     }
 
     /// Takes over the caller's reference to `handle`.
     private mutating func announce(
-        _ field: RawSpan, _ family: AddressFamily, _ index: PeerIndex, _ peer: RoutingPeer, _ handle: AttributeHandle,
-        _ result: inout UpdateResult
+        _ field: RawSpan, family: AddressFamily, index: PeerIndex, peer: RoutingPeer, handle: AttributeHandle,
+        into result: inout UpdateResult
     ) {
         // The set's own verdict is the same for every prefix of the message; only the prefix-dependent part is asked
         // again.
@@ -180,8 +189,8 @@ extension RIB {
         let hasPathID = peer.context.addPath.contains(family)
         var reader = ByteReader(field)
         while let (prefix, pathID) = NLRI.next(&reader, family, hasPathID: hasPathID) {
-            let (flags, effective) = judge(prefix, peer, &verdict)
-            if insert(prefix, index, pathID, attributes: effective, received: handle, flags: flags) {
+            let (flags, effective) = judge(prefix, peer, verdict: &verdict)
+            if insert(prefix, index, pathID: pathID, attributes: effective, received: handle, flags: flags) {
                 result.announced += 1
             } else {
                 result.refused += 1
@@ -191,14 +200,14 @@ extension RIB {
         attributes.release(handle)
     }
 
-    private mutating func withdraw(_ field: RawSpan, _ family: AddressFamily, _ index: PeerIndex, _ peer: RoutingPeer)
+    private mutating func withdraw(_ field: RawSpan, family: AddressFamily, index: PeerIndex, peer: RoutingPeer)
         -> Int
     {
         let hasPathID = peer.context.addPath.contains(family)
         var reader = ByteReader(field)
         var count = 0
         while let (prefix, pathID) = NLRI.next(&reader, family, hasPathID: hasPathID) {
-            if let path = tables[family.index].remove(prefix, index, pathID) { releaseAttributes(of: path) }
+            if let path = tables[family.index].remove(prefix, index, pathID: pathID) { releaseAttributes(of: path) }
             count += 1
         }
         return count

@@ -64,13 +64,14 @@ extension RIB {
     }
 
     /// The verdict on one prefix with the set: flags of its path, and the effective attributes, not retained.
-    mutating func judge(_ prefix: Prefix, _ peer: RoutingPeer, _ verdict: inout SetVerdict) -> (
+    mutating func judge(_ prefix: Prefix, _ peer: RoutingPeer, verdict: inout SetVerdict) -> (
         flags: Path.Flags, attributes: AttributeHandle
     ) {
         var ineligible =
             verdict.ineligible ?? importPolicy.judge(prefix, mode: peer.policy.mode, isInternal: peer.isInternal)
         var effective = verdict.base
-        if !peer.policy.filter.isEmpty(prefix.family), let position = matchingRule(prefix, peer.policy.filter, &verdict)
+        if !peer.policy.filter.isEmpty(prefix.family),
+            let position = matchingRule(prefix, peer.policy.filter, verdict: &verdict)
         {
             let rule = peer.policy.filter.rule(position, prefix.family)
             if rule.action == .reject {
@@ -92,9 +93,9 @@ extension RIB {
     }
 
     /// Rules see what the peer sent, with what the RFCs changed in it.
-    private func matchingRule(_ prefix: Prefix, _ filter: RouteFilter, _ verdict: inout SetVerdict) -> Int? {
+    private func matchingRule(_ prefix: Prefix, _ filter: RouteFilter, verdict: inout SetVerdict) -> Int? {
         var decoded = verdict.decoded
-        let position = filter.firstMatch(prefix, verdict.facts) {
+        let position = filter.firstMatch(prefix, route: verdict.facts) {
             if let decoded { return decoded }
             let set = attributes.attributes(verdict.base)
             decoded = set
@@ -119,7 +120,9 @@ extension RIB {
         let facts = RouteFilter.RouteFacts(
             isLocal: false, isInternalPeer: peer.isInternal, localPref: key.localPref,
             interface: attributes.nextHops.entries[Int(key.nextHop)].interface)
-        return peer.policy.filter.firstMatch(prefix, facts) { set }.map { peer.policy.filter.rule($0, prefix.family) }
+        return peer.policy.filter.firstMatch(prefix, route: facts) { set }.map {
+            peer.policy.filter.rule($0, prefix.family)
+        }
     }
 
     // MARK: Judging again
@@ -171,13 +174,13 @@ extension RIB {
                     var verdict =
                         verdicts.removeValue(forKey: key)
                         ?? beginVerdict(path.received, peer, longLived: key.isLongLived)
-                    let (flags, effective) = judge(prefix, peer, &verdict)
+                    let (flags, effective) = judge(prefix, peer, verdict: &verdict)
                     verdicts[key] = verdict
                     if flags.verdict != path.flags.verdict || effective != path.attributes {
                         replaceVerdict(
                             PathTable.Reevaluation(
                                 prefix: prefixIndex, path: slot, attributes: effective, flags: flags),
-                            path, family)
+                            path, family: family)
                     }
                 }
             }
@@ -185,7 +188,7 @@ extension RIB {
         }
     }
 
-    private mutating func replaceVerdict(_ item: PathTable.Reevaluation, _ path: Path, _ family: AddressFamily) {
+    private mutating func replaceVerdict(_ item: PathTable.Reevaluation, _ path: Path, family: AddressFamily) {
         if item.attributes != path.received { attributes.retain(item.attributes) }
         let old = tables[family.index].reevaluate(item)
         if old != path.received { attributes.release(old) }
@@ -199,7 +202,7 @@ extension RIB {
         removePaths(of: index, family) { path, table in
             path.flags.contains(.stale) && table.key(path.attributes).flags.contains(.noLongLived)
         }
-        tables[family.index].mark(index, .longLived, true)
+        tables[family.index].mark(index, .longLived, isSet: true)
         judgeAgain([index.index])
     }
 
@@ -213,7 +216,7 @@ extension RIB {
 
     /// BoRR: what the peer has told so far is to be told again (RFC 7313 section 4).
     package mutating func beginRefresh(_ index: PeerIndex, _ family: AddressFamily) {
-        tables[family.index].mark(index, .refreshing, true)
+        tables[family.index].mark(index, .refreshing, isSet: true)
     }
 
     /// EoRR: what was not told again is gone. Answers how many paths.

@@ -15,7 +15,9 @@ package enum AnyCommunity: Sendable, Hashable, CustomStringConvertible {
         case 2:
             guard let high = UInt16(exactly: numbers[0]), let low = UInt16(exactly: numbers[1]) else { return nil }
             self = .standard(Community(high, low))
-        case 3: self = .large(LargeCommunity(numbers[0], numbers[1], numbers[2]))
+        case 3:
+            self = .large(
+                LargeCommunity(globalAdministrator: numbers[0], localData1: numbers[1], localData2: numbers[2]))
         default: return nil
         }
     }
@@ -117,7 +119,7 @@ package struct RouteFilter: Sendable, Hashable {
         /// True where the rule looks at more than the prefix and the session.
         var needsAttributes: Bool { community != nil || !asPathPrefix.isEmpty }
 
-        func matches(_ prefix: Prefix, _ route: RouteFacts, _ attributes: () -> PathAttributes) -> Bool {
+        func matches(_ prefix: Prefix, route: RouteFacts, _ attributes: () -> PathAttributes) -> Bool {
             guard matchesPrefix(prefix) else { return false }
             if onlyFromPeers, route.isLocal { return false }
             if let isInternalPeer, isInternalPeer != route.isInternalPeer { return false }
@@ -183,8 +185,8 @@ package struct RouteFilter: Sendable, Hashable {
     package var asksForInterface: Bool { rules.contains { $0.contains { $0.interface != nil } } }
 
     /// The position of the first rule that matches; nil where none does.
-    package func firstMatch(_ prefix: Prefix, _ route: RouteFacts, _ attributes: () -> PathAttributes) -> Int? {
-        rules[prefix.family.index].firstIndex { $0.matches(prefix, route, attributes) }
+    package func firstMatch(_ prefix: Prefix, route: RouteFacts, _ attributes: () -> PathAttributes) -> Int? {
+        rules[prefix.family.index].firstIndex { $0.matches(prefix, route: route, attributes) }
     }
 
     package func rule(_ position: Int, _ family: AddressFamily) -> Rule { rules[family.index][position] }

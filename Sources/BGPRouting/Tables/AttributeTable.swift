@@ -106,7 +106,8 @@ package struct AttributeTable: ~Copyable {
     package mutating func lookup(_ block: RawSpan, separateNextHop: IPAddress?, context: AttributeContext)
         -> AttributeHandle?
     {
-        guard context.isFourOctetAS, let handle = find(block, separateNextHop, hash(block, separateNextHop)),
+        guard context.isFourOctetAS,
+            let handle = find(block, nextHop: separateNextHop, hash: hash(block, separateNextHop)),
             entries[Int(handle)].validatedContexts & AttributeTable.contextBit(context) != 0
         else { return nil }
         entries[Int(handle)].references += 1
@@ -123,11 +124,11 @@ package struct AttributeTable: ~Copyable {
         let bytes = canonical.rawSpan
         let hash = hash(bytes, separateNextHop)
         let handle: AttributeHandle
-        if let found = find(bytes, separateNextHop, hash) {
+        if let found = find(bytes, nextHop: separateNextHop, hash: hash) {
             handle = found
             entries[Int(handle)].references += 1
         } else {
-            handle = insert(bytes, attributes, separateNextHop, hash)
+            handle = insert(bytes, attributes, nextHop: separateNextHop, hash: hash)
         }
         if let received, let context, context.isFourOctetAS, received.equals(bytes) {
             entries[Int(handle)].validatedContexts |= AttributeTable.contextBit(context)
@@ -236,7 +237,7 @@ package struct AttributeTable: ~Copyable {
 
     private static func contextBit(_ context: AttributeContext) -> UInt8 { context.isInternal ? 1 : 2 }
 
-    private func find(_ block: RawSpan, _ nextHop: IPAddress?, _ hash: UInt32) -> AttributeHandle? {
+    private func find(_ block: RawSpan, nextHop: IPAddress?, hash: UInt32) -> AttributeHandle? {
         var slot = Int(hash) & mask
         while slots[slot] != 0 {
             guard UInt32(slots[slot] >> 32) == hash else {
@@ -257,7 +258,7 @@ package struct AttributeTable: ~Copyable {
     }
 
     private mutating func insert(
-        _ canonical: RawSpan, _ attributes: PathAttributes, _ nextHop: IPAddress?, _ hash: UInt32
+        _ canonical: RawSpan, _ attributes: PathAttributes, nextHop: IPAddress?, hash: UInt32
     ) -> AttributeHandle {
         if (count + 1) * 4 > slots.count * 3 { growSlots() }
         let entry = Entry(

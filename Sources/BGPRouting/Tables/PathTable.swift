@@ -147,7 +147,7 @@ package struct PathTable: ~Copyable {
     /// Adds or replaces a peer's path. The caller passes its references to the attributes in, except on `.none` and
     /// `.refused`.
     package mutating func update(
-        _ prefix: Prefix, _ peer: PeerIndex, _ pathID: UInt32, attributes: AttributeHandle, received: AttributeHandle,
+        _ prefix: Prefix, _ peer: PeerIndex, pathID: UInt32, attributes: AttributeHandle, received: AttributeHandle,
         flags: Path.Flags
     ) -> Change {
         let index = prefixes.insert(prefix)
@@ -190,7 +190,7 @@ package struct PathTable: ~Copyable {
     }
 
     /// Removes a peer's path. The table's references to its attributes pass to the caller. Nil where there is none.
-    package mutating func remove(_ prefix: Prefix, _ peer: PeerIndex, _ pathID: UInt32) -> Path? {
+    package mutating func remove(_ prefix: Prefix, _ peer: PeerIndex, pathID: UInt32) -> Path? {
         guard let index = prefixes.find(prefix) else { return nil }
         return unlink(index) { $0.peer == peer && $0.pathID == pathID }
     }
@@ -229,7 +229,7 @@ package struct PathTable: ~Copyable {
     }
 
     /// Sets or clears a flag of all paths of a peer that takes no part in the decision.
-    package mutating func mark(_ peer: PeerIndex, _ flag: Path.Flags, _ isSet: Bool) {
+    package mutating func mark(_ peer: PeerIndex, _ flag: Path.Flags, isSet: Bool) {
         guard pathCount(of: peer) > 0 else { return }
         for head in heads {
             var cursor = head

@@ -176,8 +176,8 @@ package struct RIB: ~Copyable {
     /// unless they are kept for long (RFC 9494 4.2).
     package mutating func markStale(_ index: PeerIndex, _ family: AddressFamily) {
         removePaths(of: index, family) { path, _ in path.flags.contains(.stale) && !path.flags.contains(.longLived) }
-        tables[family.index].mark(index, .refreshing, false)
-        tables[family.index].mark(index, .stale, true)
+        tables[family.index].mark(index, .refreshing, isSet: false)
+        tables[family.index].mark(index, .stale, isSet: true)
     }
 
     private mutating func leaveGroups(_ index: PeerIndex) {
@@ -229,25 +229,25 @@ package struct RIB: ~Copyable {
     package mutating func originate(_ prefix: Prefix, _ route: PathAttributes, interface: String = "") {
         ownInterfaces[prefix] = interface.isEmpty ? nil : interface
         let handle = attributes.intern(route, separateNextHop: nil)
-        _ = insert(prefix, .local, 0, attributes: handle, received: handle, flags: [])
+        _ = insert(prefix, .local, pathID: 0, attributes: handle, received: handle, flags: [])
         attributes.release(handle)
     }
 
     package mutating func withdrawOwn(_ prefix: Prefix) {
         ownInterfaces[prefix] = nil
-        if let path = tables[prefix.family.index].remove(prefix, .local, 0) { releaseAttributes(of: path) }
+        if let path = tables[prefix.family.index].remove(prefix, .local, pathID: 0) { releaseAttributes(of: path) }
     }
 
     /// Adds or replaces a path. False where the peer may not have so many of the prefix.
     mutating func insert(
-        _ prefix: Prefix, _ peer: PeerIndex, _ pathID: UInt32, attributes effective: AttributeHandle,
+        _ prefix: Prefix, _ peer: PeerIndex, pathID: UInt32, attributes effective: AttributeHandle,
         received: AttributeHandle, flags: Path.Flags
     ) -> Bool {
         attributes.retain(effective)
         if received != effective { attributes.retain(received) }
         var isRefused = false
         switch tables[prefix.family.index].update(
-            prefix, peer, pathID, attributes: effective, received: received, flags: flags)
+            prefix, peer, pathID: pathID, attributes: effective, received: received, flags: flags)
         {
         case .added: return true
         case .replaced(let old):
@@ -359,11 +359,11 @@ package struct RIB: ~Copyable {
         }
         var handle: AttributeHandle?
         var source = PeerIndex.local
-        if let best = tables[family.index].best(index), let told = outbound(best, index, profile) {
+        if let best = tables[family.index].best(index), let told = outbound(best, index, profile: profile) {
             handle = told
             source = best.peer
         }
-        set(index, handle, source, index, group)
+        set(index, handle, source: source, prefix: index, group: group)
     }
 
     /// The same with path identifiers: the best paths that may be told, as many as the peers are to have (RFC 7911).
@@ -380,16 +380,16 @@ package struct RIB: ~Copyable {
         var chosen: Set<PathIndex> = []
         for slot in ranked where chosen.count < profile.addPathLimit {
             let path = tables[family.index].paths[Int(slot)]
-            guard let handle = outbound(path, index, profile) else { continue }
+            guard let handle = outbound(path, index, profile: profile) else { continue }
             chosen.insert(slot)
-            set(slot, handle, path.peer, index, group)
+            set(slot, handle, source: path.peer, prefix: index, group: group)
         }
-        for slot in list where !chosen.contains(slot) { set(slot, nil, .local, index, group) }
+        for slot in list where !chosen.contains(slot) { set(slot, nil, source: .local, prefix: index, group: group) }
     }
 
     /// Records what members are to have; takes over the caller's reference to `handle`.
     private mutating func set(
-        _ slot: UInt32, _ handle: AttributeHandle?, _ source: PeerIndex, _ prefix: PrefixIndex, _ group: Int
+        _ slot: UInt32, _ handle: AttributeHandle?, source: PeerIndex, prefix: PrefixIndex, group: Int
     ) {
         let result = groups[group]?.set(slot, handle, source: source, prefix: prefix)
         if let handle, !(result?.changed ?? false) { attributes.release(handle) }
@@ -402,13 +402,13 @@ package struct RIB: ~Copyable {
             for (slot, prefix) in tables[family.index].retired where !tables[family.index].isWaiting(prefix) {
                 for group in profiles.indices
                 where profiles[group]?.family == family && profiles[group]?.sendsPathIDs ?? false {
-                    set(slot, nil, .local, prefix, group)
+                    set(slot, nil, source: .local, prefix: prefix, group: group)
                 }
             }
         }
     }
 
-    private mutating func outbound(_ path: Path, _ index: PrefixIndex, _ profile: GroupProfile) -> AttributeHandle? {
+    private mutating func outbound(_ path: Path, _ index: PrefixIndex, profile: GroupProfile) -> AttributeHandle? {
         if path.peer != .local, !path.flags.contains(.external) {
             let key = attributes.key(path.attributes)
             if profile.passes(
@@ -418,12 +418,12 @@ package struct RIB: ~Copyable {
                 return path.attributes
             }
         }
-        return outbound(path, index, profile.value)
+        return outbound(path, index, profile: profile.value)
     }
 
     /// The attributes of a path as its group's rules leave them, retained; nil where it is not told.
-    private mutating func outbound(_ path: Path, _ index: PrefixIndex, _ profile: ExportProfile) -> AttributeHandle? {
-        let verdict = exportVerdict(path, index, profile)
+    private mutating func outbound(_ path: Path, _ index: PrefixIndex, profile: ExportProfile) -> AttributeHandle? {
+        let verdict = exportVerdict(path, index, profile: profile)
         guard verdict.isAnnounced else { return nil }
         if case .acceptedByRule(let position) = verdict {
             let operations = profile.filter.rule(position, profile.family).operations
@@ -438,7 +438,7 @@ package struct RIB: ~Copyable {
     }
 
     /// Whether a path of a prefix may be told to the peers of a profile, and by what rule.
-    package func exportVerdict(_ path: Path, _ index: PrefixIndex, _ profile: ExportProfile) -> ExportReason {
+    package func exportVerdict(_ path: Path, _ index: PrefixIndex, profile: ExportProfile) -> ExportReason {
         let key = attributes.key(path.attributes)
         let source = source(path)
         var rule: Int?
@@ -449,7 +449,7 @@ package struct RIB: ~Copyable {
             let facts = RouteFilter.RouteFacts(
                 isLocal: path.peer == .local, isInternalPeer: profile.isInternal, localPref: key.localPref,
                 interface: interface)
-            rule = profile.filter.firstMatch(prefix, facts) { attributes.attributes(path.attributes) }
+            rule = profile.filter.firstMatch(prefix, route: facts) { attributes.attributes(path.attributes) }
         }
         return ExportPolicy.judge(
             key, source: source, nextHop: attributes.nextHopAddress(path.attributes), profile: profile, rule: rule)

@@ -61,11 +61,13 @@ extension DeltaTracker {
                 if !replaces, table(wanted) == Ownership.mainTable,
                     let other = foreign.find(prefix, metric: metric(wanted))
                 {
-                    fail(prefix, .foreignRoute(routeProtocol: other.routeProtocol), now)
+                    fail(prefix, reason: .foreignRoute(routeProtocol: other.routeProtocol), now: now)
                     // What we have in another place leads elsewhere, and would go before the foreign one.
-                    if present.isPresent { deletions.append(planned(prefix, .delete, slot, present, &batch)) }
+                    if present.isPresent {
+                        deletions.append(planned(prefix, .delete, slot: slot, value: present, into: &batch))
+                    }
                 } else {
-                    let operation = planned(prefix, replaces ? .replace : .add, slot, wanted, &batch)
+                    let operation = planned(prefix, replaces ? .replace : .add, slot: slot, value: wanted, into: &batch)
                     if kind(wanted) == .blackhole {
                         blackholes.append(operation)
                     } else if prefix.isHost {
@@ -77,14 +79,15 @@ extension DeltaTracker {
             }
             // A route with another metric or table goes as surplus, once the wanted one is there.
             if present.isPresent, !wanted.isPresent, !state.isFound {
-                deletions.append(planned(prefix, .delete, slot, present, &batch))
+                deletions.append(planned(prefix, .delete, slot: slot, value: present, into: &batch))
             }
             if !state.isFound, !surplus.isEmpty {
                 for key in surplus where key.prefix == prefix {
                     let attributes = attributesID(
                         RouteAttributes(
                             nextHops: [], placement: RoutePlacement(table: key.table, source: nil), metric: key.metric))
-                    deletions.append(planned(prefix, .delete, slot, Value(attributes: attributes + 1), &batch))
+                    deletions.append(
+                        planned(prefix, .delete, slot: slot, value: Value(attributes: attributes + 1), into: &batch))
                 }
             }
             if wanted == present, !failures.isEmpty { failures[prefix] = nil }
@@ -116,7 +119,7 @@ extension DeltaTracker {
     /// An entry of the batch, whose way is there once.
     @inline(__always)
     private mutating func planned(
-        _ prefix: Prefix, _ action: FIBBatch.Action, _ slot: Int, _ value: Value, _ batch: inout FIBBatch
+        _ prefix: Prefix, _ action: FIBBatch.Action, slot: Int, value: Value, into batch: inout FIBBatch
     ) -> Planned {
         let attributes = Int(value.attributes - 1)
         while batchNumbers.count <= attributes { batchNumbers.append(0) }
@@ -175,19 +178,21 @@ extension DeltaTracker {
             // It was gone: add it with the next batch.
             case .replace where refusal?.saysAbsent ?? false:
                 kernelLost(entry.prefix, metric: metric(value), table: table(value))
-            case .add, .replace: if refusal == nil { written(entry.prefix, slot, value) }
+            case .add, .replace: if refusal == nil { written(entry.prefix, slot, value: value) }
             // Deleting what is absent is success.
-            case .delete: if refusal?.saysAbsent ?? true { deleted(entry.prefix, slot, value) }
+            case .delete: if refusal?.saysAbsent ?? true { deleted(entry.prefix, slot, value: value) }
             }
         }
         // Of several operations on one prefix those that succeeded must not hide the one that failed.
         for failure in failed {
             let entry = batch.entries[failure.index]
-            if entry.action == .add || !failure.saysAbsent { fail(entry.prefix, .kernelError(failure.error), now) }
+            if entry.action == .add || !failure.saysAbsent {
+                fail(entry.prefix, reason: .kernelError(failure.error), now: now)
+            }
         }
     }
 
-    private mutating func written(_ prefix: Prefix, _ slot: Int, _ value: Value) {
+    private mutating func written(_ prefix: Prefix, _ slot: Int, value: Value) {
         let family = prefix.family.index
         let old = families[family].states[slot].kernel
         if !old.isPresent {
@@ -203,7 +208,7 @@ extension DeltaTracker {
     }
 
     /// `value`: what stood in the place that is empty now.
-    private mutating func deleted(_ prefix: Prefix, _ slot: Int, _ value: Value) {
+    private mutating func deleted(_ prefix: Prefix, _ slot: Int, value: Value) {
         if !surplus.isEmpty { surplus.remove(key(prefix, value)) }
         let family = prefix.family.index
         if families[family].states[slot].kernel.isPresent, sharePlace(families[family].states[slot].kernel, value) {
@@ -233,7 +238,7 @@ extension DeltaTracker {
         }
     }
 
-    private mutating func fail(_ prefix: Prefix, _ reason: FIBSkipReason, _ now: Instant) {
+    private mutating func fail(_ prefix: Prefix, reason: FIBSkipReason, now: Instant) {
         let attempts = (failures[prefix]?.attempts ?? 0) + 1
         // 100 ms, doubled to 30 s: long enough not to storm, short enough to follow an interface that is being set up.
         let wait = min(Duration.milliseconds(100) * (1 << min(attempts - 1, 9)), .seconds(30))

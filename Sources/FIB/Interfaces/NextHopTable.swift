@@ -48,10 +48,10 @@ package struct NextHopTable: Sendable {
     package var count: Int { tracked.count }
 
     /// Begins to track a next hop and answers how it is reached now.
-    package mutating func track(_ address: IPAddress, _ interfaces: InterfaceTable, _ routes: borrowing ForeignRoutes)
+    package mutating func track(_ address: IPAddress, interfaces: InterfaceTable, routes: borrowing ForeignRoutes)
         -> NextHopResolution
     {
-        let resolution = resolve(address, interfaces, routes)
+        let resolution = resolve(address, interfaces: interfaces, routes: routes)
         tracked[address] = resolution
         return resolution
     }
@@ -65,7 +65,7 @@ package struct NextHopTable: Sendable {
     package mutating func refresh(_ interfaces: InterfaceTable, _ routes: borrowing ForeignRoutes) -> [NextHopChange] {
         var changed: [NextHopChange] = []
         for (address, old) in tracked {
-            let new = resolve(address, interfaces, routes)
+            let new = resolve(address, interfaces: interfaces, routes: routes)
             if new != old {
                 tracked[address] = new
                 changed.append(NextHopChange(address: address, before: old, resolution: new))
@@ -86,21 +86,23 @@ package struct NextHopTable: Sendable {
     }
 
     /// Through its static route where there is one, else by the kernel's routes.
-    package func resolve(_ address: IPAddress, _ interfaces: InterfaceTable, _ routes: borrowing ForeignRoutes)
+    package func resolve(_ address: IPAddress, interfaces: InterfaceTable, routes: borrowing ForeignRoutes)
         -> NextHopResolution
     {
         if let interface = locals[address], interfaces[interface]?.isUsable ?? false {
             return NextHopResolution(
                 nextHops: [FIBNextHop(gateway: address, interface: interface, isOnlink: true)], cost: 0, place: .onLink)
         }
-        guard let gateway = statics[address] else { return NextHopTable.resolve(address, interfaces, routes) }
-        var result = NextHopTable.resolve(gateway, interfaces, routes)
+        guard let gateway = statics[address] else {
+            return NextHopTable.resolve(address, interfaces: interfaces, routes: routes)
+        }
+        var result = NextHopTable.resolve(gateway, interfaces: interfaces, routes: routes)
         if result.place == .onLink { result.place = .routed }
         return result
     }
 
     /// A connected subnet: the next hop itself, `onlink`. A route with a gateway: that gateway. Else unreachable.
-    package static func resolve(_ address: IPAddress, _ interfaces: InterfaceTable, _ routes: borrowing ForeignRoutes)
+    package static func resolve(_ address: IPAddress, interfaces: InterfaceTable, routes: borrowing ForeignRoutes)
         -> NextHopResolution
     {
         if interfaces.owns(address) { return .unreachable }

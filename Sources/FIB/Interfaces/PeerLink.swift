@@ -33,7 +33,9 @@ extension NextHopTable {
         // the other family's goes with it, wherever it is: the Node's addresses belong together.
         let interface =
             result.interface ?? local.flatMap { preferred.contains($0) ? nil : interfaces.holder($0)?.index }
-        if let interface { result.takeAddresses(of: interface, local, preferred, interfaces) }
+        if let interface {
+            result.takeAddresses(of: interface, local: local, preferred: preferred, interfaces: interfaces)
+        }
         return result
     }
 }
@@ -57,14 +59,14 @@ extension InterfaceTable {
             result.interface = subnets.max { rank($0) < rank($1) }?.interface
         }
         let interface = result.interface ?? local.flatMap { preferred.contains($0) ? nil : holder($0)?.index }
-        if let interface { result.takeAddresses(of: interface, local, preferred, self) }
+        if let interface { result.takeAddresses(of: interface, local: local, preferred: preferred, interfaces: self) }
         return result
     }
 }
 
 extension PeerLink {
     fileprivate mutating func takeAddresses(
-        of index: InterfaceIndex, _ local: IPAddress?, _ preferred: [IPAddress?], _ interfaces: InterfaceTable
+        of index: InterfaceIndex, local: IPAddress?, preferred: [IPAddress?], interfaces: InterfaceTable
     ) {
         let all = interfaces.addresses(on: index)
         if interface != nil { shared = all }

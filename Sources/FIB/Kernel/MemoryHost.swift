@@ -154,7 +154,7 @@ package final class MemoryHost: HostKernel {
     /// interface carries packets. Nil for none.
     package func lookUp(_ address: IPAddress) -> (kind: FIBRouteKind, nextHops: [FIBNextHop])? {
         var best: (length: UInt8, metric: UInt32, kind: FIBRouteKind, hops: [FIBNextHop])?
-        func offer(_ prefix: Prefix, _ metric: UInt32, _ kind: FIBRouteKind, _ hops: [FIBNextHop]) {
+        func offer(_ prefix: Prefix, metric: UInt32, kind: FIBRouteKind, hops: [FIBNextHop]) {
             guard prefix.contains(Prefix(host: address)) else { return }
             let alive = hops.filter { interfaces[$0.interface].map { $0.isUp && $0.hasCarrier } ?? false }
             guard kind == .blackhole || !alive.isEmpty else { return }
@@ -162,9 +162,11 @@ package final class MemoryHost: HostKernel {
             best = (prefix.length, metric, kind, alive)
         }
         for (key, route) in routes.own where key.table == Ownership.mainTable {
-            offer(route.prefix, route.metric, route.kind, route.nextHops)
+            offer(route.prefix, metric: route.metric, kind: route.kind, hops: route.nextHops)
         }
-        for route in routes.foreign.values { offer(route.prefix, route.metric, .unicast, route.nextHops) }
+        for route in routes.foreign.values {
+            offer(route.prefix, metric: route.metric, kind: .unicast, hops: route.nextHops)
+        }
         return best.map { ($0.kind, $0.hops) }
     }
 

@@ -78,7 +78,9 @@ package struct TunnelTable: Sendable {
         for kind in TunnelKind.allCases {
             let interface = interfaces.named(kind.deviceName)
             guard let device = devices[kind] else {
-                if let interface, mayRemove { retire(kind, interface, interfaces, &operations) }
+                if let interface, mayRemove {
+                    retire(kind, interface: interface, interfaces: interfaces, into: &operations)
+                }
                 continue
             }
             guard let interface else {
@@ -94,15 +96,15 @@ package struct TunnelTable: Sendable {
             {
                 operations.append(.adjust(device, interface.index))
             }
-            settleAddresses(device, interface, interfaces, &operations)
-            settleEntries(kind, interface, mayRemove, &operations)
+            settleAddresses(device, interface: interface, interfaces: interfaces, into: &operations)
+            settleEntries(kind, interface: interface, mayRemove: mayRemove, into: &operations)
         }
         return operations
     }
 
     /// Only what bears our mark goes.
     private func retire(
-        _ kind: TunnelKind, _ interface: Interface, _ interfaces: InterfaceTable, _ operations: inout [TunnelOperation]
+        _ kind: TunnelKind, interface: Interface, interfaces: InterfaceTable, into operations: inout [TunnelOperation]
     ) {
         guard interface.alias == TunnelDevice.alias else { return }
         if kind == .ipip {
@@ -121,8 +123,8 @@ package struct TunnelTable: Sendable {
     }
 
     private func settleAddresses(
-        _ device: TunnelDevice, _ interface: Interface, _ interfaces: InterfaceTable,
-        _ operations: inout [TunnelOperation]
+        _ device: TunnelDevice, interface: Interface, interfaces: InterfaceTable,
+        into operations: inout [TunnelOperation]
     ) {
         let known = hostAddresses(interface, interfaces).filter { $0.family == device.kind.family }
         if let address = device.address, !known.contains(address) {
@@ -134,7 +136,7 @@ package struct TunnelTable: Sendable {
     }
 
     private func settleEntries(
-        _ kind: TunnelKind, _ interface: Interface, _ mayRemove: Bool, _ operations: inout [TunnelOperation]
+        _ kind: TunnelKind, interface: Interface, mayRemove: Bool, into operations: inout [TunnelOperation]
     ) {
         guard kind.isVXLAN else { return }
         let wanted = entries[kind] ?? []

@@ -18,7 +18,7 @@ extension Forwarder {
                 choose(change.prefix, routes)
                 continue
             }
-            let route = learned(change.prefix, change.index, routes, &cache)
+            let route = learned(change.prefix, change.index, routes: routes, cache: &cache)
             if route == nil, breaker.percent > 0, isCluster(change.prefix), let known = delta.desired(change.prefix),
                 isKept(known)
             {
@@ -48,7 +48,7 @@ extension Forwarder {
     package mutating func choose<View: RouteView & ~Copyable>(_ prefix: Prefix, _ routes: borrowing View) {
         var cache = HopCache()
         let index = routes.find(prefix)
-        let other = index.flatMap { learned(prefix, $0, routes, &cache) }
+        let other = index.flatMap { learned(prefix, $0, routes: routes, cache: &cache) }
         if other != nil { breaker.forget(prefix) }
         if local.isObserved(prefix) {
             delta.setDesired(prefix, nil)
@@ -69,14 +69,14 @@ extension Forwarder {
             if local.wants(prefix) {
                 choose(prefix, routes)
             } else if breaker.held[prefix] == nil {
-                delta.setDesired(prefix, learned(prefix, index, routes, &cache))
+                delta.setDesired(prefix, learned(prefix, index, routes: routes, cache: &cache))
             }
         }
     }
 
     /// The route that BGP wants for a prefix; nil for none.
     private mutating func learned<View: RouteView & ~Copyable>(
-        _ prefix: Prefix, _ index: PrefixIndex, _ routes: borrowing View, _ cache: inout HopCache
+        _ prefix: Prefix, _ index: PrefixIndex, routes: borrowing View, cache: inout HopCache
     ) -> FIBRoute? {
         if !unprogrammed.isEmpty { unprogrammed[prefix] = nil }
         guard settings.programming.includesLearned, let best = routes.bestPath(index, prefix.family),
@@ -92,9 +92,9 @@ extension Forwarder {
             cache.pool = pool
             cache.peer = best.peer
             cache.placedPool = placedPool
-            cache.hops = hops(best.attributes, pool, prefix, routes)
-            cache.metric = metric(best.attributes, prefix.family, routes)
-            cache.placement = placement(best.peer, placedPool, prefix.family, routes)
+            cache.hops = hops(best.attributes, pool, prefix: prefix, routes: routes)
+            cache.metric = metric(best.attributes, family: prefix.family, routes: routes)
+            cache.placement = placement(best.peer, placedPool, family: prefix.family, routes: routes)
             // The reason is entered for every prefix.
             if cache.hops.isEmpty { cache.handle = nil }
         }
@@ -109,7 +109,9 @@ extension Forwarder {
         if routes.isMultipath(index, prefix.family) {
             all = []
             for member in routes.multipath(index, prefix.family) {
-                for hop in hops(member, pool, prefix, routes) where !all.contains(hop) { all.append(hop) }
+                for hop in hops(member, pool, prefix: prefix, routes: routes) where !all.contains(hop) {
+                    all.append(hop)
+                }
             }
             if all.count > settings.maximumPaths { all = Array(all.prefix(settings.maximumPaths)) }
             if !all.isEmpty { unprogrammed[prefix] = nil }
@@ -122,7 +124,7 @@ extension Forwarder {
 
     /// The ways out of a path: as its next hop resolves, or through the tunnel that the pool at a position wants.
     private mutating func hops<View: RouteView & ~Copyable>(
-        _ handle: AttributeHandle, _ pool: Int?, _ prefix: Prefix, _ routes: borrowing View
+        _ handle: AttributeHandle, _ pool: Int?, prefix: Prefix, routes: borrowing View
     ) -> [FIBNextHop] {
         guard let address = routes.nextHop(of: handle), let resolution = nextHops[address] else {
             return []
@@ -145,7 +147,7 @@ extension Forwarder {
     /// Contract 2.6: LOCAL_PREF carries the metric of an address that is being moved (live migration), or what
     /// `setPriority` says.
     private func metric<View: RouteView & ~Copyable>(
-        _ handle: AttributeHandle, _ family: AddressFamily, _ routes: borrowing View
+        _ handle: AttributeHandle, family: AddressFamily, routes: borrowing View
     ) -> UInt32 {
         let carried = RoutePriority.priority(ofLocalPref: routes.localPref(of: handle))
         return carried == RoutePriority.normal ? settings.normalMetrics[family.index] : carried
@@ -153,7 +155,7 @@ extension Forwarder {
 
     /// Table and source: the peer's before the pool's before FelixConfiguration's.
     private mutating func placement<View: RouteView & ~Copyable>(
-        _ peer: PeerIndex, _ pool: Int?, _ family: AddressFamily, _ routes: borrowing View
+        _ peer: PeerIndex, _ pool: Int?, family: AddressFamily, routes: borrowing View
     ) -> NodeState.Placement {
         var result = NodeState.Placement()
         if !state.peerPlacements.isEmpty {
@@ -199,7 +201,8 @@ extension Forwarder {
         let underlay = tunnels.usable.first { $0.value == hop.interface }.flatMap { kind, _ in
             tunnels.encapsulation.endpoints[kind]?.values.first { $0.gateway == gateway }?.underlay
         }
-        return NextHopTable.resolve(underlay ?? gateway, interfaces, delta.foreign).isReachable || gateway.isLinkLocal
+        return NextHopTable.resolve(underlay ?? gateway, interfaces: interfaces, routes: delta.foreign).isReachable
+            || gateway.isLinkLocal
     }
 
     /// Changes the breaker by what the rest says.

@@ -81,7 +81,8 @@ extension Forwarder {
     /// The gateways by which routes with a next hop leave: as it resolves, itself, and through tunnels.
     private func gateways(to nextHop: IPAddress) -> Set<IPAddress> {
         var result: Set<IPAddress> = [nextHop]
-        result.formUnion(nextHops.resolve(nextHop, interfaces, delta.foreign).nextHops.compactMap(\.gateway))
+        result.formUnion(
+            nextHops.resolve(nextHop, interfaces: interfaces, routes: delta.foreign).nextHops.compactMap(\.gateway))
         for ends in tunnels.encapsulation.endpoints.values { if let end = ends[nextHop] { result.insert(end.gateway) } }
         return result
     }

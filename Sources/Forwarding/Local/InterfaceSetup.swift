@@ -6,7 +6,7 @@ import Resources
 enum InterfaceSetup {
     /// What is to be set up, in order.
     static func requests(
-        _ endpoint: WorkloadEndpoint, _ interface: Interface, _ interfaces: InterfaceTable, allowsSpoofing: Bool
+        _ endpoint: WorkloadEndpoint, interface: Interface, interfaces: InterfaceTable, allowsSpoofing: Bool
     ) -> [HostRequest] {
         let name = interface.name
         // Differs: Felix sets 1, and its policy drops what a pod sends to the host's loopback addresses. There is no

@@ -134,11 +134,11 @@ package struct LocalRoutes: ~Copyable {
             for name in endpoints.keys where !names.contains(name) { remove(name) }
         }
         for change in changes {
-            if let endpoint = change.endpoint { set(change.name, endpoint, now) } else { remove(change.name) }
+            if let endpoint = change.endpoint { set(change.name, endpoint, now: now) } else { remove(change.name) }
         }
     }
 
-    private mutating func set(_ name: String, _ endpoint: WorkloadEndpoint, _ now: Instant) {
+    private mutating func set(_ name: String, _ endpoint: WorkloadEndpoint, now: Instant) {
         let known = endpoints[name]
         if known?.endpoint == endpoint { return }
         var entry = Endpoint(name: name, endpoint: endpoint)
@@ -214,7 +214,7 @@ package struct LocalRoutes: ~Copyable {
         var setUps: [SetUp] = []
         if needsRecompute {
             unprepared.formUnion(endpoints.keys)
-            fixRoutes(nextHops, interfaces, foreign)
+            fixRoutes(nextHops, interfaces: interfaces, foreign: foreign)
             if let loopback = loopbackSetUp(interfaces) { setUps.append(loopback) }
         }
         if programming.includesPods {
@@ -257,7 +257,7 @@ package struct LocalRoutes: ~Copyable {
     }
 
     private mutating func fixRoutes(
-        _ nextHops: NextHopTable, _ interfaces: InterfaceTable, _ foreign: borrowing ForeignRoutes
+        _ nextHops: NextHopTable, interfaces: InterfaceTable, foreign: borrowing ForeignRoutes
     ) {
         fixed = [:]
         for block in blocks where !block.prefix.isHost {
@@ -265,7 +265,7 @@ package struct LocalRoutes: ~Copyable {
                 prefix: block.prefix, kind: .blackhole, metric: metrics[block.prefix.family.index], nextHops: [])
         }
         for item in statics {
-            let hops = nextHops.resolve(item.peer, interfaces, foreign).nextHops
+            let hops = nextHops.resolve(item.peer, interfaces: interfaces, routes: foreign).nextHops
             let prefix = Prefix(host: item.peer)
             if !hops.isEmpty {
                 fixed[prefix] = FIBRoute(
@@ -293,7 +293,7 @@ package struct LocalRoutes: ~Copyable {
         return SetUp(
             owner: .endpoint(name),
             requests: InterfaceSetup.requests(
-                entry.endpoint, interface, interfaces, allowsSpoofing: allowsSpoofing))
+                entry.endpoint, interface: interface, interfaces: interfaces, allowsSpoofing: allowsSpoofing))
     }
 
     /// What is wanted of a prefix in the kernel.

@@ -22,54 +22,56 @@ enum RouteCodec {
     /// `way`: of a deletion only table and metric count. `objectID`: the next-hop object to name in place of the next
     /// hops themselves; 0 for none.
     static func encode(
-        _ entry: FIBBatch.Entry, _ attributes: RouteAttributes, _ ownership: Ownership, sequence: UInt32,
+        _ entry: FIBBatch.Entry, _ attributes: RouteAttributes, ownership: Ownership, sequence: UInt32,
         objectID: UInt32 = 0,
         into buffer: UnsafeMutableRawPointer
     ) -> Int {
         switch entry.action {
         case .add:
             return unsafe encode(
-                entry.prefix, attributes, ownership, UInt16(APUS_NLM_CREATE | APUS_NLM_EXCL), sequence, objectID, buffer
+                entry.prefix, attributes, ownership: ownership, flags: UInt16(APUS_NLM_CREATE | APUS_NLM_EXCL),
+                sequence: sequence, objectID: objectID, buffer: buffer
             )
         case .replace:
             return unsafe encode(
-                entry.prefix, attributes, ownership, UInt16(APUS_NLM_CREATE | APUS_NLM_REPLACE), sequence, objectID,
-                buffer)
+                entry.prefix, attributes, ownership: ownership, flags: UInt16(APUS_NLM_CREATE | APUS_NLM_REPLACE),
+                sequence: sequence, objectID: objectID,
+                buffer: buffer)
         case .delete:
             guard let header = unsafe apus_mnl_begin(buffer, UInt16(APUS_RTM_DELROUTE), 0, sequence) else { return 0 }
             let message = unsafe apus_mnl_rtmsg(header)
-            unsafe fill(header, message, entry.prefix, attributes.table, ownership)
+            unsafe fill(header, message, prefix: entry.prefix, table: attributes.table, ownership: ownership)
             unsafe message?.pointee.rtm_scope = UInt8(RT_SCOPE_NOWHERE.rawValue)
-            unsafe put(header, RTA_DST, entry.prefix.address)
+            unsafe put(header, RTA_DST, address: entry.prefix.address)
             unsafe mnl_attr_put_u32(header, UInt16(RTA_PRIORITY.rawValue), attributes.metric)
             return unsafe Int(header.pointee.nlmsg_len)
         }
     }
 
     private static func encode(
-        _ prefix: Prefix, _ attributes: RouteAttributes, _ ownership: Ownership, _ flags: UInt16, _ sequence: UInt32,
-        _ objectID: UInt32,
-        _ buffer: UnsafeMutableRawPointer
+        _ prefix: Prefix, _ attributes: RouteAttributes, ownership: Ownership, flags: UInt16, sequence: UInt32,
+        objectID: UInt32,
+        buffer: UnsafeMutableRawPointer
     ) -> Int {
         guard let header = unsafe apus_mnl_begin(buffer, UInt16(APUS_RTM_NEWROUTE), flags, sequence),
             let message = unsafe apus_mnl_rtmsg(header)
         else {
             return 0
         }
-        unsafe fill(header, message, prefix, attributes.table, ownership)
+        unsafe fill(header, message, prefix: prefix, table: attributes.table, ownership: ownership)
         unsafe message.pointee.rtm_type = UInt8(attributes.kind == .blackhole ? RTN_BLACKHOLE : RTN_UNICAST)
         let isOnLink = attributes.kind == .unicast && attributes.nextHops.allSatisfy { $0.gateway == nil }
         unsafe message.pointee.rtm_scope = UInt8(
             (isOnLink && prefix.family == .ipv4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE).rawValue)
-        unsafe put(header, RTA_DST, prefix.address)
+        unsafe put(header, RTA_DST, address: prefix.address)
         unsafe mnl_attr_put_u32(header, UInt16(RTA_PRIORITY.rawValue), attributes.metric)
-        if let source = attributes.source { unsafe put(header, RTA_PREFSRC, source) }
+        if let source = attributes.source { unsafe put(header, RTA_PREFSRC, address: source) }
         if objectID != 0 {
             unsafe mnl_attr_put_u32(header, UInt16(RTA_NH_ID.rawValue), objectID)
         } else if attributes.nextHops.count == 1 {
             let hop = attributes.nextHops[0]
             if hop.isOnlink { unsafe message.pointee.rtm_flags |= UInt32(RTNH_F_ONLINK) }
-            if let gateway = hop.gateway { unsafe put(header, gateway, prefix.family) }
+            if let gateway = hop.gateway { unsafe put(header, gateway, family: prefix.family) }
             unsafe mnl_attr_put_u32(header, UInt16(RTA_OIF.rawValue), UInt32(bitPattern: hop.interface.rawValue))
         } else if attributes.nextHops.count > 1 {
             let nest = unsafe mnl_attr_nest_start(header, UInt16(RTA_MULTIPATH.rawValue))
@@ -77,7 +79,7 @@ enum RouteCodec {
                 let entry = unsafe apus_mnl_nexthop_begin(header)
                 unsafe entry?.pointee.rtnh_ifindex = hop.interface.rawValue
                 if hop.isOnlink { unsafe entry?.pointee.rtnh_flags = UInt8(RTNH_F_ONLINK) }
-                if let gateway = hop.gateway { unsafe put(header, gateway, prefix.family) }
+                if let gateway = hop.gateway { unsafe put(header, gateway, family: prefix.family) }
                 unsafe apus_mnl_nexthop_end(header, entry)
             }
             unsafe mnl_attr_nest_end(header, nest)
@@ -86,8 +88,8 @@ enum RouteCodec {
     }
 
     private static func fill(
-        _ header: UnsafeMutablePointer<nlmsghdr>, _ message: UnsafeMutablePointer<rtmsg>?, _ prefix: Prefix,
-        _ table: UInt32, _ ownership: Ownership
+        _ header: UnsafeMutablePointer<nlmsghdr>, _ message: UnsafeMutablePointer<rtmsg>?, prefix: Prefix,
+        table: UInt32, ownership: Ownership
     ) {
         unsafe message?.pointee.rtm_family = UInt8(prefix.family == .ipv4 ? AF_INET : AF_INET6)
         unsafe message?.pointee.rtm_dst_len = prefix.length
@@ -99,14 +101,14 @@ enum RouteCodec {
 
     /// A gateway; of another family than the route's as RTA_VIA: `struct rtvia`, the family and then the address (RFC
     /// 8950 in the kernel's terms).
-    private static func put(_ header: UnsafeMutablePointer<nlmsghdr>, _ gateway: IPAddress, _ family: AddressFamily) {
-        guard gateway.family != family else { return unsafe put(header, RTA_GATEWAY, gateway) }
+    private static func put(_ header: UnsafeMutablePointer<nlmsghdr>, _ gateway: IPAddress, family: AddressFamily) {
+        guard gateway.family != family else { return unsafe put(header, RTA_GATEWAY, address: gateway) }
         let number = UInt16(gateway.family == .ipv4 ? AF_INET : AF_INET6)
         let bytes = [UInt8(truncatingIfNeeded: number), UInt8(truncatingIfNeeded: number >> 8)] + gateway.bytes
         unsafe mnl_attr_put(header, UInt16(RTA_VIA.rawValue), bytes.count, bytes)
     }
 
-    static func put(_ header: UnsafeMutablePointer<nlmsghdr>, _ type: rtattr_type_t, _ address: IPAddress) {
+    static func put(_ header: UnsafeMutablePointer<nlmsghdr>, _ type: rtattr_type_t, address: IPAddress) {
         if address.family == .ipv4 {
             unsafe mnl_attr_put_u32(header, UInt16(type.rawValue), address.v4.bigEndian)
         } else {

@@ -14,31 +14,41 @@ enum TunnelCodec {
     /// One request with NLM_F_ACK; 0 bytes where the buffer is refused.
     static func encode(_ operation: TunnelOperation, sequence: UInt32, into buffer: UnsafeMutableRawPointer) -> Int {
         switch operation {
-        case .create(let device): unsafe create(device, sequence, buffer)
-        case .remove(_, let index): unsafe link(APUS_RTM_DELLINK, 0, index, sequence, buffer) { _, _ in }
+        case .create(let device): unsafe create(device, sequence: sequence, buffer: buffer)
+        case .remove(_, let index):
+            unsafe link(APUS_RTM_DELLINK, flags: 0, index: index, sequence: sequence, buffer: buffer) { _, _ in }
         case .adjust(let device, let index):
-            unsafe link(APUS_RTM_NEWLINK, 0, index, sequence, buffer) { header, message in
+            unsafe link(APUS_RTM_NEWLINK, flags: 0, index: index, sequence: sequence, buffer: buffer) {
+                header, message in
                 unsafe message.pointee.ifi_flags = UInt32(IFF_UP.rawValue)
                 unsafe message.pointee.ifi_change = UInt32(IFF_UP.rawValue)
                 unsafe fill(header, device)
             }
         case .retire(_, let index):
-            unsafe link(APUS_RTM_NEWLINK, 0, index, sequence, buffer) { header, message in
+            unsafe link(APUS_RTM_NEWLINK, flags: 0, index: index, sequence: sequence, buffer: buffer) {
+                header, message in
                 unsafe message.pointee.ifi_change = UInt32(IFF_UP.rawValue)
                 unsafe mnl_attr_put(header, UInt16(IFLA_IFALIAS), 1, [UInt8(0)])
             }
         case .addAddress(let address, let index):
-            unsafe self.address(APUS_RTM_NEWADDR, APUS_NLM_CREATE | APUS_NLM_REPLACE, address, index, sequence, buffer)
+            unsafe self.address(
+                APUS_RTM_NEWADDR, flags: APUS_NLM_CREATE | APUS_NLM_REPLACE, address: address, index: index,
+                sequence: sequence, buffer: buffer)
         case .removeAddress(let address, let index):
-            unsafe self.address(APUS_RTM_DELADDR, 0, address, index, sequence, buffer)
+            unsafe self.address(
+                APUS_RTM_DELADDR, flags: 0, address: address, index: index, sequence: sequence, buffer: buffer)
         case .addEntry(let entry, let index):
-            unsafe self.entry(APUS_RTM_NEWNEIGH, APUS_NLM_CREATE | APUS_NLM_REPLACE, entry, index, sequence, buffer)
-        case .removeEntry(let entry, let index): unsafe self.entry(APUS_RTM_DELNEIGH, 0, entry, index, sequence, buffer)
+            unsafe self.entry(
+                APUS_RTM_NEWNEIGH, flags: APUS_NLM_CREATE | APUS_NLM_REPLACE, entry: entry, index: index,
+                sequence: sequence, buffer: buffer)
+        case .removeEntry(let entry, let index):
+            unsafe self.entry(
+                APUS_RTM_DELNEIGH, flags: 0, entry: entry, index: index, sequence: sequence, buffer: buffer)
         }
     }
 
     private static func link(
-        _ type: Int, _ flags: Int, _ index: InterfaceIndex, _ sequence: UInt32, _ buffer: UnsafeMutableRawPointer,
+        _ type: Int, flags: Int, index: InterfaceIndex, sequence: UInt32, buffer: UnsafeMutableRawPointer,
         _ body: (UnsafeMutablePointer<nlmsghdr>, UnsafeMutablePointer<ifinfomsg>) -> Void
     ) -> Int {
         guard let header = unsafe apus_mnl_begin(buffer, UInt16(type), UInt16(flags | APUS_NLM_ACK), sequence),
@@ -50,8 +60,11 @@ enum TunnelCodec {
         return unsafe Int(header.pointee.nlmsg_len)
     }
 
-    private static func create(_ device: TunnelDevice, _ sequence: UInt32, _ buffer: UnsafeMutableRawPointer) -> Int {
-        unsafe link(APUS_RTM_NEWLINK, APUS_NLM_CREATE | APUS_NLM_EXCL, InterfaceIndex(rawValue: 0), sequence, buffer) {
+    private static func create(_ device: TunnelDevice, sequence: UInt32, buffer: UnsafeMutableRawPointer) -> Int {
+        unsafe link(
+            APUS_RTM_NEWLINK, flags: APUS_NLM_CREATE | APUS_NLM_EXCL, index: InterfaceIndex(rawValue: 0),
+            sequence: sequence, buffer: buffer
+        ) {
             header, _ in
             unsafe mnl_attr_put_strz(header, UInt16(IFLA_IFNAME), device.kind.deviceName)
             unsafe fill(header, device)
@@ -84,8 +97,8 @@ enum TunnelCodec {
     }
 
     private static func address(
-        _ type: Int, _ flags: Int, _ address: IPAddress, _ index: InterfaceIndex, _ sequence: UInt32,
-        _ buffer: UnsafeMutableRawPointer
+        _ type: Int, flags: Int, address: IPAddress, index: InterfaceIndex, sequence: UInt32,
+        buffer: UnsafeMutableRawPointer
     ) -> Int {
         guard let header = unsafe apus_mnl_begin(buffer, UInt16(type), UInt16(flags | APUS_NLM_ACK), sequence),
             let message = unsafe apus_mnl_ifaddrmsg(header)
@@ -102,8 +115,8 @@ enum TunnelCodec {
     }
 
     private static func entry(
-        _ type: Int, _ flags: Int, _ entry: TunnelEntry, _ index: InterfaceIndex, _ sequence: UInt32,
-        _ buffer: UnsafeMutableRawPointer
+        _ type: Int, flags: Int, entry: TunnelEntry, index: InterfaceIndex, sequence: UInt32,
+        buffer: UnsafeMutableRawPointer
     ) -> Int {
         guard let header = unsafe apus_mnl_begin(buffer, UInt16(type), UInt16(flags | APUS_NLM_ACK), sequence),
             let message = unsafe apus_mnl_ndmsg(header)

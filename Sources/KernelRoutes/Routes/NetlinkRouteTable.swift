@@ -146,7 +146,7 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
                     guard used + size <= NetlinkRouteTable.batchBytes else { break }
                     last = used
                     unsafe used += RouteCodec.encode(
-                        entry, batch.attributeSets[attributes], ownership, sequence: number,
+                        entry, batch.attributeSets[attributes], ownership: ownership, sequence: number,
                         objectID: objectIDs.isEmpty ? 0 : objectIDs[attributes], into: base + used)
                     // Wrapping: a sequence number only has to be different from its neighbors'.
                     number &+= 1
@@ -169,14 +169,14 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
             if error != 0 {
                 failures += (first..<next).map { FIBFailure(index: $0, error: error) }
             } else {
-                collect(first..<next, firstSequence, &failures)
+                collect(first..<next, firstSequence, into: &failures)
             }
         }
         return failures
     }
 
     /// Reads answers until the one to the last request of the batch.
-    mutating func collect(_ range: Range<Int>, _ firstSequence: UInt32, _ failures: inout [FIBFailure]) {
+    mutating func collect(_ range: Range<Int>, _ firstSequence: UInt32, into failures: inout [FIBFailure]) {
         var isDone = false
         while !isDone {
             switch socket.receive(&answers) {
@@ -215,7 +215,7 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
         let error = socket.send(buffer.bytes(length))
         guard error == 0 else { return error }
         var failures: [FIBFailure] = []
-        collect(0..<1, sequence, &failures)
+        collect(0..<1, sequence, into: &failures)
         sequence &+= 1
         return failures.first?.error ?? 0
     }

@@ -47,7 +47,9 @@ package final class ConntrackFlusher: Sendable {
         else { return }
         var buffer = [UInt8](repeating: 0, count: 1 << 17)
         for family in Set(addresses.map(\.family)) {
-            for request in matching(addresses, family == .ipv4 ? UInt8(AF_INET) : UInt8(AF_INET6), socket, &buffer) {
+            for request in matching(
+                addresses, family: family == .ipv4 ? UInt8(AF_INET) : UInt8(AF_INET6), socket: socket, into: &buffer)
+            {
                 // Whatever the answer is: one that is gone already is forgotten too.
                 if socket.send(request.rawSpan) == 0 { _ = socket.receive(&buffer) }
             }
@@ -56,7 +58,7 @@ package final class ConntrackFlusher: Sendable {
 
     /// Requests that remove the entries of a family that an address is an end of.
     private static func matching(
-        _ addresses: Set<IPAddress>, _ family: UInt8, _ socket: borrowing NetlinkSocket, _ buffer: inout [UInt8]
+        _ addresses: Set<IPAddress>, family: UInt8, socket: borrowing NetlinkSocket, into buffer: inout [UInt8]
     ) -> [[UInt8]] {
         var list = NetlinkBuffer(byteCount: 64)
         let length = unsafe list.encode { base in

@@ -23,7 +23,9 @@ package struct FileStatus: Sendable, Hashable {
     package init?(_ path: String, followsLinks: Bool = true) {
         var status = stat()
         guard unsafe (followsLinks ? stat(path, &status) : lstat(path, &status)) == 0 else { return nil }
-        self.init(mode: status.st_mode, UInt64(status.st_dev), UInt64(status.st_ino), Int64(status.st_size))
+        self.init(
+            mode: status.st_mode, device: UInt64(status.st_dev), inode: UInt64(status.st_ino),
+            size: Int64(status.st_size))
         modified = .seconds(Int64(status.st_mtim.tv_sec)) + .nanoseconds(Int64(status.st_mtim.tv_nsec))
     }
 
@@ -31,11 +33,13 @@ package struct FileStatus: Sendable, Hashable {
     init?(_ descriptor: borrowing FileDescriptor) {
         var status = stat()
         guard unsafe fstat(descriptor.raw, &status) == 0 else { return nil }
-        self.init(mode: status.st_mode, UInt64(status.st_dev), UInt64(status.st_ino), Int64(status.st_size))
+        self.init(
+            mode: status.st_mode, device: UInt64(status.st_dev), inode: UInt64(status.st_ino),
+            size: Int64(status.st_size))
         modified = .seconds(Int64(status.st_mtim.tv_sec)) + .nanoseconds(Int64(status.st_mtim.tv_nsec))
     }
 
-    private init(mode: UInt32, _ device: UInt64, _ inode: UInt64, _ size: Int64) {
+    private init(mode: UInt32, device: UInt64, inode: UInt64, size: Int64) {
         isFolder = mode & S_IFMT == S_IFDIR
         isRegular = mode & S_IFMT == S_IFREG
         isSocket = mode & S_IFMT == S_IFSOCK

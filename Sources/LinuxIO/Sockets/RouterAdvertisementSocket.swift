@@ -24,18 +24,20 @@ package struct RouterAdvertisementSocket: ~Copyable {
     /// 0).
     @discardableResult
     package func advertise(on interface: UInt32) -> Bool {
-        send(134, [64, 0, 0, 0] + [UInt8](repeating: 0, count: 8), allNodes, interface)
+        send(134, [64, 0, 0, 0] + [UInt8](repeating: 0, count: 8), group: allNodes, interface: interface)
     }
 
     /// Asks routers on the link to show themselves (section 4.1).
     @discardableResult
-    package func solicit(on interface: UInt32) -> Bool { send(133, [0, 0, 0, 0], allRouters, interface) }
+    package func solicit(on interface: UInt32) -> Bool {
+        send(133, [0, 0, 0, 0], group: allRouters, interface: interface)
+    }
 
     private var allNodes: IPAddress { IPAddress(high: 0xFF02 << 48, low: 1) }
     private var allRouters: IPAddress { IPAddress(high: 0xFF02 << 48, low: 2) }
 
     /// The kernel fills in the checksum.
-    private func send(_ type: UInt8, _ body: [UInt8], _ group: IPAddress, _ interface: UInt32) -> Bool {
+    private func send(_ type: UInt8, _ body: [UInt8], group: IPAddress, interface: UInt32) -> Bool {
         sendDatagram(descriptor.raw, [type, 0, 0, 0] + body, to: SocketAddress(group, port: 0, scope: interface))
     }
 

@@ -66,7 +66,8 @@ package struct TCPSocket: ~Copyable {
         defer { close(fd) }
         let key = AuthenticationKey(secret: [1], sendID: 1, receiveID: 1, algorithm: .hmacSHA1)
         do throws(SystemError) {
-            try setAuthentication(fd, SocketAddress(IPAddress(v4: 0x7F00_0001), port: 0).storage.value, 32, key)
+            try setAuthentication(
+                fd, SocketAddress(IPAddress(v4: 0x7F00_0001), port: 0).storage.value, prefixLength: 32, key: key)
             return nil
         } catch {
             return error.code == ENOPROTOOPT
@@ -77,7 +78,7 @@ package struct TCPSocket: ~Copyable {
     }
 
     static func setAuthentication(
-        _ fd: Int32, _ peer: sockaddr_storage, _ prefixLength: UInt8, _ key: AuthenticationKey
+        _ fd: Int32, _ peer: sockaddr_storage, prefixLength: UInt8, key: AuthenticationKey
     ) throws(SystemError) {
         var peer = peer
         let (name, length) = key.kernelName
@@ -93,7 +94,8 @@ package struct TCPSocket: ~Copyable {
     /// The password of a running session (RFC 2385): what is sent and taken from now on.
     package func changePassword(_ password: [UInt8], peer: IPAddress) throws(SystemError) {
         try TCPSocket.setKey(
-            descriptor.raw, SocketAddress(peer, port: 0).storage.value, UInt8(peer.family.bits), password)
+            descriptor.raw, SocketAddress(peer, port: 0).storage.value, prefixLength: UInt8(peer.family.bits),
+            key: password)
     }
 
     /// Starts a connection; writability tells the end of it, and `connectError` how it went.
@@ -106,13 +108,14 @@ package struct TCPSocket: ~Copyable {
         _ = apus_priority(owned.raw)
         if let password = options.password {
             let key = SocketAddress(peer.address, port: 0, scope: peer.scope).storage.value
-            try TCPSocket.setKey(owned.raw, key, UInt8(peer.address.family.bits), password)
+            try TCPSocket.setKey(owned.raw, key, prefixLength: UInt8(peer.address.family.bits), key: password)
         }
         if let key = options.authentication {
             try TCPSocket.setAuthentication(
-                owned.raw, SocketAddress(peer.address, port: 0).storage.value, UInt8(peer.address.family.bits), key)
+                owned.raw, SocketAddress(peer.address, port: 0).storage.value,
+                prefixLength: UInt8(peer.address.family.bits), key: key)
         }
-        try TCPSocket.secureTTL(owned.raw, family, options)
+        try TCPSocket.secureTTL(owned.raw, family: family, options: options)
         if let source {
             var (value, length) = SocketAddress(source, port: 0).storage
             let bound = unsafe withUnsafePointer(to: &value) { pointer in
@@ -143,7 +146,7 @@ package struct TCPSocket: ~Copyable {
     package func connectError() -> Int32 { apus_socket_error(descriptor.raw) }
 
     package func apply(_ options: Options) throws(SystemError) {
-        try TCPSocket.secureTTL(descriptor.raw, family, options)
+        try TCPSocket.secureTTL(descriptor.raw, family: family, options: options)
     }
 
     /// Our end of the connection.
@@ -206,7 +209,7 @@ package struct TCPSocket: ~Copyable {
         return errno == EAGAIN || errno == EINTR ? .wouldBlock : .failed(errno)
     }
 
-    private static func secureTTL(_ fd: Int32, _ family: AddressFamily, _ options: Options) throws(SystemError) {
+    private static func secureTTL(_ fd: Int32, family: AddressFamily, options: Options) throws(SystemError) {
         guard let hops = options.ttlSecurityHops else {
             // What a listener with peers that use GTSM hands on to one that does not.
             _ = apus_ttl(fd, family == .ipv6 ? 1 : 0, -1)
@@ -219,8 +222,7 @@ package struct TCPSocket: ~Copyable {
         }
     }
 
-    static func setKey(_ fd: Int32, _ peer: sockaddr_storage, _ prefixLength: UInt8, _ key: [UInt8]) throws(SystemError)
-    {
+    static func setKey(_ fd: Int32, _ peer: sockaddr_storage, prefixLength: UInt8, key: [UInt8]) throws(SystemError) {
         var peer = peer
         guard unsafe apus_tcp_md5(fd, &peer, prefixLength, key, UInt16(clamping: key.count)) == 0 else {
             // The listening socket's keys live in option memory (net.core.optmem_max).
@@ -265,10 +267,10 @@ package struct TCPListener: ClientListener, ~Copyable {
     package func setPassword(_ password: [UInt8]?, for prefix: Prefix) throws(SystemError) {
         let key = SocketAddress(prefix.address, port: 0).storage.value
         if let password {
-            try TCPSocket.setKey(descriptor.raw, key, prefix.length, password)
+            try TCPSocket.setKey(descriptor.raw, key, prefixLength: prefix.length, key: password)
         } else {
             do throws(SystemError) {
-                try TCPSocket.setKey(descriptor.raw, key, prefix.length, [])
+                try TCPSocket.setKey(descriptor.raw, key, prefixLength: prefix.length, key: [])
             } catch {
                 // Removing a key that is not there is success.
                 guard error.code == ENOENT else { throw error }
@@ -282,7 +284,7 @@ package struct TCPListener: ClientListener, ~Copyable {
     ) throws(SystemError) {
         var address = SocketAddress(prefix.address, port: 0).storage.value
         if let old { _ = unsafe apus_tcp_ao_delete(descriptor.raw, &address, prefix.length, old.sendID, old.receiveID) }
-        if let key { try TCPSocket.setAuthentication(descriptor.raw, address, prefix.length, key) }
+        if let key { try TCPSocket.setAuthentication(descriptor.raw, address, prefixLength: prefix.length, key: key) }
     }
 
     /// RFC 5082 3: the handshake of a peer with GTSM leaves with TTL or hop limit 255 too, or the peer drops our

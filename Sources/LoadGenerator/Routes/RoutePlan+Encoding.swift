@@ -12,7 +12,7 @@ extension RoutePlan {
                 let set = set(number, sender: sender)
                 var end = number
                 while end < range.upperBound, self.set(end, sender: sender) == set { end += 1 }
-                writeAnnouncement(number..<end, set, sender, scenario, &writer)
+                writeAnnouncement(number..<end, set, sender: sender, scenario: scenario, writer: &writer)
                 number = end
             }
         }
@@ -28,7 +28,8 @@ extension RoutePlan {
     /// One prefix, for churn and latency.
     func announcement(of number: Int, sender: Int, _ scenario: LoadScenario) -> [UInt8] {
         var writer = ByteWriter(capacity: 256)
-        writeAnnouncement(number..<(number + 1), set(number, sender: sender), sender, scenario, &writer)
+        writeAnnouncement(
+            number..<(number + 1), set(number, sender: sender), sender: sender, scenario: scenario, writer: &writer)
         return writer.bytes
     }
     func withdrawal(of number: Int) -> [UInt8] {
@@ -38,7 +39,7 @@ extension RoutePlan {
     }
 
     private func writeAnnouncement(
-        _ range: Range<Int>, _ set: Int, _ sender: Int, _ scenario: LoadScenario, _ writer: inout ByteWriter
+        _ range: Range<Int>, _ set: Int, sender: Int, scenario: LoadScenario, writer: inout ByteWriter
     ) {
         guard let family = prefix(range.lowerBound)?.family else { return }
         var attributes = attributes(set)
@@ -55,7 +56,7 @@ extension RoutePlan {
             if family == .ipv4 && !separate {
                 writer.append(block)
                 writer.patchU16(at: lengthAt, UInt16(block.count))
-                write(&next, range.upperBound, until: start + MessageSize.standard, &writer)
+                write(&next, range.upperBound, until: start + MessageSize.standard, writer: &writer)
             } else {
                 writer.u8(AttributeFlags([.optional, .extendedLength]).rawValue)
                 writer.u8(AttributeType.mpReachNLRI.rawValue)
@@ -68,7 +69,7 @@ extension RoutePlan {
                 writer.u8(UInt8(hop.family.bytes))
                 writer.append(hop)
                 writer.u8(0)
-                write(&next, range.upperBound, until: start + MessageSize.standard - block.count, &writer)
+                write(&next, range.upperBound, until: start + MessageSize.standard - block.count, writer: &writer)
                 writer.patchU16(at: valueAt - 2, UInt16(writer.count - valueAt))
                 writer.append(block)
                 writer.patchU16(at: lengthAt, UInt16(writer.count - lengthAt - 2))
@@ -85,7 +86,7 @@ extension RoutePlan {
             let lengthAt = writer.count
             writer.u16(0)
             if family == .ipv4 {
-                write(&next, range.upperBound, until: start + MessageSize.standard - 2, &writer)
+                write(&next, range.upperBound, until: start + MessageSize.standard - 2, writer: &writer)
                 writer.patchU16(at: lengthAt, UInt16(writer.count - lengthAt - 2))
                 writer.u16(0)
             } else {
@@ -97,7 +98,7 @@ extension RoutePlan {
                 let valueAt = writer.count
                 writer.u16(2)
                 writer.u8(1)
-                write(&next, range.upperBound, until: start + MessageSize.standard, &writer)
+                write(&next, range.upperBound, until: start + MessageSize.standard, writer: &writer)
                 writer.patchU16(at: valueAt - 2, UInt16(writer.count - valueAt))
                 writer.patchU16(at: attributesAt, UInt16(writer.count - attributesAt - 2))
             }
@@ -105,7 +106,7 @@ extension RoutePlan {
         }
     }
 
-    private func write(_ next: inout Int, _ end: Int, until limit: Int, _ writer: inout ByteWriter) {
+    private func write(_ next: inout Int, _ end: Int, until limit: Int, writer: inout ByteWriter) {
         while next < end, let prefix = prefix(next), writer.count + NLRI.encodedSize(prefix) <= limit {
             writer.append(prefix)
             next += 1

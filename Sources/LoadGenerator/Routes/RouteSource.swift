@@ -175,7 +175,8 @@ struct RouteSource {
         if random.next() % 20 == 0 {
             result.largeCommunities = [
                 LargeCommunity(
-                    UInt32(1000 + random.next() % 400_000), UInt32(random.next() % 1000), UInt32(random.next() % 1000))
+                    globalAdministrator: UInt32(1000 + random.next() % 400_000),
+                    localData1: UInt32(random.next() % 1000), localData2: UInt32(random.next() % 1000))
             ]
         }
         return result

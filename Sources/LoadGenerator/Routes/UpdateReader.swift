@@ -73,9 +73,9 @@ struct UpdateReader {
         else { return nil }
         var result = ReceivedUpdate()
         if let unreach = block.mpUnreach, let family = unreach.afiSafi.family {
-            take(unreach.nlri, family, context, nil, &result)
+            take(unreach.nlri, family: family, context: context, fingerprint: nil, into: &result)
         }
-        take(update.withdrawn, .ipv4, context, nil, &result)
+        take(update.withdrawn, family: .ipv4, context: context, fingerprint: nil, into: &result)
         for item in result.withdrawn { result.withdrawnWords.add(Int(item.number)) }
         var hasMPNLRI = false
         if let reach = block.mpReach { hasMPNLRI = !reach.nlri.isEmpty }
@@ -85,13 +85,15 @@ struct UpdateReader {
         let fingerprint = Fingerprint.received(set, scenario)
         if !update.nlri.isEmpty {
             take(
-                update.nlri, .ipv4, context, .some(fingerprint.map { $0 ^ Fingerprint.hop(set.nextHop, scenario) }),
-                &result)
+                update.nlri, family: .ipv4, context: context,
+                fingerprint: .some(fingerprint.map { $0 ^ Fingerprint.hop(set.nextHop, scenario) }),
+                into: &result)
         }
         if let reach = block.mpReach, let family = reach.afiSafi.family {
             take(
-                reach.nlri, family, context, .some(fingerprint.map { $0 ^ Fingerprint.hop(reach.nextHop, scenario) }),
-                &result)
+                reach.nlri, family: family, context: context,
+                fingerprint: .some(fingerprint.map { $0 ^ Fingerprint.hop(reach.nextHop, scenario) }),
+                into: &result)
         }
         for item in result.announced {
             if item.isRight { result.rightWords.add(Int(item.number)) } else { result.wrongWords.add(Int(item.number)) }
@@ -108,8 +110,8 @@ struct UpdateReader {
 
     /// `fingerprint`: nil for a withdrawal; `.some(nil)` for attributes that cannot be right.
     private func take(
-        _ field: RawSpan, _ family: AddressFamily, _ context: AttributeContext, _ fingerprint: UInt64??,
-        _ result: inout ReceivedUpdate
+        _ field: RawSpan, family: AddressFamily, context: AttributeContext, fingerprint: UInt64??,
+        into result: inout ReceivedUpdate
     ) {
         let hasPathID = context.addPath.contains(family)
         var reader = ByteReader(field)

@@ -54,13 +54,13 @@ package final class FloorReflector {
                 if event.token == FloorReflector.listenerToken {
                     accept(now)
                 } else if let session = sessions[event.token] {
-                    if event.canRead || event.isBroken { read(session, event.token, now) }
+                    if event.canRead || event.isBroken { read(session, event.token, now: now) }
                     if event.canWrite { write(session, event.token) }
                 }
             }
             for (token, session) in sessions {
                 if let deadline = session.fsm.nextDeadline, deadline <= now {
-                    step(session, token) { $0.handleTimeout(now: now, &$1) }
+                    step(session, token: token) { $0.handleTimeout(now: now, &$1) }
                 }
                 if session.isDone { drop(token) }
             }
@@ -78,14 +78,14 @@ package final class FloorReflector {
             guard (try? poller.add(socket.socket.fd, token: token)) != nil else { continue }
             nextToken += 1
             sessions[token] = session
-            step(session, token) {
+            step(session, token: token) {
                 $0.handle(.start, now: now, &$1)
                 $0.handle(.connected(.passive), now: now, &$1)
             }
         }
     }
 
-    private func step(_ session: Session, _ token: UInt64, _ body: (inout PeerFSM, inout [PeerFSM.Action]) -> Void) {
+    private func step(_ session: Session, token: UInt64, _ body: (inout PeerFSM, inout [PeerFSM.Action]) -> Void) {
         var actions: [PeerFSM.Action] = []
         body(&session.fsm, &actions)
         for action in actions {
@@ -101,7 +101,7 @@ package final class FloorReflector {
         write(session, token)
     }
 
-    private func read(_ session: Session, _ token: UInt64, _ now: Instant) {
+    private func read(_ session: Session, _ token: UInt64, now: Instant) {
         guard case .done(let count) = session.socket.socket.read(into: &buffer) else {
             session.isDone = true
             return
@@ -114,9 +114,9 @@ package final class FloorReflector {
             case .update: updates += [UInt8](message)
             case .open:
                 if let open = try? OpenMessage(message: message) {
-                    step(session, token) { $0.handle(.open(.passive, open), now: now, &$1) }
+                    step(session, token: token) { $0.handle(.open(.passive, open), now: now, &$1) }
                 }
-            case .keepalive: step(session, token) { $0.handle(.keepalive(.passive), now: now, &$1) }
+            case .keepalive: step(session, token: token) { $0.handle(.keepalive(.passive), now: now, &$1) }
             case .notification: session.isDone = true
             default: break
             }
@@ -126,7 +126,7 @@ package final class FloorReflector {
         framer.maximumLength = max(framer.maximumLength, session.framer.maximumLength)
         session.framer = framer
         guard !updates.isEmpty else { return }
-        step(session, token) { $0.handle(.update(.passive), now: now, &$1) }
+        step(session, token: token) { $0.handle(.update(.passive), now: now, &$1) }
         for (other, receiver) in sessions where other != token && receiver.isUp {
             receiver.queue.append(updates)
             write(receiver, other)

@@ -230,7 +230,7 @@ package final class LoadRun {
             do throws(NotificationMessage) {
                 try framer.consume(buffer.rawSpan.part(0, count)) { type, message in
                     if type == .update { hadUpdate = true }
-                    take(speaker, type, message)
+                    take(speaker, type, message: message)
                     return speaker.socket != nil
                 }
             } catch {
@@ -247,7 +247,7 @@ package final class LoadRun {
         }
     }
 
-    private func take(_ speaker: LoadSpeaker, _ type: MessageType, _ message: RawSpan) {
+    private func take(_ speaker: LoadSpeaker, _ type: MessageType, message: RawSpan) {
         switch type {
         case .update: takeUpdate(speaker, message)
         case .open:
@@ -295,7 +295,8 @@ package final class LoadRun {
             setLive(false)
             for sender in 0..<scenario.senders { begin(speakers[sender], withdrawals[sender]) }
             waitForAll(phase.name, deadline)
-        case .churn(let rate, let seconds): churn(rate, seconds, &result, deadline + .seconds(Int64(seconds)))
+        case .churn(let rate, let seconds):
+            churn(rate, seconds, into: &result, deadline: deadline + .seconds(Int64(seconds)))
         case .latency(let count): latency(count, &result)
         }
         let end = speakers.compactMap(\.completedAt).max() ?? now
@@ -427,7 +428,7 @@ package final class LoadRun {
 
     // MARK: Churn and latency
 
-    private func churn(_ rate: Int, _ seconds: Int, _ result: inout LoadReport.Phase, _ deadline: Instant) {
+    private func churn(_ rate: Int, _ seconds: Int, into result: inout LoadReport.Phase, deadline: Instant) {
         var random = SeededRandom(seed: scenario.seed &+ 77)
         let start = now
         let end = start + .seconds(Int64(seconds))

@@ -65,11 +65,11 @@ final class EdgeLoop<Listener: ClientListener & ~Copyable>: @unchecked Sendable 
 
     /// Starts the thread.
     static func start(_ listener: consuming Listener, _ service: EdgeService) throws(SystemError) {
-        let loop = EdgeLoop(listener, service, try Wakeup())
+        let loop = EdgeLoop(listener, service, wakeup: try Wakeup())
         startEdgeThread { loop.run() }
     }
 
-    private init(_ listener: consuming Listener, _ service: EdgeService, _ wakeup: Wakeup) {
+    private init(_ listener: consuming Listener, _ service: EdgeService, wakeup: Wakeup) {
         self.listener = listener
         self.service = service
         self.wakeup = wakeup
@@ -100,7 +100,7 @@ final class EdgeLoop<Listener: ClientListener & ~Copyable>: @unchecked Sendable 
             ask(now)
             for client in clients {
                 if case .waiting(let answer) = client.phase, let bytes = answer() {
-                    begin(.writing(bytes, sent: 0), client, now)
+                    begin(.writing(bytes, sent: 0), client, now: now)
                 }
                 write(client, now)
             }
@@ -153,7 +153,7 @@ final class EdgeLoop<Listener: ClientListener & ~Copyable>: @unchecked Sendable 
         for client in clients {
             let (at, refusal) = deadline(client)
             guard at <= now else { continue }
-            if let refusal { refuse(client, refusal, now) } else { close(client) }
+            if let refusal { refuse(client, refusal, now: now) } else { close(client) }
         }
     }
 
@@ -234,9 +234,9 @@ final class EdgeLoop<Listener: ClientListener & ~Copyable>: @unchecked Sendable 
     private func understand(_ client: Client, _ now: Instant) {
         guard case .reading = client.phase else { return }
         if let request = take(&client.input) {
-            begin(.ready(request), client, now)
+            begin(.ready(request), client, now: now)
         } else if client.input.count > service.mostInput {
-            refuse(client, .tooLong, now)
+            refuse(client, .tooLong, now: now)
         } else if client.isEnded {
             close(client)
         }
@@ -254,7 +254,7 @@ final class EdgeLoop<Listener: ClientListener & ~Copyable>: @unchecked Sendable 
             for client in clients {
                 guard case .ready(let request) = client.phase else { continue }
                 switch request {
-                case .answered(let bytes): begin(.writing(bytes, sent: 0), client, now)
+                case .answered(let bytes): begin(.writing(bytes, sent: 0), client, now: now)
                 case .question(let isUrgent, let ask):
                     guard isUrgent == urgency else { continue }
                     if !isUrgent, underWay >= service.mostAnswers {
@@ -290,22 +290,26 @@ final class EdgeLoop<Listener: ClientListener & ~Copyable>: @unchecked Sendable 
             case .closed, .failed: return close(client)
             }
         }
-        if service.closesAfterAnswer || client.isRefused { finish(client, now) } else { begin(.reading, client, now) }
+        if service.closesAfterAnswer || client.isRefused {
+            finish(client, now)
+        } else {
+            begin(.reading, client, now: now)
+        }
     }
 
-    private func refuse(_ client: Client, _ refusal: EdgeRefusal, _ now: Instant) {
+    private func refuse(_ client: Client, _ refusal: EdgeRefusal, now: Instant) {
         client.isRefused = true
-        begin(.writing(service.refusal(refusal), sent: 0), client, now)
+        begin(.writing(service.refusal(refusal), sent: 0), client, now: now)
         write(client, now)
     }
 
     private func finish(_ client: Client, _ now: Instant) {
         client.socket.finishWriting()
         if client.isEnded { return close(client) }
-        begin(.lingering, client, now)
+        begin(.lingering, client, now: now)
     }
 
-    private func begin(_ phase: Phase, _ client: Client, _ now: Instant) {
+    private func begin(_ phase: Phase, _ client: Client, now: Instant) {
         hasMoved = true
         client.phase = phase
         client.since = now

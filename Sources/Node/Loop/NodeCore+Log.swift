@@ -11,8 +11,8 @@ import NetTypes
 extension NodeCore {
     /// A line about a peer, unless its account is used up. `metadata` is asked for only where the line is written.
     func logLine(
-        _ level: Logger.Level, _ message: @autoclosure () -> Logger.Message, _ peer: PeerIndex, _ kind: LogLimiter.Kind,
-        _ metadata: @autoclosure () -> Logger.Metadata = [:]
+        _ level: Logger.Level, _ message: @autoclosure () -> Logger.Message, peer: PeerIndex, kind: LogLimiter.Kind,
+        metadata: @autoclosure () -> Logger.Metadata = [:]
     ) {
         guard logger.logLevel <= level else { return }
         let admitted =
@@ -37,7 +37,8 @@ extension NodeCore {
     func take(_ report: BFDReport) {
         guard let peer = peering.take(report) else { return }
         logLine(
-            .notice, "BFD", peer, .bfd, ["state": "\(report.state.name)", "diagnostic": "\(report.diagnostic.text)"])
+            .notice, "BFD", peer: peer, kind: .bfd,
+            metadata: ["state": "\(report.state.name)", "diagnostic": "\(report.diagnostic.text)"])
         if report.isFailure { speaker.bfdDown(peer, isIndependent: report.isIndependent, now: now) }
     }
 
@@ -50,54 +51,65 @@ extension NodeCore {
         switch event {
         case .established(let session):
             // Of two connections that collided one is left.
-            peering.updateReach(peer, from: transport.localAddress(peer), plane, &speaker)
+            peering.updateReach(peer, from: transport.localAddress(peer), plane: plane, speaker: &speaker)
             logLine(
-                .notice, "session is up", peer, .session,
-                ["as": "\(session.remoteAS)", "routerID": "\(session.remoteIdentifier)"])
-        case .down(let reason): logLine(.notice, "session is down", peer, .session, ["reason": "\(reason)"])
+                .notice, "session is up", peer: peer, kind: .session,
+                metadata: ["as": "\(session.remoteAS)", "routerID": "\(session.remoteIdentifier)"])
+        case .down(let reason):
+            logLine(.notice, "session is down", peer: peer, kind: .session, metadata: ["reason": "\(reason)"])
         case .attemptFailed(let reason):
-            logLine(.debug, "session did not come up", peer, .attempt, ["reason": "\(reason)"])
-        case .endOfRIB(let family): logLine(.debug, "End-of-RIB", peer, .routes, ["family": "\(family.name)"])
+            logLine(.debug, "session did not come up", peer: peer, kind: .attempt, metadata: ["reason": "\(reason)"])
+        case .endOfRIB(let family):
+            logLine(.debug, "End-of-RIB", peer: peer, kind: .routes, metadata: ["family": "\(family.name)"])
         case .attributeFaults(let faults, let withdrawn, let update):
             // RFC 7606 6: with the whole message, so that the fault can be found at the other end.
             logLine(
                 .warning,
                 withdrawn
                     ? "malformed UPDATE treated as withdraw (RFC 7606)" : "malformed attribute discarded (RFC 7606)",
-                peer, .fault,
-                ["faults": "\(faults.map(\.description).joined(separator: "; "))", "update": "\(hexadecimal(update))"])
+                peer: peer, kind: .fault,
+                metadata: [
+                    "faults": "\(faults.map(\.description).joined(separator: "; "))",
+                    "update": "\(hexadecimal(update))",
+                ])
         case .holdingStaleRoutes(let families):
             logLine(
-                .notice, "keeping routes of a peer that restarts (RFC 4724)", peer, .routes,
-                ["families": names(families)])
-        case .flushedStaleRoutes: logLine(.info, "stale routes removed", peer, .routes)
+                .notice, "keeping routes of a peer that restarts (RFC 4724)", peer: peer, kind: .routes,
+                metadata: ["families": names(families)])
+        case .flushedStaleRoutes: logLine(.info, "stale routes removed", peer: peer, kind: .routes)
         case .longLivedStaleRoutes(let families):
             logLine(
-                .warning, "the restart time is over; the peer's routes are kept as the last choice (RFC 9494)", peer,
-                .routes,
-                ["families": names(families)])
+                .warning, "the restart time is over; the peer's routes are kept as the last choice (RFC 9494)",
+                peer: peer,
+                kind: .routes,
+                metadata: ["families": names(families)])
         case .refreshed(let family, let gone):
-            logLine(.info, "peer told its table again", peer, .routes, ["family": "\(family.name)", "gone": "\(gone)"])
+            logLine(
+                .info, "peer told its table again", peer: peer, kind: .routes,
+                metadata: ["family": "\(family.name)", "gone": "\(gone)"])
         case .refreshTooEarly(let family):
             logLine(
-                .warning, "BoRR before End-of-RIB is ignored (RFC 7313 4)", peer, .fault, ["family": "\(family.name)"])
+                .warning, "BoRR before End-of-RIB is ignored (RFC 7313 4)", peer: peer, kind: .fault,
+                metadata: ["family": "\(family.name)"])
         case .refreshTooOften(let family):
             logLine(
-                .debug, "BoRR within a second of the last one is ignored", peer, .fault, ["family": "\(family.name)"])
+                .debug, "BoRR within a second of the last one is ignored", peer: peer, kind: .fault,
+                metadata: ["family": "\(family.name)"])
         case .maximumPrefixesReached(let family, let limit, let action):
             logLine(
-                .error, "peer announces too many prefixes", peer, .session,
-                ["family": "\(family.name)", "limit": "\(limit)", "action": "\(action.rawValue)"])
+                .error, "peer announces too many prefixes", peer: peer, kind: .session,
+                metadata: ["family": "\(family.name)", "limit": "\(limit)", "action": "\(action.rawValue)"])
         case .manyPrefixes(let family, let count):
             logLine(
-                .warning, "peer announces many prefixes", peer, .session,
-                ["family": "\(family.name)", "count": "\(count)"])
+                .warning, "peer announces many prefixes", peer: peer, kind: .session,
+                metadata: ["family": "\(family.name)", "count": "\(count)"])
         case .pathsRefused(let count):
             logLine(
-                .warning, "paths not kept: more than one peer may announce of a prefix", peer, .fault,
-                ["paths": "\(count)", "limit": "\(PathTable.pathsPerPrefix)"])
-        case .tooSlow: logLine(.warning, "peer does not read; it gets no routes until it does", peer, .session)
-        case .caughtUp: logLine(.notice, "peer reads again", peer, .session)
+                .warning, "paths not kept: more than one peer may announce of a prefix", peer: peer, kind: .fault,
+                metadata: ["paths": "\(count)", "limit": "\(PathTable.pathsPerPrefix)"])
+        case .tooSlow:
+            logLine(.warning, "peer does not read; it gets no routes until it does", peer: peer, kind: .session)
+        case .caughtUp: logLine(.notice, "peer reads again", peer: peer, kind: .session)
         }
     }
 }

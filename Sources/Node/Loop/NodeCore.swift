@@ -73,14 +73,14 @@ final class NodeCore {
     /// A connection is there: what depends on our end of it is known before the session comes up.
     func connected(_ peer: PeerIndex, _ side: PeerFSM.Side) {
         let local = transport.localAddress(peer, side)
-        peering.updateReach(peer, from: local, plane, &speaker)
+        peering.updateReach(peer, from: local, plane: plane, speaker: &speaker)
         speaker.connected(peer, side, local: local, now: now)
         carryOutActions()
     }
 
     /// Bytes came in.
-    func received(_ peer: PeerIndex, _ side: PeerFSM.Side, _ bytes: RawSpan) {
-        speaker.received(peer, side, bytes, now: now)
+    func received(_ peer: PeerIndex, _ side: PeerFSM.Side, bytes: RawSpan) {
+        speaker.received(peer, side, bytes: bytes, now: now)
         carryOutActions()
     }
 
@@ -114,11 +114,11 @@ final class NodeCore {
     private func connect(_ peer: PeerIndex) -> Bool {
         guard let target = peering.target(peer) else { return false }
         do throws(SystemError) {
-            try transport.connect(peer, target.address, from: target.source, target.options)
+            try transport.connect(peer, target.address, from: target.source, options: target.options)
             return true
         } catch {
             peering.noteConnectError(peer, error.code)
-            logLine(.debug, "cannot connect", peer, .attempt, ["reason": "\(error)"])
+            logLine(.debug, "cannot connect", peer: peer, kind: .attempt, metadata: ["reason": "\(error)"])
             return false
         }
     }
@@ -130,7 +130,7 @@ final class NodeCore {
             if position & 1023 == 1023 { breathe(&speaker) }
             switch action {
             case .connect(let peer): if isWaitingToConnect.insert(peer).inserted { waitingConnects.append(peer) }
-            case .send(let peer, let side, let buffer): transport.send(peer, side, buffer)
+            case .send(let peer, let side, let buffer): transport.send(peer, side, buffer: buffer)
             case .close(let peer, let side): transport.close(peer, side, now: now)
             case .report(let peer, let event): report(peer, event)
             }
@@ -146,7 +146,7 @@ final class NodeCore {
 
     func decide() {
         plane.resolve(&speaker)
-        peering.applyLinkChanges(plane.takeLinkChanges(), plane, transport, &speaker)
+        peering.applyLinkChanges(plane.takeLinkChanges(), plane: plane, transport: transport, speaker: &speaker)
         if speaker.decide(budget: NodeCore.decideBudget) { hasMoreWork = true }
         plane.take(speaker.takeChanges(), &speaker, now: now)
     }
@@ -159,7 +159,7 @@ final class NodeCore {
 
     /// What changed of the resources.
     func apply(_ change: ResourceChange) {
-        peering.apply(change, &speaker, plane, transport, now: now)
+        peering.apply(change, speaker: &speaker, plane: plane, transport: transport, now: now)
         hasMoreWork = true
     }
 

@@ -169,7 +169,7 @@ final class Peering {
         }
         var planned = template.planned
         planned.target = .address(address)
-        return add(planned, address, template.options, isDynamic: true, &speaker, now)
+        return add(planned, address, options: template.options, isDynamic: true, speaker: &speaker, now: now)
     }
 
     // MARK: BFD
@@ -216,8 +216,7 @@ final class Peering {
     // MARK: Links
 
     /// What the kernel says of the way to a peer. `local`: our end of its connection.
-    func updateReach(_ peer: PeerIndex, from local: IPAddress?, _ plane: any ForwardingPlane, _ speaker: inout Speaker)
-    {
+    func updateReach(_ peer: PeerIndex, from local: IPAddress?, plane: any ForwardingPlane, speaker: inout Speaker) {
         guard let address = addresses[peer] else { return }
         let link = plane.link(to: address, from: local)
         speaker.setReach(
@@ -227,12 +226,12 @@ final class Peering {
 
     /// Links have changed: the ways to the peers that they concern follow.
     func applyLinkChanges(
-        _ changes: LinkChanges, _ plane: any ForwardingPlane, _ transport: any PeerTransport, _ speaker: inout Speaker
+        _ changes: LinkChanges, plane: any ForwardingPlane, transport: any PeerTransport, speaker: inout Speaker
     ) {
         guard !changes.isEmpty else { return }
         var hasBFD = false
         for (address, entry) in entries where changes.concern(address) {
-            updateReach(entry.index, from: transport.localAddress(entry.index), plane, &speaker)
+            updateReach(entry.index, from: transport.localAddress(entry.index), plane: plane, speaker: &speaker)
             hasBFD = hasBFD || entry.planned.options.bfd != nil
         }
         if hasBFD { revision += 1 }
@@ -242,8 +241,8 @@ final class Peering {
 
     /// Brings the peers on links into step with the neighbors that were found there.
     func applyLinks(
-        _ neighbors: LinkNeighbors, _ plane: any ForwardingPlane, _ speaker: inout Speaker,
-        _ transport: any PeerTransport,
+        _ neighbors: LinkNeighbors, plane: any ForwardingPlane, speaker: inout Speaker,
+        transport: any PeerTransport,
         now: Instant
     ) {
         for (address, entry) in entries {
@@ -252,8 +251,8 @@ final class Peering {
             if links[link] != nil, current == address { continue }
             // Another neighbor, while the session with the old one is up: it stays.
             if links[link] != nil, current != nil, speaker.snapshot(entry.index)?.session != nil { continue }
-            setKeys(nil, Prefix(host: address), entry.options, transport)
-            remove(address, .peerDeconfigured, &speaker, now)
+            setKeys(nil, Prefix(host: address), old: entry.options, transport: transport)
+            remove(address, .peerDeconfigured, speaker: &speaker, now: now)
         }
         var onLink: [String: [Entry]] = [:]
         for entry in entries.values { if let link = entry.link { onLink[link, default: []].append(entry) } }
@@ -264,8 +263,8 @@ final class Peering {
             var planned = template.planned
             planned.target = .address(address)
             linkLocalAddresses[name] = plane.link(name)?.address
-            setKeys(template.options, Prefix(host: address), entries[address]?.options, transport)
-            applyPeer(planned, address, template.options, &speaker, transport, now)
+            setKeys(template.options, Prefix(host: address), old: entries[address]?.options, transport: transport)
+            applyPeer(planned, address, options: template.options, speaker: &speaker, transport: transport, now: now)
             entries[address]?.link = name
         }
         secureHandshakes(transport)
@@ -330,7 +329,7 @@ final class Peering {
             guard let entry = entries[address], let due = entry.removeAt else { continue }
             // A session that is over carries no route that could be missed.
             if due <= now || successorsAreUp || speaker.isOver(entry.index) {
-                remove(address, .peerDeconfigured, &speaker, now)
+                remove(address, .peerDeconfigured, speaker: &speaker, now: now)
             }
         }
     }
@@ -344,7 +343,7 @@ final class Peering {
             guard let entry = entries[address], entry.isDynamic, speaker.isOver(entry.index),
                 !speaker.hasConnection(entry.index)
             else { continue }
-            remove(address, .peerDeconfigured, &speaker, now)
+            remove(address, .peerDeconfigured, speaker: &speaker, now: now)
         }
         return !ended.isEmpty
     }
@@ -356,8 +355,8 @@ final class Peering {
     /// A pod's route waits for no plan of peers: where nothing but endpoints changed, and pods are no peers, nothing but
     /// their routes is looked at.
     func apply(
-        _ change: ResourceChange, _ speaker: inout Speaker, _ plane: any ForwardingPlane,
-        _ transport: any PeerTransport, now: Instant
+        _ change: ResourceChange, speaker: inout Speaker, plane: any ForwardingPlane,
+        transport: any PeerTransport, now: Instant
     ) {
         // What came while this node's own object was missing was not taken over.
         let change = missedChanges ? ResourceChange(whole: change.after) : change
@@ -395,11 +394,11 @@ final class Peering {
         alarms = decision.alarms
         for alarm in alarms { logger.error("not all of the resources is in force", metadata: ["alarm": "\(alarm)"]) }
         lastPlan = decision.plan
-        applyPeers(decision, &speaker, transport, now)
+        applyPeers(decision, speaker: &speaker, transport: transport, now: now)
     }
 
     private func applyPeers(
-        _ decision: PeeringDecision, _ speaker: inout Speaker, _ transport: any PeerTransport, _ now: Instant
+        _ decision: PeeringDecision, speaker: inout Speaker, transport: any PeerTransport, now: Instant
     ) {
         held = []
         var wanted: Set<IPAddress> = []
@@ -414,7 +413,9 @@ final class Peering {
                 if let holdReason {
                     held.append((planned, holdReason))
                     if entries[address] != nil {
-                        remove(address, .administrativeShutdown(planned.options.shutdown ?? ""), &speaker, now)
+                        remove(
+                            address, .administrativeShutdown(planned.options.shutdown ?? ""), speaker: &speaker,
+                            now: now)
                     }
                     continue
                 }
@@ -423,8 +424,8 @@ final class Peering {
                     continue
                 }
                 wanted.insert(address)
-                setKeys(options, Prefix(host: address), entries[address]?.options, transport)
-                applyPeer(planned, address, options, &speaker, transport, now)
+                setKeys(options, Prefix(host: address), old: entries[address]?.options, transport: transport)
+                applyPeer(planned, address, options: options, speaker: &speaker, transport: transport, now: now)
             case .interface(let name):
                 if let holdReason { held.append((planned, holdReason)) } else { newLinks[name] = (planned, options) }
             case .range(let range):
@@ -432,11 +433,13 @@ final class Peering {
                     held.append((planned, holdReason))
                     continue
                 }
-                setKeys(options, range, ranges[range]?.options, transport)
+                setKeys(options, range, old: ranges[range]?.options, transport: transport)
                 newRanges[range] = (planned, options)
             }
         }
-        for (range, old) in ranges where newRanges[range] == nil { setKeys(nil, range, old.options, transport) }
+        for (range, old) in ranges where newRanges[range] == nil {
+            setKeys(nil, range, old: old.options, transport: transport)
+        }
         ranges = newRanges
         links = newLinks
         for (address, entry) in entries where !wanted.contains(address) && entry.removeAt == nil {
@@ -449,11 +452,12 @@ final class Peering {
                 {
                     var planned = template.planned
                     planned.target = .address(address)
-                    applyPeer(planned, address, template.options, &speaker, transport, now)
+                    applyPeer(
+                        planned, address, options: template.options, speaker: &speaker, transport: transport, now: now)
                     continue
                 }
             }
-            setKeys(nil, Prefix(host: address), entry.options, transport)
+            setKeys(nil, Prefix(host: address), old: entry.options, transport: transport)
             entry.removeAt = now + Peering.removalGrace
             leaving.insert(address)
             leavingCheck = now
@@ -478,7 +482,7 @@ final class Peering {
             guard members.count > limit else { continue }
             members.sort { $0.isUp != $1.isUp ? $0.isUp : $0.arrival < $1.arrival }
             let excess = members.dropFirst(limit)
-            for member in excess { remove(member.address, NotificationMessage(.cease, 8), &speaker, now) }
+            for member in excess { remove(member.address, NotificationMessage(.cease, 8), speaker: &speaker, now: now) }
             logger.warning(
                 "maxDynamicPeers was lowered: dynamic peers are closed, those without a session and the newest first",
                 metadata: ["range": "\(range)", "limit": "\(limit)", "closed": "\(excess.count)"])
@@ -500,7 +504,7 @@ final class Peering {
     /// The keys of a peer or a range on the listeners, TCP MD5 and TCP-AO; nil takes them away. The one place for every
     /// kind of peer.
     private func setKeys(
-        _ new: TCPSocket.Options?, _ prefix: Prefix, _ old: TCPSocket.Options?, _ transport: any PeerTransport
+        _ new: TCPSocket.Options?, _ prefix: Prefix, old: TCPSocket.Options?, transport: any PeerTransport
     ) {
         do throws(SystemError) {
             if new?.password != old?.password { try transport.setPassword(new?.password, for: prefix) }
@@ -513,11 +517,11 @@ final class Peering {
     }
 
     private func applyPeer(
-        _ planned: PlannedPeer, _ address: IPAddress, _ options: TCPSocket.Options, _ speaker: inout Speaker,
-        _ transport: any PeerTransport, _ now: Instant
+        _ planned: PlannedPeer, _ address: IPAddress, options: TCPSocket.Options, speaker: inout Speaker,
+        transport: any PeerTransport, now: Instant
     ) {
         guard let entry = entries[address] else {
-            _ = add(planned, address, options, isDynamic: false, &speaker, now)
+            _ = add(planned, address, options: options, isDynamic: false, speaker: &speaker, now: now)
             return
         }
         let source = planned.sourceAddress(towards: address, loaded.resources, node: node)
@@ -538,7 +542,7 @@ final class Peering {
         if let password = options.password, old.password != nil, old.password != password,
             speaker.isEstablished(entry.index)
         {
-            transport.changePassword(entry.index, password, address, logger)
+            transport.changePassword(entry.index, password, address: address, logger: logger)
             old.password = password
         }
         // What the first segment depends on needs a new connection.
@@ -548,8 +552,8 @@ final class Peering {
     }
 
     private func add(
-        _ planned: PlannedPeer, _ address: IPAddress, _ options: TCPSocket.Options, isDynamic: Bool,
-        _ speaker: inout Speaker, _ now: Instant
+        _ planned: PlannedPeer, _ address: IPAddress, options: TCPSocket.Options, isDynamic: Bool,
+        speaker: inout Speaker, now: Instant
     ) -> PeerIndex {
         let index = speaker.addPeer(settings(planned, address), now: now)
         let source = planned.sourceAddress(towards: address, loaded.resources, node: node)
@@ -564,7 +568,7 @@ final class Peering {
     }
 
     private func remove(
-        _ address: IPAddress, _ notification: NotificationMessage, _ speaker: inout Speaker, _ now: Instant
+        _ address: IPAddress, _ notification: NotificationMessage, speaker: inout Speaker, now: Instant
     ) {
         guard let entry = entries[address] else { return }
         former[entry.index] = (name(entry.index), account(entry.index))
@@ -594,7 +598,8 @@ final class Peering {
         }
         let source = planned.sourceAddress(towards: address, loaded.resources, node: node)
         var result = PeerSettings(
-            planned, address, loaded.resources, node: node, identity: identity, source: source, linkLocal: linkLocal)
+            planned, address, resources: loaded.resources, node: node, identity: identity, source: source,
+            linkLocal: linkLocal)
         result.isNode = nodeAddresses[address] != nil
         return result
     }

@@ -130,7 +130,7 @@ final class RoutingLoop {
         core.now = Instant(nanoseconds: clock)
         guard let (connections, due) = speaker.takeDueKeepalives(now: core.now) else { return }
         for (peer, side) in connections {
-            transport.send(peer, side, RoutingLoop.keepalive)
+            transport.send(peer, side, buffer: RoutingLoop.keepalive)
             guard let connection = transport.connection(peer, side), !connection.waitsForWritability else { continue }
             // What fails shows again when the connection's turn comes.
             _ = connection.write(budget: RoutingLoop.readBudget)
@@ -207,14 +207,17 @@ final class RoutingLoop {
             }
             guard let (peer, isAdmitted, isSecond) = core.admit(address) else { continue }
             guard isAdmitted else {
-                if isSecond { transport.refuse(accepted.takeSocket(), peer, .connectionCollision, now: core.now) }
+                if isSecond {
+                    transport.refuse(accepted.takeSocket(), peer, reason: .connectionCollision, now: core.now)
+                }
                 core.carryOutActions()
                 core.peering.noteEnd(peer)
                 continue
             }
             // Whatever the old passive connection was, it is closed before the new one takes its place.
             core.carryOutActions()
-            transport.adopt(accepted.takeSocket(), peer, core.peering.socketOptions(peer), logger, now: core.now)
+            transport.adopt(
+                accepted.takeSocket(), peer, options: core.peering.socketOptions(peer), logger: logger, now: core.now)
             core.connected(peer, .passive)
         }
         core.hasMoreWork = true
@@ -245,7 +248,7 @@ final class RoutingLoop {
                 // After the end of a session what still comes is read and dropped, so that our NOTIFICATION is not lost
                 // to a reset.
                 guard connection.closeDeadline == nil else { continue }
-                core.received(connection.peer, connection.side, buffer.rawSpan.part(0, count))
+                core.received(connection.peer, connection.side, bytes: buffer.rawSpan.part(0, count))
                 if transport.connection(connection.token) == nil { return }
                 if count < buffer.count { return }
             case .wouldBlock: return
@@ -268,7 +271,8 @@ final class RoutingLoop {
     }
 
     private func applyLinks() {
-        core.peering.applyLinks(neighbors, core.plane, &core.speaker, transport, now: core.now)
+        core.peering.applyLinks(
+            neighbors, plane: core.plane, speaker: &core.speaker, transport: transport, now: core.now)
         configureBFD()
         core.carryOutActions()
     }
@@ -324,11 +328,11 @@ final class RoutingLoop {
         if outcome == .blocked {
             if hasProgressed || !connection.isSendBlocked {
                 connection.isSendBlocked = true
-                core.speaker.setSendBlocked(connection.peer, connection.side, true, now: core.now)
+                core.speaker.setSendBlocked(connection.peer, connection.side, isBlocked: true, now: core.now)
             }
         } else if connection.isSendBlocked {
             connection.isSendBlocked = false
-            core.speaker.setSendBlocked(connection.peer, connection.side, false, now: core.now)
+            core.speaker.setSendBlocked(connection.peer, connection.side, isBlocked: false, now: core.now)
         }
     }
 

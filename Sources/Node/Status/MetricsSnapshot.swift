@@ -23,63 +23,62 @@ struct MetricsSnapshot: Sendable {
     /// The page, in Prometheus' text format. Cost: several strings a peer; not for the routing thread.
     func lines() -> [String] {
         var lines: [String] = []
-        func gauge(_ name: String, _ help: String, _ values: [(labels: String, value: String)], type: String = "gauge")
-        {
+        func gauge(_ name: String, _ help: String, values: [(labels: String, value: String)], type: String = "gauge") {
             lines.append("# HELP apus_\(name) \(help)")
             lines.append("# TYPE apus_\(name) \(type)")
             for value in values { lines.append("apus_\(name)\(value.labels) \(value.value)") }
         }
         gauge(
             "build_info", "Version and mode.",
-            [("{version=\"\(status.version)\",mode=\"\(status.mode.rawValue)\"}", "1")])
+            values: [("{version=\"\(status.version)\",mode=\"\(status.mode.rawValue)\"}", "1")])
         gauge(
             "prefixes", "Prefixes in the Loc-RIB.",
-            [("{family=\"ipv4\"}", "\(status.prefixesIPv4)"), ("{family=\"ipv6\"}", "\(status.prefixesIPv6)")])
+            values: [("{family=\"ipv4\"}", "\(status.prefixesIPv4)"), ("{family=\"ipv6\"}", "\(status.prefixesIPv6)")])
         gauge(
             "paths", "Paths in the Adj-RIBs-In.",
-            [("{family=\"ipv4\"}", "\(status.pathsIPv4)"), ("{family=\"ipv6\"}", "\(status.pathsIPv6)")])
-        gauge("attribute_sets", "Interned attribute sets.", [("", "\(status.attributeSets)")])
-        gauge("fib_routes_wanted", "Routes that are to be in the kernel.", [("", "\(status.routesWanted)")])
-        gauge("fib_routes_kernel", "Routes of ours that the kernel has.", [("", "\(status.routesInKernel)")])
+            values: [("{family=\"ipv4\"}", "\(status.pathsIPv4)"), ("{family=\"ipv6\"}", "\(status.pathsIPv6)")])
+        gauge("attribute_sets", "Interned attribute sets.", values: [("", "\(status.attributeSets)")])
+        gauge("fib_routes_wanted", "Routes that are to be in the kernel.", values: [("", "\(status.routesWanted)")])
+        gauge("fib_routes_kernel", "Routes of ours that the kernel has.", values: [("", "\(status.routesInKernel)")])
         gauge(
             "fib_routes_missing", "Disagreement between RIB and FIB; 0 when all is well.",
-            [("", "\(status.routesMissing)")])
+            values: [("", "\(status.routesMissing)")])
         gauge(
             "fib_routes_held", "Routes that are kept though nearly all were withdrawn at once.",
-            [("", "\(status.routesHeld)")])
+            values: [("", "\(status.routesHeld)")])
         gauge(
             "fib_routes_waiting", "Routes that were found at the start and wait for the peers' tables.",
-            [("", "\(status.routesWaiting)")])
-        gauge("fib_audits_total", "Audits of the kernel's routes.", [("", "\(status.audits)")], type: "counter")
+            values: [("", "\(status.routesWaiting)")])
+        gauge("fib_audits_total", "Audits of the kernel's routes.", values: [("", "\(status.audits)")], type: "counter")
         gauge(
             "fib_audit_findings_total", "Differences that audits found and no notification had told of.",
-            [("", "\(status.auditFindings)")], type: "counter")
+            values: [("", "\(status.auditFindings)")], type: "counter")
         gauge(
             "fib_resyncs_total", "Times that the kernel's notifications were lost and everything was read again.",
-            [("", "\(status.resyncs)")], type: "counter")
+            values: [("", "\(status.resyncs)")], type: "counter")
         gauge(
             "fib_repairs_total", "Own routes that others removed or altered and that were put back.",
-            [("", "\(status.routesRepaired)")], type: "counter")
+            values: [("", "\(status.routesRepaired)")], type: "counter")
         gauge(
             "clients_established", "Route reflector clients whose session is up.",
-            [("", "\(status.load.clientsEstablished)")])
-        gauge("update_groups", "Groups of peers that share one encoding.", [("", "\(status.updateGroups)")])
-        gauge("queued_bytes", "Bytes that wait for peers to read them.", [("", "\(status.load.queuedBytes)")])
+            values: [("", "\(status.load.clientsEstablished)")])
+        gauge("update_groups", "Groups of peers that share one encoding.", values: [("", "\(status.updateGroups)")])
+        gauge("queued_bytes", "Bytes that wait for peers to read them.", values: [("", "\(status.load.queuedBytes)")])
         gauge(
             "slowest_peer_queued_bytes", "The same of the peer with the most.",
-            [("", "\(status.load.slowestPeerQueuedBytes)")])
+            values: [("", "\(status.load.slowestPeerQueuedBytes)")])
         gauge(
             "peers_too_slow", "Peers that get no routes until they have read what is queued.",
-            [("", "\(status.load.peersTooSlow)")])
+            values: [("", "\(status.load.peersTooSlow)")])
         gauge(
             "keepalive_latest_seconds", "How late a keepalive left at most.",
-            [("", "\(status.load.keepaliveLatestSeconds)")])
+            values: [("", "\(status.load.keepaliveLatestSeconds)")])
         gauge(
             "keepalives_late_total", "Turns that sent a keepalive more than 100 ms late.",
-            [("", "\(status.load.lateKeepalives)")], type: "counter")
+            values: [("", "\(status.load.lateKeepalives)")], type: "counter")
         gauge(
             "memory_bytes", "Memory of the tables, reserve for growth included.",
-            [
+            values: [
                 ("{of=\"paths\"}", "\(status.load.pathMemory)"),
                 ("{of=\"attribute_sets\"}", "\(status.load.attributeMemory)"),
                 ("{of=\"groups\"}", "\(status.load.groupMemory)"),
@@ -87,17 +86,17 @@ struct MetricsSnapshot: Sendable {
         let paths = status.pathsIPv4 + status.pathsIPv6
         gauge(
             "path_bytes", "Memory per path, its prefix included.",
-            paths == 0 ? [] : [("", "\(status.load.pathMemory / paths)")])
+            values: paths == 0 ? [] : [("", "\(status.load.pathMemory / paths)")])
         gauge(
             "attribute_set_bytes", "Memory per attribute set, its own bytes included.",
-            status.attributeSets == 0 ? [] : [("", "\(status.load.attributeMemory / status.attributeSets)")])
+            values: status.attributeSets == 0 ? [] : [("", "\(status.load.attributeMemory / status.attributeSets)")])
         let peers = peers.sorted { $0.address < $1.address }
         gauge(
             "peer_established", "1 where the session is up.",
-            peers.map { ("{peer=\"\($0.address)\"}", $0.isEstablished ? "1" : "0") })
+            values: peers.map { ("{peer=\"\($0.address)\"}", $0.isEstablished ? "1" : "0") })
         gauge(
             "peer_prefixes_received", "Prefixes that the peer announces.",
-            peers.flatMap { peer in
+            values: peers.flatMap { peer in
                 peer.families.families.map { family in
                     (
                         "{peer=\"\(peer.address)\",family=\"\(family.name.lowercased())\"}",
@@ -107,18 +106,20 @@ struct MetricsSnapshot: Sendable {
             })
         gauge(
             "peer_sessions_total", "How often the session came up.",
-            peers.map { ("{peer=\"\($0.address)\"}", "\($0.timesEstablished)") }, type: "counter")
-        gauge("loop_turns_total", "Turns of the routing loop.", [("", "\(turns)")], type: "counter")
+            values: peers.map { ("{peer=\"\($0.address)\"}", "\($0.timesEstablished)") }, type: "counter")
+        gauge("loop_turns_total", "Turns of the routing loop.", values: [("", "\(turns)")], type: "counter")
         gauge(
             "loop_phase_seconds_total", "Time spent in each phase.",
-            RoutingLoop.Phase.allCases.map { ("{phase=\"\($0)\"}", "\(Double(phaseTime[$0.rawValue]) / 1e9)") },
+            values: RoutingLoop.Phase.allCases.map { ("{phase=\"\($0)\"}", "\(Double(phaseTime[$0.rawValue]) / 1e9)") },
             type: "counter")
         gauge(
             "loop_phase_longest_seconds", "The longest single run of each phase.",
-            RoutingLoop.Phase.allCases.map { ("{phase=\"\($0)\"}", "\(Double(phaseLongest[$0.rawValue]) / 1e9)") })
+            values: RoutingLoop.Phase.allCases.map {
+                ("{phase=\"\($0)\"}", "\(Double(phaseLongest[$0.rawValue]) / 1e9)")
+            })
         gauge(
             "log_lines_dropped_total", "Log lines that standard error did not take.",
-            [("", "\(StandardErrorLogHandler.dropped.load(ordering: .relaxed))")], type: "counter")
+            values: [("", "\(StandardErrorLogHandler.dropped.load(ordering: .relaxed))")], type: "counter")
         return lines
     }
 }

@@ -10,23 +10,24 @@ extension StatusBuilder {
         let status = status()
         var findings: [Finding] = []
         for problem in loop.core.peering.loaded.resources.problems {
-            findings.append(Finding(.fault, "resources", problem.description))
+            findings.append(Finding(.fault, "resources", text: problem.description))
         }
-        for alarm in loop.core.peering.alarms { findings.append(Finding(.fault, "resources", alarm)) }
+        for alarm in loop.core.peering.alarms { findings.append(Finding(.fault, "resources", text: alarm)) }
         for held in status.peersHeldDown {
-            findings.append(Finding(.warning, "peers", "\(held.name) \(held.address) is kept down: \(held.reason)"))
+            findings.append(
+                Finding(.warning, "peers", text: "\(held.name) \(held.address) is kept down: \(held.reason)"))
         }
         if status.peersConfigured == 0 {
-            findings.append(Finding(.warning, "peers", "none is configured: no route comes or goes"))
+            findings.append(Finding(.warning, "peers", text: "none is configured: no route comes or goes"))
         } else if status.peersEstablished < status.peersConfigured {
             findings.append(
                 Finding(
                     status.peersEstablished == 0 ? .fault : .warning, "peers",
-                    "\(status.peersConfigured - status.peersEstablished) of \(status.peersConfigured) are not "
+                    text: "\(status.peersConfigured - status.peersEstablished) of \(status.peersConfigured) are not "
                         + "established; apusctl peers says why"
                 ))
         } else {
-            findings.append(Finding(.fine, "peers", "all \(status.peersConfigured) are established"))
+            findings.append(Finding(.fine, "peers", text: "all \(status.peersConfigured) are established"))
         }
         var round = DoctorRound()
         round.add(findings)

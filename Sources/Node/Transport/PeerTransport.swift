@@ -17,18 +17,18 @@ protocol PeerTransport: AnyObject {
     /// Families whose listeners send with TTL or hop limit 255 (RFC 5082).
     func setFullTimeToLive(_ families: AddressFamilySet, _ logger: Logger)
     /// The new password of a peer on its running connections.
-    func changePassword(_ peer: PeerIndex, _ password: [UInt8], _ address: IPAddress, _ logger: Logger)
+    func changePassword(_ peer: PeerIndex, _ password: [UInt8], address: IPAddress, logger: Logger)
 
     /// Another connection may be begun now.
     var mayConnect: Bool { get }
     /// Begins a connection to a peer; what becomes of it is an event of a later turn.
-    func connect(_ peer: PeerIndex, _ address: SocketAddress, from source: IPAddress?, _ options: TCPSocket.Options)
+    func connect(_ peer: PeerIndex, _ address: SocketAddress, from source: IPAddress?, options: TCPSocket.Options)
         throws(SystemError)
     func hasConnection(_ peer: PeerIndex, _ side: PeerFSM.Side) -> Bool
     /// Our end of a peer's connection; of the active one where there are two.
     func localAddress(_ peer: PeerIndex) -> IPAddress?
     func localAddress(_ peer: PeerIndex, _ side: PeerFSM.Side) -> IPAddress?
-    func send(_ peer: PeerIndex, _ side: PeerFSM.Side, _ buffer: MessageBuffer)
+    func send(_ peer: PeerIndex, _ side: PeerFSM.Side, buffer: MessageBuffer)
     /// Closes a connection once what is queued has been sent.
     func close(_ peer: PeerIndex, _ side: PeerFSM.Side, now: Instant)
 }

@@ -117,7 +117,7 @@ package final class Transport: PeerTransport {
     private var fullTimeToLive: AddressFamilySet = []
 
     /// The new password of a peer on its running connections.
-    func changePassword(_ peer: PeerIndex, _ password: [UInt8], _ address: IPAddress, _ logger: Logger) {
+    func changePassword(_ peer: PeerIndex, _ password: [UInt8], address: IPAddress, logger: Logger) {
         for side in PeerFSM.Side.allCases {
             guard let connection = connection(peer, side) else { continue }
             do throws(SystemError) {
@@ -148,7 +148,7 @@ package final class Transport: PeerTransport {
         (connection(peer, .active)?.queuedBytes ?? 0) + (connection(peer, .passive)?.queuedBytes ?? 0)
     }
 
-    func connect(_ peer: PeerIndex, _ address: SocketAddress, from source: IPAddress?, _ options: TCPSocket.Options)
+    func connect(_ peer: PeerIndex, _ address: SocketAddress, from source: IPAddress?, options: TCPSocket.Options)
         throws(SystemError)
     {
         let socket = try TCPSocket(connectingTo: address, from: source, options)
@@ -157,7 +157,7 @@ package final class Transport: PeerTransport {
     }
 
     func adopt(
-        _ socket: consuming TCPSocket, _ peer: PeerIndex, _ options: TCPSocket.Options, _ logger: Logger, now: Instant
+        _ socket: consuming TCPSocket, _ peer: PeerIndex, options: TCPSocket.Options, logger: Logger, now: Instant
     ) {
         func warn(_ what: Logger.Message, _ error: SystemError) {
             guard let leftOut = limiter.admit(.strangers, .refusal, now: now) else { return }
@@ -176,7 +176,7 @@ package final class Transport: PeerTransport {
         sides[connection.peer.index][connection.side == .active ? 0 : 1] = connection
     }
 
-    func send(_ peer: PeerIndex, _ side: PeerFSM.Side, _ buffer: MessageBuffer) {
+    func send(_ peer: PeerIndex, _ side: PeerFSM.Side, buffer: MessageBuffer) {
         guard let connection = connection(peer, side), connection.closeDeadline == nil else { return }
         if !connection.hasQueued { touched.append(connection.token) }
         connection.enqueue(buffer)
@@ -203,7 +203,7 @@ package final class Transport: PeerTransport {
 
     /// A connection that is not wanted: the other end is told why, and what it has sent meanwhile is read, because
     /// unread bytes would turn the end into a reset that takes the NOTIFICATION with it.
-    func refuse(_ socket: consuming TCPSocket, _ peer: PeerIndex, _ reason: NotificationMessage, now: Instant) {
+    func refuse(_ socket: consuming TCPSocket, _ peer: PeerIndex, reason: NotificationMessage, now: Instant) {
         let connection = Connection(socket, token: takeToken(), peer: peer, side: .passive, isConnecting: false)
         guard (try? connection.watch(poller)) != nil else { return }
         connections[connection.token] = connection

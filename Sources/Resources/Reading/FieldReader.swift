@@ -90,14 +90,14 @@ struct FieldReader {
                 continue
             }
             if value.isNull { continue }
-            check(value, spec.type, join(key))
+            check(value, spec.type, field: join(key))
         }
         for spec in fields where spec.isRequired && !has(spec.name) {
             problems.add(line: line, field: join(spec.name), message: "is missing: \(spec.type.text)")
         }
     }
 
-    private func check(_ value: YAMLNode, _ type: FieldType, _ field: String) {
+    private func check(_ value: YAMLNode, _ type: FieldType, field: String) {
         let line = value.line
         func complain(_ message: String) { problems.add(line: line, field: field, message: message) }
         switch type {
@@ -116,7 +116,7 @@ struct FieldReader {
             guard value.mapping != nil else { return complain("must be a map of strings") }
         case .list(let element):
             guard let sequence = value.sequence else { return complain("must be a list: \(element.text)") }
-            for (index, item) in sequence.enumerated() { check(item, element, "\(field)[\(index)]") }
+            for (index, item) in sequence.enumerated() { check(item, element, field: "\(field)[\(index)]") }
         default:
             guard let text = value.scalar else { return complain("must be a single value: \(type.text)") }
             if let message = FieldReader.complaint(text, type) { complain(message) }

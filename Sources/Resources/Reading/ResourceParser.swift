@@ -27,11 +27,13 @@ package enum ResourceParser {
                 Problem(file: file, line: error.line, field: "", message: "not YAML: \(error.message)"))
             return result
         }
-        for document in documents where document.scalar?.isEmpty != true { parseDocument(document, file, &result) }
+        for document in documents where document.scalar?.isEmpty != true {
+            parseDocument(document, file: file, into: &result)
+        }
         return result
     }
 
-    private static func parseDocument(_ document: YAMLNode, _ file: String, _ result: inout Parsed) {
+    private static func parseDocument(_ document: YAMLNode, file: String, into result: inout Parsed) {
         guard let mapping = document.mapping else {
             result.problems.append(
                 Problem(
@@ -46,13 +48,13 @@ package enum ResourceParser {
         if kind == "List" || kind.hasSuffix("List"),
             let items = mapping.first(where: { $0.key.scalar == "items" })?.value.sequence
         {
-            for item in items { parseDocument(item, file, &result) }
+            for item in items { parseDocument(item, file: file, into: &result) }
             return
         }
-        parseObject(reader, kind, file, &result)
+        parseObject(reader, kind, file: file, into: &result)
     }
 
-    private static func parseObject(_ reader: FieldReader, _ kind: String, _ file: String, _ result: inout Parsed) {
+    private static func parseObject(_ reader: FieldReader, _ kind: String, file: String, into result: inout Parsed) {
         let problems = reader.problems
         let name = reader.object("metadata")?.string("name") ?? ""
         problems.object = kind.isEmpty ? "" : FieldReader.shown("\(kind)/\(name)")
@@ -86,16 +88,18 @@ package enum ResourceParser {
         let namespaced = kind == "WorkloadEndpoint"
         let key = ResourceKey(kind: kind, namespace: namespaced ? namespace : "", name: name)
         reader.validate([
-            FieldSpec("apiVersion", .any, .none, ""), FieldSpec("kind", .any, .none, ""),
-            FieldSpec("metadata", .any, .none, ""),
+            FieldSpec("apiVersion", .any, effect: .none, documentation: ""),
+            FieldSpec("kind", .any, effect: .none, documentation: ""),
+            FieldSpec("metadata", .any, effect: .none, documentation: ""),
             FieldSpec(
-                "spec", schema.acceptsOtherFields ? .objectWithOthers(schema.fields) : .object(schema.fields), .none, ""
+                "spec", schema.acceptsOtherFields ? .objectWithOthers(schema.fields) : .object(schema.fields),
+                effect: .none, documentation: ""
             ),
-            FieldSpec("status", .any, .none, ""),
+            FieldSpec("status", .any, effect: .none, documentation: ""),
         ])
         let spec = reader.object("spec") ?? FieldReader(node: [], path: "spec", line: reader.line, problems: problems)
         if !reader.has("spec") { spec.validate(schema.fields) }
-        let value = build(kind, spec, reader)
+        let value = build(kind, spec, object: reader)
         if problems.problems.isEmpty, let value {
             result.resources.append(Resource(key: key, value: value, file: file, line: reader.line))
         } else {
@@ -106,7 +110,7 @@ package enum ResourceParser {
 
     // MARK: Objects
 
-    private static func build(_ kind: String, _ spec: FieldReader, _ object: FieldReader) -> ResourceValue? {
+    private static func build(_ kind: String, _ spec: FieldReader, object: FieldReader) -> ResourceValue? {
         switch kind {
         case "BGPConfiguration": .bgpConfiguration(bgpConfiguration(spec))
         case "BGPPeer": .bgpPeer(bgpPeer(spec))
@@ -153,7 +157,8 @@ package enum ResourceParser {
             result.servicePrefixes += spec.objects(name).compactMap { $0.prefix("cidr") }
         }
         result.localWorkloadPeering = [
-            address(spec, "localWorkloadPeeringIPV4", .ipv4), address(spec, "localWorkloadPeeringIPV6", .ipv6),
+            address(spec, "localWorkloadPeeringIPV4", family: .ipv4),
+            address(spec, "localWorkloadPeeringIPV6", family: .ipv6),
         ]
         result.programClusterRoutes = spec.choice("programClusterRoutes")
         if let limit = spec.object("massWithdrawal") {
@@ -245,7 +250,7 @@ package enum ResourceParser {
         result.numAllowedLocalASNumbers = spec.number("numAllowedLocalASNumbers") ?? 0
         result.nextHopMode = spec.choice("nextHopMode") ?? (spec.bool("keepOriginalNextHop") ?? false ? .keep : .auto)
         result.nextHopAddresses = [
-            nextHop(spec, "nextHopAddressIPv4", .ipv4), nextHop(spec, "nextHopAddressIPv6", .ipv6),
+            nextHop(spec, "nextHopAddressIPv4", family: .ipv4), nextHop(spec, "nextHopAddressIPv6", family: .ipv6),
         ]
         result.isMultihop = spec.bool("multihop") ?? false
         result.longLivedStaleTime = spec.duration("longLivedStaleTime")
@@ -364,9 +369,10 @@ package enum ResourceParser {
             ipv6: address("ipv6Address", .ipv6), routeReflectorClusterID: identifier("routeReflectorClusterID"),
             routerID: identifier("routerID"),
             podCIDRs: (spec.strings("podCIDRs") ?? []).compactMap { Prefix($0) })
-        result.ipipTunnelAddress = bgp.flatMap { self.address($0, "ipv4IPIPTunnelAddr", .ipv4) }
+        result.ipipTunnelAddress = bgp.flatMap { self.address($0, "ipv4IPIPTunnelAddr", family: .ipv4) }
         result.vxlanTunnelAddresses = [
-            self.address(spec, "ipv4VXLANTunnelAddr", .ipv4), self.address(spec, "ipv6VXLANTunnelAddr", .ipv6),
+            self.address(spec, "ipv4VXLANTunnelAddr", family: .ipv4),
+            self.address(spec, "ipv6VXLANTunnelAddr", family: .ipv6),
         ]
         result.vxlanTunnelMACs = ["vxlanTunnelMACAddr", "vxlanTunnelMACAddrV6"].map {
             spec.string($0).flatMap { MACAddress($0) }
@@ -385,20 +391,20 @@ package enum ResourceParser {
             result.encapsulation = IPPool.Encapsulation(isVXLAN: isVXLAN, isCrossSubnet: mode == .crossSubnet)
         }
         result.routeTable = spec.number("routeTable")
-        result.routeSource = address(spec, "routeSourceAddress", cidr.family)
+        result.routeSource = address(spec, "routeSourceAddress", family: cidr.family)
         return result
     }
 
     /// An address that must be of a family.
-    private static func address(_ spec: FieldReader, _ name: String, _ family: AddressFamily) -> IPAddress? {
+    private static func address(_ spec: FieldReader, _ name: String, family: AddressFamily) -> IPAddress? {
         guard let address = spec.address(name) else { return nil }
         if address.family != family { spec.complain(name, "\(address) is not an \(family.name) address") }
         return address
     }
 
     /// An address that every receiver takes as a next hop (RFC 4271 6.3, RFC 2545 3).
-    private static func nextHop(_ spec: FieldReader, _ name: String, _ family: AddressFamily) -> IPAddress? {
-        guard let address = address(spec, name, family) else { return nil }
+    private static func nextHop(_ spec: FieldReader, _ name: String, family: AddressFamily) -> IPAddress? {
+        guard let address = address(spec, name, family: family) else { return nil }
         if address.isUnspecified || address.isLoopback || address.isMulticast || address.isReserved
             || address.isLinkLocal
         {
@@ -421,7 +427,8 @@ package enum ResourceParser {
         }
         result.deviceRouteProtocol = spec.number("deviceRouteProtocol")
         result.deviceRouteSource = [
-            address(spec, "deviceRouteSourceAddress", .ipv4), address(spec, "deviceRouteSourceAddressIPv6", .ipv6),
+            address(spec, "deviceRouteSourceAddress", family: .ipv4),
+            address(spec, "deviceRouteSourceAddressIPv6", family: .ipv6),
         ]
         result.elevatedPriority = [number("ipv4ElevatedRoutePriority"), number("ipv6ElevatedRoutePriority")]
         result.forwardsPackets = spec.choice("ipForwarding", of: FelixConfiguration.Switch.self).map { $0 == .enabled }

@@ -89,8 +89,8 @@ package struct FieldSpec: Sendable, Hashable {
 
     package init(
         _ name: String, _ type: FieldType, required: Bool = false, default defaultText: String = "",
-        _ effect: FieldEffect,
-        _ documentation: String
+        effect: FieldEffect,
+        documentation: String
     ) {
         self.name = name
         self.type = type
@@ -104,10 +104,10 @@ package struct FieldSpec: Sendable, Hashable {
     static func ignored(_ name: String, _ documentation: String = "Accepted for Calico's manifests; has no effect.")
         -> FieldSpec
     {
-        FieldSpec(name, .any, .none, documentation)
+        FieldSpec(name, .any, effect: .none, documentation: documentation)
     }
     static func refused(_ name: String, _ reason: String) -> FieldSpec {
-        FieldSpec(name, .refused(reason), .none, "Refused: \(reason)")
+        FieldSpec(name, .refused(reason), effect: .none, documentation: "Refused: \(reason)")
     }
 }
 

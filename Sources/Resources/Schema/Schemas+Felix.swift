@@ -13,53 +13,65 @@ extension Schemas {
             + "node.NAME, whose fields win. Fields that are not listed are accepted without effect.",
         fields: [
             FieldSpec(
-                "interfacePrefix", .string, default: "cali", .live,
-                "How the names of pods' interfaces begin; several with commas."),
+                "interfacePrefix", .string, default: "cali", effect: .live,
+                documentation: "How the names of pods' interfaces begin; several with commas."),
             FieldSpec(
-                "deviceRouteProtocol", .integer(0...255), default: "73, or 3 with --program remote", .restart,
-                "Protocol number of our routes; with --program remote that of the host routes that Felix writes. "
+                "deviceRouteProtocol", .integer(0...255), default: "73, or 3 with --program remote", effect: .restart,
+                documentation:
+                    "Protocol number of our routes; with --program remote that of the host routes that Felix writes. "
                     + "Our own is at least 5, because 0 to 4 are the kernel's and the administrator's."
             ),
             FieldSpec(
-                "deviceRouteSourceAddress", .address, .live,
-                "Source address that this host itself uses towards other nodes' pods."),
-            FieldSpec("deviceRouteSourceAddressIPv6", .address, .live, "The same for IPv6."),
+                "deviceRouteSourceAddress", .address, effect: .live,
+                documentation: "Source address that this host itself uses towards other nodes' pods."),
+            FieldSpec("deviceRouteSourceAddressIPv6", .address, effect: .live, documentation: "The same for IPv6."),
             FieldSpec(
-                "ipv4ElevatedRoutePriority", .integer(1...65535), default: "512", .live,
-                "Metric of a pod that is being moved here (live migration)."),
-            FieldSpec("ipv6ElevatedRoutePriority", .integer(1...65535), default: "512", .live, "The same for IPv6."),
+                "ipv4ElevatedRoutePriority", .integer(1...65535), default: "512", effect: .live,
+                documentation: "Metric of a pod that is being moved here (live migration)."),
             FieldSpec(
-                "liveMigrationRouteConvergenceTime", .duration(.zero ... .seconds(86400)), default: "30s", .live,
-                "How long that metric stays after the endpoint is declared Normal again, so that all nodes have "
+                "ipv6ElevatedRoutePriority", .integer(1...65535), default: "512", effect: .live,
+                documentation: "The same for IPv6."),
+            FieldSpec(
+                "liveMigrationRouteConvergenceTime", .duration(.zero ... .seconds(86400)), default: "30s",
+                effect: .live,
+                documentation:
+                    "How long that metric stays after the endpoint is declared Normal again, so that all nodes have "
                     + "followed."
             ),
             FieldSpec(
-                "ipForwarding", .choice(of: FelixConfiguration.Switch.self), default: "Enabled", .restart,
-                "Whether the agent switches forwarding on."),
+                "ipForwarding", .choice(of: FelixConfiguration.Switch.self), default: "Enabled", effect: .restart,
+                documentation: "Whether the agent switches forwarding on."),
             FieldSpec(
-                "routeRefreshInterval", .duration(.seconds(1) ... .seconds(86400)), default: "90s", .live,
-                "Time between two audits: the kernel's routes are read in slices, and what no notification told of "
+                "routeRefreshInterval", .duration(.seconds(1) ... .seconds(86400)), default: "90s", effect: .live,
+                documentation:
+                    "Time between two audits: the kernel's routes are read in slices, and what no notification told of "
                     + "is put right."
             ),
             FieldSpec(
                 "workloadSourceSpoofing", .choice(of: FelixConfiguration.SourceSpoofing.self), default: "Disabled",
-                .live,
-                "Any: pods may send with any source address (rp_filter 0 on their interfaces)."),
+                effect: .live,
+                documentation: "Any: pods may send with any source address (rp_filter 0 on their interfaces)."),
             FieldSpec(
-                "routeLocalnet", .choice(of: FelixConfiguration.Switch.self), default: "Disabled", .live,
-                "Whether pods may send to the loopback addresses of their node (route_localnet of their "
+                "routeLocalnet", .choice(of: FelixConfiguration.Switch.self), default: "Disabled", effect: .live,
+                documentation: "Whether pods may send to the loopback addresses of their node (route_localnet of their "
                     + "interfaces). Enabled is refused: \(Schemas.routeLocalnetRefusal)."
             ),
-            FieldSpec("vxlanVNI", .integer(1...16_777_215), default: "4096", .live, "VXLAN network identifier."),
-            FieldSpec("vxlanPort", .integer(1...65535), default: "4789", .live, "UDP port of VXLAN."),
             FieldSpec(
-                "vxlanMTU", mtu, default: "0: that of the host's interfaces, less 50", .live, "MTU of vxlan.calico."),
+                "vxlanVNI", .integer(1...16_777_215), default: "4096", effect: .live,
+                documentation: "VXLAN network identifier."),
             FieldSpec(
-                "vxlanMTUV6", mtu, default: "0: that of the host's interfaces, less 70", .live,
-                "MTU of vxlan-v6.calico."),
+                "vxlanPort", .integer(1...65535), default: "4789", effect: .live, documentation: "UDP port of VXLAN."),
             FieldSpec(
-                "mtuIfacePattern", .string, default: "Ethernet, WLAN, WWAN and InfiniBand by their names", .live,
-                "Regular expression of the interfaces that lead to other hosts: the smallest of their MTUs is the "
+                "vxlanMTU", mtu, default: "0: that of the host's interfaces, less 50", effect: .live,
+                documentation: "MTU of vxlan.calico."),
+            FieldSpec(
+                "vxlanMTUV6", mtu, default: "0: that of the host's interfaces, less 70", effect: .live,
+                documentation: "MTU of vxlan-v6.calico."),
+            FieldSpec(
+                "mtuIfacePattern", .string, default: "Ethernet, WLAN, WWAN and InfiniBand by their names",
+                effect: .live,
+                documentation:
+                    "Regular expression of the interfaces that lead to other hosts: the smallest of their MTUs is the "
                     + "host's. Where none matches, that of the interface with the node's address."
             ),
             .refused(
@@ -70,6 +82,8 @@ extension Schemas {
             .ignored(
                 "programClusterRoutes",
                 "What the agent leaves to Felix is said by BGPConfiguration's field of the name, and by --program."),
-            FieldSpec("ipipMTU", mtu, default: "0: that of the host's interfaces, less 20", .live, "MTU of tunl0."),
+            FieldSpec(
+                "ipipMTU", mtu, default: "0: that of the host's interfaces, less 20", effect: .live,
+                documentation: "MTU of tunl0."),
         ], acceptsOtherFields: true)
 }

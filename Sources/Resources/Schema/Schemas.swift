@@ -7,53 +7,63 @@ package enum Schemas {
     package static func kind(_ name: String) -> KindSpec? { all.first { $0.kind == name } }
 
     static let secretKey: FieldType = .object([
-        FieldSpec("name", .string, required: true, .sessionReset, "The folder below --secrets."),
+        FieldSpec("name", .string, required: true, effect: .sessionReset, documentation: "The folder below --secrets."),
         FieldSpec(
-            "key", .string, required: true, .sessionReset, "The file in that folder. It must not be readable by others."
+            "key", .string, required: true, effect: .sessionReset,
+            documentation: "The file in that folder. It must not be readable by others."
         ),
     ])
     static let secretReference: FieldType = .object([
-        FieldSpec("secretKeyRef", secretKey, required: true, .sessionReset, "Where the password is kept.")
+        FieldSpec(
+            "secretKeyRef", secretKey, required: true, effect: .sessionReset,
+            documentation: "Where the password is kept.")
     ])
 
     private static let serviceRanges: FieldType = .list(
-        .object([FieldSpec("cidr", .cidr, required: true, .live, "The prefix.")]))
+        .object([FieldSpec("cidr", .cidr, required: true, effect: .live, documentation: "The prefix.")]))
 
     static let bgpConfiguration = KindSpec(
         kind: "BGPConfiguration",
         documentation: "Settings of the whole cluster in the object named default; of one node in node.NAME.",
         fields: [
             FieldSpec(
-                "asNumber", .integer(1...4_294_967_295), default: "64512", .restart,
-                "AS of every node that has none of its own."),
+                "asNumber", .integer(1...4_294_967_295), default: "64512", effect: .restart,
+                documentation: "AS of every node that has none of its own."),
             FieldSpec(
-                "nodeToNodeMeshEnabled", .bool, default: "true", .live,
-                "Whether all nodes without a routeReflectorClusterID peer with each other."),
+                "nodeToNodeMeshEnabled", .bool, default: "true", effect: .live,
+                documentation: "Whether all nodes without a routeReflectorClusterID peer with each other."),
             FieldSpec(
-                "listenPort", .integer(1...65535), default: "179", .restart,
-                "TCP port to listen on, and the port of other nodes."),
+                "listenPort", .integer(1...65535), default: "179", effect: .restart,
+                documentation: "TCP port to listen on, and the port of other nodes."),
             FieldSpec(
-                "bindMode", .choice(of: BGPConfiguration.BindMode.self), default: "None", .restart,
-                "Listen on every address, or on the node's addresses only."),
-            FieldSpec("nodeMeshPassword", secretReference, .sessionReset, "TCP MD5 password (RFC 2385) of the mesh."),
+                "bindMode", .choice(of: BGPConfiguration.BindMode.self), default: "None", effect: .restart,
+                documentation: "Listen on every address, or on the node's addresses only."),
             FieldSpec(
-                "nodeMeshMaxRestartTime", .duration(.zero ... .seconds(4095)), default: "120s", .nextSession,
-                "How long peers of the mesh are asked to keep our routes while we restart (RFC 4724)."),
+                "nodeMeshPassword", secretReference, effect: .sessionReset,
+                documentation: "TCP MD5 password (RFC 2385) of the mesh."),
             FieldSpec(
-                "maximumPaths", .integer(1...128), default: "16", .softRefresh, "Next hops of a route at most (ECMP)."),
+                "nodeMeshMaxRestartTime", .duration(.zero ... .seconds(4095)), default: "120s", effect: .nextSession,
+                documentation: "How long peers of the mesh are asked to keep our routes while we restart (RFC 4724)."),
+            FieldSpec(
+                "maximumPaths", .integer(1...128), default: "16", effect: .softRefresh,
+                documentation: "Next hops of a route at most (ECMP)."),
             FieldSpec(
                 "nextHopTracking", .choice(of: BGPConfiguration.NextHopTracking.self),
-                default: "kernel for an agent, none for a reflector", .restart,
-                "Whether next hops are resolved through the kernel's routes; none: every next hop counts as "
+                default: "kernel for an agent, none for a reflector", effect: .restart,
+                documentation:
+                    "Whether next hops are resolved through the kernel's routes; none: every next hop counts as "
                     + "reachable at equal cost."
             ),
             FieldSpec(
-                "logSeverityScreen", .choice(of: BGPConfiguration.LogSeverity.self), default: "--log-level", .live,
-                "Level of the log, in default or in node.NAME."),
+                "logSeverityScreen", .choice(of: BGPConfiguration.LogSeverity.self), default: "--log-level",
+                effect: .live,
+                documentation: "Level of the log, in default or in node.NAME."),
             FieldSpec(
                 "programClusterRoutes", .choice(of: BGPConfiguration.ClusterRoutes.self),
-                default: "Enabled; with --program remote EnabledNoEncapOnly, because Felix does the tunnels", .live,
-                "Which learned routes inside our IPPools go into the kernel: those of all pools, of none, of IPIP "
+                default: "Enabled; with --program remote EnabledNoEncapOnly, because Felix does the tunnels",
+                effect: .live,
+                documentation:
+                    "Which learned routes inside our IPPools go into the kernel: those of all pools, of none, of IPIP "
                     + "pools, of pools without encapsulation. The others are left to another programmer; what lies "
                     + "outside the pools is written in either case."
             ),
@@ -61,21 +71,23 @@ package enum Schemas {
                 "massWithdrawal",
                 .object([
                     FieldSpec(
-                        "percent", .integer(0...100), default: "50", .live,
-                        "Share of the learned routes inside our IPPools that may go within ten seconds while their "
+                        "percent", .integer(0...100), default: "50", effect: .live,
+                        documentation:
+                            "Share of the learned routes inside our IPPools that may go within ten seconds while their "
                             + "next hops are alive. Beyond it they are kept, an alarm is raised, and apusctl fib release "
                             + "lets them go. 0: no limit."
                     ),
                     FieldSpec(
-                        "minimum", .integer(1...1_000_000), default: "20", .live,
-                        "Fewer routes than this may always go."),
-                ]), .live,
-                "What is kept when nearly all routes are withdrawn at once: a lost control plane must not take the "
+                        "minimum", .integer(1...1_000_000), default: "20", effect: .live,
+                        documentation: "Fewer routes than this may always go."),
+                ]), effect: .live,
+                documentation:
+                    "What is kept when nearly all routes are withdrawn at once: a lost control plane must not take the "
                     + "pods' traffic with it."
             ),
             FieldSpec(
-                "ignoredInterfaces", .list(.string), .live,
-                "Interfaces, with * for any characters, through which no next hop is reached; "
+                "ignoredInterfaces", .list(.string), effect: .live,
+                documentation: "Interfaces, with * for any characters, through which no next hop is reached; "
                     + "kube-ipvs* and docker* are built in."
             ),
             FieldSpec(
@@ -83,43 +95,54 @@ package enum Schemas {
                 .list(
                     .object([
                         FieldSpec(
-                            "name", .string, required: true, .softRefresh, "The name that prefixAdvertisements uses."),
+                            "name", .string, required: true, effect: .softRefresh,
+                            documentation: "The name that prefixAdvertisements uses."),
                         FieldSpec(
-                            "value", .community, required: true, .softRefresh,
-                            "The community (RFC 1997) or large community (RFC 8092)."),
-                    ])), .softRefresh, "Names for communities; at most 500."),
+                            "value", .community, required: true, effect: .softRefresh,
+                            documentation: "The community (RFC 1997) or large community (RFC 8092)."),
+                    ])), effect: .softRefresh, documentation: "Names for communities; at most 500."),
             FieldSpec(
                 "prefixAdvertisements",
                 .list(
                     .object([
-                        FieldSpec("cidr", .cidr, required: true, .softRefresh, "Own routes inside this prefix."),
                         FieldSpec(
-                            "communities", .list(.string), required: true, .softRefresh,
-                            "Communities that they bear, by name or value; at most 50."),
-                    ])), .softRefresh,
-                "Communities of own routes; at most 500. Those of every entry that covers a route are added. Also "
+                            "cidr", .cidr, required: true, effect: .softRefresh,
+                            documentation: "Own routes inside this prefix."),
+                        FieldSpec(
+                            "communities", .list(.string), required: true, effect: .softRefresh,
+                            documentation: "Communities that they bear, by name or value; at most 50."),
+                    ])), effect: .softRefresh,
+                documentation:
+                    "Communities of own routes; at most 500. Those of every entry that covers a route are added. Also "
                     + "in node.NAME."
             ),
             FieldSpec(
-                "serviceClusterIPs", serviceRanges, .live,
-                "Prefixes of service addresses that every node announces whole."),
-            FieldSpec("serviceExternalIPs", serviceRanges, .live, "The same for external addresses of services."),
-            FieldSpec("serviceLoadBalancerIPs", serviceRanges, .live, "The same for addresses of load balancers."),
+                "serviceClusterIPs", serviceRanges, effect: .live,
+                documentation: "Prefixes of service addresses that every node announces whole."),
             FieldSpec(
-                "serviceLoadBalancerAggregation", .choice(["Enabled"]), default: "Enabled", .none,
-                "Only whole prefixes: Apus does not read Service objects, and so has no addresses of single services."),
+                "serviceExternalIPs", serviceRanges, effect: .live,
+                documentation: "The same for external addresses of services."),
             FieldSpec(
-                "localWorkloadPeeringIPV4", .address, .live,
-                "Address of this node to which pods that are BGP peers (localWorkloadSelector) connect; put on the "
+                "serviceLoadBalancerIPs", serviceRanges, effect: .live,
+                documentation: "The same for addresses of load balancers."),
+            FieldSpec(
+                "serviceLoadBalancerAggregation", .choice(["Enabled"]), default: "Enabled", effect: .none,
+                documentation:
+                    "Only whole prefixes: Apus does not read Service objects, and so has no addresses of single services."
+            ),
+            FieldSpec(
+                "localWorkloadPeeringIPV4", .address, effect: .live,
+                documentation:
+                    "Address of this node to which pods that are BGP peers (localWorkloadSelector) connect; put on the "
                     + "loopback interface."
             ),
-            FieldSpec("localWorkloadPeeringIPV6", .address, .live, "The same for IPv6."),
+            FieldSpec("localWorkloadPeeringIPV6", .address, effect: .live, documentation: "The same for IPv6."),
             FieldSpec(
-                "ipv4NormalRoutePriority", .integer(1...65535), default: "1024", .restart,
-                "Metric of IPv4 routes in the kernel."),
+                "ipv4NormalRoutePriority", .integer(1...65535), default: "1024", effect: .restart,
+                documentation: "Metric of IPv4 routes in the kernel."),
             FieldSpec(
-                "ipv6NormalRoutePriority", .integer(1...65535), default: "1024", .restart,
-                "Metric of IPv6 routes in the kernel."),
+                "ipv6NormalRoutePriority", .integer(1...65535), default: "1024", effect: .restart,
+                documentation: "Metric of IPv6 routes in the kernel."),
         ])
 
     private static let encapsulation = FieldType.choice(of: IPPool.EncapsulationMode.self)
@@ -132,34 +155,39 @@ package enum Schemas {
                 "bgp",
                 .object([
                     FieldSpec(
-                        "asNumber", .integer(1...4_294_967_295), default: "BGPConfiguration", .restart,
-                        "AS of this node."),
+                        "asNumber", .integer(1...4_294_967_295), default: "BGPConfiguration", effect: .restart,
+                        documentation: "AS of this node."),
                     FieldSpec(
-                        "ipv4Address", .interfaceAddress, .sessionReset,
-                        "Address and prefix length by which other nodes reach it."),
+                        "ipv4Address", .interfaceAddress, effect: .sessionReset,
+                        documentation: "Address and prefix length by which other nodes reach it."),
                     FieldSpec(
-                        "ipv6Address", .interfaceAddress, .sessionReset, "The same for IPv6. One of the two is needed."),
+                        "ipv6Address", .interfaceAddress, effect: .sessionReset,
+                        documentation: "The same for IPv6. One of the two is needed."),
                     FieldSpec(
-                        "routeReflectorClusterID", .address, .restart,
-                        "Makes the node a route reflector (RFC 4456) and takes it out of the mesh."),
+                        "routeReflectorClusterID", .address, effect: .restart,
+                        documentation: "Makes the node a route reflector (RFC 4456) and takes it out of the mesh."),
                     FieldSpec(
-                        "routerID", .address, default: "the IPv4 address, else derived from the name", .restart,
-                        "BGP Identifier (RFC 6286)."),
-                    FieldSpec("ipv4IPIPTunnelAddr", .address, .live, "This node's address on the IPIP device, tunl0."),
-                ]), .live, "What other nodes need to know."),
+                        "routerID", .address, default: "the IPv4 address, else derived from the name", effect: .restart,
+                        documentation: "BGP Identifier (RFC 6286)."),
+                    FieldSpec(
+                        "ipv4IPIPTunnelAddr", .address, effect: .live,
+                        documentation: "This node's address on the IPIP device, tunl0."),
+                ]), effect: .live, documentation: "What other nodes need to know."),
             FieldSpec(
-                "podCIDRs", .list(.cidr), .live, "Blocks of this node, where no BlockAffinity names it."),
+                "podCIDRs", .list(.cidr), effect: .live,
+                documentation: "Blocks of this node, where no BlockAffinity names it."),
             .ignored("podCIDR"), .ignored("addresses"), .ignored("orchRefs"),
             FieldSpec(
-                "ipv4VXLANTunnelAddr", .address, .live,
-                "Its address on vxlan.calico: the gateway of routes to it; without one its node address is."),
-            FieldSpec("ipv6VXLANTunnelAddr", .address, .live, "The same on vxlan-v6.calico."),
+                "ipv4VXLANTunnelAddr", .address, effect: .live,
+                documentation:
+                    "Its address on vxlan.calico: the gateway of routes to it; without one its node address is."),
+            FieldSpec("ipv6VXLANTunnelAddr", .address, effect: .live, documentation: "The same on vxlan-v6.calico."),
             FieldSpec(
-                "vxlanTunnelMACAddr", .mac, default: "66 and five bytes of the name's SHA-1", .live,
-                "MAC address of its vxlan.calico."),
+                "vxlanTunnelMACAddr", .mac, default: "66 and five bytes of the name's SHA-1", effect: .live,
+                documentation: "MAC address of its vxlan.calico."),
             FieldSpec(
-                "vxlanTunnelMACAddrV6", .mac, default: "the same of the name with -v6", .live,
-                "MAC address of its vxlan-v6.calico."),
+                "vxlanTunnelMACAddrV6", .mac, default: "the same of the name with -v6", effect: .live,
+                documentation: "MAC address of its vxlan-v6.calico."),
             .ignored("wireguard"), .ignored("interfaces"), .ignored("taints"),
             .ignored("providerID"), .ignored("unschedulable"),
         ])
@@ -168,29 +196,30 @@ package enum Schemas {
         kind: "IPPool",
         documentation: "Addresses for pods.",
         fields: [
-            FieldSpec("cidr", .cidr, required: true, .live, "The pool."),
+            FieldSpec("cidr", .cidr, required: true, effect: .live, documentation: "The pool."),
             FieldSpec(
-                "blockSize", .integer(20...128), default: "26 for IPv4, 122 for IPv6", .live,
-                "Prefix length of a node's block."),
+                "blockSize", .integer(20...128), default: "26 for IPv4, 122 for IPv6", effect: .live,
+                documentation: "Prefix length of a node's block."),
             FieldSpec(
-                "disableBGPExport", .bool, default: "false", .softRefresh,
-                "Own blocks and addresses inside the pool are not announced."),
+                "disableBGPExport", .bool, default: "false", effect: .softRefresh,
+                documentation: "Own blocks and addresses inside the pool are not announced."),
             FieldSpec(
-                "ipipMode", encapsulation, default: "Never", .live,
-                "Routes to other nodes' blocks go through the IPIP device (RFC 2003): always, or where the node is "
+                "ipipMode", encapsulation, default: "Never", effect: .live,
+                documentation:
+                    "Routes to other nodes' blocks go through the IPIP device (RFC 2003): always, or where the node is "
                     + "not on our subnet. IPv4 only; excludes vxlanMode."
             ),
             FieldSpec(
-                "vxlanMode", encapsulation, default: "Never", .live,
-                "The same through a VXLAN device (RFC 7348), for IPv4 and IPv6."),
+                "vxlanMode", encapsulation, default: "Never", effect: .live,
+                documentation: "The same through a VXLAN device (RFC 7348), for IPv4 and IPv6."),
             FieldSpec(
-                "routeTable", .integer(1...4_294_967_295), default: "254, the main table", .live,
-                "Kernel table of learned routes inside the pool."),
+                "routeTable", .integer(1...4_294_967_295), default: "254, the main table", effect: .live,
+                documentation: "Kernel table of learned routes inside the pool."),
             FieldSpec(
-                "routeSourceAddress", .address, .live,
-                "Source address that this host itself uses towards the pool (ip route, src)."),
+                "routeSourceAddress", .address, effect: .live,
+                documentation: "Source address that this host itself uses towards the pool (ip route, src)."),
             .ignored("natOutgoing", "Accepted for Calico's manifests; Apus does no NAT."),
-            FieldSpec("disabled", .bool, default: "false", .none, "For IPAM."),
+            FieldSpec("disabled", .bool, default: "false", effect: .none, documentation: "For IPAM."),
             .ignored("nodeSelector"), .ignored("namespaceSelector"), .ignored("allowedUses"),
             .ignored("assignmentMode"),
         ])
@@ -199,11 +228,14 @@ package enum Schemas {
         kind: "BlockAffinity",
         documentation: "A block of addresses that belongs to a node. Only a confirmed one is announced.",
         fields: [
-            FieldSpec("node", .string, required: true, .live, "The node."),
-            FieldSpec("cidr", .cidr, required: true, .live, "The block."),
+            FieldSpec("node", .string, required: true, effect: .live, documentation: "The node."),
+            FieldSpec("cidr", .cidr, required: true, effect: .live, documentation: "The block."),
             FieldSpec(
-                "state", .choice(of: BlockAffinity.State.self), default: "confirmed", .live, "Only confirmed counts."),
-            FieldSpec("deleted", .choice(["true", "false", ""]), default: "false", .live, "true: the block is gone."),
+                "state", .choice(of: BlockAffinity.State.self), default: "confirmed", effect: .live,
+                documentation: "Only confirmed counts."),
+            FieldSpec(
+                "deleted", .choice(["true", "false", ""]), default: "false", effect: .live,
+                documentation: "true: the block is gone."),
             .ignored("type"),
         ])
 
@@ -211,22 +243,27 @@ package enum Schemas {
         kind: "WorkloadEndpoint",
         documentation: "A pod's interface. The agent of its node puts a host route on the host's side of it.",
         fields: [
-            FieldSpec("node", .string, required: true, .live, "The node that the pod runs on."),
+            FieldSpec("node", .string, required: true, effect: .live, documentation: "The node that the pod runs on."),
             FieldSpec(
-                "interfaceName", .string, required: true, .live,
-                "The host's side of the pod's veth, such as cali1a2b3c4d5e6."),
-            FieldSpec("ipNetworks", .list(.cidr), required: true, .live, "The pod's addresses, as /32 and /128."),
+                "interfaceName", .string, required: true, effect: .live,
+                documentation: "The host's side of the pod's veth, such as cali1a2b3c4d5e6."),
             FieldSpec(
-                "mac", .mac, .live, "MAC address of the pod's side: a permanent neighbor entry is made with it."),
+                "ipNetworks", .list(.cidr), required: true, effect: .live,
+                documentation: "The pod's addresses, as /32 and /128."),
+            FieldSpec(
+                "mac", .mac, effect: .live,
+                documentation: "MAC address of the pod's side: a permanent neighbor entry is made with it."),
             .ignored("orchestrator"), .ignored("workload"), .ignored("pod"), .ignored("containerID"),
             .ignored("endpoint"), .ignored("ipv4Gateway"),
             .ignored("ipv6Gateway"), .ignored("profiles"), .ignored("ports"), .ignored("serviceAccountName"),
             .ignored("qosControls"),
-            FieldSpec("ipNATs", .any, .none, "Floating addresses are not handled: the endpoint's status says so."),
+            FieldSpec(
+                "ipNATs", .any, effect: .none,
+                documentation: "Floating addresses are not handled: the endpoint's status says so."),
             .ignored("allowSpoofedSourcePrefixes"),
             FieldSpec(
-                "routePriority", .choice(of: WorkloadEndpoint.RoutePriority.self), default: "Normal", .live,
-                "Elevated while the pod is being moved to this node (live migration): the metric of "
+                "routePriority", .choice(of: WorkloadEndpoint.RoutePriority.self), default: "Normal", effect: .live,
+                documentation: "Elevated while the pod is being moved to this node (live migration): the metric of "
                     + "FelixConfiguration's elevated priority, and a host route that all other nodes prefer. Target: so "
                     + "it will be as soon as the guest speaks here (ARP, RARP or a neighbor advertisement of its own); "
                     + "until then it has no route. Back at Normal the priority stays for 30s more."

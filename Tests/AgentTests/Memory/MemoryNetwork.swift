@@ -236,7 +236,7 @@ final class MemoryNetwork {
             let bytes = other.outgoing
             other.outgoing = []
             node.wantsTurn = true
-            core.received(key.peer, key.side, bytes.span.bytes)
+            core.received(key.peer, key.side, bytes: bytes.span.bytes)
             return true
         }
         guard !isAlive, node.transport.ends[key] === end else { return false }

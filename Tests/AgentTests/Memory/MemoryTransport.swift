@@ -46,10 +46,10 @@ final class MemoryTransport: PeerTransport {
         throws(SystemError)
     {}
     func setFullTimeToLive(_ families: AddressFamilySet, _ logger: Logger) {}
-    func changePassword(_ peer: PeerIndex, _ password: [UInt8], _ address: IPAddress, _ logger: Logger) {}
+    func changePassword(_ peer: PeerIndex, _ password: [UInt8], address: IPAddress, logger: Logger) {}
 
     var mayConnect: Bool { true }
-    func connect(_ peer: PeerIndex, _ address: SocketAddress, from source: IPAddress?, _ options: TCPSocket.Options)
+    func connect(_ peer: PeerIndex, _ address: SocketAddress, from source: IPAddress?, options: TCPSocket.Options)
         throws(SystemError)
     { attempts.append((peer, address.address, source)) }
     func hasConnection(_ peer: PeerIndex, _ side: PeerFSM.Side) -> Bool {
@@ -61,7 +61,7 @@ final class MemoryTransport: PeerTransport {
     func localAddress(_ peer: PeerIndex, _ side: PeerFSM.Side) -> IPAddress? {
         ends[Key(peer: peer, side: side)]?.local
     }
-    func send(_ peer: PeerIndex, _ side: PeerFSM.Side, _ buffer: MessageBuffer) {
+    func send(_ peer: PeerIndex, _ side: PeerFSM.Side, buffer: MessageBuffer) {
         ends[Key(peer: peer, side: side)]?.outgoing += [UInt8](buffer.bytes)
     }
     func close(_ peer: PeerIndex, _ side: PeerFSM.Side, now: Instant) {
