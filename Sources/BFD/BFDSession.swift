@@ -38,15 +38,19 @@ package struct BFDSession: Sendable {
     package private(set) var configuration: BFDConfiguration
     package private(set) var state = BFDState.down
     package private(set) var diagnostic = BFDDiagnostic.none
-    package private(set) var remoteDiscriminator: UInt32 = 0
-    /// C of the last packet.
-    package private(set) var isRemoteIndependent = false
-    private var remoteState = BFDState.down
-    /// Microseconds; 1 until the neighbor says otherwise (RFC 5880 6.8.1).
-    private var remoteMinRX: UInt32 = 1
-    private var remoteMinTX: UInt32 = 0
-    private var remoteMultiplier: UInt8 = 0
-    private var isRemoteDemand = false
+    /// What the neighbor's last packet said (RFC 5880 section 6.8.1).
+    package struct Remote {
+        package internal(set) var discriminator: UInt32 = 0
+        /// C of the last packet.
+        package internal(set) var isIndependent = false
+        var state = BFDState.down
+        /// Microseconds; 1 until the neighbor says otherwise (RFC 5880 6.8.1).
+        var minRX: UInt32 = 1
+        var minTX: UInt32 = 0
+        var multiplier: UInt8 = 0
+        var isDemand = false
+    }
+    package private(set) var remote = Remote()
     /// A Poll Sequence is on (6.5).
     private var isPolling = false
     /// Intervals that are in force until a Poll Sequence ends (6.8.3).
@@ -77,28 +81,28 @@ package struct BFDSession: Sendable {
 
     /// How long the neighbor may be silent (6.8.4); nil before its first packet.
     package var detectionTime: Duration? {
-        guard remoteMultiplier > 0 else { return nil }
-        return max(activeRX, .microseconds(Int64(remoteMinTX))) * Int(remoteMultiplier)
+        guard remote.multiplier > 0 else { return nil }
+        return max(activeRX, .microseconds(Int64(remote.minTX))) * Int(remote.multiplier)
     }
 
     /// Time between two packets of ours at most (6.8.2, 6.8.7), without jitter; nil where the neighbor wants none.
     package var transmitInterval: Duration? {
-        guard remoteMinRX > 0 else { return nil }
-        return max(activeTX, .microseconds(Int64(remoteMinRX)))
+        guard remote.minRX > 0 else { return nil }
+        return max(activeTX, .microseconds(Int64(remote.minRX)))
     }
 
     // MARK: Events
 
     /// A packet that belongs to this session (6.8.6).
     package mutating func receive(_ packet: BFDPacket, now: Instant, _ actions: inout [Action]) {
-        remoteDiscriminator = packet.myDiscriminator
-        remoteState = packet.state
-        isRemoteDemand = packet.isDemand
-        isRemoteIndependent = packet.isControlPlaneIndependent
+        remote.discriminator = packet.myDiscriminator
+        remote.state = packet.state
+        remote.isDemand = packet.isDemand
+        remote.isIndependent = packet.isControlPlaneIndependent
         let oldInterval = transmitInterval
-        remoteMinRX = packet.requiredMinRX
-        remoteMinTX = packet.desiredMinTX
-        remoteMultiplier = packet.detectMultiplier
+        remote.minRX = packet.requiredMinRX
+        remote.minTX = packet.desiredMinTX
+        remote.multiplier = packet.detectMultiplier
         if packet.isFinal, isPolling { endPoll() }
         if let time = detectionTime { detectDeadline = now + time }
 
@@ -135,7 +139,7 @@ package struct BFDSession: Sendable {
         if let deadline = detectDeadline, deadline <= now {
             detectDeadline = nil
             // 6.8.1: a neighbor that is silent for so long may come back as somebody else.
-            remoteDiscriminator = 0
+            remote.discriminator = 0
             if state == .up || state == .initialising {
                 change(to: .down, reason: .detectionTimeExpired, isFailure: state == .up, now: now, into: &actions)
             }
@@ -204,7 +208,7 @@ package struct BFDSession: Sendable {
 
     /// 6.8.7: jitter of up to a quarter; with a multiplier of 1 at least a tenth.
     private mutating func schedule(_ now: Instant) {
-        guard let interval = transmitInterval, !(isRemoteDemand && state == .up && remoteState == .up && !isPolling)
+        guard let interval = transmitInterval, !(remote.isDemand && state == .up && remote.state == .up && !isPolling)
         else {
             nextTransmit = nil
             return
@@ -221,7 +225,7 @@ package struct BFDSession: Sendable {
         packet.isPoll = isPolling
         packet.detectMultiplier = configuration.detectMultiplier
         packet.myDiscriminator = localDiscriminator
-        packet.yourDiscriminator = remoteDiscriminator
+        packet.yourDiscriminator = remote.discriminator
         packet.desiredMinTX = BFDSession.microseconds(wantedTX)
         packet.requiredMinRX = BFDSession.microseconds(configuration.requiredMinRX)
         return packet

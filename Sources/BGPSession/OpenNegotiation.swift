@@ -1,7 +1,7 @@
 package import BGPMessages
 package import NetTypes
 
-/// What two OPENs agree on.
+/// What two OPENs agree on. One property per capability or field of theirs.
 package struct NegotiatedSession: Sendable, Hashable {
     package let remoteAS: ASNumber
     package let remoteIdentifier: BGPIdentifier
@@ -67,13 +67,13 @@ package enum OpenNegotiation {
             }
             if let role = configuration.role { capabilities.append(.role(role.rawValue)) }
             if configuration.offersExtendedMessage { capabilities.append(.extendedMessage) }
-            switch configuration.gracefulRestart {
+            switch configuration.restart.mode {
             case .on:
                 capabilities.append(
                     .gracefulRestart(
                         GracefulRestartCapability(
                             restarting: restart.isRestarting, notification: true,
-                            restartTime: configuration.restartTime,
+                            restartTime: configuration.restart.time,
                             families: configuration.families.families.map {
                                 .init(AFISAFI($0), forwardingPreserved: restart.preservedFamilies.contains($0))
                             })))
@@ -85,16 +85,17 @@ package enum OpenNegotiation {
             case .off: break
             }
             capabilities.append(.fourOctetAS(configuration.localAS))
-            if configuration.receivesAddPath || configuration.sendsAddPath {
+            if configuration.addPath.receives || configuration.addPath.sends {
                 // RFC 7911 4: one instance with every family.
                 capabilities.append(
                     .addPath(
                         configuration.families.families.map {
                             AddPathFamily(
-                                AFISAFI($0), receives: configuration.receivesAddPath, sends: configuration.sendsAddPath)
+                                AFISAFI($0), receives: configuration.addPath.receives,
+                                sends: configuration.addPath.sends)
                         }))
             }
-            if let staleTime = configuration.longLivedStaleTime, configuration.gracefulRestart == .on {
+            if let staleTime = configuration.restart.longLivedStaleTime, configuration.restart.mode == .on {
                 capabilities.append(
                     .longLivedGracefulRestart(
                         configuration.families.families.map {
@@ -184,7 +185,8 @@ package enum OpenNegotiation {
                     return [1, 4, UInt8(afiSafi.afi >> 8), UInt8(afiSafi.afi & 255), 0, afiSafi.safi]
                 })
         }
-        let asksToKeep = configuration.restartTime > 0 || (hasLongLived && configuration.longLivedStaleTime != nil)
+        let asksToKeep =
+            configuration.restart.time > 0 || (hasLongLived && configuration.restart.longLivedStaleTime != nil)
         let holdSeconds = min(configuration.holdTime, open.holdTime)
         // RFC 4271 4.4: a third of the hold time at most, and no more than one a second.
         let third = Duration.milliseconds(Int64(holdSeconds) * 1000 / 3)
@@ -196,17 +198,17 @@ package enum OpenNegotiation {
             isExtendedMessage: isExtendedMessage && configuration.offersExtendedMessage && !omittedCapabilities,
             isRouteRefresh: isRouteRefresh && !omittedCapabilities,
             isEnhancedRefresh: isEnhancedRefresh && !omittedCapabilities,
-            addPathReceive: configuration.receivesAddPath && !omittedCapabilities
+            addPathReceive: configuration.addPath.receives && !omittedCapabilities
                 ? addPathReceive.intersection(families) : [],
-            addPathSend: configuration.sendsAddPath && !omittedCapabilities ? addPathSend.intersection(families) : [],
+            addPathSend: configuration.addPath.sends && !omittedCapabilities ? addPathSend.intersection(families) : [],
             hasExtendedNextHop: hasExtendedNextHop && configuration.offersExtendedNextHop && !omittedCapabilities,
             role: isInternal || omittedCapabilities ? nil : configuration.role,
-            remoteGracefulRestart: configuration.gracefulRestart == .off || omittedCapabilities ? nil : gracefulRestart,
-            peerKeepsRoutes: configuration.gracefulRestart == .on && !omittedCapabilities && gracefulRestart != nil
+            remoteGracefulRestart: configuration.restart.mode == .off || omittedCapabilities ? nil : gracefulRestart,
+            peerKeepsRoutes: configuration.restart.mode == .on && !omittedCapabilities && gracefulRestart != nil
                 && asksToKeep,
             // RFC 9494 4.5: nothing without the graceful restart capability.
-            remoteLongLived: configuration.longLivedStaleTime == nil || gracefulRestart == nil
-                || configuration.gracefulRestart == .off
+            remoteLongLived: configuration.restart.longLivedStaleTime == nil || gracefulRestart == nil
+                || configuration.restart.mode == .off
                 || omittedCapabilities ? [] : longLived,
             remoteOpen: open)
     }

@@ -149,7 +149,7 @@ package struct PeerFSM: Sendable {
         connections.contains { connection in
             switch connection?.phase {
             case .openConfirm(let session), .established(let session): session.peerKeepsRoutes
-            case .openSent: configuration.gracefulRestart == .on
+            case .openSent: configuration.restart.mode == .on
             case .connecting, nil: false
             }
         }

@@ -18,22 +18,32 @@ package struct SessionConfiguration: Sendable, Hashable {
     package var connectRetryTime: Duration = .seconds(5)
     /// The first wait after a failure; doubled up to `maximumIdleHoldTime` while failures go on.
     package var idleHoldTime: Duration = .seconds(1)
-    package var gracefulRestart: GracefulRestartMode = .on
-    /// Seconds that we ask peers to keep our routes, 0...4095 (RFC 4724 section 3).
-    package var restartTime: UInt16 = 120
+    /// Graceful restart (RFC 4724, RFC 9494).
+    package struct Restart: Sendable, Hashable {
+        package var mode: GracefulRestartMode = .on
+        /// Seconds that we ask peers to keep our routes, 0...4095 (RFC 4724 section 3).
+        package var time: UInt16 = 120
+        /// Seconds that we ask peers to keep our routes beyond `restartTime`, 1...16,777,215 (RFC 9494); nil: not at all,
+        /// and we keep nobody's.
+        package var longLivedStaleTime: UInt32?
+        package init() {}
+    }
+    package var restart = Restart()
     package var offersExtendedMessage = true
     /// RFC 8950: IPv4 routes with IPv6 next hops.
     package var offersExtendedNextHop = false
     /// RFC 7911: whether we take several paths of a prefix, and whether we send them.
-    package var receivesAddPath = false
-    package var sendsAddPath = false
+    package struct AddPath: Sendable, Hashable {
+        /// RFC 7911: whether we take several paths of a prefix, and whether we send them.
+        package var receives = false
+        package var sends = false
+        package init() {}
+    }
+    package var addPath = AddPath()
     /// What we are to the peer (RFC 9234); nil says nothing.
     package var role: BGPRole?
     /// Refuse a peer that says no role.
     package var isRoleStrict = false
-    /// Seconds that we ask peers to keep our routes beyond `restartTime`, 1...16,777,215 (RFC 9494); nil: not at all,
-    /// and we keep nobody's.
-    package var longLivedStaleTime: UInt32?
 
     package static let maximumIdleHoldTime: Duration = .seconds(60)
     /// RFC 4271 section 8.2.2: 'a large value', 4 minutes suggested.

@@ -14,20 +14,25 @@ package struct PeerSettings: Sendable, Hashable {
     /// Nil: `own` to external peers, `all` to internal ones.
     package var exportMode: ExportMode?
     package var exportFilter = RouteFilter()
-    package var nextHopMode = NextHopMode.auto
-    /// Our address by family index, as the next hop of own routes where the link has none; nil where we have none.
-    package var nextHops: [IPAddress?] = [nil, nil]
-    /// By family index: the next hop that the operator declared in place of any other.
-    package var declaredNextHops: [IPAddress?] = [nil, nil]
+    /// The next hops that are sent to this peer.
+    package struct NextHopSettings: Sendable, Hashable {
+        package var mode = NextHopMode.auto
+        /// Our address by family index, as the next hop of own routes where the link has none; nil where we have none.
+        package var addresses: [IPAddress?] = [nil, nil]
+        /// By family index: the next hop that the operator declared in place of any other.
+        package var declared: [IPAddress?] = [nil, nil]
+        /// Our address on the link of an unnumbered peer, for IPv6 next hops. Of other peers' links it is known by
+        /// `PeerReach`.
+        package var linkLocal: IPAddress?
+        package init() {}
+    }
+    package var nextHop = NextHopSettings()
     /// The peer is a Node: others reach us by our Node's address, whatever link the session runs by.
     package var isNode = false
     /// A member of the mesh: it announces nothing but its own, with itself as the next hop.
     package var announcesOnlyItself = false
     /// Next hops off the link are taken from an external peer on the link (RFC 4271 6.3).
     package var isMultihop = false
-    /// Our address on the link of an unnumbered peer, for IPv6 next hops. Of other peers' links it is known by
-    /// `PeerReach`.
-    package var linkLocalNextHop: IPAddress?
     /// Paths of a prefix that are sent where ADD-PATH was agreed on.
     package var addPathLimit = Int.max
     package var maximumPrefixes = PrefixLimit()
@@ -72,10 +77,10 @@ package struct PeerSettings: Sendable, Hashable {
             result.isPassive = false
             result.connectRetryTime = defaults.connectRetryTime
             result.idleHoldTime = defaults.idleHoldTime
-            result.gracefulRestart = defaults.gracefulRestart
-            result.restartTime = defaults.restartTime
+            result.restart.mode = defaults.restart.mode
+            result.restart.time = defaults.restart.time
             result.offersExtendedMessage = defaults.offersExtendedMessage
-            result.longLivedStaleTime = nil
+            result.restart.longLivedStaleTime = nil
             return result
         }
         return address != other.address || negotiated(self) != negotiated(other)

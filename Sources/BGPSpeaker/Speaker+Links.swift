@@ -76,8 +76,8 @@ extension Speaker {
 
     /// Our end of the session that has come up, or of none any more.
     mutating func setEnd(_ index: PeerIndex, _ end: IPAddress?) {
-        let old = peers[index.index]?.end
-        peers[index.index]?.end = end
+        let old = peers[index.index]?.connection.sessionEnd
+        peers[index.index]?.connection.sessionEnd = end
         if ownAddresses.replace(old, end) { applyOwnAddresses() }
     }
 
@@ -93,19 +93,19 @@ extension Speaker {
     /// address on its link, the Node's.
     func ownNextHop(_ family: AddressFamily, _ peer: SpeakerPeer) -> IPAddress? {
         let settings = peer.settings
-        if let declared = settings.declaredNextHops[family.index] { return declared }
+        if let declared = settings.nextHop.declared[family.index] { return declared }
         // On an unnumbered link nothing but the link-local address is sure to be reachable; and tunnels lead to Nodes
         // by their own addresses.
-        if settings.address.scope != 0 || settings.isNode { return settings.nextHops[family.index] }
-        if let end = peer.end, end.family == family, end.scope == 0, !end.isLoopback { return end }
-        return peer.reach.addresses[family.index] ?? settings.nextHops[family.index]
+        if settings.address.scope != 0 || settings.isNode { return settings.nextHop.addresses[family.index] }
+        if let end = peer.connection.sessionEnd, end.family == family, end.scope == 0, !end.isLoopback { return end }
+        return peer.reach.addresses[family.index] ?? settings.nextHop.addresses[family.index]
     }
 
     /// Our link-local address that goes beside an IPv6 next hop. RFC 2545 3: it does if and only if we share a subnet
     /// with the peer and with whom the next hop means, so not beside a declared next hop that is not our address on
     /// that link.
     func linkLocalNextHop(beside nextHop: IPAddress?, _ peer: SpeakerPeer) -> IPAddress? {
-        if peer.settings.address.scope != 0 { return peer.settings.linkLocalNextHop }
+        if peer.settings.address.scope != 0 { return peer.settings.nextHop.linkLocal }
         guard let nextHop, peer.reach.shared.contains(nextHop) else { return nil }
         return peer.reach.shared.filter { $0.family == .ipv6 && $0.isLinkLocal }.min()
     }

@@ -23,9 +23,10 @@ extension Speaker {
     static let failingAtFullPace = 1000
 
     mutating func setFailing(_ index: PeerIndex, _ isFailing: Bool) {
-        guard let peer = peers[index.index], peer.isFailing != isFailing, !isFailing || !peer.settings.session.isPassive
+        guard let peer = peers[index.index], peer.attempts.areFailing != isFailing,
+            !isFailing || !peer.settings.session.isPassive
         else { return }
-        peer.isFailing = isFailing
+        peer.attempts.areFailing = isFailing
         failingCount += isFailing ? 1 : -1
     }
 
@@ -38,7 +39,7 @@ extension Speaker {
         case .down(let session, let reason): sessionDown(index, session: session, reason: reason, now: now)
         case .attemptFailed(let reason):
             setFailing(index, true)
-            peers[index.index]?.failuresSinceUp += 1
+            peers[index.index]?.attempts.failures += 1
             actions.append(.report(index, .attemptFailed(reason)))
         }
     }
@@ -98,24 +99,26 @@ extension Speaker {
             beginOwnRefresh(index, family: family, side: side, session: session)
         case RouteRefreshMessage.begin where session.isEnhancedRefresh:
             // RFC 7313 4: not before End-of-RIB, or what a restarting peer has not told yet would go too early.
-            guard session.remoteGracefulRestart == nil || peers[index.index]?.endOfRIBReceived.contains(family) ?? false
+            guard
+                session.remoteGracefulRestart == nil || peers[index.index]?.endOfRIB.received.contains(family) ?? false
             else {
                 actions.append(.report(index, .refreshTooEarly(family)))
                 return
             }
             // Differs from RFC 7313 4: one a second and family. Each costs a walk over the table, and a peer could send
             // thousands in a read.
-            if let before = peers[index.index]?.remoteRefreshBegan[family.index], now - before < Speaker.refreshInterval
+            if let before = peers[index.index]?.refresh.receivingBegan[family.index],
+                now - before < Speaker.refreshInterval
             {
                 actions.append(.report(index, .refreshTooOften(family)))
                 return
             }
-            peers[index.index]?.remoteRefreshBegan[family.index] = now
-            peers[index.index]?.remoteRefreshing.insert(AddressFamilySet(family))
+            peers[index.index]?.refresh.receivingBegan[family.index] = now
+            peers[index.index]?.refresh.receiving.insert(AddressFamilySet(family))
             rib.beginRefresh(index, family)
         case RouteRefreshMessage.end where session.isEnhancedRefresh:
-            guard peers[index.index]?.remoteRefreshing.contains(family) ?? false else { return }
-            peers[index.index]?.remoteRefreshing.remove(AddressFamilySet(family))
+            guard peers[index.index]?.refresh.receiving.contains(family) ?? false else { return }
+            peers[index.index]?.refresh.receiving.remove(AddressFamilySet(family))
             let gone = rib.endRefresh(index, family)
             actions.append(.report(index, .refreshed(family, gone: gone)))
         default: break
@@ -126,10 +129,10 @@ extension Speaker {
     private mutating func beginOwnRefresh(
         _ index: PeerIndex, family: AddressFamily, side: PeerFSM.Side, session: NegotiatedSession
     ) {
-        guard session.isEnhancedRefresh, let peer = peers[index.index], peer.endOfRIBSent.contains(family),
-            !peer.refreshing.contains(family)
+        guard session.isEnhancedRefresh, let peer = peers[index.index], peer.endOfRIB.sent.contains(family),
+            !peer.refresh.sending.contains(family)
         else { return }
-        peers[index.index]?.refreshing.insert(AddressFamilySet(family))
+        peers[index.index]?.refresh.sending.insert(AddressFamilySet(family))
         actions.append(
             .send(
                 index, side,
@@ -146,9 +149,9 @@ extension Speaker {
     }
 
     private mutating func takeUpdate(_ message: RawSpan, _ index: PeerIndex, side: PeerFSM.Side, now: Instant) {
-        guard peers[index.index]?.upSide == side, let families = peers[index.index]?.upFamilies else { return }
+        guard peers[index.index]?.up.side == side, let families = peers[index.index]?.up.families else { return }
         peers[index.index]?.counters.updatesReceived += 1
-        peers[index.index]?.lastUpdateAt = now
+        peers[index.index]?.times.lastUpdate = now
         let result: UpdateResult
         do throws(NotificationMessage) {
             result = try rib.receive(message, from: index, families: families)
@@ -175,24 +178,24 @@ extension Speaker {
         for family in AddressFamily.allCases {
             let count = rib.tables[family.index].pathCount(of: index)
             if let warnAt = limits.warnAt, count >= Int(warnAt),
-                !(peers[index.index]?.warnedOfMany.contains(family) ?? false)
+                !(peers[index.index]?.limit.warned.contains(family) ?? false)
             {
-                peers[index.index]?.warnedOfMany.insert(AddressFamilySet(family))
+                peers[index.index]?.limit.warned.insert(AddressFamilySet(family))
                 actions.append(.report(index, .manyPrefixes(family, count: count)))
             }
             guard count > Int(limits.limit) else { continue }
             if limits.action == .warn {
-                guard !(peers[index.index]?.warnedOfLimit.contains(family) ?? false) else { continue }
-                peers[index.index]?.warnedOfLimit.insert(AddressFamilySet(family))
+                guard !(peers[index.index]?.limit.exceeded.contains(family) ?? false) else { continue }
+                peers[index.index]?.limit.exceeded.insert(AddressFamilySet(family))
                 actions.append(.report(index, .maximumPrefixesReached(family, limit: limits.limit, action: .warn)))
                 continue
             }
             actions.append(.report(index, .maximumPrefixesReached(family, limit: limits.limit, action: limits.action)))
             drive(index, now: now) { $0.handle(.stop(.maximumPrefixes(family, limit: limits.limit)), now: now, &$1) }
-            peers[index.index]?.isStoppedByLimit = true
+            peers[index.index]?.limit.hasStopped = true
             if limits.action == .restart {
-                peers[index.index]?.restartAt = now + limits.restartAfter
-                arm(index, peers[index.index]?.restartAt)
+                peers[index.index]?.limit.restartAt = now + limits.restartAfter
+                arm(index, peers[index.index]?.limit.restartAt)
             }
             return
         }
@@ -210,16 +213,16 @@ extension Speaker {
             profile.isFourOctetAS = session.isFourOctetAS
             profile.maximumMessageLength = session.maximumMessageLength
             profile.mode = settings.exportMode ?? (session.isInternal ? .all : .own)
-            profile.nextHopMode = settings.nextHopMode
-            profile.hasExtendedNextHop = session.hasExtendedNextHop
-            profile.nextHopSelf = ownNextHop(family, peer)
+            profile.nextHop.mode = settings.nextHop.mode
+            profile.nextHop.isExtended = session.hasExtendedNextHop
+            profile.nextHop.own = ownNextHop(family, peer)
             if family == .ipv4, session.hasExtendedNextHop, settings.address.family == .ipv6 {
                 // RFC 8950: over an IPv6 session IPv4 goes the way of the session. Its section 3 allows 16 and 32
                 // bytes; not every peer reads 32 here.
-                profile.nextHopSelf = ownNextHop(.ipv6, peer)
-                profile.linkLocalNextHop = settings.linkLocalNextHop
+                profile.nextHop.own = ownNextHop(.ipv6, peer)
+                profile.nextHop.linkLocal = settings.nextHop.linkLocal
             }
-            if family == .ipv6 { profile.linkLocalNextHop = linkLocalNextHop(beside: profile.nextHopSelf, peer) }
+            if family == .ipv6 { profile.nextHop.linkLocal = linkLocalNextHop(beside: profile.nextHop.own, peer) }
             profile.addPathLimit = session.addPathSend.contains(family) ? settings.addPathLimit : 0
             profile.minimumInterval = settings.minimumInterval
             profile.role = session.role
@@ -247,22 +250,22 @@ extension Speaker {
         _ index: PeerIndex, _ side: PeerFSM.Side, session: NegotiatedSession, now: Instant
     ) {
         guard let peer = peers[index.index] else { return }
-        setEnd(index, peer.ends[side == .active ? 0 : 1])
+        setEnd(index, peer.connection.ends[side == .active ? 0 : 1])
         setFailing(index, false)
-        peer.failuresSinceUp = 0
+        peer.attempts.failures = 0
         peers[index.index]?.counters.establishedCount += 1
-        peers[index.index]?.upSide = side
-        peers[index.index]?.upFamilies = session.families
-        peers[index.index]?.establishedAt = now
-        peers[index.index]?.stateChangedAt = now
-        peers[index.index]?.endOfRIBReceived = []
-        peers[index.index]?.endOfRIBSent = []
-        peers[index.index]?.isBacklogged = false
-        peers[index.index]?.missedWithdrawals = []
-        peers[index.index]?.refreshing = []
-        peers[index.index]?.remoteRefreshing = []
-        peers[index.index]?.warnedOfLimit = []
-        peers[index.index]?.warnedOfMany = []
+        peers[index.index]?.up.side = side
+        peers[index.index]?.up.families = session.families
+        peers[index.index]?.times.established = now
+        peers[index.index]?.times.stateChanged = now
+        peers[index.index]?.endOfRIB.received = []
+        peers[index.index]?.endOfRIB.sent = []
+        peers[index.index]?.backlog.isActive = false
+        peers[index.index]?.backlog.missedWithdrawals = []
+        peers[index.index]?.refresh.sending = []
+        peers[index.index]?.refresh.receiving = []
+        peers[index.index]?.limit.exceeded = []
+        peers[index.index]?.limit.warned = []
         actions.append(.report(index, .established(session)))
         let routing = routingPeer(peer, session)
         // Routes of an earlier session that are kept are judged by the new one's.
@@ -277,9 +280,9 @@ extension Speaker {
     private mutating func sessionDown(
         _ index: PeerIndex, session: NegotiatedSession, reason: SessionDownReason, now: Instant
     ) {
-        peers[index.index]?.stateChangedAt = now
-        peers[index.index]?.upSide = nil
-        peers[index.index]?.establishedAt = nil
+        peers[index.index]?.times.stateChanged = now
+        peers[index.index]?.up.side = nil
+        peers[index.index]?.times.established = nil
         actions.append(.report(index, .down(reason)))
         rib.peerDown(index)
         let (kept, longLived) = peers[index.index]?.helper.sessionDown(session, reason: reason, now: now) ?? ([], [])
@@ -309,7 +312,7 @@ extension Speaker {
     }
 
     private mutating func endOfRIB(_ index: PeerIndex, family: AddressFamily, now: Instant) {
-        peers[index.index]?.endOfRIBReceived.insert(AddressFamilySet(family))
+        peers[index.index]?.endOfRIB.received.insert(AddressFamilySet(family))
         actions.append(.report(index, .endOfRIB(family)))
         if peers[index.index]?.helper.endOfRIB(family) ?? false { flushStale(index, AddressFamilySet(family)) }
         checkDeferral(now)
@@ -335,10 +338,10 @@ extension Speaker {
     }
 
     private mutating func queue(_ delivery: Delivery, _ member: PeerIndex) {
-        guard let side = peers[member.index]?.upSide else { return }
-        if peers[member.index]?.isBacklogged ?? false {
+        guard let side = peers[member.index]?.up.side else { return }
+        if peers[member.index]?.backlog.isActive ?? false {
             // Announcements are made up for by a replay; only withdrawals have to be remembered.
-            for nlri in delivery.withdrawn { peers[member.index]?.missedWithdrawals.insert(nlri) }
+            for nlri in delivery.withdrawn { peers[member.index]?.backlog.missedWithdrawals.insert(nlri) }
             return
         }
         actions.append(.send(member, side, delivery.buffer))

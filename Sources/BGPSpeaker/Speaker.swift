@@ -20,12 +20,17 @@ package struct Speaker: ~Copyable {
     /// Until then transit is not declared complete to peers (RFC 4724 4.1, Selection_Deferral_Timer).
     var deferralDeadline: Instant?
     var ownAddresses = OwnAddresses()
-    /// By peer index: when `handleTimeouts` has to look at the peer. Early rather than late: a message that moves a
-    /// hold timer does not move this.
-    private var timers = Timers<Int>()
-    /// By peer index: when a keepalive is due, which is also asked in the middle of other work.
-    private var keepalives = Timers<Int>()
-    private var exportDeadline: Instant?
+    /// What happens by itself, and when.
+    struct Schedule {
+        /// By peer index: when `handleTimeouts` has to look at the peer. Early rather than late: a message that moves a
+        /// hold timer does not move this.
+        var sessions = Timers<Int>()
+        /// By peer index: when a keepalive is due, which is also asked in the middle of other work.
+        var keepalives = Timers<Int>()
+        var export: Instant?
+        var keepaliveDue: Instant?
+    }
+    private var schedule = Schedule()
     /// Peers whose last attempt failed.
     var failingCount = 0
     /// Peers that were looked at because of a timer: a measure of work that needs no clock.
@@ -70,8 +75,8 @@ package struct Speaker: ~Copyable {
         setEnd(index, nil)
         setFailing(index, false)
         peers[index.index] = nil
-        timers.remove(index.index)
-        keepalives.remove(index.index)
+        schedule.sessions.remove(index.index)
+        schedule.keepalives.remove(index.index)
     }
 
     /// Applies new settings: on the running session where that is possible, else by a reset with Cease/6.
@@ -89,9 +94,9 @@ package struct Speaker: ~Copyable {
         refreshProfiles(index)
         guard settings.maximumPrefixes != old.maximumPrefixes else { return }
         // Whoever changes the limit wants the peer back.
-        if peers[index.index]?.isStoppedByLimit ?? false { startAfterLimit(index, now) }
-        peers[index.index]?.warnedOfLimit = []
-        peers[index.index]?.warnedOfMany = []
+        if peers[index.index]?.limit.hasStopped ?? false { startAfterLimit(index, now) }
+        peers[index.index]?.limit.exceeded = []
+        peers[index.index]?.limit.warned = []
         if peers[index.index]?.fsm.established != nil { checkMaximumPrefixes(index, now) }
     }
 
@@ -106,8 +111,8 @@ package struct Speaker: ~Copyable {
     }
 
     private mutating func startAfterLimit(_ index: PeerIndex, _ now: Instant) {
-        peers[index.index]?.isStoppedByLimit = false
-        peers[index.index]?.restartAt = nil
+        peers[index.index]?.limit.hasStopped = false
+        peers[index.index]?.limit.restartAt = nil
         drive(index, now: now) { $0.handle(.start, now: now, &$1) }
     }
 
@@ -132,7 +137,7 @@ package struct Speaker: ~Copyable {
     }
     /// True while the peer's session is up.
     package func isEstablished(_ index: PeerIndex) -> Bool {
-        index.index < peers.count && peers[index.index]?.upSide != nil
+        index.index < peers.count && peers[index.index]?.up.side != nil
     }
     /// True where the peer has no session, and no route of it is kept.
     package func isOver(_ index: PeerIndex) -> Bool {
@@ -164,7 +169,7 @@ package struct Speaker: ~Copyable {
     /// `local`: our end of the connection.
     package mutating func connected(_ index: PeerIndex, _ side: PeerFSM.Side, local: IPAddress? = nil, now: Instant) {
         guard let settings = peers[index.index]?.settings else { return }
-        peers[index.index]?.ends[side == .active ? 0 : 1] = local
+        peers[index.index]?.connection.ends[side == .active ? 0 : 1] = local
         var framer = MessageFramer()
         framer.maximumLength = settings.session.offersExtendedMessage ? MessageSize.extended : MessageSize.standard
         peers[index.index]?.framers[side == .active ? 0 : 1] = framer
@@ -208,12 +213,12 @@ package struct Speaker: ~Copyable {
     /// A peer's queue is full, or empty again. While it is full the peer gets no routes: it costs memory per prefix
     /// that it misses the withdrawal of, and nobody's time.
     package mutating func setBacklogged(_ index: PeerIndex, _ isBacklogged: Bool) {
-        guard let peer = peers[index.index], peer.isBacklogged != isBacklogged else { return }
-        peers[index.index]?.isBacklogged = isBacklogged
+        guard let peer = peers[index.index], peer.backlog.isActive != isBacklogged else { return }
+        peers[index.index]?.backlog.isActive = isBacklogged
         actions.append(.report(index, isBacklogged ? .tooSlow : .caughtUp))
         guard !isBacklogged, let side = peer.fsm.established?.side else { return }
-        let gone = peer.missedWithdrawals.filter { !rib.isAnnounced($0, to: index) }
-        peers[index.index]?.missedWithdrawals = []
+        let gone = peer.backlog.missedWithdrawals.filter { !rib.isAnnounced($0, to: index) }
+        peers[index.index]?.backlog.missedWithdrawals = []
         for family in AddressFamily.allCases {
             let prefixes = gone.filter { $0.prefix.family == family }
             if !prefixes.isEmpty, let session = peer.fsm.established?.session {
@@ -251,20 +256,20 @@ package struct Speaker: ~Copyable {
 
     /// When `handleTimeouts` has something to do; it may turn out to be early.
     package var nextDeadline: Instant? {
-        Instant.earliest(timers.next, Instant.earliest(exportDeadline, deferralDeadline))
+        Instant.earliest(schedule.sessions.next, Instant.earliest(schedule.export, deferralDeadline))
     }
 
     /// Fires what is due of at most `budget` peers, the earliest first; where there are more, `nextDeadline` stays in
     /// the past.
     package mutating func handleTimeouts(now: Instant, budget: Int = .max) {
-        for slot in timers.takeAllDue(now: now, budget: budget) {
+        for slot in schedule.sessions.takeAllDue(now: now, budget: budget) {
             guard let peer = peers[slot] else { continue }
             timeoutVisits += 1
-            peer.armed = nil
+            peer.armed.next = nil
             let index = PeerIndex(rawValue: UInt16(slot))
             if let due = peer.fsm.nextDeadline, due <= now {
                 if let keepalive = peer.fsm.dueKeepalive(now: now) {
-                    keepaliveDue = min(keepaliveDue ?? keepalive, keepalive)
+                    schedule.keepaliveDue = min(schedule.keepaliveDue ?? keepalive, keepalive)
                 }
                 drive(index, now: now) { $0.handleTimeout(now: now, &$1) }
             }
@@ -273,23 +278,23 @@ package struct Speaker: ~Copyable {
                 flushStale(index, outcome.flushed)
                 beginLongLived(index, outcome.longLived)
             }
-            if let due = peer.restartAt, due <= now { startAfterLimit(index, now) }
+            if let due = peer.limit.restartAt, due <= now { startAfterLimit(index, now) }
             // What was early, or moved meanwhile.
             arm(index, peer.nextDeadline)
         }
         if let due = deferralDeadline, due <= now { endDeferral() }
-        if let due = exportDeadline, due <= now { exportDeadline = rib.nextExport }
+        if let due = schedule.export, due <= now { schedule.export = rib.nextExport }
     }
 
     /// Connections whose keepalive is due, in the middle of other work; the caller sends it at once. No other timer
     /// fires: what would keep a hold timer from expiring may not be read yet. `due`: the earliest of them.
     package mutating func takeDueKeepalives(now: Instant) -> (connections: [(PeerIndex, PeerFSM.Side)], due: Instant)? {
-        guard let deadline = keepalives.next, deadline <= now else { return nil }
+        guard let deadline = schedule.keepalives.next, deadline <= now else { return nil }
         var connections: [(PeerIndex, PeerFSM.Side)] = []
         var earliest = now
-        for slot in keepalives.takeAllDue(now: now) {
+        for slot in schedule.keepalives.takeAllDue(now: now) {
             guard let peer = peers[slot] else { continue }
-            peer.armedKeepalive = nil
+            peer.armed.keepalive = nil
             if let due = peer.fsm.dueKeepalive(now: now) {
                 earliest = min(earliest, due)
                 for side in peer.fsm.takeDueKeepalives(now: now) {
@@ -304,12 +309,12 @@ package struct Speaker: ~Copyable {
     /// Sees to it that `handleTimeouts` looks at the peer at `deadline` at the latest.
     mutating func arm(_ index: PeerIndex, _ deadline: Instant?) {
         guard let deadline, let peer = peers[index.index] else { return }
-        if peer.armed.map({ $0 > deadline }) ?? true {
+        if peer.armed.next.map({ $0 > deadline }) ?? true {
             // Who only waits to connect does so on a common beat: one turn for many attempts costs less than a turn for
             // each.
             let moment = peer.fsm.isSpeaking ? deadline : deadline.roundedUp(to: Speaker.beat)
-            peer.armed = moment
-            timers.set(index.index, moment)
+            peer.armed.next = moment
+            schedule.sessions.set(index.index, moment)
         }
         armKeepalive(index)
     }
@@ -318,10 +323,10 @@ package struct Speaker: ~Copyable {
 
     private mutating func armKeepalive(_ index: PeerIndex) {
         guard let peer = peers[index.index], let deadline = peer.fsm.nextKeepalive,
-            peer.armedKeepalive.map({ $0 > deadline }) ?? true
+            peer.armed.keepalive.map({ $0 > deadline }) ?? true
         else { return }
-        peer.armedKeepalive = deadline
-        keepalives.set(index.index, deadline)
+        peer.armed.keepalive = deadline
+        schedule.keepalives.set(index.index, deadline)
     }
 
     // MARK: The turn
@@ -343,7 +348,7 @@ package struct Speaker: ~Copyable {
         distribute(deliveries)
         pendingEndOfRIB += done
         sendEndOfRIBs()
-        exportDeadline = rib.nextExport
+        schedule.export = rib.nextExport
         return rib.hasExportWork(now: now)
     }
     private var pendingEndOfRIB: [RIB.ReplayDone] = []
@@ -351,10 +356,9 @@ package struct Speaker: ~Copyable {
     /// When the first of the keepalives that are being sent was due; nil where none is. The caller, which knows when
     /// they are written, says how late.
     package mutating func takeKeepaliveDue() -> Instant? {
-        defer { keepaliveDue = nil }
-        return keepaliveDue
+        defer { schedule.keepaliveDue = nil }
+        return schedule.keepaliveDue
     }
-    private var keepaliveDue: Instant?
 
     package mutating func takeActions() -> [SpeakerAction] {
         let taken = actions
@@ -372,10 +376,10 @@ package struct Speaker: ~Copyable {
         for item in pendingEndOfRIB {
             guard let peer = peers[item.peer.index], let (side, session) = peer.fsm.established else { continue }
             let family = AddressFamilySet(item.family)
-            if peer.endOfRIBSent.contains(item.family) {
+            if peer.endOfRIB.sent.contains(item.family) {
                 // RFC 7313 4. Who asked again meanwhile is told again first.
-                guard item.isLast, peer.refreshing.contains(item.family) else { continue }
-                peers[item.peer.index]?.refreshing.remove(family)
+                guard item.isLast, peer.refresh.sending.contains(item.family) else { continue }
+                peers[item.peer.index]?.refresh.sending.remove(family)
                 actions.append(
                     .send(
                         item.peer, side,
@@ -387,7 +391,7 @@ package struct Speaker: ~Copyable {
                 later.append(item)
                 continue
             }
-            peers[item.peer.index]?.endOfRIBSent.insert(family)
+            peers[item.peer.index]?.endOfRIB.sent.insert(family)
             actions.append(.send(item.peer, side, MessageBuffer(UpdateMessage.endOfRIB(item.family))))
         }
         pendingEndOfRIB = later
@@ -420,11 +424,11 @@ package struct Speaker: ~Copyable {
     package func isSynchronized(_ index: PeerIndex, _ family: AddressFamily, now: Instant) -> Bool {
         guard let peer = peers[index.index], peer.settings.session.families.contains(family) else { return true }
         guard let session = peer.fsm.established?.session else { return false }
-        if !session.families.contains(family) || peer.endOfRIBReceived.contains(family) { return true }
+        if !session.families.contains(family) || peer.endOfRIB.received.contains(family) { return true }
         // A peer without graceful restart need not send End-of-RIB: its table is taken to be whole after a second of
         // silence.
         guard session.remoteGracefulRestart == nil,
-            let since = [peer.establishedAt, peer.lastUpdateAt].compactMap({ $0 }).max()
+            let since = [peer.times.established, peer.times.lastUpdate].compactMap({ $0 }).max()
         else { return false }
         return now - since > Speaker.quietTime
     }

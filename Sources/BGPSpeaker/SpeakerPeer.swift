@@ -10,44 +10,80 @@ final class SpeakerPeer {
     var fsm: PeerFSM
     /// By side: active, passive.
     var framers = [MessageFramer(), MessageFramer()]
-    /// The side that carries the session and the families on it, while it is up: what every UPDATE asks must not cost a
-    /// copy of the session.
-    var upSide: PeerFSM.Side?
-    var upFamilies: AddressFamilySet = []
+    /// The session that is up.
+    struct UpSession {
+        /// The side that carries the session and the families on it, while it is up: what every UPDATE asks must not cost a
+        /// copy of the session.
+        var side: PeerFSM.Side?
+        var families: AddressFamilySet = []
+    }
+    var up = UpSession()
     var helper = GracefulRestartHelper()
-    var endOfRIBReceived: AddressFamilySet = []
-    var endOfRIBSent: AddressFamilySet = []
-    var isBacklogged = false
-    /// Prefixes withdrawn while the peer was backlogged.
-    var missedWithdrawals: Set<OutboundNLRI> = []
-    /// Families of which the peer is being told everything again, between BoRR and EoRR (RFC 7313).
-    var refreshing: AddressFamilySet = []
-    /// Families that the peer is telling again, between its BoRR and EoRR.
-    var remoteRefreshing: AddressFamilySet = []
-    /// By family index: when the last BoRR was taken, which costs a walk over the table.
-    var remoteRefreshBegan: [Instant?] = [nil, nil]
-    /// By family: the limit was warned of, and `warnAt`.
-    var warnedOfLimit: AddressFamilySet = []
-    var warnedOfMany: AddressFamilySet = []
-    /// After Cease/1: stopped because of too many prefixes, and when the session is started again, nil for not by
-    /// itself.
-    var isStoppedByLimit = false
-    var restartAt: Instant?
-    /// The last attempt failed, and no session came up since.
-    var isFailing = false
-    /// Attempts that failed since the session was up last.
-    var failuresSinceUp = 0
+    /// Families whose End-of-RIB crossed the session (RFC 4724 section 2).
+    struct EndOfRIB {
+        var received: AddressFamilySet = []
+        var sent: AddressFamilySet = []
+    }
+    var endOfRIB = EndOfRIB()
+    /// A peer that reads slower than it is sent to.
+    struct Backlog {
+        var isActive = false
+        /// Prefixes withdrawn while the peer was backlogged.
+        var missedWithdrawals: Set<OutboundNLRI> = []
+    }
+    var backlog = Backlog()
+    /// Tables that are sent or received again as a whole (RFC 7313).
+    struct RefreshState {
+        /// Families of which the peer is being told everything again, between BoRR and EoRR (RFC 7313).
+        var sending: AddressFamilySet = []
+        /// Families that the peer is telling again, between its BoRR and EoRR.
+        var receiving: AddressFamilySet = []
+        /// By family index: when the last BoRR was taken, which costs a walk over the table.
+        var receivingBegan: [Instant?] = [nil, nil]
+    }
+    var refresh = RefreshState()
+    /// What the prefix limit did to this peer (RFC 4486).
+    struct LimitState {
+        /// By family: the limit was warned of, and `warnAt`.
+        var exceeded: AddressFamilySet = []
+        var warned: AddressFamilySet = []
+        /// After Cease/1: stopped because of too many prefixes, and when the session is started again, nil for not by
+        /// itself.
+        var hasStopped = false
+        var restartAt: Instant?
+    }
+    var limit = LimitState()
+    /// Attempts to reach the peer since its session was up last.
+    struct Attempts {
+        /// The last attempt failed, and no session came up since.
+        var areFailing = false
+        /// Attempts that failed since the session was up last.
+        var failures = 0
+    }
+    var attempts = Attempts()
     /// What the speaker's timers have of this peer.
-    var armed: Instant?
-    var armedKeepalive: Instant?
-    var establishedAt: Instant?
-    var lastUpdateAt: Instant?
-    var stateChangedAt: Instant?
+    struct ArmedTimers {
+
+        var next: Instant?
+        var keepalive: Instant?
+    }
+    var armed = ArmedTimers()
+    /// When what is shown in status happened.
+    struct Times {
+        var established: Instant?
+        var lastUpdate: Instant?
+        var stateChanged: Instant?
+    }
+    var times = Times()
     var counters = PeerCounters()
-    /// By side: our end of the connection, while there is one.
-    var ends: [IPAddress?] = [nil, nil]
-    /// Our end of the session that is up, or was up last.
-    var end: IPAddress?
+    /// Our ends of the peer's connections.
+    struct ConnectionEnds {
+        /// By side: our end of the connection, while there is one.
+        var ends: [IPAddress?] = [nil, nil]
+        /// Our end of the session that is up, or was up last.
+        var sessionEnd: IPAddress?
+    }
+    var connection = ConnectionEnds()
     var reach = PeerReach()
 
     init(_ settings: PeerSettings, restart: RestartState, seed: UInt64) {
@@ -64,13 +100,15 @@ final class SpeakerPeer {
     /// How much less often than configured a peer is tried that does not answer. One that was up a while ago, and
     /// probably just starts again, is tried at full pace first, about a minute by default.
     func setPace(_ factor: Int) {
-        let isExpectedBack = counters.establishedCount > 0 && failuresSinceUp < SpeakerPeer.attemptsAtFullPace
+        let isExpectedBack = counters.establishedCount > 0 && attempts.failures < SpeakerPeer.attemptsAtFullPace
         fsm.connectRetryFactor = isExpectedBack ? 1 : max(1, factor)
     }
     private static let attemptsAtFullPace = 12
 
     /// The earliest of all its deadlines.
-    var nextDeadline: Instant? { Instant.earliest(fsm.nextDeadline, Instant.earliest(helper.nextDeadline, restartAt)) }
+    var nextDeadline: Instant? {
+        Instant.earliest(fsm.nextDeadline, Instant.earliest(helper.nextDeadline, limit.restartAt))
+    }
 
     /// Other peers' routes may leave to this one.
     func carriesTransit(_ session: NegotiatedSession) -> Bool {
@@ -109,10 +147,10 @@ extension Speaker {
         guard index.index < peers.count, let peer = peers[index.index] else { return nil }
         return PeerSnapshot(
             index: index, settings: peer.settings, state: peer.fsm.state, session: peer.fsm.established?.session,
-            lastDownReason: peer.fsm.lastDownReason, since: peer.stateChangedAt, counters: peer.counters,
+            lastDownReason: peer.fsm.lastDownReason, since: peer.times.stateChanged, counters: peer.counters,
             received: AddressFamily.allCases.map { rib.tables[$0.index].pathCount(of: index) },
             announced: AddressFamily.allCases.map { rib.announcedCount(to: index, $0) },
             staleFamilies: peer.helper.staleFamilies, longLivedFamilies: peer.helper.longLivedFamilies,
-            isBacklogged: peer.isBacklogged)
+            isBacklogged: peer.backlog.isActive)
     }
 }

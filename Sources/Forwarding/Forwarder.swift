@@ -110,22 +110,22 @@ package struct Forwarder: ~Copyable {
         state = new
         local.configure(new)
         interfaces.ignoredNames = InterfaceTable.alwaysIgnored + new.ignoredInterfaces
-        nextHops.statics = Dictionary(new.staticRoutes.map { ($0.peer, $0.gateway) }) { first, _ in first }
+        nextHops.statics = Dictionary(new.own.statics.map { ($0.peer, $0.gateway) }) { first, _ in first }
         nextHops.locals = local.podInterfaces
         pending.nextHopRefresh = true
-        breaker.percent = new.massWithdrawalPercent
-        breaker.minimum = new.massWithdrawalMinimum
+        breaker.percent = new.massWithdrawal.percent
+        breaker.minimum = new.massWithdrawal.minimum
         tunnels.configure(new.tunnels)
         peerPlacements = [:]
         // What is programmed at all, or by which next hops, has changed.
         if old.foreignPools != new.foreignPools || old.tunnels.encapsulation != new.tunnels.encapsulation
-            || old.poolPlacements != new.poolPlacements
-            || old.peerPlacements != new.peerPlacements || old.sources != new.sources
+            || old.placement.pools != new.placement.pools
+            || old.placement.peers != new.placement.peers || old.placement.sources != new.placement.sources
         {
             for family in AddressFamily.allCases { takeAll(family, routes) }
         }
         if old.interfacePrefixes != new.interfacePrefixes, settings.programming == .remote { pending.dump = true }
-        if old.staticRoutes != new.staticRoutes || old.ownAddresses != new.ownAddresses { linkChanges.noteAll() }
+        if old.own.statics != new.own.statics || old.ownAddresses != new.ownAddresses { linkChanges.noteAll() }
         // A next hop became a Node's address, or is none any more.
         let isOther = { (address: IPAddress) in
             (old.nodeAddresses[address] == nil) != (new.nodeAddresses[address] == nil)

@@ -28,22 +28,32 @@ package struct NodeState: Sendable, Hashable {
         package var placement: Placement
     }
 
-    package var blocks: [OwnBlock] = []
-    /// Prefixes of services: announced, and never in the kernel, where they would hide what the service proxy does
-    /// (contract 2.6).
-    package var servicePrefixes: [Prefix] = []
-    package var advertisements = BGPConfiguration()
-    package var staticRoutes: [StaticRoute] = []
+    /// What this node announces and programs of its own.
+    package struct OwnRoutes: Sendable, Hashable {
+        package var blocks: [OwnBlock] = []
+        /// Prefixes of services: announced, and never in the kernel, where they would hide what the service proxy does
+        /// (contract 2.6).
+        package var services: [Prefix] = []
+        package var advertisements = BGPConfiguration()
+        package var statics: [StaticRoute] = []
+        /// Addresses that stand for this node towards pods that are BGP peers.
+        package var loopbackAddresses: [IPAddress] = []
+        package init() {}
+    }
+    package var own = OwnRoutes()
     /// Pools whose routes somebody else programs (contract 2.2, `programClusterRoutes`).
     package var foreignPools: [Prefix] = []
     package var ignoredInterfaces: [String] = []
-    /// Addresses that stand for this node towards pods that are BGP peers.
-    package var loopbackAddresses: [IPAddress] = []
     package var tunnels = TunnelSettings()
-    package var peerPlacements: [PeerPlacement] = []
-    package var poolPlacements: [PoolPlacement] = []
-    /// By family index.
-    package var sources: [IPAddress?] = [nil, nil]
+    /// Tables, metrics and source addresses of routes.
+    package struct Placements: Sendable, Hashable {
+        package var peers: [PeerPlacement] = []
+        package var pools: [PoolPlacement] = []
+        /// By family index.
+        package var sources: [IPAddress?] = [nil, nil]
+        package init() {}
+    }
+    package var placement = Placements()
     package var families: AddressFamilySet = []
     /// This node's addresses, by family index.
     package var ownAddresses: [IPAddress?] = [nil, nil]
@@ -51,12 +61,22 @@ package struct NodeState: Sendable, Hashable {
     package var nodeAddresses: [IPAddress: [IPAddress]] = [:]
     /// What is the cluster's: the pools.
     package var pools: [Prefix] = []
-    package var massWithdrawalPercent = 0
-    package var massWithdrawalMinimum = 0
-    /// Metric of a pod that is being moved here, by family index.
-    package var elevatedMetrics = [FIBRoute.elevatedMetric, FIBRoute.elevatedMetric]
-    /// How long that metric stays after the move (contract 2.7, liveMigrationRouteConvergenceTime).
-    package var migrationConvergence = Duration.seconds(30)
+    /// When a mass withdrawal is held (contract 2.6).
+    package struct MassWithdrawal: Sendable, Hashable {
+        package var percent = 0
+        package var minimum = 0
+        package init() {}
+    }
+    package var massWithdrawal = MassWithdrawal()
+    /// Live migration of pods (contract 2.7).
+    package struct Migration: Sendable, Hashable {
+        /// Metric of a pod that is being moved here, by family index.
+        package var elevatedMetrics = [FIBRoute.elevatedMetric, FIBRoute.elevatedMetric]
+        /// How long that metric stays after the move (contract 2.7, liveMigrationRouteConvergenceTime).
+        package var convergence = Duration.seconds(30)
+        package init() {}
+    }
+    package var migration = Migration()
     package var allowsSpoofing = false
     /// Time between two audits of the kernel's routes.
     package var auditInterval = Duration.seconds(90)
@@ -69,11 +89,11 @@ package struct NodeState: Sendable, Hashable {
         let configuration = resources.configuration(of: node)
         let felix = resources.felix(of: node)
         let pools = resources.pools
-        blocks = resources.blocks(of: node).map { block in
+        own.blocks = resources.blocks(of: node).map { block in
             OwnBlock(prefix: block, isExported: !pools.contains { $0.disableBGPExport && $0.cidr.contains(block) })
         }
-        servicePrefixes = Array(Set(configuration.servicePrefixes)).sorted()
-        advertisements = configuration
+        own.services = Array(Set(configuration.servicePrefixes)).sorted()
+        own.advertisements = configuration
         let programmed = configuration.programClusterRoutes ?? (programming == .remote ? .unencapsulated : .all)
         foreignPools = pools.filter { !programmed.includes($0) }.map(\.cidr)
         ignoredInterfaces = configuration.ignoredInterfaces
@@ -85,21 +105,21 @@ package struct NodeState: Sendable, Hashable {
         ownAddresses = AddressFamily.allCases.map { resources.node(node)?.address($0) }
         nodeAddresses = resources.nodeAddresses
         self.pools = pools.map(\.cidr)
-        massWithdrawalPercent = configuration.massWithdrawalPercent
-        massWithdrawalMinimum = configuration.massWithdrawalMinimum
-        sources = felix.deviceRouteSource
-        elevatedMetrics = felix.elevatedPriority.map { $0 ?? FIBRoute.elevatedMetric }
+        massWithdrawal.percent = configuration.massWithdrawalPercent
+        massWithdrawal.minimum = configuration.massWithdrawalMinimum
+        placement.sources = felix.deviceRouteSource
+        migration.elevatedMetrics = felix.elevatedPriority.map { $0 ?? FIBRoute.elevatedMetric }
         allowsSpoofing = felix.allowsSpoofing ?? false
         auditInterval = felix.routeRefreshInterval ?? auditInterval
-        migrationConvergence = felix.migrationConvergence ?? migrationConvergence
+        migration.convergence = felix.migrationConvergence ?? migration.convergence
         interfacePrefixes = felix.interfacePrefixes ?? interfacePrefixes
         if resources.peers.contains(where: { $0.peer.localWorkloadSelector != nil }) {
-            loopbackAddresses = configuration.localWorkloadPeering.compactMap { $0 }
+            own.loopbackAddresses = configuration.localWorkloadPeering.compactMap { $0 }
         }
         let labels = resources.node(node)?.labels ?? [:]
         for (_, peer) in resources.peers where peer.applies(to: node, labels) {
             if let gateway = peer.reachableBy, let address = peer.peer?.address {
-                staticRoutes.append(StaticRoute(peer: address, gateway: gateway))
+                own.statics.append(StaticRoute(peer: address, gateway: gateway))
             }
         }
     }
@@ -109,7 +129,7 @@ package struct NodeState: Sendable, Hashable {
 
     private mutating func placeRoutes(_ resources: ResourceSet, _ node: String, pools: [IPPool]) {
         for pool in pools where pool.routeTable != nil || pool.routeSource != nil {
-            poolPlacements.append(
+            placement.pools.append(
                 PoolPlacement(cidr: pool.cidr, placement: Placement(table: pool.routeTable, source: pool.routeSource)))
         }
         let labels = resources.node(node)?.labels ?? [:]
@@ -126,7 +146,7 @@ package struct NodeState: Sendable, Hashable {
                 addresses = [peer.peer.map { Prefix(host: $0.address) }, peer.listenRange].compactMap { $0 }
             }
             for prefix in addresses {
-                peerPlacements.append(
+                placement.peers.append(
                     PeerPlacement(peers: prefix, placement: Placement(table: peer.routeTable, source: peer.routeSource))
                 )
             }

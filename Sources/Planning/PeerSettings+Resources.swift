@@ -25,15 +25,18 @@ extension PeerSettings {
         session.isPassive = planned.isPassive
         session.connectRetryTime = options.connectRetryTime ?? session.connectRetryTime
         session.idleHoldTime = options.idleHoldTime ?? session.idleHoldTime
-        session.gracefulRestart = GracefulRestartMode(options.gracefulRestart)
-        session.restartTime = UInt16(clamping: (options.maxRestartTime?.nanoseconds ?? 120_000_000_000) / 1_000_000_000)
+        session.restart.mode = GracefulRestartMode(options.gracefulRestart)
+        session.restart.time = UInt16(
+            clamping: (options.maxRestartTime?.nanoseconds ?? 120_000_000_000) / 1_000_000_000)
         session.offersExtendedMessage = options.extendedMessages ?? true
         session.offersExtendedNextHop = options.extendedNextHop ?? isUnnumbered
-        session.receivesAddPath = options.receivesAddPath
-        session.sendsAddPath = options.addPathSend != nil
+        session.addPath.receives = options.receivesAddPath
+        session.addPath.sends = options.addPathSend != nil
         session.role = options.role.map { BGPRole($0) }
         session.isRoleStrict = options.isRoleStrict
-        session.longLivedStaleTime = options.longLivedStaleTime.map { UInt32(clamping: $0.nanoseconds / 1_000_000_000) }
+        session.restart.longLivedStaleTime = options.longLivedStaleTime.map {
+            UInt32(clamping: $0.nanoseconds / 1_000_000_000)
+        }
         self.init(name: planned.name, address: address, session: session)
         isClient = planned.isClient
         importSettings.mode = options.importMode == .all ? .all : .safe
@@ -46,11 +49,11 @@ extension PeerSettings {
         minimumInterval = options.minRouteAdvertisementInterval ?? .zero
         addPathLimit = options.addPathSend ?? 0
         switch options.nextHopMode {
-        case .auto: nextHopMode = .auto
-        case .itself: nextHopMode = .itself
-        case .keep: nextHopMode = .keep
+        case .auto: nextHop.mode = .auto
+        case .itself: nextHop.mode = .itself
+        case .keep: nextHop.mode = .keep
         }
-        declaredNextHops = options.nextHopAddresses
+        nextHop.declared = options.nextHopAddresses
         isMultihop = options.isMultihop
         announcesOnlyItself = planned.origin == .mesh
         maximumPrefixes.limit = options.maxPrefixes
@@ -62,11 +65,13 @@ extension PeerSettings {
         }
         maximumPrefixes.restartAfter = options.maxPrefixesRestart
         let own = resources.node(node)
-        nextHops = AddressFamily.allCases.map { family in source?.family == family ? source : own?.address(family) }
+        nextHop.addresses = AddressFamily.allCases.map { family in
+            source?.family == family ? source : own?.address(family)
+        }
         if isUnnumbered {
             // On the link itself nothing but its own address is sure to be reachable.
-            nextHops[AddressFamily.ipv6.index] = nil
-            linkLocalNextHop = linkLocal
+            nextHop.addresses[AddressFamily.ipv6.index] = nil
+            nextHop.linkLocal = linkLocal
         }
     }
 }

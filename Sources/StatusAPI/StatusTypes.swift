@@ -45,6 +45,7 @@ package struct StatusAnswer: Codable, Sendable {
     package init() {}
 }
 
+/// What `apusctl status` shows. One property per field of the JSON object.
 package struct DaemonStatus: Codable, Sendable {
     package var version: String
     package var mode: DaemonMode
@@ -181,6 +182,7 @@ package struct HeldPeer: Codable, Sendable {
     }
 }
 
+/// What `apusctl peers` shows of one. One property per field of the JSON object.
 package struct PeerStatus: Codable, Sendable {
     package var name: String
     package var address: String
@@ -251,7 +253,7 @@ package struct PeerStatus: Codable, Sendable {
     }
 }
 
-/// A path of a prefix.
+/// A path of a prefix. One property per field of the JSON object.
 package struct RouteStatus: Codable, Sendable {
     package var prefix: String
     /// Address of the peer, or `local`.

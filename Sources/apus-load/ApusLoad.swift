@@ -57,7 +57,7 @@ struct FloorCommand: ParsableCommand {
     }
 }
 
-/// `apus-load` without a subcommand.
+/// `apus-load` without a subcommand. One property per option.
 struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "Open sessions, announce, count (the default).")

@@ -273,7 +273,7 @@ private enum Plans {
         }
         for programming in Programming.allCases {
             let state = NodeState(resources, node: "n", programming: programming)
-            #expect(start + state.auditInterval > start && start + state.migrationConvergence >= start)
+            #expect(start + state.auditInterval > start && start + state.migration.convergence >= start)
             var tunnels = Tunnels()
             tunnels.configure(state.tunnels)
         }

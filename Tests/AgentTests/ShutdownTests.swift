@@ -51,7 +51,7 @@ import Testing
         peering.apply(
             ResourceChange(whole: loaded), speaker: &speaker, plane: NoForwarding(),
             transport: try Transport(openFiles: 1024), now: now)
-        #expect(peering.held.map(\.reason) == [reason].compactMap { $0 })
+        #expect(peering.plan.held.map(\.reason) == [reason].compactMap { $0 })
         #expect(speaker.peerIndices.count == (reason == nil ? 1 : 0))
     }
 

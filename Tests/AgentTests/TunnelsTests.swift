@@ -37,7 +37,7 @@ import Testing
         let gone = TunnelEntry.forwarding(
             try #require(MACAddress("66:00:00:00:00:09")), try #require(IPAddress("10.0.0.9")))
         #expect(host.apply(.addEntry(gone, index)) == 0)
-        host.entryErrors = [KernelError.noBuffers, KernelError.noBuffers]
+        host.errors.entries = [KernelError.noBuffers, KernelError.noBuffers]
 
         var state = NodeState()
         state.tunnels.devices = [
@@ -62,10 +62,10 @@ import Testing
         #expect(failures() == ["read the entries of vxlan.calico"])
         #expect(plane.core.tunnels.retryAt == .zero + .milliseconds(250))
         turn(249)
-        #expect(host.entryErrors.count == 1)
+        #expect(host.errors.entries.count == 1)
         // Refused once more: twice the time.
         turn(250)
-        #expect(host.entryErrors.isEmpty && failures().count == 1)
+        #expect(host.errors.entries.isEmpty && failures().count == 1)
         #expect(plane.core.tunnels.retryAt == .zero + .milliseconds(750))
         turn(750)
         #expect(failures().isEmpty && plane.core.tunnels.retryAt == nil)

@@ -163,7 +163,7 @@ final class Path {
         path.ends[1] = BFDSession(Self.fast, discriminator: 99, seed: 7, now: path.now)
         path.advance(4000)
         #expect(path.areUp)
-        #expect(path.ends[0].remoteDiscriminator == 99)
+        #expect(path.ends[0].remote.discriminator == 99)
         #expect(path.changes[0].contains { if case .changed(.up, .down, isFailure: true) = $0 { true } else { false } })
     }
 

@@ -15,8 +15,8 @@ import Testing
             assumesReachableNextHops: true, maximumPaths: 1, recordsChanges: false, seed: 1)
         for number in 0..<2 as Range<UInt32> {
             var profile = ExportProfile(family: .ipv4, isInternal: false, localAS: ASNumber(64512))
-            profile.nextHopSelf = IPAddress(v4: 0x0A00_0001)
-            profile.nextHopMode = .keep
+            profile.nextHop.own = IPAddress(v4: 0x0A00_0001)
+            profile.nextHop.mode = .keep
             let index = rib.addPeer()
             rib.peerUp(
                 index,

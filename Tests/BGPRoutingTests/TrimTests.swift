@@ -11,7 +11,7 @@ import Testing
     private static func peer(_ number: UInt32, addPathLimit: Int = 0) -> RoutingPeer {
         var profile = ExportProfile(family: .ipv4, isInternal: true, localAS: ASNumber(1))
         profile.isClient = true
-        profile.nextHopSelf = IPAddress(v4: 0x0A00_0001)
+        profile.nextHop.own = IPAddress(v4: 0x0A00_0001)
         profile.addPathLimit = addPathLimit
         return RoutingPeer(
             address: IPAddress(v4: 0x0A00_0000 + number), identifier: BGPIdentifier(rawValue: number),

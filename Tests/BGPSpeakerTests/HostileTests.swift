@@ -54,10 +54,10 @@ import Testing
         // Every other seed with all the capabilities.
         let isRich = seed % 2 == 1
         net.peer(victim, hostile) { own, settings in
-            settings.session.receivesAddPath = isRich
-            settings.session.sendsAddPath = isRich
+            settings.session.addPath.receives = isRich
+            settings.session.addPath.sends = isRich
             settings.session.offersExtendedNextHop = isRich
-            settings.session.longLivedStaleTime = isRich ? 100 : nil
+            settings.session.restart.longLivedStaleTime = isRich ? 100 : nil
             settings.session.idleHoldTime = .milliseconds(100)
             settings.isClient = own == victim && isRich
         }

@@ -65,7 +65,7 @@ final class Network {
                     localAS: nodes[own].speaker.identity.localAS,
                     remoteAS: nodes[other].speaker.identity.localAS,
                     localIdentifier: nodes[own].speaker.identity.identifier))
-            settings.nextHops = [
+            settings.nextHop.addresses = [
                 nodes[own].address, IPAddress(high: 0x2001_0DB8 << 32, low: UInt64(nodes[own].address.v4)),
             ]
             change(own, &settings)
@@ -140,7 +140,7 @@ final class Network {
         settings.session.localAS = nodes[own].speaker.identity.localAS
         settings.session.remoteAS = nodes[other].speaker.identity.localAS
         settings.session.localIdentifier = nodes[own].speaker.identity.identifier
-        settings.nextHops = [nodes[own].address, nil]
+        settings.nextHop.addresses = [nodes[own].address, nil]
         settings.isClient = false
         change(&settings)
         let index = nodes[own].speaker.addPeer(settings, now: now)

@@ -43,8 +43,8 @@ import Testing
         for source in sources { net.peer(reflector, source) { own, settings in settings.isClient = own == reflector } }
         net.peer(reflector, many) { own, settings in
             settings.isClient = own == reflector
-            settings.session.sendsAddPath = own == reflector
-            settings.session.receivesAddPath = own == many
+            settings.session.addPath.sends = own == reflector
+            settings.session.addPath.receives = own == many
             settings.addPathLimit = limit
         }
         net.peer(reflector, plain) { own, settings in settings.isClient = own == reflector }
@@ -80,8 +80,8 @@ import Testing
         let a = net.add(1)
         let b = net.add(2)
         net.peer(a, b) { own, settings in
-            settings.session.receivesAddPath = own == a
-            settings.session.sendsAddPath = own == b
+            settings.session.addPath.receives = own == a
+            settings.session.addPath.sends = own == b
         }
         let peer = try #require(net.nodes[a].peers[b])
         for id in 0..<1000 as Range<UInt32> {

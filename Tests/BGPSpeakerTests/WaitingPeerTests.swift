@@ -66,11 +66,11 @@ private final class Bench {
         Edit("keepaliveTime") { $0.keepaliveTime = .seconds(5) },
         Edit("connectRetryTime") { $0.connectRetryTime = .seconds(2) },
         Edit("idleHoldTime") { $0.idleHoldTime = .seconds(2) },
-        Edit("gracefulRestart") { $0.gracefulRestart = .helper },
-        Edit("restartTime") { $0.restartTime = 50 },
+        Edit("gracefulRestart") { $0.restart.mode = .helper },
+        Edit("restartTime") { $0.restart.time = 50 },
         Edit("extendedMessages") { $0.offersExtendedMessage = false },
-        Edit("longLivedStaleTime") { $0.longLivedStaleTime = 3600 },
-        Edit("addPath") { $0.receivesAddPath = true },
+        Edit("longLivedStaleTime") { $0.restart.longLivedStaleTime = 3600 },
+        Edit("addPath") { $0.addPath.receives = true },
         Edit("asNumber") { $0.remoteAS = ASNumber(65000) },
     ]
 

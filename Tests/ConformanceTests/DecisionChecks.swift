@@ -206,7 +206,7 @@ extension Conformance {
             let a = wire.add(2, reflecting)
             let b = wire.add(3) {
                 $0.isClient = true
-                $0.nextHopMode = .itself
+                $0.nextHop.mode = .itself
             }
             try wire.establish(a)
             try wire.establish(b)

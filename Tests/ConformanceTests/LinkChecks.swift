@@ -79,10 +79,10 @@ extension Conformance {
                     try ownNextHops(wire, remote)[1] == address("2001:db8:3::1"),
                     "AS \(number): another address of the link")
                 guard var declared else { throw Deviation("no settings") }
-                declared.declaredNextHops = [address("203.0.113.1"), address("2001:db8:9::1")]
+                declared.nextHop.declared = [address("203.0.113.1"), address("2001:db8:9::1")]
                 wire.speaker.updatePeer(remote.index, declared, now: wire.now)
                 wire.run()
-                try require(try ownNextHops(wire, remote) == declared.declaredNextHops, "AS \(number): declared")
+                try require(try ownNextHops(wire, remote) == declared.nextHop.declared, "AS \(number): declared")
                 try require(wire.isUp(remote), "AS \(number): the session ended")
             }
         },
@@ -230,7 +230,7 @@ extension Conformance {
                     "AS \(number), \(peer): behind a router")
                 // Another's address as the next hop: our link-local one means somebody else.
                 guard var declared = settings else { throw Deviation("no settings") }
-                declared.declaredNextHops[1] = address("2001:db8::77")
+                declared.nextHop.declared[1] = address("2001:db8::77")
                 setReach(peer, ["fe80::1"])
                 let other = try hops("fd00:65::/122") { wire.speaker.updatePeer(remote.index, declared, now: wire.now) }
                 try require(other == address("2001:db8::77").bytes, "AS \(number), \(peer): declared")

@@ -46,8 +46,8 @@ extension Conformance {
         ) {
             let wire = Wire()
             let remote = wire.add(2) {
-                $0.session.receivesAddPath = true
-                $0.session.sendsAddPath = true
+                $0.session.addPath.receives = true
+                $0.session.addPath.sends = true
             }
             wire.connect(remote)
             let sent = try require(remote.inbox.first, "no OPEN")

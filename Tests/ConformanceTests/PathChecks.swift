@@ -56,7 +56,7 @@ extension Conformance {
             let (wire, _, b, c) = try between()
             wire.announce(c, ["10.9.0.0/24"])
             try require(try wire.last(b, "10.9.0.0/24")?.attributes.nextHop == IPAddress("10.0.0.1"), "not ours")
-            let (keeping, _, kept, other) = try between { $0.nextHopMode = .keep }
+            let (keeping, _, kept, other) = try between { $0.nextHop.mode = .keep }
             keeping.announce(other, ["10.9.0.0/24"])
             try require(try keeping.last(kept, "10.9.0.0/24")?.attributes.nextHop == IPAddress("10.0.0.4"), "not kept")
         },
@@ -76,7 +76,7 @@ extension Conformance {
             try require(try wire.last(a, "10.8.0.0/24") == nil, "its own address as next hop")
             _ = b
             let own = Wire()
-            let peer = own.add(2) { $0.nextHopMode = .itself }
+            let peer = own.add(2) { $0.nextHop.mode = .itself }
             let tor = own.add(3, as: 65003)
             try own.establish(peer)
             try own.establish(tor)

@@ -72,8 +72,8 @@ extension Conformance {
             func told(_ value: UInt8) throws -> Bool {
                 let wire = Wire()
                 let remote = wire.add(2) {
-                    $0.session.sendsAddPath = true
-                    $0.session.receivesAddPath = true
+                    $0.session.addPath.sends = true
+                    $0.session.addPath.receives = true
                 }
                 wire.connect(remote)
                 wire.send(
@@ -100,11 +100,11 @@ extension Conformance {
             let wire = Wire(cluster: 9)
             let source = wire.add(2) {
                 $0.isClient = true
-                $0.session.receivesAddPath = true
+                $0.session.addPath.receives = true
             }
             let taker = wire.add(3) {
                 $0.isClient = true
-                $0.session.sendsAddPath = true
+                $0.session.addPath.sends = true
             }
             let both: [Capability] = [.addPath([AddPathFamily(AFISAFI(.ipv4), receives: true, sends: true)])]
             try wire.establish(source, Wire.usual + both)
@@ -133,7 +133,7 @@ extension Conformance {
             let sources = [2, 3, 4, 5].map { wire.add($0, reflecting) }
             let taker = wire.add(9) {
                 $0.isClient = true
-                $0.session.sendsAddPath = true
+                $0.session.addPath.sends = true
                 $0.addPathLimit = 2
             }
             for source in sources { try wire.establish(source) }

@@ -170,7 +170,7 @@ extension Conformance {
             let wire = Wire(cluster: 9)
             let able: (inout PeerSettings) -> Void = {
                 $0.isClient = true
-                $0.session.longLivedStaleTime = 1000
+                $0.session.restart.longLivedStaleTime = 1000
             }
             let a = wire.add(2, able)
             let knows = wire.add(3, able)
@@ -196,7 +196,7 @@ extension Conformance {
             try require(wire.best("10.9.0.0/24") != nil, "gone early")
             wire.advance(4, alive: [knows, plain])
             try require(wire.best("10.9.0.0/24") == nil, "kept for too long")
-            let (bare, remote) = try pair(Wire.usual + [longLived()]) { $0.session.longLivedStaleTime = 1000 }
+            let (bare, remote) = try pair(Wire.usual + [longLived()]) { $0.session.restart.longLivedStaleTime = 1000 }
             bare.announce(remote, ["10.9.0.0/24"])
             bare.lose(remote)
             try require(bare.best("10.9.0.0/24") == nil, "LLGR without capability 64")
@@ -206,7 +206,7 @@ extension Conformance {
             "RFC 9494 4.2"
         ) {
             let (wire, remote) = try pair(Wire.usual + [graceful(10), longLived(100)]) {
-                $0.session.longLivedStaleTime = 1000
+                $0.session.restart.longLivedStaleTime = 1000
             }
             wire.announce(remote, ["10.9.0.0/24"])
             wire.lose(remote)

@@ -135,7 +135,7 @@ final class Wire {
                 localAS: ASNumber(localAS), remoteAS: ASNumber(number),
                 localIdentifier: BGPIdentifier(rawValue: identifier)))
         settings.session.isPassive = true
-        settings.nextHops = [IPAddress(v4: identifier), IPAddress("2001:db8::1")]
+        settings.nextHop.addresses = [IPAddress(v4: identifier), IPAddress("2001:db8::1")]
         settings.importSettings.mode = .all
         change(&settings)
         let remote = Remote(speaker.addPeer(settings, now: now), settings.address, number)

@@ -57,9 +57,9 @@ enum FuzzTargets {
             var configuration = SessionConfiguration(
                 localAS: ASNumber(64512), remoteAS: nil, localIdentifier: BGPIdentifier(rawValue: 1))
             configuration.role = .customer
-            configuration.longLivedStaleTime = 10
-            configuration.receivesAddPath = true
-            configuration.sendsAddPath = true
+            configuration.restart.longLivedStaleTime = 10
+            configuration.addPath.receives = true
+            configuration.addPath.sends = true
             configuration.offersExtendedNextHop = true
             if let session = try? OpenNegotiation.negotiate(message, configuration) {
                 precondition(
@@ -141,12 +141,12 @@ enum FuzzTargets {
         var configuration = SessionConfiguration(
             localAS: ASNumber(64512), remoteAS: ASNumber(64512), localIdentifier: BGPIdentifier(rawValue: 1))
         configuration.isPassive = true
-        configuration.receivesAddPath = true
+        configuration.addPath.receives = true
         configuration.offersExtendedNextHop = true
-        configuration.longLivedStaleTime = 10
+        configuration.restart.longLivedStaleTime = 10
         var settings = PeerSettings(name: "p", address: IPAddress(v4: 0x0A00_0002), session: configuration)
         settings.isClient = true
-        settings.nextHops = [IPAddress(v4: 1), IPAddress(high: 1, low: 1)]
+        settings.nextHop.addresses = [IPAddress(v4: 1), IPAddress(high: 1, low: 1)]
         let peer = speaker.addPeer(settings, now: .zero)
         _ = speaker.admitsIncoming(peer, now: .zero)
         speaker.connected(peer, .passive, now: .zero)

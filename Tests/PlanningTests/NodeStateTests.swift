@@ -17,9 +17,9 @@ import Testing
     }
 
     @Test func `a block in a pool with disableBGPExport is ours, and is not announced`() {
-        #expect(NodeState(load(Self.node("n", 1) + Self.pool("")), node: "n").blocks.map(\.isExported) == [true])
+        #expect(NodeState(load(Self.node("n", 1) + Self.pool("")), node: "n").own.blocks.map(\.isExported) == [true])
         #expect(
-            NodeState(load(Self.node("n", 1) + Self.pool(", disableBGPExport: true")), node: "n").blocks.map(
+            NodeState(load(Self.node("n", 1) + Self.pool(", disableBGPExport: true")), node: "n").own.blocks.map(
                 \.isExported) == [false])
     }
 
@@ -29,7 +29,7 @@ import Testing
         let states = ["n", "m"].map { NodeState(resources, node: $0) }
         let whole = ResourceChange(whole: LoadedConfiguration(resources: resources, secrets: Secrets()))
         #expect(["n", "m"].map { NodeChange(whole, node: $0).endpoints.count } == [1, 0])
-        #expect(states.map { $0.blocks.map { "\($0.prefix)" } } == [["10.65.1.0/24"], ["10.65.2.0/24"]])
+        #expect(states.map { $0.own.blocks.map { "\($0.prefix)" } } == [["10.65.1.0/24"], ["10.65.2.0/24"]])
     }
 
     @Test func `a change carries the endpoints of this node that came, changed, moved and went, with their origin`() {
@@ -82,10 +82,10 @@ import Testing
         #expect(resources.problems.isEmpty, "\(resources.problems)")
         let state = NodeState(resources, node: "n")
         #expect(
-            state.poolPlacements.map(\.placement.table) == [100]
-                && state.poolPlacements.map(\.placement.source) == [IPAddress("10.0.1.1")])
-        #expect(state.peerPlacements.map(\.peers) == [Prefix(host: try #require(IPAddress("10.0.1.254")))])
-        #expect(state.peerPlacements.map(\.placement.table) == [7])
+            state.placement.pools.map(\.placement.table) == [100]
+                && state.placement.pools.map(\.placement.source) == [IPAddress("10.0.1.1")])
+        #expect(state.placement.peers.map(\.peers) == [Prefix(host: try #require(IPAddress("10.0.1.254")))])
+        #expect(state.placement.peers.map(\.placement.table) == [7])
     }
 
     @Test func `all addresses of a Node belong together`() throws {

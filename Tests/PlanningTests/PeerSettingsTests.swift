@@ -26,17 +26,21 @@ import Testing
     @Test func `what is not declared has the documented default`() throws {
         let settings = try Self.settings("holdTime: 90s")
         #expect(
-            settings.session.holdTime == 90 && settings.session.restartTime == 120
+            settings.session.holdTime == 90 && settings.session.restart.time == 120
                 && settings.session.offersExtendedMessage)
         #expect(
-            settings.nextHopMode == .auto && settings.maximumPrefixes.action == .restart && settings.exportMode == nil)
-        #expect(settings.nextHops == [IPAddress("10.0.0.1"), IPAddress("fd00::1")] && settings.linkLocalNextHop == nil)
+            settings.nextHop.mode == .auto && settings.maximumPrefixes.action == .restart && settings.exportMode == nil)
+        #expect(
+            settings.nextHop.addresses == [IPAddress("10.0.0.1"), IPAddress("fd00::1")]
+                && settings.nextHop.linkLocal == nil)
         #expect(settings.name == "BGPPeer/p" && !settings.announcesOnlyItself)
     }
 
     @Test func `on a link of its own there is no IPv6 address but the link's`() throws {
         let settings = try Self.settings("holdTime: 90s", address: try #require(IPAddress("fe80::2")).scoped(2))
-        #expect(settings.linkLocalNextHop == IPAddress("fe80::1") && settings.nextHops[AddressFamily.ipv6.index] == nil)
+        #expect(
+            settings.nextHop.linkLocal == IPAddress("fe80::1")
+                && settings.nextHop.addresses[AddressFamily.ipv6.index] == nil)
         #expect(settings.session.offersExtendedNextHop)
     }
 

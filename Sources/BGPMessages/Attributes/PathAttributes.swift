@@ -1,6 +1,6 @@
 package import NetTypes
 
-/// The path attributes of a route, decoded: everything but the NLRI.
+/// The path attributes of a route, decoded: everything but the NLRI. One property per attribute.
 ///
 /// The canonical encoding (`encoded`) has the attributes in ascending order of type, four-octet AS numbers and no
 /// repetition, so that two routes have equal attributes exactly where the bytes are equal.

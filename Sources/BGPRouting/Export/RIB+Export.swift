@@ -281,7 +281,7 @@ extension RIB {
             outbound.nextHop = nil
             nextHop = address.unscoped.bytes
             // RFC 2545 3: the link-local one too, where the peer shares the link.
-            if let linkLocal = profile.linkLocalNextHop, profile.replacesNextHop(kind), linkLocal != address {
+            if let linkLocal = profile.nextHop.linkLocal, profile.replacesNextHop(kind), linkLocal != address {
                 nextHop += linkLocal.unscoped.bytes
             }
         }

@@ -61,15 +61,20 @@ package struct ExportProfile: Sendable, Hashable {
     package var isFourOctetAS = true
     package var maximumMessageLength = MessageSize.standard
     package var mode = ExportMode.all
-    /// Next hop of own routes, and of all routes to external peers or with `nextHopMode: Self`.
-    package var nextHopSelf: IPAddress?
-    /// Our address on the link that we share with the peers, beside or in place of `nextHopSelf` (RFC 2545 section 3).
-    package var linkLocalNextHop: IPAddress?
-    package var nextHopMode = NextHopMode.auto
+    /// The next hops that are sent.
+    package struct NextHopProfile: Sendable, Hashable {
+        /// Next hop of own routes, and of all routes to external peers or with `nextHopMode: Self`.
+        package var own: IPAddress?
+        /// Our address on the link that we share with the peers, beside or in place of `nextHopSelf` (RFC 2545 section 3).
+        package var linkLocal: IPAddress?
+        package var mode = NextHopMode.auto
+        /// RFC 8950.
+        package var isExtended = false
+        package init() {}
+    }
+    package var nextHop = NextHopProfile()
     /// The AS that we prepend.
     package var localAS: ASNumber
-    /// RFC 8950.
-    package var hasExtendedNextHop = false
     /// Paths of a prefix that are told (RFC 7911); 0: one, without a path identifier.
     package var addPathLimit = 0
     /// What we are to the peers (RFC 9234).
@@ -90,7 +95,7 @@ package struct ExportProfile: Sendable, Hashable {
 
     /// True where our own address is the next hop of a route from `source`.
     func replacesNextHop(_ source: RouteSource) -> Bool {
-        switch nextHopMode {
+        switch nextHop.mode {
         case .auto: source == .local || !isInternal
         case .itself: source == .local || !isInternal || source == .external
         case .keep: source == .local
@@ -137,8 +142,8 @@ package enum ExportPolicy {
             return .notOwn
         }
         if profile.replacesNextHop(source) {
-            if profile.nextHopSelf == nil && profile.linkLocalNextHop == nil { return .noNextHop }
-        } else if profile.family == .ipv4, let nextHop, nextHop.family == .ipv6, !profile.hasExtendedNextHop {
+            if profile.nextHop.own == nil && profile.nextHop.linkLocal == nil { return .noNextHop }
+        } else if profile.family == .ipv4, let nextHop, nextHop.family == .ipv6, !profile.nextHop.isExtended {
             return .noExtendedNextHop
         }
         return verdict

@@ -10,7 +10,7 @@ package enum OutboundAttributes {
         identity: AttributeTable.Identity
     ) -> PathAttributes {
         var result = attributes
-        if profile.replacesNextHop(source) { result.nextHop = profile.nextHopSelf ?? profile.linkLocalNextHop }
+        if profile.replacesNextHop(source) { result.nextHop = profile.nextHop.own ?? profile.nextHop.linkLocal }
         if profile.isInternal {
             // RFC 4271 5.1.5: in every internal UPDATE.
             if result.localPref == nil { result.localPref = PathAttributes.defaultLocalPref }

@@ -51,7 +51,7 @@ final class GroupProfile: Sendable {
     private let isClient: Bool
     init(_ value: ExportProfile) {
         self.value = value
-        passesReflected = value.isInternal && value.filter.isEmpty(value.family) && value.nextHopMode == .auto
+        passesReflected = value.isInternal && value.filter.isEmpty(value.family) && value.nextHop.mode == .auto
         isClient = value.isClient
         family = value.family
         sendsPathIDs = value.sendsPathIDs

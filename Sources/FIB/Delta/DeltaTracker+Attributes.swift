@@ -8,24 +8,24 @@ extension DeltaTracker {
 
     mutating func attributesID(_ route: FIBRoute) -> UInt32 {
         // Neighboring routes mostly share theirs, storage included.
-        let last = Int(lastAttributes)
-        if attributeSets[last].nextHops == route.nextHops, attributeSets[last].placement == route.placement,
-            attributeSets[last].metric == route.metric, attributeSets[last].kind == route.kind
+        let last = Int(interning.last)
+        if interning.sets[last].nextHops == route.nextHops, interning.sets[last].placement == route.placement,
+            interning.sets[last].metric == route.metric, interning.sets[last].kind == route.kind
         {
-            return lastAttributes
+            return interning.last
         }
         return attributesID(RouteAttributes(of: route))
     }
 
     mutating func attributesID(_ attributes: RouteAttributes) -> UInt32 {
-        if let known = attributesIDs[attributes] {
-            lastAttributes = known
+        if let known = interning.ids[attributes] {
+            interning.last = known
             return known
         }
-        let id = UInt32(attributeSets.count)
-        attributeSets.append(attributes)
-        attributesIDs[attributes] = id
-        lastAttributes = id
+        let id = UInt32(interning.sets.count)
+        interning.sets.append(attributes)
+        interning.ids[attributes] = id
+        interning.last = id
         return id
     }
 
@@ -33,8 +33,8 @@ extension DeltaTracker {
     /// have to come before the next time.
     mutating func compactAttributes() {
         // States of batches under way stand elsewhere.
-        guard plannedBatches.isEmpty, !isDumping else { return }
-        var isUsed = [Bool](repeating: false, count: attributeSets.count)
+        guard batches.planned.isEmpty, !adoption.isDumping else { return }
+        var isUsed = [Bool](repeating: false, count: interning.sets.count)
         isUsed[0] = true
         for family in 0..<2 {
             for state in families[family].states {
@@ -43,11 +43,11 @@ extension DeltaTracker {
                 }
             }
         }
-        var renumbered = [UInt32](repeating: 0, count: attributeSets.count)
+        var renumbered = [UInt32](repeating: 0, count: interning.sets.count)
         var left: [RouteAttributes] = []
-        for id in attributeSets.indices where isUsed[id] {
+        for id in interning.sets.indices where isUsed[id] {
             renumbered[id] = UInt32(left.count)
-            left.append(attributeSets[id])
+            left.append(interning.sets[id])
         }
         for family in 0..<2 {
             for slot in families[family].states.indices {
@@ -57,21 +57,21 @@ extension DeltaTracker {
                 if present != 0 { families[family].states[slot].kernel.attributes = renumbered[Int(present - 1)] + 1 }
             }
         }
-        attributeSets = left
-        attributesIDs = Dictionary(uniqueKeysWithValues: left.enumerated().map { ($1, UInt32($0)) })
-        lastAttributes = 0
-        attributesLimit = max(fewAttributes, 2 * attributeSets.count)
+        interning.sets = left
+        interning.ids = Dictionary(uniqueKeysWithValues: left.enumerated().map { ($1, UInt32($0)) })
+        interning.last = 0
+        interning.limit = max(interning.few, 2 * interning.sets.count)
     }
 
     /// Ways that are known, for a test of what is kept.
-    package var attributesCount: Int { attributeSets.count }
+    package var attributesCount: Int { interning.sets.count }
 
     func table(_ value: Value) -> UInt32 {
-        value.isPresent ? attributeSets[Int(value.attributes - 1)].table : Ownership.mainTable
+        value.isPresent ? interning.sets[Int(value.attributes - 1)].table : Ownership.mainTable
     }
-    func metric(_ value: Value) -> UInt32 { value.isPresent ? attributeSets[Int(value.attributes - 1)].metric : 0 }
+    func metric(_ value: Value) -> UInt32 { value.isPresent ? interning.sets[Int(value.attributes - 1)].metric : 0 }
     func kind(_ value: Value) -> FIBRouteKind {
-        value.isPresent ? attributeSets[Int(value.attributes - 1)].kind : .unicast
+        value.isPresent ? interning.sets[Int(value.attributes - 1)].kind : .unicast
     }
     func key(_ prefix: Prefix, _ value: Value) -> Key {
         Key(prefix: prefix, metric: metric(value), table: table(value))
@@ -81,6 +81,6 @@ extension DeltaTracker {
 
     func route(_ prefix: Prefix, _ value: Value) -> FIBRoute? {
         guard value.isPresent else { return nil }
-        return attributeSets[Int(value.attributes - 1)].route(prefix)
+        return interning.sets[Int(value.attributes - 1)].route(prefix)
     }
 }

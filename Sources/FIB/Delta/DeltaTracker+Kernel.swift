@@ -22,15 +22,15 @@ extension DeltaTracker {
         } else if !known.isPresent {
             kernelCount += 1
         }
-        if isAdopting, !wanted.isPresent, !families[family].states[slot].isFound {
+        if adoption.isActive, !wanted.isPresent, !families[family].states[slot].isFound {
             families[family].states[slot].isFound = true
             waitingCount += 1
         }
         guard known != value else { return }
-        if known == wanted && wanted.isPresent && !isDumping { repairCount += 1 }
+        if known == wanted && wanted.isPresent && !adoption.isDumping { repairCount += 1 }
         families[family].states[slot].kernel = value
         noteChange(family, slot)
-        if !isDumping, value != wanted { markDirty(prefix, slot) }
+        if !adoption.isDumping, value != wanted { markDirty(prefix, slot) }
     }
 
     /// A route of ours is gone, though we did not ask for it.
@@ -53,8 +53,8 @@ extension DeltaTracker {
     /// has decided: nothing is written back before that.
     package mutating func kernelChanged(_ before: [FIBNextHop], to after: [FIBNextHop]) {
         var replaced: [UInt32: UInt32] = [:]
-        for id in attributeSets.indices where attributeSets[id].nextHops == before {
-            var attributes = attributeSets[id]
+        for id in interning.sets.indices where interning.sets[id].nextHops == before {
+            var attributes = interning.sets[id]
             attributes.nextHops = after
             replaced[UInt32(id) + 1] = attributesID(attributes) + 1
         }
@@ -98,8 +98,8 @@ extension DeltaTracker {
     /// A dump of the kernel's table begins, or begins again: what it does not mention is gone.
     package mutating func beginDump() {
         cancelAudit()
-        let isAgain = isDumping
-        isDumping = true
+        let isAgain = adoption.isDumping
+        adoption.isDumping = true
         surplus = []
         kernelCount = 0
         for family in 0..<2 {
@@ -111,8 +111,8 @@ extension DeltaTracker {
 
     /// The dump is complete. Own routes that it did not mention are missing.
     package mutating func endDump() {
-        isDumping = false
-        isAdopting = false
+        adoption.isDumping = false
+        adoption.isActive = false
         for family in AddressFamily.allCases {
             for slot in 0..<families[family.index].states.count {
                 guard let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot)) else { continue }
@@ -163,7 +163,7 @@ extension DeltaTracker {
         {
             return
         }
-        auditFindings += 1
+        adoption.findings += 1
         kernelHas(route)
     }
 
@@ -176,13 +176,13 @@ extension DeltaTracker {
                 guard known.isPresent, !families[family.index].states[slot].isInFlight,
                     let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot))
                 else { continue }
-                auditFindings += 1
+                adoption.findings += 1
                 kernelLost(prefix, metric: metric(known), table: table(known))
             }
         }
         cancelAudit()
-        defer { auditFindings = 0 }
-        return auditFindings
+        defer { adoption.findings = 0 }
+        return adoption.findings
     }
 
     /// The list cannot be trusted.

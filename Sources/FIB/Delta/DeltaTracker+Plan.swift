@@ -17,7 +17,7 @@ extension DeltaTracker {
     /// are exceptions to, additions before deletions.
     package mutating func plan(budget: Int, now: Instant) -> FIBBatch {
         requeueFailures(now)
-        if attributeSets.count > attributesLimit { compactAttributes() }
+        if interning.sets.count > interning.limit { compactAttributes() }
         var batch = FIBBatch()
         var hosts: [Planned] = []
         var networks: [Planned] = []
@@ -28,17 +28,17 @@ extension DeltaTracker {
         var left = budget
         var urgentCursor = 0
         var hasMany = true
-        while left > 0, urgentCursor < urgent.count || dirtyCursor < dirty.count {
+        while left > 0, urgentCursor < queue.urgent.count || queue.cursor < queue.entries.count {
             let next: DirtyEntry
-            if urgentCursor < urgent.count {
-                next = urgent[urgentCursor]
+            if urgentCursor < queue.urgent.count {
+                next = queue.urgent[urgentCursor]
                 urgentCursor += 1
             } else if hasMany, let any = nextOfMany() {
                 next = any
             } else {
                 hasMany = false
-                next = dirty[dirtyCursor]
-                dirtyCursor += 1
+                next = queue.entries[queue.cursor]
+                queue.cursor += 1
             }
             let (slot, family) = (next.slot, next.family)
             let state = families[family].states[slot]
@@ -47,7 +47,7 @@ extension DeltaTracker {
             left -= 1
             // What the kernel has of it is known only after the acknowledgement.
             if state.isInFlight {
-                deferred.append(next)
+                queue.deferred.append(next)
                 continue
             }
             // A dirty slot is never given back, so its prefix is still the one that was marked.
@@ -93,11 +93,11 @@ extension DeltaTracker {
             if wanted == present, !failures.isEmpty { failures[prefix] = nil }
             if !wanted.isPresent && !present.isPresent { release(prefix, slot) }
         }
-        urgent.removeFirst(urgentCursor)
-        if dirtyCursor == dirty.count || dirtyCount == 0 {
-            dirty.removeAll(keepingCapacity: dirty.count < 65536)
-            dirtyCursor = 0
-            scanSlot = 0
+        queue.urgent.removeFirst(urgentCursor)
+        if queue.cursor == queue.entries.count || dirtyCount == 0 {
+            queue.entries.removeAll(keepingCapacity: queue.entries.count < 65536)
+            queue.cursor = 0
+            queue.scanSlot = 0
         }
         let count = hosts.count + networks.count + blackholes.count + deletions.count
         guard count > 0 else { return batch }
@@ -111,8 +111,8 @@ extension DeltaTracker {
                 families[operation.entry.prefix.family.index].states[Int(operation.place.slot)].isInFlight = true
             }
         }
-        for place in places { batchNumbers[Int(place.value.attributes - 1)] = 0 }
-        plannedBatches.append(places)
+        for place in places { batches.numbers[Int(place.value.attributes - 1)] = 0 }
+        batches.planned.append(places)
         return batch
     }
 
@@ -122,13 +122,13 @@ extension DeltaTracker {
         _ prefix: Prefix, _ action: FIBBatch.Action, slot: Int, value: Value, into batch: inout FIBBatch
     ) -> Planned {
         let attributes = Int(value.attributes - 1)
-        while batchNumbers.count <= attributes { batchNumbers.append(0) }
-        if batchNumbers[attributes] == 0 {
-            batch.attributeSets.append(attributeSets[attributes])
-            batchNumbers[attributes] = UInt32(batch.attributeSets.count)
+        while batches.numbers.count <= attributes { batches.numbers.append(0) }
+        if batches.numbers[attributes] == 0 {
+            batch.attributeSets.append(interning.sets[attributes])
+            batches.numbers[attributes] = UInt32(batch.attributeSets.count)
         }
         return Planned(
-            entry: FIBBatch.Entry(prefix: prefix, attributes: batchNumbers[attributes] - 1, action: action),
+            entry: FIBBatch.Entry(prefix: prefix, attributes: batches.numbers[attributes] - 1, action: action),
             place: Place(slot: UInt32(slot), value: value))
     }
 
@@ -142,7 +142,7 @@ extension DeltaTracker {
         let highest = 1 << (Int.bitWidth - 1 - (size - 1).leadingZeroBitCount)
         // Once around, and every number was met.
         for _ in 0..<(2 * highest) {
-            var slot = scanSlot
+            var slot = queue.scanSlot
             // Counting with the bits reversed: the carry goes down.
             var bit = highest
             while slot & bit != 0 {
@@ -150,7 +150,7 @@ extension DeltaTracker {
                 bit >>= 1
             }
             slot |= bit
-            scanSlot = slot
+            queue.scanSlot = slot
             if slot < size, families[family].states[slot].isDirty, !families[family].states[slot].isInFlight {
                 return DirtyEntry(slot: slot, family: .ipv4)
             }
@@ -163,13 +163,14 @@ extension DeltaTracker {
         if batch.isEmpty { return }
         var refusals: [Int: FIBFailure] = [:]
         for failure in failed { refusals[failure.index] = failure }
-        precondition(plannedBatches.first?.count == batch.count, "batches are acknowledged in the order of their plans")
-        let places = plannedBatches.removeFirst()
+        precondition(
+            batches.planned.first?.count == batch.count, "batches are acknowledged in the order of their plans")
+        let places = batches.planned.removeFirst()
         for position in places.indices {
             families[batch.entries[position].prefix.family.index].states[Int(places[position].slot)].isInFlight = false
         }
-        dirty += deferred
-        deferred = []
+        queue.entries += queue.deferred
+        queue.deferred = []
         for position in places.indices {
             let entry = batch.entries[position]
             let (slot, value) = (Int(places[position].slot), places[position].value)

@@ -126,7 +126,18 @@ package struct DeltaTracker: ~Copyable {
     }
 
     var families: Families
-    var dirty: [DirtyEntry] = []
+    /// Prefixes whose route in the kernel may differ from what is wanted.
+    struct DirtyQueue {
+        var entries: [DirtyEntry] = []
+        var cursor = 0
+        /// The number that `nextOfMany` answered last.
+        var scanSlot = 0
+        /// Dirty prefixes that go before the others. They stand in `dirty` too, and are looked at once.
+        var urgent: [DirtyEntry] = []
+        /// Dirty prefixes that wait for the acknowledgement of an operation on them.
+        var deferred: [DirtyEntry] = []
+    }
+    var queue = DirtyQueue()
     struct DirtyEntry: Sendable {
         /// The slot, and the family's index in the highest bit.
         private let packed: UInt32
@@ -134,40 +145,45 @@ package struct DeltaTracker: ~Copyable {
         var slot: Int { Int(packed & 0x7FFF_FFFF) }
         var family: Int { Int(packed >> 31) }
     }
-    var dirtyCursor = 0
-    /// The number that `nextOfMany` answered last.
-    var scanSlot = 0
-    /// Dirty prefixes that go before the others. They stand in `dirty` too, and are looked at once.
-    var urgent: [DirtyEntry] = []
-    var attributeSets: [RouteAttributes] = [RouteAttributes(nextHops: [])]
-    /// Beyond so many ways those that no route has any more are let go.
-    var attributesLimit: Int
-    let fewAttributes: Int
-    /// Batches that `plan` answered and nobody has acknowledged yet, in order: where each operation's states stand, so
-    /// that acknowledging looks nothing up.
-    var plannedBatches: [[Place]] = []
-    /// While a batch is planned: the number that it gave a way, + 1.
-    var batchNumbers: [UInt32] = []
-    /// Dirty prefixes that wait for the acknowledgement of an operation on them.
-    var deferred: [DirtyEntry] = []
+    /// Sets of attributes by number: many routes share few of them.
+    struct AttributeSets {
+        var sets: [RouteAttributes] = [RouteAttributes(nextHops: [])]
+        /// Beyond so many ways those that no route has any more are let go.
+        var limit = 4096
+        var few = 4096
+        var ids: [RouteAttributes: UInt32] = [RouteAttributes(nextHops: []): 0]
+        var last: UInt32 = 0
+    }
+    var interning = AttributeSets()
+    /// Batches that were planned.
+    struct Batches {
+        /// Batches that `plan` answered and nobody has acknowledged yet, in order: where each operation's states stand, so
+        /// that acknowledging looks nothing up.
+        var planned: [[Place]] = []
+        /// While a batch is planned: the number that it gave a way, + 1.
+        var numbers: [UInt32] = []
+    }
+    var batches = Batches()
     struct Place {
         var slot: UInt32
         var value: Value
     }
-    var attributesIDs: [RouteAttributes: UInt32] = [RouteAttributes(nextHops: []): 0]
-    var lastAttributes: UInt32 = 0
     var failures: [Prefix: Failure] = [:]
     /// Routes of ours beside the one that `kernel` holds: another metric or table. They go.
     var surplus: Set<Key> = []
     package internal(set) var foreign: ForeignRoutes
-    /// Until the first dump is complete, what the kernel has was there before this process: it is kept until it is
-    /// wanted or released.
-    var isAdopting = true
+    /// Dumps of the kernel's routes, at the start and for audits.
+    struct Adoption {
+        /// Until the first dump is complete, what the kernel has was there before this process: it is kept until it is
+        /// wanted or released.
+        var isActive = true
+        var isDumping = false
+        var findings = 0
+    }
+    var adoption = Adoption()
     /// Routes that were found at the start and wait for being wanted or released.
     package internal(set) var waitingCount = 0
-    var isDumping = false
     package internal(set) var isAuditing = false
-    var auditFindings = 0
     package internal(set) var desiredCount = 0
     package internal(set) var kernelCount = 0
     /// Own routes that somebody else removed or altered and that were put back.
@@ -175,8 +191,8 @@ package struct DeltaTracker: ~Copyable {
 
     /// `fewAttributes`: so many different ways are kept without asking whether a route still has them.
     package init(seed: UInt64, fewAttributes: Int = 4096) {
-        self.fewAttributes = fewAttributes
-        attributesLimit = fewAttributes
+        self.interning.few = fewAttributes
+        interning.limit = fewAttributes
         families = Families(seed: seed)
         foreign = ForeignRoutes(seed: seed)
     }
@@ -199,7 +215,9 @@ package struct DeltaTracker: ~Copyable {
         if value.isPresent { forgetFound(family, slot) }
         if !failures.isEmpty { failures[prefix] = nil }
         markDirty(prefix, slot)
-        if isUrgent, dirty.count - dirtyCursor > 1 { urgent.append(DirtyEntry(slot: slot, family: prefix.family)) }
+        if isUrgent, queue.entries.count - queue.cursor > 1 {
+            queue.urgent.append(DirtyEntry(slot: slot, family: prefix.family))
+        }
         return true
     }
 
@@ -221,7 +239,7 @@ package struct DeltaTracker: ~Copyable {
     /// Prefixes whose two states may differ.
     package var dirtyCount: Int { families[0].dirtyCount + families[1].dirtyCount }
     /// True where `plan` would have something to look at.
-    package var canPlan: Bool { dirtyCursor < dirty.count && dirtyCount > 0 }
+    package var canPlan: Bool { queue.cursor < queue.entries.count && dirtyCount > 0 }
     package var failureCount: Int { failures.count }
 
     // MARK: Found at the start
@@ -285,7 +303,7 @@ package struct DeltaTracker: ~Copyable {
     /// many there are.
     package func examplesOfMissing(most: Int) -> [Prefix] {
         var result = Array(failures.keys.prefix(most))
-        for entry in dirty[dirtyCursor...].prefix(most) {
+        for entry in queue.entries[queue.cursor...].prefix(most) {
             let state = families[entry.family].states[entry.slot]
             guard state.desired.isPresent, state.desired != state.kernel,
                 let prefix = families[entry.family].prefixes.prefix(at: PrefixIndex(entry.slot)),
@@ -301,7 +319,8 @@ package struct DeltaTracker: ~Copyable {
     /// Gives back the memory of routes that are gone. False, and nothing is done, while anything is dirty or under way,
     /// or a list of the kernel's is being read. Cost: a walk over the tables.
     package mutating func trim() -> Bool {
-        guard dirtyCursor >= dirty.count, urgent.isEmpty, deferred.isEmpty, plannedBatches.isEmpty,
+        guard queue.cursor >= queue.entries.count, queue.urgent.isEmpty, queue.deferred.isEmpty,
+            batches.planned.isEmpty,
             AddressFamily.allCases.allSatisfy({
                 families[$0.index].before.isEmpty && families[$0.index].audit.isEmpty
                     && families[$0.index].dirtyCount == 0
@@ -314,12 +333,12 @@ package struct DeltaTracker: ~Copyable {
         }
         foreign.trim()
         compactAttributes()
-        dirty = []
-        dirtyCursor = 0
-        scanSlot = 0
-        urgent = []
-        deferred = []
-        plannedBatches = []
+        queue.entries = []
+        queue.cursor = 0
+        queue.scanSlot = 0
+        queue.urgent = []
+        queue.deferred = []
+        batches.planned = []
         return true
     }
 
@@ -348,6 +367,6 @@ package struct DeltaTracker: ~Copyable {
         guard !families[prefix.family.index].states[slot].isDirty else { return }
         families[prefix.family.index].states[slot].isDirty = true
         families[prefix.family.index].dirtyCount += 1
-        dirty.append(DirtyEntry(slot: slot, family: prefix.family))
+        queue.entries.append(DirtyEntry(slot: slot, family: prefix.family))
     }
 }

@@ -18,10 +18,14 @@ package final class MemoryHost: HostKernel {
     package private(set) var listensForGuests = false
     /// Frames that guests have sent and nobody has read.
     package var guestFrames: [(interface: InterfaceIndex, frame: [UInt8])] = []
-    /// Errors of the next calls of `dump`, `tunnelEntries` and `apply(_: TunnelOperation)`, in order; 0 for none.
-    package var dumpErrors: [Int32] = []
-    package var entryErrors: [Int32] = []
-    package var operationErrors: [Int32] = []
+    /// Errors that a test injects, taken one by one.
+    package struct InjectedErrors {
+        /// Errors of the next calls of `dump`, `tunnelEntries` and `apply(_: TunnelOperation)`, in order; 0 for none.
+        package var dumps: [Int32] = []
+        package var entries: [Int32] = []
+        package var operations: [Int32] = []
+    }
+    package var errors = InjectedErrors()
     /// Requests about devices that were carried out.
     package private(set) var operations: [TunnelOperation] = []
     /// Batches that are handed over are carried out only by `writeSubmitted`.
@@ -180,7 +184,7 @@ package final class MemoryHost: HostKernel {
     }
 
     package func dump(restart: () -> Void, _ body: (KernelEvent) -> Void) throws(HostError) {
-        if let error = take(&dumpErrors) { throw HostError(code: error, operation: "netlink dump") }
+        if let error = take(&errors.dumps) { throw HostError(code: error, operation: "netlink dump") }
         for interface in interfaces.values.sorted(by: { $0.index.rawValue < $1.index.rawValue }) {
             body(.link(interface))
         }
@@ -193,7 +197,7 @@ package final class MemoryHost: HostKernel {
 
     package func tunnelEntries(on index: InterfaceIndex, _ family: AddressFamily) throws(HostError) -> Set<TunnelEntry>
     {
-        if let error = take(&entryErrors) { throw HostError(code: error, operation: "netlink dump") }
+        if let error = take(&errors.entries) { throw HostError(code: error, operation: "netlink dump") }
         return entries[index] ?? []
     }
 
@@ -221,7 +225,7 @@ package final class MemoryHost: HostKernel {
     }
 
     package func apply(_ operation: TunnelOperation) -> Int32 {
-        if let error = take(&operationErrors) { return error }
+        if let error = take(&errors.operations) { return error }
         operations.append(operation)
         return carryOut(operation)
     }

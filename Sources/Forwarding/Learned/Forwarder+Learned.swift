@@ -84,7 +84,7 @@ extension Forwarder {
         else { return nil }
         if state.foreignPools.contains(where: { $0.contains(prefix) }) { return nil }
         let pool = tunnels.encapsulation.pool(of: prefix)
-        let placedPool = state.poolPlacements.firstIndex { $0.cidr.contains(prefix) }
+        let placedPool = state.placement.pools.firstIndex { $0.cidr.contains(prefix) }
         if cache.handle != best.attributes || cache.pool != pool || cache.peer != best.peer
             || cache.placedPool != placedPool
         {
@@ -158,19 +158,19 @@ extension Forwarder {
         _ peer: PeerIndex, _ pool: Int?, family: AddressFamily, routes: borrowing View
     ) -> NodeState.Placement {
         var result = NodeState.Placement()
-        if !state.peerPlacements.isEmpty {
+        if !state.placement.peers.isEmpty {
             if peerPlacements[peer] == nil, let address = routes.address(of: peer) {
                 peerPlacements[peer] =
-                    state.peerPlacements.first { $0.peers.contains(address) }?.placement ?? NodeState.Placement()
+                    state.placement.peers.first { $0.peers.contains(address) }?.placement ?? NodeState.Placement()
             }
             result = peerPlacements[peer] ?? result
         }
         if result.source?.family != family { result.source = nil }
         if let pool {
-            result.table = result.table ?? state.poolPlacements[pool].placement.table
-            result.source = result.source ?? state.poolPlacements[pool].placement.source
+            result.table = result.table ?? state.placement.pools[pool].placement.table
+            result.source = result.source ?? state.placement.pools[pool].placement.source
         }
-        result.source = result.source ?? state.sources[family.index]
+        result.source = result.source ?? state.placement.sources[family.index]
         return result
     }
 

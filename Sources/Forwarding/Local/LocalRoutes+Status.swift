@@ -7,9 +7,9 @@ package import StatusAPI
 extension LocalRoutes {
     package func status(isInstalled: (Prefix) -> Bool, reason: (Prefix) -> FIBReason?) -> [OwnPrefixStatus] {
         var rows: [OwnPrefixStatus] = []
-        for block in blocks {
+        for block in configured.blocks {
             let why: OwnPrefixReason?
-            if announced[block.prefix] != nil {
+            if announcements.announced[block.prefix] != nil {
                 why = nil
             } else if !block.isExported {
                 why = .exportDisabled
@@ -18,17 +18,18 @@ extension LocalRoutes {
             }
             rows.append(
                 OwnPrefixStatus(
-                    prefix: "\(block.prefix)", kind: .block, isAnnounced: announced[block.prefix] != nil, reason: why))
+                    prefix: "\(block.prefix)", kind: .block, isAnnounced: announcements.announced[block.prefix] != nil,
+                    reason: why))
         }
-        for prefix in services {
-            let isAnnounced = announced[prefix] != nil
+        for prefix in configured.services {
+            let isAnnounced = announcements.announced[prefix] != nil
             rows.append(
                 OwnPrefixStatus(
                     prefix: "\(prefix)", kind: .service, isAnnounced: isAnnounced,
                     reason: isAnnounced ? nil : .aboutToBeAnnounced))
         }
-        for prefix in wantsAnnouncement.keys.sorted() where prefix.isHost && !services.contains(prefix) {
-            let isAnnounced = announced[prefix] != nil
+        for prefix in announcements.waiting.keys.sorted() where prefix.isHost && !configured.services.contains(prefix) {
+            let isAnnounced = announcements.announced[prefix] != nil
             rows.append(
                 OwnPrefixStatus(
                     prefix: "\(prefix)", kind: .address, isAnnounced: isAnnounced,
@@ -77,7 +78,7 @@ extension LocalRoutes {
             } else {
                 state = .waitingForInterface
             }
-            if state == .up, entry.isElevated || elevatedUntil[entry.name] != nil { why = .elevatedPriority }
+            if state == .up, entry.isElevated || elevation.until[entry.name] != nil { why = .elevatedPriority }
             if state == .up, entry.endpoint.hasFloatingAddresses { why = .floatingAddressesIgnored }
             return EndpointStatus(
                 name: entry.name, interface: entry.endpoint.interfaceName,

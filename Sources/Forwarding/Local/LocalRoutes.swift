@@ -26,15 +26,19 @@ package struct LocalRoutes: ~Copyable {
         var isElevated: Bool { endpoint.routePriority == .elevated || endpoint.routePriority == .target && hasArrived }
     }
 
-    package private(set) var blocks: [OwnBlock] = []
-    private(set) var services: [Prefix] = []
-    private var advertisements = BGPConfiguration()
-    private var statics: [NodeState.StaticRoute] = []
-    private var loopbackAddresses: [IPAddress] = []
+    /// What the resources ask of this node.
+    package struct Configured {
+        package internal(set) var blocks: [OwnBlock] = []
+        var services: [Prefix] = []
+        var advertisements = BGPConfiguration()
+        var statics: [NodeState.StaticRoute] = []
+        var loopbackAddresses: [IPAddress] = []
+        var allowsSpoofing = false
+        var migrationConvergence = Duration.seconds(30)
+    }
+    package private(set) var configured = Configured()
     /// Metric of our routes by family index.
     private let metrics: [UInt32]
-    private var elevatedMetrics = [FIBRoute.elevatedMetric, FIBRoute.elevatedMetric]
-    private var allowsSpoofing = false
     /// What is ours to write.
     let programming: Programming
     /// Host routes that Felix wrote on pods' interfaces (`--program remote`): announced as if they were ours, and never
@@ -44,37 +48,51 @@ package struct LocalRoutes: ~Copyable {
     /// late or lost must not cut a live pod off (docs/promises.md, promise 2). They go with their interface, or when an endpoint
     /// takes its place.
     package private(set) var orphans: [Prefix: FIBRoute] = [:]
-    /// Elevated priority stays until then, so that all nodes have followed before it goes.
-    private(set) var elevatedUntil: [String: Instant] = [:]
-    private var migrationConvergence = Duration.seconds(30)
     package private(set) var endpoints: [String: Endpoint] = [:]
+    /// Routes of pods that were migrated here a moment ago.
+    struct Elevation {
+        /// Elevated priority stays until then, so that all nodes have followed before it goes.
+        var until: [String: Instant] = [:]
+        var metrics = [FIBRoute.elevatedMetric, FIBRoute.elevatedMetric]
+    }
+    private(set) var elevation = Elevation()
     private var claims = AddressClaims()
     /// Some guest is expected on an interface that is there.
     package private(set) var awaitsGuests = false
-    /// Endpoints whose interfaces are to be looked at, and prefixes that are to be worked out again.
-    private var unprepared: Set<String> = []
-    private var stale: Set<Prefix> = []
+    /// What is to be worked out again.
+    struct Pending {
+        /// Endpoints whose interfaces are to be looked at, and prefixes that are to be worked out again.
+        var unprepared: Set<String> = []
+        var stale: Set<Prefix> = []
+        var changed: Set<Prefix> = []
+        /// All of it is to be worked out again.
+        var everything = false
+    }
+    private var pending = Pending()
     /// Own blocks and static routes.
     private var fixed: [Prefix: FIBRoute] = [:]
     /// What is wanted in the kernel.
     package private(set) var desired: [Prefix: FIBRoute] = [:]
-    private var changed: Set<Prefix> = []
-    /// All of it is to be worked out again.
-    private var needsRecompute = false
     /// What is announced of a prefix.
     struct Announcement: Hashable {
         var localPref: UInt32
         /// By value (contract 2.2, `prefixAdvertisements`).
         var communities: [String]
     }
-    private(set) var announced: [Prefix: Announcement] = [:]
-    /// Prefixes that are to be announced once their route is in the kernel.
-    private(set) var wantsAnnouncement: [Prefix: Announcement] = [:]
-    /// Routes that go once their withdrawal has been told.
-    private var leaving: Set<Prefix> = []
+    /// What is announced, and what waits to be or to be withdrawn.
+    struct Announcements {
+        var announced: [Prefix: Announcement] = [:]
+        /// Prefixes that are to be announced once their route is in the kernel.
+        var waiting: [Prefix: Announcement] = [:]
+        /// Routes that go once their withdrawal has been told.
+        var leaving: Set<Prefix> = []
+    }
+    private(set) var announcements = Announcements()
 
     /// Nothing of the desired state waits for `prepare`.
-    var isSettled: Bool { !needsRecompute && unprepared.isEmpty && stale.isEmpty && changed.isEmpty }
+    var isSettled: Bool {
+        !pending.everything && pending.unprepared.isEmpty && pending.stale.isEmpty && pending.changed.isEmpty
+    }
 
     init(metrics: [UInt32] = [FIBRoute.normalMetric, FIBRoute.normalMetric], programming: Programming = .all) {
         self.metrics = metrics
@@ -82,11 +100,11 @@ package struct LocalRoutes: ~Copyable {
     }
 
     /// When an elevated priority ends.
-    var nextDeadline: Instant? { elevatedUntil.values.min() }
+    var nextDeadline: Instant? { elevation.until.values.min() }
 
     mutating func handleTimeouts(now: Instant) {
-        for (name, end) in elevatedUntil where end <= now {
-            elevatedUntil[name] = nil
+        for (name, end) in elevation.until where end <= now {
+            elevation.until[name] = nil
             touch(name)
         }
     }
@@ -95,36 +113,36 @@ package struct LocalRoutes: ~Copyable {
     mutating func adopt(_ routes: [FIBRoute]) {
         guard programming.includesPods, !routes.isEmpty else { return }
         for route in routes { orphans[route.prefix] = route }
-        needsRecompute = true
+        pending.everything = true
     }
 
     /// A host route that somebody else writes for a pod of this node; nil where there is none any more.
     mutating func observe(_ prefix: Prefix, _ route: FIBRoute?) {
         guard observed[prefix] != route else { return }
         observed[prefix] = route
-        needsRecompute = true
+        pending.everything = true
     }
 
     /// All of them are about to be told anew.
     mutating func forgetObserved() {
         guard !observed.isEmpty else { return }
         observed = [:]
-        needsRecompute = true
+        pending.everything = true
     }
 
     mutating func configure(_ state: NodeState) {
-        blocks = state.blocks
-        services = state.servicePrefixes
-        advertisements = state.advertisements
-        statics = state.staticRoutes
-        loopbackAddresses = state.loopbackAddresses
-        migrationConvergence = state.migrationConvergence
-        if state.elevatedMetrics != elevatedMetrics || state.allowsSpoofing != allowsSpoofing {
-            elevatedMetrics = state.elevatedMetrics
-            allowsSpoofing = state.allowsSpoofing
+        configured.blocks = state.own.blocks
+        configured.services = state.own.services
+        configured.advertisements = state.own.advertisements
+        configured.statics = state.own.statics
+        configured.loopbackAddresses = state.own.loopbackAddresses
+        configured.migrationConvergence = state.migration.convergence
+        if state.migration.elevatedMetrics != elevation.metrics || state.allowsSpoofing != configured.allowsSpoofing {
+            elevation.metrics = state.migration.elevatedMetrics
+            configured.allowsSpoofing = state.allowsSpoofing
             for name in endpoints.keys { endpoints[name]?.preparedIndex = nil }
         }
-        needsRecompute = true
+        pending.everything = true
     }
 
     /// Endpoints that came, changed or went. `isWhole`: all others are gone.
@@ -146,12 +164,12 @@ package struct LocalRoutes: ~Copyable {
             known?.hasArrived ?? false && endpoint.routePriority == .target
             && known?.endpoint.interfaceName == endpoint.interfaceName
         if entry.isElevated {
-            elevatedUntil[name] = nil
+            elevation.until[name] = nil
         } else if known?.isElevated ?? false {
-            elevatedUntil[name] = now + migrationConvergence
+            elevation.until[name] = now + configured.migrationConvergence
         }
         endpoints[name] = entry
-        stale.formUnion(
+        pending.stale.formUnion(
             claims.set(name, interface: endpoint.interfaceName, addresses: endpoint.addresses).map {
                 Prefix(host: $0)
             })
@@ -160,10 +178,10 @@ package struct LocalRoutes: ~Copyable {
 
     private mutating func remove(_ name: String) {
         guard endpoints.removeValue(forKey: name) != nil else { return }
-        elevatedUntil[name] = nil
-        unprepared.remove(name)
-        stale.formUnion(claims.remove(name).map { Prefix(host: $0) })
-        if !orphans.isEmpty { needsRecompute = true }
+        elevation.until[name] = nil
+        pending.unprepared.remove(name)
+        pending.stale.formUnion(claims.remove(name).map { Prefix(host: $0) })
+        if !orphans.isEmpty { pending.everything = true }
     }
 
     // MARK: Live migration
@@ -188,17 +206,17 @@ package struct LocalRoutes: ~Copyable {
     }
 
     private mutating func touch(_ name: String) {
-        unprepared.insert(name)
-        stale.formUnion(claims.addresses(of: name).map { Prefix(host: $0) })
+        pending.unprepared.insert(name)
+        pending.stale.formUnion(claims.addresses(of: name).map { Prefix(host: $0) })
         // Which of them go is a question of all endpoints.
-        if !orphans.isEmpty { needsRecompute = true }
+        if !orphans.isEmpty { pending.everything = true }
     }
 
     /// Static routes go by the subnets that we are on.
-    mutating func addressesChanged() { if !statics.isEmpty { needsRecompute = true } }
+    mutating func addressesChanged() { if !configured.statics.isEmpty { pending.everything = true } }
 
     mutating func interfaceChanged(_ name: String, _ oldName: String?) {
-        if !statics.isEmpty || !orphans.isEmpty { needsRecompute = true }
+        if !configured.statics.isEmpty || !orphans.isEmpty { pending.everything = true }
         for name in [name, oldName].compactMap({ $0 }) { for endpoint in claims.names(on: name) { touch(endpoint) } }
     }
 
@@ -210,15 +228,15 @@ package struct LocalRoutes: ~Copyable {
         _ interfaces: InterfaceTable, nextHops: NextHopTable, foreign: borrowing ForeignRoutes,
         inKernel: (Prefix) -> FIBRoute?
     ) -> [SetUp] {
-        guard needsRecompute || !unprepared.isEmpty || !stale.isEmpty else { return [] }
+        guard pending.everything || !pending.unprepared.isEmpty || !pending.stale.isEmpty else { return [] }
         var setUps: [SetUp] = []
-        if needsRecompute {
-            unprepared.formUnion(endpoints.keys)
+        if pending.everything {
+            pending.unprepared.formUnion(endpoints.keys)
             fixRoutes(nextHops, interfaces: interfaces, foreign: foreign)
             if let loopback = loopbackSetUp(interfaces) { setUps.append(loopback) }
         }
         if programming.includesPods {
-            for name in unprepared.sorted() {
+            for name in pending.unprepared.sorted() {
                 if let setUp = setUp(name, interfaces) { setUps.append(setUp) }
                 // A process before this one heard the guest: its route leads here.
                 if let entry = endpoints[name], entry.isWaiting,
@@ -228,20 +246,20 @@ package struct LocalRoutes: ~Copyable {
                 }
             }
         }
-        if needsRecompute {
+        if pending.everything {
             keepOrphans(interfaces)
-            stale.formUnion(desired.keys)
-            stale.formUnion(wantsAnnouncement.keys)
-            stale.formUnion(fixed.keys)
-            stale.formUnion(orphans.keys)
-            stale.formUnion(observed.keys)
-            stale.formUnion(services)
-            stale.formUnion(claims.addresses.map { Prefix(host: $0) })
+            pending.stale.formUnion(desired.keys)
+            pending.stale.formUnion(announcements.waiting.keys)
+            pending.stale.formUnion(fixed.keys)
+            pending.stale.formUnion(orphans.keys)
+            pending.stale.formUnion(observed.keys)
+            pending.stale.formUnion(configured.services)
+            pending.stale.formUnion(claims.addresses.map { Prefix(host: $0) })
         }
-        needsRecompute = false
-        unprepared = []
-        for prefix in stale { want(prefix, route(prefix, interfaces)) }
-        stale = []
+        pending.everything = false
+        pending.unprepared = []
+        for prefix in pending.stale { want(prefix, route(prefix, interfaces)) }
+        pending.stale = []
         awaitsGuests = programming.includesPods && endpoints.values.contains { $0.isWaiting && $0.preparedIndex != nil }
         return setUps
     }
@@ -260,11 +278,11 @@ package struct LocalRoutes: ~Copyable {
         _ nextHops: NextHopTable, interfaces: InterfaceTable, foreign: borrowing ForeignRoutes
     ) {
         fixed = [:]
-        for block in blocks where !block.prefix.isHost {
+        for block in configured.blocks where !block.prefix.isHost {
             fixed[block.prefix] = FIBRoute(
                 prefix: block.prefix, kind: .blackhole, metric: metrics[block.prefix.family.index], nextHops: [])
         }
-        for item in statics {
+        for item in configured.statics {
             let hops = nextHops.resolve(item.peer, interfaces: interfaces, routes: foreign).nextHops
             let prefix = Prefix(host: item.peer)
             if !hops.isEmpty {
@@ -276,7 +294,7 @@ package struct LocalRoutes: ~Copyable {
 
     private func loopbackSetUp(_ interfaces: InterfaceTable) -> SetUp? {
         guard let loopback = interfaces.named("lo") else { return nil }
-        let missing = loopbackAddresses.filter { !interfaces.owns($0) }
+        let missing = configured.loopbackAddresses.filter { !interfaces.owns($0) }
         return missing.isEmpty
             ? nil : SetUp(owner: .loopback, requests: missing.map { .address($0, loopback.index) })
     }
@@ -293,7 +311,8 @@ package struct LocalRoutes: ~Copyable {
         return SetUp(
             owner: .endpoint(name),
             requests: InterfaceSetup.requests(
-                entry.endpoint, interface: interface, interfaces: interfaces, allowsSpoofing: allowsSpoofing))
+                entry.endpoint, interface: interface, interfaces: interfaces, allowsSpoofing: configured.allowsSpoofing)
+        )
     }
 
     /// What is wanted of a prefix in the kernel.
@@ -305,23 +324,23 @@ package struct LocalRoutes: ~Copyable {
             guard let entry = endpoints[name], !entry.isWaiting,
                 let interface = interfaces.named(entry.endpoint.interfaceName), interface.isUp
             else { continue }
-            let isElevated = entry.isElevated || elevatedUntil[name] != nil
+            let isElevated = entry.isElevated || elevation.until[name] != nil
             return FIBRoute(
-                prefix: prefix, kind: .unicast, metric: (isElevated ? elevatedMetrics : metrics)[prefix.family.index],
+                prefix: prefix, kind: .unicast, metric: (isElevated ? elevation.metrics : metrics)[prefix.family.index],
                 nextHops: [FIBNextHop(gateway: nil, interface: interface.index, isOnlink: false)])
         }
         return orphans[prefix]
     }
 
     private mutating func want(_ prefix: Prefix, _ route: FIBRoute?) {
-        wantsAnnouncement[prefix] = announcement(prefix, route ?? observed[prefix])
+        announcements.waiting[prefix] = announcement(prefix, route ?? observed[prefix])
         if let route {
-            guard desired[prefix] != route || leaving.contains(prefix) else { return }
-            leaving.remove(prefix)
+            guard desired[prefix] != route || announcements.leaving.contains(prefix) else { return }
+            announcements.leaving.remove(prefix)
             desired[prefix] = route
-            changed.insert(prefix)
+            pending.changed.insert(prefix)
         } else if desired[prefix] != nil {
-            leaving.insert(prefix)
+            announcements.leaving.insert(prefix)
         }
     }
 
@@ -338,23 +357,24 @@ package struct LocalRoutes: ~Copyable {
     /// Other pods inside an own block are not announced.
     private func announcement(_ prefix: Prefix, _ route: FIBRoute?) -> Announcement? {
         func announced(_ localPref: UInt32) -> Announcement {
-            Announcement(localPref: localPref, communities: advertisements.communities(of: prefix))
+            Announcement(localPref: localPref, communities: configured.advertisements.communities(of: prefix))
         }
-        if let route, route.kind == .unicast, !statics.contains(where: { Prefix(host: $0.peer) == prefix }) {
-            let cover = blocks.first { $0.prefix.contains(prefix) && !$0.prefix.isHost }
+        if let route, route.kind == .unicast, !configured.statics.contains(where: { Prefix(host: $0.peer) == prefix }) {
+            let cover = configured.blocks.first { $0.prefix.contains(prefix) && !$0.prefix.isHost }
             if cover == nil || route.metric < metrics[prefix.family.index] {
                 return announced(RoutePriority.localPref(route.metric))
             }
         }
         let isOwn =
-            services.contains(prefix) || blocks.contains { $0.prefix == prefix && $0.isExported && !prefix.isHost }
+            configured.services.contains(prefix)
+            || configured.blocks.contains { $0.prefix == prefix && $0.isExported && !prefix.isHost }
         return isOwn ? announced(RoutePriority.localPref(RoutePriority.normal)) : nil
     }
 
     /// True where this node itself has a route for the prefix: only host routes and own blocks can be.
     package func wants(_ prefix: Prefix) -> Bool {
         if prefix.isHost { return desired[prefix] != nil || observed[prefix] != nil }
-        return !desired.isEmpty && blocks.contains { $0.prefix == prefix } && desired[prefix] != nil
+        return !desired.isEmpty && configured.blocks.contains { $0.prefix == prefix } && desired[prefix] != nil
     }
 
     /// True for a prefix that is ours without being written by us.
@@ -377,17 +397,17 @@ package struct LocalRoutes: ~Copyable {
     }
 
     mutating func takeChanged() -> Set<Prefix> {
-        defer { changed = [] }
-        return changed
+        defer { pending.changed = [] }
+        return pending.changed
     }
 
     /// Routes that may go now: nobody has them announced any more.
     mutating func takeRemovable() -> [Prefix] {
-        let free = leaving.filter { announced[$0] == nil }
+        let free = announcements.leaving.filter { announcements.announced[$0] == nil }
         for prefix in free {
-            leaving.remove(prefix)
+            announcements.leaving.remove(prefix)
             desired[prefix] = nil
-            changed.remove(prefix)
+            pending.changed.remove(prefix)
         }
         return Array(free)
     }
@@ -404,14 +424,16 @@ package struct LocalRoutes: ~Copyable {
     /// put back.
     mutating func originations(isInstalled: (Prefix) -> Bool) -> [Origination] {
         var result: [Origination] = []
-        for (prefix, wanted) in wantsAnnouncement where announced[prefix] != wanted && !leaving.contains(prefix) {
+        for (prefix, wanted) in announcements.waiting
+        where announcements.announced[prefix] != wanted && !announcements.leaving.contains(prefix) {
             // Contract 2.6: prefixes of services are never in the kernel.
-            guard services.contains(prefix) || isObserved(prefix) || isInstalled(prefix) else { continue }
-            announced[prefix] = wanted
+            guard configured.services.contains(prefix) || isObserved(prefix) || isInstalled(prefix) else { continue }
+            announcements.announced[prefix] = wanted
             result.append(Origination(prefix: prefix, announcement: wanted))
         }
-        for prefix in announced.keys where wantsAnnouncement[prefix] == nil || leaving.contains(prefix) {
-            announced[prefix] = nil
+        for prefix in announcements.announced.keys
+        where announcements.waiting[prefix] == nil || announcements.leaving.contains(prefix) {
+            announcements.announced[prefix] = nil
             result.append(Origination(prefix: prefix, announcement: nil))
         }
         return result

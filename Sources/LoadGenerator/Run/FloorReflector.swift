@@ -72,7 +72,7 @@ package final class FloorReflector {
             let socket = LoadSpeaker.SocketBox(accepted.takeSocket())
             var configuration = SessionConfiguration(localAS: asNumber, remoteAS: nil, localIdentifier: identifier)
             configuration.isPassive = true
-            configuration.gracefulRestart = .off
+            configuration.restart.mode = .off
             let session = Session(socket, PeerFSM(configuration, seed: nextToken))
             let token = nextToken
             guard (try? poller.add(socket.socket.fd, token: token)) != nil else { continue }

@@ -12,6 +12,7 @@ package struct LoadReport: Codable, Sendable {
         package var max = 0.0
     }
 
+    /// What was measured in a phase. One property per field of the JSON object.
     package struct Phase: Codable, Sendable {
         package var name: String
         package var ok = false

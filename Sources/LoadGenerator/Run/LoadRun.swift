@@ -14,28 +14,40 @@ package final class LoadRun {
     private let poller: Poller
     private var reader: UpdateReader
     private var speakers: [LoadSpeaker] = []
-    private var announcements: [[UInt8]] = []
-    private var withdrawals: [[UInt8]] = []
+    /// What the senders send, encoded beforehand, and when each probe was sent.
+    struct Sending {
+        var announcements: [[UInt8]] = []
+        var withdrawals: [[UInt8]] = []
+        /// By speaker: what it announces itself. Some reflectors send that back to it (RFC 4456 8 makes it ignore that); it
+        /// is counted apart.
+        var own: [OwnRoutes] = []
+        /// Latency: when the prefix was sent, and the times of those that came.
+        var sentAt: [Int: Int64] = [:]
+    }
+    private var sending = Sending()
     /// Prefixes that are announced now; with shared prefixes and ADD-PATH every sender's.
     private var live: NumberSet
     private var report: LoadReport
-    /// By speaker: what it announces itself. Some reflectors send that back to it (RFC 4456 8 makes it ignore that); it
-    /// is counted apart.
-    private var ownWords: [OwnRoutes] = []
-    private var actions: [PeerFSM.Action] = []
-    private var ready: [Readiness] = []
+    /// Memory that is used again at each turn.
+    struct Scratch {
+        var actions: [PeerFSM.Action] = []
+        var ready: [Readiness] = []
+        var buffer = [UInt8](repeating: 0, count: 1 << 18)
+    }
+    private var scratch = Scratch()
     private var now: Instant
-    private var nextTimerScan = Instant.zero
-    private var incomplete = 0
-    private var opening = 0
-    private var nextToOpen = 0
     private var fault: String?
+    /// Sessions that are being opened.
+    struct Connecting {
+        var incomplete = 0
+        var opening = 0
+        var next = 0
+        var nextTimerScan = Instant.zero
+    }
+    private var connecting = Connecting()
     /// Nil where the kernel is not looked at.
     private var kernel: KernelWatch?
     private let tell: (String) -> Void
-    private var buffer = [UInt8](repeating: 0, count: 1 << 18)
-    /// Latency: when the prefix was sent, and the times of those that came.
-    private var sentAt: [Int: Int64] = [:]
     private var latencies: [Int64] = []
 
     private static let writeBudget = 1 << 18
@@ -61,11 +73,11 @@ package final class LoadRun {
                     capacity: capacity, hasPathIDs: scenario.receivesAddPath, senders: isPaired ? scenario.senders : 1)
             }
             speakers.append(speaker)
-            ownWords.append(OwnRoutes(index < scenario.senders && !plan.isShared ? plan.numbers(of: index) : []))
+            sending.own.append(OwnRoutes(index < scenario.senders && !plan.isShared ? plan.numbers(of: index) : []))
         }
         for sender in 0..<scenario.senders {
-            announcements.append(plan.announcements(of: sender, scenario))
-            withdrawals.append(plan.withdrawals(of: sender, scenario))
+            sending.announcements.append(plan.announcements(of: sender, scenario))
+            sending.withdrawals.append(plan.withdrawals(of: sender, scenario))
         }
     }
 
@@ -93,10 +105,10 @@ package final class LoadRun {
         let start = Instant(nanoseconds: monotonicNanoseconds())
         let deadline = start + .seconds(Int64(scenario.timeout))
         while fault == nil {
-            while opening < scenario.burst, nextToOpen < speakers.count {
-                opening += 1
-                step(speakers[nextToOpen]) { $0.handle(.start, now: self.now, &$1) }
-                nextToOpen += 1
+            while connecting.opening < scenario.burst, connecting.next < speakers.count {
+                connecting.opening += 1
+                step(speakers[connecting.next]) { $0.handle(.start, now: self.now, &$1) }
+                connecting.next += 1
             }
             let up = speakers.count { $0.isUp }
             if up == speakers.count { break }
@@ -117,9 +129,9 @@ package final class LoadRun {
 
     /// Runs a state machine and does what it says.
     private func step(_ speaker: LoadSpeaker, _ body: (inout PeerFSM, inout [PeerFSM.Action]) -> Void) {
-        actions.removeAll(keepingCapacity: true)
-        body(&speaker.fsm, &actions)
-        for action in actions {
+        scratch.actions.removeAll(keepingCapacity: true)
+        body(&speaker.fsm, &scratch.actions)
+        for action in scratch.actions {
             switch action {
             case .connect: connect(speaker)
             case .send(_, let message): speaker.send(message)
@@ -129,7 +141,7 @@ package final class LoadRun {
             case .established(_, let session):
                 speaker.session = session
                 speaker.framer.maximumLength = session.maximumMessageLength
-                opening -= 1
+                connecting.opening -= 1
             case .down(_, let reason):
                 speaker.downReason = reason
                 if fault == nil {
@@ -170,10 +182,10 @@ package final class LoadRun {
     // MARK: The turn
 
     private func turn(_ timeout: Duration) {
-        ready.removeAll(keepingCapacity: true)
-        poller.wait(timeout: timeout, into: &ready)
+        scratch.ready.removeAll(keepingCapacity: true)
+        poller.wait(timeout: timeout, into: &scratch.ready)
         now = Instant(nanoseconds: monotonicNanoseconds())
-        for event in ready {
+        for event in scratch.ready {
             let speaker = speakers[Int(event.token)]
             guard let box = speaker.socket else { continue }
             if speaker.isConnecting {
@@ -191,8 +203,8 @@ package final class LoadRun {
             if event.canRead || event.isBroken { read(speaker, box) }
             if event.canWrite { flush(speaker) }
         }
-        if now >= nextTimerScan {
-            nextTimerScan = now + .milliseconds(500)
+        if now >= connecting.nextTimerScan {
+            connecting.nextTimerScan = now + .milliseconds(500)
             for speaker in speakers {
                 if let deadline = speaker.fsm.nextDeadline, deadline <= now {
                     step(speaker) { $0.handleTimeout(now: self.now, &$1) }
@@ -219,16 +231,16 @@ package final class LoadRun {
     }
 
     private func read(_ speaker: LoadSpeaker, _ box: LoadSpeaker.SocketBox) {
-        switch box.socket.read(into: &buffer) {
+        switch box.socket.read(into: &scratch.buffer) {
         case .done(let count):
             // A speaker with Nagle's algorithm would wait for our delayed acknowledgement, and that would be what is
             // measured.
-            if !sentAt.isEmpty { box.socket.acknowledgeAtOnce() }
+            if !sending.sentAt.isEmpty { box.socket.acknowledgeAtOnce() }
             var framer = speaker.framer
             speaker.framer = MessageFramer()
             var hadUpdate = false
             do throws(NotificationMessage) {
-                try framer.consume(buffer.rawSpan.part(0, count)) { type, message in
+                try framer.consume(scratch.buffer.rawSpan.part(0, count)) { type, message in
                     if type == .update { hadUpdate = true }
                     take(speaker, type, message: message)
                     return speaker.socket != nil
@@ -267,13 +279,13 @@ package final class LoadRun {
             if fault == nil { fault = "speaker \(speaker.index) got a malformed UPDATE" }
             return
         }
-        speaker.routes?.take(update, own: ownWords[speaker.index])
-        if !sentAt.isEmpty { noteLatency(speaker, update) }
+        speaker.routes?.take(update, own: sending.own[speaker.index])
+        if !sending.sentAt.isEmpty { noteLatency(speaker, update) }
         guard speaker.completedAt == nil, let routes = speaker.routes, routes.right.count == speaker.wanted,
             routes.present.count == speaker.wanted
         else { return }
         speaker.completedAt = now
-        incomplete -= 1
+        connecting.incomplete -= 1
     }
 
     // MARK: Phases
@@ -289,11 +301,11 @@ package final class LoadRun {
         switch phase {
         case .announce:
             setLive(true)
-            for sender in 0..<scenario.senders { begin(speakers[sender], announcements[sender]) }
+            for sender in 0..<scenario.senders { begin(speakers[sender], sending.announcements[sender]) }
             waitForAll(phase.name, deadline)
         case .withdraw:
             setLive(false)
-            for sender in 0..<scenario.senders { begin(speakers[sender], withdrawals[sender]) }
+            for sender in 0..<scenario.senders { begin(speakers[sender], sending.withdrawals[sender]) }
             waitForAll(phase.name, deadline)
         case .churn(let rate, let seconds):
             churn(rate, seconds, into: &result, deadline: deadline + .seconds(Int64(seconds)))
@@ -348,7 +360,7 @@ package final class LoadRun {
 
     /// What each receiver must hold: what is live, but for what it announces itself.
     private func expect() {
-        incomplete = 0
+        connecting.incomplete = 0
         for speaker in speakers {
             speaker.completedAt = nil
             guard let routes = speaker.routes else { continue }
@@ -356,7 +368,7 @@ package final class LoadRun {
             if routes.right.count == speaker.wanted, routes.present.count == speaker.wanted {
                 speaker.completedAt = now
             } else {
-                incomplete += 1
+                connecting.incomplete += 1
             }
         }
     }
@@ -374,10 +386,10 @@ package final class LoadRun {
         var kernelIsRight = kernel == nil
         kernel?.begin(live.count, now: now)
         var nextTell = now
-        while fault == nil, incomplete > 0 || !kernelIsRight, now < deadline {
+        while fault == nil, connecting.incomplete > 0 || !kernelIsRight, now < deadline {
             if now >= nextTell {
                 nextTell = now + .milliseconds(200)
-                tell("\(name): \(total - incomplete) of \(total) receivers complete")
+                tell("\(name): \(total - connecting.incomplete) of \(total) receivers complete")
             }
             turn(kernelIsRight ? .milliseconds(50) : max(.zero, (kernel?.nextLook ?? now) - now))
             if !kernelIsRight { kernelIsRight = kernel?.hasAll(live.count, now: now) ?? true }
@@ -480,15 +492,15 @@ package final class LoadRun {
                 live.insert(number)
                 message = plan.announcement(of: number, sender: 0, scenario)
             }
-            sentAt[number] = monotonicNanoseconds()
+            sending.sentAt[number] = monotonicNanoseconds()
             begin(speakers[0], message)
             due = due + .milliseconds(1)
             while now < due, fault == nil { turn(max(.zero, due - now)) }
         }
         let last = now + .seconds(5)
-        while !sentAt.isEmpty, now < last, fault == nil { turn(.milliseconds(10)) }
-        let missing = sentAt.count
-        sentAt = [:]
+        while !sending.sentAt.isEmpty, now < last, fault == nil { turn(.milliseconds(10)) }
+        let missing = sending.sentAt.count
+        sending.sentAt = [:]
         expect()
         waitForAll("latency", now + .seconds(5))
         latencies.sort()
@@ -507,7 +519,7 @@ package final class LoadRun {
         else { return }
         let received = monotonicNanoseconds()
         for item in update.announced + update.withdrawn {
-            if let sent = sentAt.removeValue(forKey: Int(item.number)) { latencies.append(received - sent) }
+            if let sent = sending.sentAt.removeValue(forKey: Int(item.number)) { latencies.append(received - sent) }
         }
     }
 }

@@ -1,6 +1,7 @@
 package import NetTypes
 
 /// What to do to a speaker: who talks to it, what they announce, in which phases. Values as apus-load(8) takes them.
+/// One property per option.
 package struct LoadScenario: Sendable {
     package enum Shape: Sendable, Equatable {
         /// Half pod blocks (/26 of 10/8, /122 of fd00::/8), half addresses (/32, /128): what a cluster announces.

@@ -34,8 +34,8 @@ final class LoadSpeaker {
             localAS: scenario.localAS(index), remoteAS: scenario.targetAS, localIdentifier: scenario.identifier(index),
             families: scenario.families)
         configuration.holdTime = scenario.holdTime
-        configuration.gracefulRestart = .off
-        configuration.receivesAddPath = scenario.receivesAddPath
+        configuration.restart.mode = .off
+        configuration.addPath.receives = scenario.receivesAddPath
         configuration.connectRetryTime = .seconds(1)
         fsm = PeerFSM(configuration, seed: scenario.seed &+ UInt64(index))
     }

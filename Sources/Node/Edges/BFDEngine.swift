@@ -224,7 +224,7 @@ final class BFDEngine: @unchecked Sendable {
                     .bfd(
                         BFDReport(
                             peer: peer, state: state, isFailure: isFailure, diagnostic: session.machine.diagnostic,
-                            isIndependent: session.machine.isRemoteIndependent)))
+                            isIndependent: session.machine.remote.isIndependent)))
             }
         }
     }

@@ -64,33 +64,45 @@ final class Peering {
     private let identity: AttributeTable.Identity
     private var entries: [IPAddress: Entry] = [:]
     private var addresses: [PeerIndex: IPAddress] = [:]
-    /// Dynamic peers by the name of their range's object.
-    private var dynamicCounts: [String: Int] = [:]
-    private var arrivals: UInt64 = 0
-    /// Dynamic peers of which something ended: whether they go is looked at in `removeEndedDynamicPeers`.
-    private var ended: Set<IPAddress> = []
+    /// Peers that came from a range (`peerIPRange`).
+    struct DynamicPeers {
+        /// Dynamic peers by the name of their range's object.
+        var counts: [String: Int] = [:]
+        var arrivals: UInt64 = 0
+        /// Dynamic peers of which something ended: whether they go is looked at in `removeEndedDynamicPeers`.
+        var ended: Set<IPAddress> = []
+        var ranges: [Prefix: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
+    }
+    private var dynamic = DynamicPeers()
     private static let endedPeersBudget = 256
     /// Attempts that could not even begin.
     private var retries = Timers<IPAddress>()
-    /// Peers that wait for their successors, and when to look whether they may go.
-    private var leaving: Set<IPAddress> = []
-    private var leavingCheck: Instant?
+    /// Peers that are to go.
+    struct Departure {
+        /// Peers that wait for their successors, and when to look whether they may go.
+        var leaving: Set<IPAddress> = []
+        var check: Instant?
+        /// Peers that were just removed, for the reports that are still on their way.
+        var former: [PeerIndex: (name: String, account: Account)] = [:]
+    }
+    private var departure = Departure()
     private static let leavingInterval: Duration = .milliseconds(250)
-    /// Peers that were just removed, for the reports that are still on their way.
-    private var former: [PeerIndex: (name: String, account: Account)] = [:]
     private var refusals = LogLimiter()
-    private var ranges: [Prefix: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
-    /// Unnumbered peers by interface; the neighbor is an entry once it was found.
-    private var links: [String: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
-    private(set) var held: [(planned: PlannedPeer, reason: String)] = []
     private(set) var loaded: LoadedConfiguration
-    /// Changes came that could not be applied.
-    private var missedChanges = false
-    /// Selectors that matched before and match nothing now (docs/promises.md, promise 4).
-    private(set) var alarms: [String] = []
-    private var lastPlan: [PlannedPeer] = []
-    private var nodeAddresses: [IPAddress: [IPAddress]] = [:]
 
+    /// What the resources asked for last.
+    struct Plan {
+        var held: [(planned: PlannedPeer, reason: String)] = []
+        /// Selectors that matched before and match nothing now (docs/promises.md, promise 4).
+        var alarms: [String] = []
+        var peers: [PlannedPeer] = []
+        var nodeAddresses: [IPAddress: [IPAddress]] = [:]
+        /// Changes came that could not be applied.
+        var missedChanges = false
+        /// Unnumbered peers by interface; the neighbor is an entry once it was found.
+        var links: [String: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
+    }
+    private(set) var plan = Plan()
     init(node: String, isReflector: Bool, identity: AttributeTable.Identity, first: LoadedConfiguration, logger: Logger)
     {
         self.node = node
@@ -104,7 +116,7 @@ final class Peering {
 
     func name(_ peer: PeerIndex) -> String {
         guard let address = addresses[peer], let entry = entries[address] else {
-            return former[peer]?.name ?? "peer \(peer)"
+            return departure.former[peer]?.name ?? "peer \(peer)"
         }
         return "\(address) (\(entry.planned.name))"
     }
@@ -118,7 +130,7 @@ final class Peering {
 
     func account(_ peer: PeerIndex) -> Account {
         guard let address = addresses[peer], let entry = entries[address] else {
-            return former[peer]?.account ?? .configured(peer)
+            return departure.former[peer]?.account ?? .configured(peer)
         }
         return entry.isDynamic ? .dynamic(address, range: entry.planned.name) : .configured(peer)
     }
@@ -149,17 +161,17 @@ final class Peering {
     }
 
     /// Interfaces with an unnumbered peer.
-    var linkNames: Set<String> { Set(links.keys) }
+    var linkNames: Set<String> { Set(plan.links.keys) }
 
     /// The peer that a connection from an address belongs to: a configured one, or a new dynamic one within its range's
     /// limit.
     func peer(for address: IPAddress, _ speaker: inout Speaker, now: Instant) -> PeerIndex? {
         if let entry = entries[address] { return entry.index }
-        guard let range = ranges.keys.filter({ $0.contains(address) }).max(by: { $0.length < $1.length }),
-            let template = ranges[range]
+        guard let range = dynamic.ranges.keys.filter({ $0.contains(address) }).max(by: { $0.length < $1.length }),
+            let template = dynamic.ranges[range]
         else { return nil }
         let limit = template.planned.options.maxDynamicPeers
-        guard dynamicCounts[template.planned.name, default: 0] < limit, entries.count < RIB.maximumPeers else {
+        guard dynamic.counts[template.planned.name, default: 0] < limit, entries.count < RIB.maximumPeers else {
             if let leftOut = refusals.admit(.range(template.planned.name), .refusal, now: now) {
                 logger.warning(
                     "too many dynamic peers",
@@ -248,15 +260,15 @@ final class Peering {
         for (address, entry) in entries {
             guard let link = entry.link else { continue }
             let current = neighbors.neighbor(link)
-            if links[link] != nil, current == address { continue }
+            if plan.links[link] != nil, current == address { continue }
             // Another neighbor, while the session with the old one is up: it stays.
-            if links[link] != nil, current != nil, speaker.snapshot(entry.index)?.session != nil { continue }
+            if plan.links[link] != nil, current != nil, speaker.snapshot(entry.index)?.session != nil { continue }
             setKeys(nil, Prefix(host: address), old: entry.options, transport: transport)
             remove(address, .peerDeconfigured, speaker: &speaker, now: now)
         }
         var onLink: [String: [Entry]] = [:]
         for entry in entries.values { if let link = entry.link { onLink[link, default: []].append(entry) } }
-        for (name, template) in links {
+        for (name, template) in plan.links {
             guard let address = neighbors.neighbor(name),
                 !(onLink[name] ?? []).contains(where: { $0.planned.target != .address(address) })
             else { continue }
@@ -290,8 +302,8 @@ final class Peering {
     /// Something of the peer is over: where nothing of it is left and nothing wants it, it goes.
     func noteEnd(_ peer: PeerIndex) {
         guard let address = addresses[peer], let entry = entries[address] else { return }
-        if entry.isDynamic { ended.insert(address) }
-        if entry.removeAt != nil { leavingCheck = .zero }
+        if entry.isDynamic { dynamic.ended.insert(address) }
+        if entry.removeAt != nil { departure.check = .zero }
     }
 
     func noteConnectError(_ peer: PeerIndex, _ error: Int32) {
@@ -305,27 +317,27 @@ final class Peering {
     }
 
     var nextDeadline: Instant? {
-        Instant.earliest(leavingCheck, retries.next)
+        Instant.earliest(departure.check, retries.next)
     }
 
     func handleTimeouts(_ speaker: inout Speaker, now: Instant) {
         for address in retries.takeAllDue(now: now) {
             if let entry = entries[address] { speaker.connectionFailed(entry.index, .active, now: now) }
         }
-        if let due = leavingCheck, due <= now { releaseLeaving(&speaker, now) }
+        if let due = departure.check, due <= now { releaseLeaving(&speaker, now) }
     }
 
     /// Peers that are to go do so once those that take their place are up, or their own session is over, or they have
     /// waited long enough.
     private func releaseLeaving(_ speaker: inout Speaker, _ now: Instant) {
-        leaving = leaving.filter { entries[$0]?.removeAt != nil }
-        leavingCheck = leaving.isEmpty ? nil : now + Peering.leavingInterval
-        guard !leaving.isEmpty else { return }
+        departure.leaving = departure.leaving.filter { entries[$0]?.removeAt != nil }
+        departure.check = departure.leaving.isEmpty ? nil : now + Peering.leavingInterval
+        guard !departure.leaving.isEmpty else { return }
         let successorsAreUp = entries.values.allSatisfy { entry in
             entry.removeAt != nil || entry.isDynamic
                 || AddressFamily.allCases.allSatisfy { speaker.isSynchronized(entry.index, $0, now: now) }
         }
-        for address in leaving {
+        for address in departure.leaving {
             guard let entry = entries[address], let due = entry.removeAt else { continue }
             // A session that is over carries no route that could be missed.
             if due <= now || successorsAreUp || speaker.isOver(entry.index) {
@@ -338,14 +350,14 @@ final class Peering {
     /// True where more are waiting.
     func removeEndedDynamicPeers(_ speaker: inout Speaker, now: Instant) -> Bool {
         for _ in 0..<Peering.endedPeersBudget {
-            guard let address = ended.popFirst() else { return false }
+            guard let address = dynamic.ended.popFirst() else { return false }
             // Who still has a connection, or stale routes, is told of again when that is over.
             guard let entry = entries[address], entry.isDynamic, speaker.isOver(entry.index),
                 !speaker.hasConnection(entry.index)
             else { continue }
             remove(address, .peerDeconfigured, speaker: &speaker, now: now)
         }
-        return !ended.isEmpty
+        return !dynamic.ended.isEmpty
     }
 
     // MARK: Applying resources
@@ -359,7 +371,7 @@ final class Peering {
         transport: any PeerTransport, now: Instant
     ) {
         // What came while this node's own object was missing was not taken over.
-        let change = missedChanges ? ResourceChange(whole: change.after) : change
+        let change = plan.missedChanges ? ResourceChange(whole: change.after) : change
         let new = change.after
         loaded = new
         let resources = new.resources
@@ -372,14 +384,15 @@ final class Peering {
         let authenticationFailure =
             resources.peers.contains { $0.peer.tcpAO != nil } ? TCPSocket.authenticationSupport() : nil
         let context = PeeringDecision.Context(node: node, isReflector: isReflector, identity: identity)
-        guard let decision = PeeringDecision(new, context, last: lastPlan, authenticationFailure: authenticationFailure)
+        guard
+            let decision = PeeringDecision(new, context, last: plan.peers, authenticationFailure: authenticationFailure)
         else {
             logger.error(
                 "the Node object of this node is gone; the last good state stays", metadata: ["node": "\(node)"])
-            missedChanges = true
+            plan.missedChanges = true
             return
         }
-        missedChanges = false
+        plan.missedChanges = false
         speaker.setMaximumPaths(decision.maximumPaths)
         var nodeChange = NodeChange(change, node: node, programming: plane.programming)
         // Pods are peers: what else follows from endpoints is looked at, too.
@@ -387,20 +400,22 @@ final class Peering {
             nodeChange.state = NodeState(resources, node: node, programming: plane.programming)
         }
         plane.apply(nodeChange, &speaker, now: now)
-        nodeAddresses = resources.nodeAddresses
+        plan.nodeAddresses = resources.nodeAddresses
         // Whatever the mode: what the Node object has, and what is listened on.
         let listened = transport.listenAddresses.map(\.address).filter { $0 != .any($0.family) }
         speaker.setOwnAddresses(decision.ownAddresses.union(listened), of: .configuration)
-        alarms = decision.alarms
-        for alarm in alarms { logger.error("not all of the resources is in force", metadata: ["alarm": "\(alarm)"]) }
-        lastPlan = decision.plan
+        plan.alarms = decision.alarms
+        for alarm in plan.alarms {
+            logger.error("not all of the resources is in force", metadata: ["alarm": "\(alarm)"])
+        }
+        plan.peers = decision.plan
         applyPeers(decision, speaker: &speaker, transport: transport, now: now)
     }
 
     private func applyPeers(
         _ decision: PeeringDecision, speaker: inout Speaker, transport: any PeerTransport, now: Instant
     ) {
-        held = []
+        plan.held = []
         var wanted: Set<IPAddress> = []
         var newRanges: [Prefix: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
         var newLinks: [String: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
@@ -411,7 +426,7 @@ final class Peering {
             switch planned.target {
             case .address(let address):
                 if let holdReason {
-                    held.append((planned, holdReason))
+                    plan.held.append((planned, holdReason))
                     if entries[address] != nil {
                         remove(
                             address, .administrativeShutdown(planned.options.shutdown ?? ""), speaker: &speaker,
@@ -420,28 +435,32 @@ final class Peering {
                     continue
                 }
                 guard entries[address] != nil || entries.count < RIB.maximumPeers else {
-                    held.append((planned, "no more than \(RIB.maximumPeers) peers"))
+                    plan.held.append((planned, "no more than \(RIB.maximumPeers) peers"))
                     continue
                 }
                 wanted.insert(address)
                 setKeys(options, Prefix(host: address), old: entries[address]?.options, transport: transport)
                 applyPeer(planned, address, options: options, speaker: &speaker, transport: transport, now: now)
             case .interface(let name):
-                if let holdReason { held.append((planned, holdReason)) } else { newLinks[name] = (planned, options) }
+                if let holdReason {
+                    plan.held.append((planned, holdReason))
+                } else {
+                    newLinks[name] = (planned, options)
+                }
             case .range(let range):
                 if let holdReason {
-                    held.append((planned, holdReason))
+                    plan.held.append((planned, holdReason))
                     continue
                 }
-                setKeys(options, range, old: ranges[range]?.options, transport: transport)
+                setKeys(options, range, old: dynamic.ranges[range]?.options, transport: transport)
                 newRanges[range] = (planned, options)
             }
         }
-        for (range, old) in ranges where newRanges[range] == nil {
+        for (range, old) in dynamic.ranges where newRanges[range] == nil {
             setKeys(nil, range, old: old.options, transport: transport)
         }
-        ranges = newRanges
-        links = newLinks
+        dynamic.ranges = newRanges
+        plan.links = newLinks
         for (address, entry) in entries where !wanted.contains(address) && entry.removeAt == nil {
             // `applyLinks` looks after these.
             if entry.link != nil { continue }
@@ -459,8 +478,8 @@ final class Peering {
             }
             setKeys(nil, Prefix(host: address), old: entry.options, transport: transport)
             entry.removeAt = now + Peering.removalGrace
-            leaving.insert(address)
-            leavingCheck = now
+            departure.leaving.insert(address)
+            departure.check = now
             noteBFD(entry)
         }
         enforceDynamicLimits(&speaker, now)
@@ -471,9 +490,9 @@ final class Peering {
     /// A lowered `maxDynamicPeers` holds at once: those without a session go first, then the newest, with Out of
     /// Resources (RFC 4486 3).
     private func enforceDynamicLimits(_ speaker: inout Speaker, _ now: Instant) {
-        for (range, template) in ranges {
+        for (range, template) in dynamic.ranges {
             let limit = template.planned.options.maxDynamicPeers
-            guard dynamicCounts[template.planned.name, default: 0] > limit else { continue }
+            guard dynamic.counts[template.planned.name, default: 0] > limit else { continue }
             var members = entries.filter {
                 $0.value.isDynamic && $0.value.removeAt == nil && $0.value.planned.name == template.planned.name
             }.map { address, entry in
@@ -495,7 +514,7 @@ final class Peering {
         for (address, entry) in entries where entry.options.ttlSecurityHops != nil {
             families.insert(AddressFamilySet(address.family))
         }
-        for (range, template) in ranges where template.options.ttlSecurityHops != nil {
+        for (range, template) in dynamic.ranges where template.options.ttlSecurityHops != nil {
             families.insert(AddressFamilySet(range.family))
         }
         transport.setFullTimeToLive(families, logger)
@@ -557,9 +576,10 @@ final class Peering {
     ) -> PeerIndex {
         let index = speaker.addPeer(settings(planned, address), now: now)
         let source = planned.sourceAddress(towards: address, loaded.resources, node: node)
-        arrivals += 1
+        dynamic.arrivals += 1
         let entry = Entry(
-            planned: planned, index: index, options: options, source: source, isDynamic: isDynamic, arrival: arrivals)
+            planned: planned, index: index, options: options, source: source, isDynamic: isDynamic,
+            arrival: dynamic.arrivals)
         entries[address] = entry
         addresses[index] = address
         count(entry, 1)
@@ -571,27 +591,28 @@ final class Peering {
         _ address: IPAddress, _ notification: NotificationMessage, speaker: inout Speaker, now: Instant
     ) {
         guard let entry = entries[address] else { return }
-        former[entry.index] = (name(entry.index), account(entry.index))
+        departure.former[entry.index] = (name(entry.index), account(entry.index))
         entries[address] = nil
         count(entry, -1)
         noteBFD(entry)
         retries.remove(address)
-        ended.remove(address)
+        dynamic.ended.remove(address)
         speaker.removePeer(entry.index, notification, now: now)
         addresses[entry.index] = nil
     }
 
     private func count(_ entry: Entry, _ change: Int) {
         guard entry.isDynamic else { return }
-        let count = dynamicCounts[entry.planned.name, default: 0] + change
-        dynamicCounts[entry.planned.name] = count > 0 ? count : nil
+        let count = dynamic.counts[entry.planned.name, default: 0] + change
+        dynamic.counts[entry.planned.name] = count > 0 ? count : nil
     }
 
     private func noteBFD(_ entry: Entry) { if entry.planned.options.bfd != nil { revision += 1 } }
 
     private func settings(_ planned: PlannedPeer, _ address: IPAddress) -> PeerSettings {
         var linkLocal: IPAddress?
-        if case .interface(let name)? = links.first(where: { $0.value.planned.name == planned.name })?.value.planned
+        if case .interface(let name)? = plan.links.first(where: { $0.value.planned.name == planned.name })?.value
+            .planned
             .target
         {
             linkLocal = linkLocalAddresses[name]
@@ -600,7 +621,7 @@ final class Peering {
         var result = PeerSettings(
             planned, address, resources: loaded.resources, node: node, identity: identity, source: source,
             linkLocal: linkLocal)
-        result.isNode = nodeAddresses[address] != nil
+        result.isNode = plan.nodeAddresses[address] != nil
         return result
     }
 }

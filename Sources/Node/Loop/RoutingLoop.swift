@@ -22,7 +22,7 @@ final class RoutingLoop {
     private static let readBudget = 1 << 16
     private static let writeBudget = 1 << 20
 
-    let logger: Logger
+    var logger: Logger { core.logger }
     let settings: LoopSettings
     let core: NodeCore
     let mailbox: Mailbox<LoopMessage>
@@ -31,20 +31,25 @@ final class RoutingLoop {
     private let signals: SignalReader
     let transport: Transport
     let neighbors: LinkNeighbors
-    private let bfd: BFDEngine
-    private var bfdTargets: [IPAddress: BFDTarget] = [:]
-    private var bfdRevision = -1
-    let started: Instant
-    /// Nanoseconds spent in each phase, and the longest single run of it.
-    private(set) var phaseTime = [Int64](repeating: 0, count: Phase.allCases.count)
-    private(set) var phaseLongest = [Int64](repeating: 0, count: Phase.allCases.count)
-    private(set) var turns: UInt64 = 0
-    private(set) var keepalives = KeepaliveMeter()
+    private var bfd: BFDClient
+    /// What turns cost.
+    struct TurnMeter {
+        let started: Instant
+        var keepalives = KeepaliveMeter()
+        /// Nanoseconds spent in each phase, and the longest single run of it.
+        var phaseTime = [Int64](repeating: 0, count: Phase.allCases.count)
+        var phaseLongest = [Int64](repeating: 0, count: Phase.allCases.count)
+        var turns: UInt64 = 0
+        var lastBreath: Int64 = 0
+        init(started: Instant) { self.started = started }
+    }
+    private(set) var meter: TurnMeter
     private var trimmer = MemoryTrimmer()
     /// A phase that lasts longer is interrupted for keepalives that have become due.
     private static let breath: Int64 = 10_000_000
-    private var lastBreath: Int64 = 0
-    private var isStopping = false
+    /// The start is over; the end has begun.
+    private struct Lifecycle { var hasLeftStart = false, isStopping = false }
+    private var lifecycle = Lifecycle()
     private var ready: [Readiness] = []
     private var buffer = [UInt8](repeating: 0, count: 1 << 17)
 
@@ -58,16 +63,15 @@ final class RoutingLoop {
         mailbox: Mailbox<LoopMessage>, reload: Wakeup, bfd: BFDEngine, settings: LoopSettings
     ) throws(SystemError) {
         self.core = core
-        self.bfd = bfd
-        logger = core.logger
-        neighbors = LinkNeighbors(logger: logger)
+        self.bfd = BFDClient(bfd)
+        neighbors = LinkNeighbors(logger: core.logger)
         self.transport = transport
         self.signals = signals
         self.wakeup = wakeup
         self.mailbox = mailbox
         self.reload = reload
         self.settings = settings
-        started = core.now
+        meter = TurnMeter(started: core.now)
         try transport.poller.add(wakeup.fd, token: RoutingLoop.wakeupToken)
         try transport.poller.add(self.signals.fd, token: RoutingLoop.signalToken)
         for fd in core.plane.descriptors { try transport.poller.add(fd, token: RoutingLoop.kernelToken) }
@@ -78,9 +82,9 @@ final class RoutingLoop {
     /// stay in the kernel, so that a restart loses no packet (docs/promises.md, promise 2); peers that would not keep our routes
     /// anyway are told Cease/2.
     func run() {
-        while !isStopping { turn() }
+        while !lifecycle.isStopping { turn() }
         let told = Promise<Bool>()
-        bfd.commands.post(.stop(told))
+        bfd.engine.commands.post(.stop(told))
         _ = told.wait(milliseconds: 200)
         core.now = Instant(nanoseconds: monotonicNanoseconds())
         core.speaker.shutDown("apusd on \(core.peering.node) is stopping", now: core.now)
@@ -96,13 +100,13 @@ final class RoutingLoop {
 
     private func turn() {
         wait()
-        turns += 1
+        meter.turns += 1
         timed(.read) { readSockets() }
         timed(.timeouts) { handleTimeouts() }
         timed(.decide) { core.decide() }
         timed(.export) { core.export() }
         timed(.write) { write() }
-        if let due = core.speaker.takeKeepaliveDue() { keepalives.sent(due) }
+        if let due = core.speaker.takeKeepaliveDue() { meter.keepalives.sent(due) }
         leaveStart()
         trimmer.look(core)
         timed(.reconcile) { core.reconcile() }
@@ -113,11 +117,10 @@ final class RoutingLoop {
 
     /// Once, when own routes are in the kernel and nothing waits.
     private func leaveStart() {
-        guard !hasLeftStart, !core.plane.isStarting, !core.hasMoreWork else { return }
-        hasLeftStart = true
+        guard !lifecycle.hasLeftStart, !core.plane.isStarting, !core.hasMoreWork else { return }
+        lifecycle.hasLeftStart = true
         ProcessMemory.giveBack()
     }
-    private var hasLeftStart = false
 
     /// Called between pieces of a long phase: keepalives that have become due leave now, and not at the end of the
     /// turn.
@@ -125,8 +128,8 @@ final class RoutingLoop {
 
     private func breathe(_ speaker: inout Speaker) {
         let clock = monotonicNanoseconds()
-        guard clock - lastBreath > RoutingLoop.breath else { return }
-        lastBreath = clock
+        guard clock - meter.lastBreath > RoutingLoop.breath else { return }
+        meter.lastBreath = clock
         core.now = Instant(nanoseconds: clock)
         guard let (connections, due) = speaker.takeDueKeepalives(now: core.now) else { return }
         for (peer, side) in connections {
@@ -135,7 +138,7 @@ final class RoutingLoop {
             // What fails shows again when the connection's turn comes.
             _ = connection.write(budget: RoutingLoop.readBudget)
         }
-        keepalives.sent(due)
+        meter.keepalives.sent(due)
     }
     private static let keepalive = MessageBuffer(KeepaliveMessage.encoded)
 
@@ -144,9 +147,9 @@ final class RoutingLoop {
         body()
         let end = monotonicNanoseconds()
         let spent = end - start
-        if end - lastBreath > RoutingLoop.breath { breathe() }
-        phaseTime[phase.rawValue] += spent
-        phaseLongest[phase.rawValue] = max(phaseLongest[phase.rawValue], spent)
+        if end - meter.lastBreath > RoutingLoop.breath { breathe() }
+        meter.phaseTime[phase.rawValue] += spent
+        meter.phaseLongest[phase.rawValue] = max(meter.phaseLongest[phase.rawValue], spent)
     }
 
     private func wait() {
@@ -166,7 +169,7 @@ final class RoutingLoop {
         // a hold timer expires where nothing was received).
         if ready.isEmpty { transport.poller.wait(timeout: .zero, into: &ready) }
         core.now = Instant(nanoseconds: monotonicNanoseconds())
-        lastBreath = core.now.nanoseconds
+        meter.lastBreath = core.now.nanoseconds
     }
 
     // MARK: read
@@ -178,7 +181,7 @@ final class RoutingLoop {
             case RoutingLoop.wakeupToken: wakeup.clear()
             case RoutingLoop.signalToken:
                 switch signals.next() {
-                case .terminate: isStopping = true
+                case .terminate: lifecycle.isStopping = true
                 case .reload: reload.signal()
                 case nil: break
                 }
@@ -273,18 +276,8 @@ final class RoutingLoop {
     private func applyLinks() {
         core.peering.applyLinks(
             neighbors, plane: core.plane, speaker: &core.speaker, transport: transport, now: core.now)
-        configureBFD()
+        bfd.follow(core.peering, core.plane)
         core.carryOutActions()
-    }
-
-    /// Tells the BFD engine whom to watch, where that changed.
-    private func configureBFD() {
-        guard core.peering.revision != bfdRevision else { return }
-        bfdRevision = core.peering.revision
-        let targets = core.peering.bfdTargets(core.plane)
-        guard targets != bfdTargets else { return }
-        bfdTargets = targets
-        bfd.commands.post(.configure(targets))
     }
 
     // MARK: write
@@ -340,7 +333,7 @@ final class RoutingLoop {
 
     private func control() {
         core.removeEndedPeers()
-        configureBFD()
+        bfd.follow(core.peering, core.plane)
         for message in mailbox.takeAll() {
             switch message {
             case .change(let change):
@@ -358,7 +351,7 @@ final class RoutingLoop {
                 applyLinks()
             case .bfd(let report):
                 core.take(report)
-                configureBFD()
+                bfd.follow(core.peering, core.plane)
                 core.carryOutActions()
             case .question(.order(let order), let promise): promise.fulfil(core.carryOut(order))
             case .question(.doctor, let promise): asked.append(.doctor(nil, promise))

@@ -12,7 +12,7 @@ extension StatusBuilder {
         for problem in loop.core.peering.loaded.resources.problems {
             findings.append(Finding(.fault, "resources", text: problem.description))
         }
-        for alarm in loop.core.peering.alarms { findings.append(Finding(.fault, "resources", text: alarm)) }
+        for alarm in loop.core.peering.plan.alarms { findings.append(Finding(.fault, "resources", text: alarm)) }
         for held in status.peersHeldDown {
             findings.append(
                 Finding(.warning, "peers", text: "\(held.name) \(held.address) is kept down: \(held.reason)"))

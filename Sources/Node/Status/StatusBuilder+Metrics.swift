@@ -15,7 +15,7 @@ extension StatusBuilder {
                 received: snapshot.received, timesEstablished: snapshot.counters.establishedCount)
         }
         return MetricsSnapshot(
-            status: status(), peers: peers, turns: loop.turns, phaseTime: loop.phaseTime,
-            phaseLongest: loop.phaseLongest)
+            status: status(), peers: peers, turns: loop.meter.turns, phaseTime: loop.meter.phaseTime,
+            phaseLongest: loop.meter.phaseLongest)
     }
 }

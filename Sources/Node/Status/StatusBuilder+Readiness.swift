@@ -20,19 +20,19 @@ extension StatusBuilder {
             routerID: "\(identity.identifier)",
             asNumber: identity.localAS.rawValue,
             clusterID: isReflector || identity.clusterID != identity.identifier ? "\(identity.clusterID)" : nil,
-            uptime: (loop.core.now - loop.started).inSeconds, userID: Privileges.userID,
+            uptime: (loop.core.now - loop.meter.started).inSeconds, userID: Privileges.userID,
             capabilities: Privileges.capabilityNames,
             programsRoutes: loop.core.plane.programsRoutes && !loop.settings.isDryRun, dryRun: loop.settings.isDryRun,
             peersEstablished: snapshots.count { $0.session != nil },
-            peersConfigured: snapshots.count + loop.core.peering.held.count,
+            peersConfigured: snapshots.count + loop.core.peering.plan.held.count,
             prefixesIPv4: counts.prefixes[0], prefixesIPv6: counts.prefixes[1], pathsIPv4: counts.paths[0],
             pathsIPv6: counts.paths[1],
             attributeSets: counts.attributeSets, updateGroups: counts.groupMembers.count,
             routesWanted: 0,
             routesInKernel: 0, routesMissing: 0, routesRepaired: 0, ownPrefixes: [],
-            problems: loop.core.peering.loaded.resources.problems.map(\.description) + loop.core.peering.alarms
+            problems: loop.core.peering.loaded.resources.problems.map(\.description) + loop.core.peering.plan.alarms
                 + [loop.transport.refusalProblem(now: loop.core.now)].compactMap { $0 },
-            peersHeldDown: loop.core.peering.held.map {
+            peersHeldDown: loop.core.peering.plan.held.map {
                 HeldPeer(name: $0.planned.name, address: targetText($0.planned.target), reason: $0.reason)
             },
             isHealthy: false)
@@ -57,8 +57,8 @@ extension StatusBuilder {
         }
         load.prefixesUndecided = counts.undecided
         load.prefixesUntold = counts.unsent
-        load.keepaliveLatestSeconds = Double(loop.keepalives.latest) / 1e9
-        load.lateKeepalives = loop.keepalives.lateCount
+        load.keepaliveLatestSeconds = Double(loop.meter.keepalives.latest) / 1e9
+        load.lateKeepalives = loop.meter.keepalives.lateCount
         load.pathMemory = counts.pathMemory
         load.attributeMemory = counts.attributeMemory
         load.groupMemory = counts.groupMemory

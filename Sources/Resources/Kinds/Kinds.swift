@@ -11,7 +11,7 @@ package struct SecretReference: Sendable, Hashable, CustomStringConvertible {
     package var description: String { "\(name)/\(key)" }
 }
 
-/// BGPConfiguration (contract 2.2).
+/// BGPConfiguration (contract 2.2). One property per field of the object.
 package struct BGPConfiguration: Sendable, Hashable {
     package var asNumber: ASNumber?
     package var nodeToNodeMeshEnabled: Bool?
@@ -71,7 +71,7 @@ package struct BGPConfiguration: Sendable, Hashable {
     package init() {}
 }
 
-/// BGPPeer (contract 2.3, and our own fields).
+/// BGPPeer (contract 2.3, and our own fields). One property per field of the object.
 package struct BGPPeer: Sendable, Hashable {
     package var node: String?
     package var nodeSelector: Selector?
