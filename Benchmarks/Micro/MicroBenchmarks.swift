@@ -111,12 +111,12 @@ enum Tables {
         measure(
             "prefix table: find", routes: prefixes.count, prepare: filled,
             step: { table in
-                prefixes.reduce(0) { $0 &+ Int(table.find($1) ?? 0) }
+                prefixes.reduce(0) { $0 &+ (table.find($1)?.index ?? 0) }
             })
         measure(
             "prefix table: remove", routes: prefixes.count, prepare: filled,
             step: { table in
-                for index in 0..<PrefixIndex(prefixes.count) { table.remove(index) }
+                for index in PrefixIndex.all(below: prefixes.count) { table.remove(index) }
                 return table.count
             })
     }
@@ -190,7 +190,7 @@ enum Routing {
                 for _ in 0..<1000 {
                     scratch.removeAll(keepingCapacity: true)
                     scratch += candidates
-                    sum &+= Int(DecisionProcess.decide(&scratch, maximumPaths: 1)?.best ?? 0)
+                    sum &+= DecisionProcess.decide(&scratch, maximumPaths: 1)?.best.index ?? 0
                 }
                 return sum
             })

@@ -62,9 +62,9 @@ extension RIB {
     package var counts: RouteCounts {
         var counts = RouteCounts()
         for family in AddressFamily.allCases {
-            counts.prefixes[family.index] = tables[family.index].prefixCount
-            counts.paths[family.index] = tables[family.index].pathCount
-            counts.pathMemory += tables[family.index].memory
+            counts.prefixes[family.index] = tables[family].prefixCount
+            counts.paths[family.index] = tables[family].pathCount
+            counts.pathMemory += tables[family].memory
         }
         counts.attributeSets = attributes.count
         counts.attributeMemory = attributes.memory
@@ -94,13 +94,13 @@ package struct ExplainedPath: Sendable {
 extension RIB {
     /// All paths of a prefix, the best one first.
     package func explainedPaths(_ index: PrefixIndex, _ family: AddressFamily) -> [ExplainedPath] {
-        guard let prefix = tables[family.index].prefix(at: index) else { return [] }
+        guard let prefix = tables[family].prefix(at: index) else { return [] }
         var list: [PathIndex] = []
-        tables[family.index].pathIndices(index, into: &list)
+        tables[family].pathIndices(index, into: &list)
         guard !list.isEmpty else { return [] }
         let outcome = explain(index, family)
         return list.map { slot in
-            let path = tables[family.index].paths[Int(slot)]
+            let path = tables[family].paths[Int(slot)]
             return ExplainedPath(
                 path: path, attributes: attributes.attributes(path.attributes), ineligible: ineligibility(path),
                 bestReason: path.flags.contains(.best) ? outcome?.reason : nil,

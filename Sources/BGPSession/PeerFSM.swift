@@ -102,7 +102,7 @@ package struct PeerFSM: Sendable {
     package private(set) var lastDownReason: SessionDownReason?
 
     private var isStarted = false
-    private var connections: [Connection?] = [nil, nil]
+    private var connections = PerSide<Connection?>(nil, nil)
     private var connectRetryDeadline: Instant?
     private var idleHoldDeadline: Instant?
     /// Idle hold after a lost connection lets the peer connect at once; after a protocol error it does not.
@@ -136,7 +136,7 @@ package struct PeerFSM: Sendable {
     /// The session in force, with the side that carries it.
     package var established: (side: Side, session: NegotiatedSession)? {
         for side in Side.allCases {
-            if let connection = connections[side.index], case .established(let session) = connection.phase {
+            if let connection = connections[side], case .established(let session) = connection.phase {
                 return (side, session)
             }
         }
@@ -160,11 +160,11 @@ package struct PeerFSM: Sendable {
 
     /// True while a connection that was asked for is neither there nor given up.
     package var isConnecting: Bool {
-        if case .connecting? = connections[Side.active.index]?.phase { true } else { false }
+        if case .connecting? = connections[.active]?.phase { true } else { false }
     }
 
     /// True while the side has a connection, in whatever phase.
-    package func hasConnection(_ side: Side) -> Bool { connections[side.index] != nil }
+    package func hasConnection(_ side: Side) -> Bool { connections[side] != nil }
 
     // MARK: Time
 
@@ -184,8 +184,8 @@ package struct PeerFSM: Sendable {
 
     /// When the next keepalive is due on either connection.
     package var nextKeepalive: Instant? {
-        guard let active = connections[0]?.keepaliveDeadline else { return connections[1]?.keepaliveDeadline }
-        return connections[1]?.keepaliveDeadline.map { min($0, active) } ?? active
+        guard let active = connections.active?.keepaliveDeadline else { return connections.passive?.keepaliveDeadline }
+        return connections.passive?.keepaliveDeadline.map { min($0, active) } ?? active
     }
 
     /// The earliest moment at which a keepalive was due and has not been sent by `now`; nil where none is.
@@ -199,7 +199,7 @@ package struct PeerFSM: Sendable {
         var sides: [Side] = []
         var sent: [Action] = []
         for side in Side.allCases {
-            guard let deadline = connections[side.index]?.keepaliveDeadline, deadline <= now else { continue }
+            guard let deadline = connections[side]?.keepaliveDeadline, deadline <= now else { continue }
             sendKeepalive(side, now: now, into: &sent)
             sides.append(side)
         }
@@ -215,15 +215,15 @@ package struct PeerFSM: Sendable {
         }
         if let deadline = connectRetryDeadline, deadline <= now {
             connectRetryDeadline = nil
-            if case .connecting? = connections[Side.active.index]?.phase {
-                connections[Side.active.index] = nil
+            if case .connecting? = connections[.active]?.phase {
+                connections[.active] = nil
                 actions.append(.close(.active))
                 note(.connectTimeout, &actions)
             }
-            if connections[0] == nil && connections[1] == nil { beginConnecting(now, &actions) }
+            if connections.active == nil && connections.passive == nil { beginConnecting(now, &actions) }
         }
         for side in Side.allCases {
-            guard let connection = connections[side.index] else { continue }
+            guard let connection = connections[side] else { continue }
             if let deadline = connection.holdDeadline, deadline <= now {
                 // RFC 4271 6.5
                 end(side, reason: .notificationSent(.holdTimerExpired), now: now, into: &actions)
@@ -254,8 +254,8 @@ package struct PeerFSM: Sendable {
             idleHoldDeadline = nil
             return true
         }
-        if connections[Side.passive.index] != nil {
-            connections[Side.passive.index] = nil
+        if connections[.passive] != nil {
+            connections[.passive] = nil
             actions.append(.close(.passive))
         }
         idleHoldDeadline = nil
@@ -309,7 +309,7 @@ package struct PeerFSM: Sendable {
     /// RFC 6608 4: an OPEN that the state does not expect is that error, whatever its contents are.
     private func verdict(_ notification: NotificationMessage, _ side: Side) -> NotificationMessage {
         guard notification.code == .openMessage else { return notification }
-        return switch connections[side.index]?.phase {
+        return switch connections[side]?.phase {
         case .openConfirm: .unexpectedInOpenConfirm(.open)
         case .established: .unexpectedInEstablished(.open)
         case .connecting, .openSent, nil: notification
@@ -332,8 +332,8 @@ package struct PeerFSM: Sendable {
 
     private mutating func beginConnecting(_ now: Instant, _ actions: inout [Action]) {
         guard isStarted else { return }
-        if configuration.isPassive || connections[Side.active.index] != nil { return }
-        connections[Side.active.index] = Connection(phase: .connecting)
+        if configuration.isPassive || connections[.active] != nil { return }
+        connections[.active] = Connection(phase: .connecting)
         connectRetryDeadline = now + jittered(max(configuration.connectRetryTime, .seconds(1)) * connectRetryFactor)
         actions.append(.connect)
     }
@@ -344,29 +344,29 @@ package struct PeerFSM: Sendable {
             return
         }
         if side == .active {
-            guard case .connecting? = connections[side.index]?.phase else {
+            guard case .connecting? = connections[side]?.phase else {
                 // A connection that nobody waits for any more.
-                if connections[side.index] == nil { actions.append(.close(side)) }
+                if connections[side] == nil { actions.append(.close(side)) }
                 return
             }
-        } else if connections[side.index] != nil {
+        } else if connections[side] != nil {
             return
         }
         if side == .active { connectRetryDeadline = nil }
-        connections[side.index] = Connection(
+        connections[side] = Connection(
             phase: .openSent, holdDeadline: now + SessionConfiguration.openSentHoldTime)
         let open = OpenNegotiation.localOpen(configuration, restart: restart, omittingCapabilities: omitsCapabilities)
         actions.append(.send(side, open.encoded()))
     }
 
     private mutating func connectionFailed(_ side: Side, now: Instant, into actions: inout [Action]) {
-        guard let connection = connections[side.index] else { return }
+        guard let connection = connections[side] else { return }
         switch connection.phase {
         case .connecting, .openSent:
             // RFC 4271 8.2.2: to Active, and again after ConnectRetryTime.
-            connections[side.index] = nil
+            connections[side] = nil
             note(.connectionLost, &actions)
-            if connections[side.other.index] == nil {
+            if connections[side.other] == nil {
                 connectRetryDeadline = now + jittered(configuration.connectRetryTime * connectRetryFactor)
             }
         case .openConfirm, .established:
@@ -376,8 +376,8 @@ package struct PeerFSM: Sendable {
 
     private mutating func stop(_ notification: NotificationMessage, _ actions: inout [Action]) {
         for side in Side.allCases {
-            guard let connection = connections[side.index] else { continue }
-            connections[side.index] = nil
+            guard let connection = connections[side] else { continue }
+            connections[side] = nil
             var told = notification
             if case .established(let session) = connection.phase, session.preservesOverNotification,
                 notification != .configurationChange
@@ -415,7 +415,7 @@ package struct PeerFSM: Sendable {
 
     private mutating func openReceived(_ side: Side, _ message: OpenMessage, now: Instant, into actions: inout [Action])
     {
-        guard let connection = connections[side.index] else { return }
+        guard let connection = connections[side] else { return }
         switch connection.phase {
         case .connecting: return
         case .openConfirm:
@@ -431,7 +431,7 @@ package struct PeerFSM: Sendable {
             return end(side, reason: .notificationSent(error), now: now, into: &actions)
         }
         guard resolveCollision(side, session: session, now: now, into: &actions) else { return }
-        connections[side.index] = Connection(
+        connections[side] = Connection(
             phase: .openConfirm(session), holdDeadline: session.holdTime == .zero ? nil : now + session.holdTime)
         sendKeepalive(side, now: now, into: &actions)
     }
@@ -440,11 +440,11 @@ package struct PeerFSM: Sendable {
     private mutating func resolveCollision(
         _ side: Side, session: NegotiatedSession, now: Instant, into actions: inout [Action]
     ) -> Bool {
-        guard let other = connections[side.other.index] else { return true }
+        guard let other = connections[side.other] else { return true }
         switch other.phase {
         case .connecting:
             // Not connected yet: that attempt is given up, this one goes on.
-            connections[side.other.index] = nil
+            connections[side.other] = nil
             connectRetryDeadline = nil
             actions.append(.close(side.other))
             return true
@@ -465,28 +465,28 @@ package struct PeerFSM: Sendable {
 
     /// OpenCollisionDump (event 23): only this connection goes, nothing is counted as a failure.
     private mutating func dump(_ side: Side, _ actions: inout [Action]) {
-        connections[side.index] = nil
+        connections[side] = nil
         actions.append(.send(side, NotificationMessage.connectionCollision.encoded()))
         actions.append(.close(side))
     }
 
     private mutating func keepaliveReceived(_ side: Side, now: Instant, into actions: inout [Action]) {
-        guard let connection = connections[side.index] else { return }
+        guard let connection = connections[side] else { return }
         switch connection.phase {
         case .connecting: return
         case .openSent:
             end(side, reason: .notificationSent(.unexpectedInOpenSent(.keepalive)), now: now, into: &actions)
         case .openConfirm(let session):
             // The first connection to be confirmed wins; another one that is still talking is dumped.
-            if connections[side.other.index] != nil {
-                if case .connecting? = connections[side.other.index]?.phase {
-                    connections[side.other.index] = nil
+            if connections[side.other] != nil {
+                if case .connecting? = connections[side.other]?.phase {
+                    connections[side.other] = nil
                     actions.append(.close(side.other))
                 } else {
                     dump(side.other, &actions)
                 }
             }
-            connections[side.index]?.phase = .established(session)
+            connections[side]?.phase = .established(session)
             restartHoldTimer(side, now)
             connectRetryDeadline = nil
             idleHoldDeadline = nil
@@ -499,7 +499,7 @@ package struct PeerFSM: Sendable {
     }
 
     private mutating func dataReceived(_ side: Side, _ type: MessageType, now: Instant, into actions: inout [Action]) {
-        guard let connection = connections[side.index] else { return }
+        guard let connection = connections[side] else { return }
         switch connection.phase {
         case .connecting: return
         case .openSent: end(side, reason: .notificationSent(.unexpectedInOpenSent(type)), now: now, into: &actions)
@@ -511,20 +511,20 @@ package struct PeerFSM: Sendable {
 
     /// Starts, restarts and stops the SendHoldTimer. A session without a hold time has none (RFC 9687 section 3.2).
     private mutating func sendBlocked(_ side: Side, _ isBlocked: Bool, now: Instant) {
-        guard case .established(let session)? = connections[side.index]?.phase, session.holdTime != .zero, isBlocked
+        guard case .established(let session)? = connections[side]?.phase, session.holdTime != .zero, isBlocked
         else {
-            connections[side.index]?.sendHoldDeadline = nil
+            connections[side]?.sendHoldDeadline = nil
             return
         }
-        connections[side.index]?.sendHoldDeadline = now + SessionConfiguration.sendHoldTime(session.holdTime)
+        connections[side]?.sendHoldDeadline = now + SessionConfiguration.sendHoldTime(session.holdTime)
     }
 
     // MARK: Endings
 
     /// Ends a connection, tells the peer where we are the one who ends it, and goes to Idle where it was the last one.
     private mutating func end(_ side: Side, reason: SessionDownReason, now: Instant, into actions: inout [Action]) {
-        guard let connection = connections[side.index] else { return }
-        connections[side.index] = nil
+        guard let connection = connections[side] else { return }
+        connections[side] = nil
         if case .notificationSent(let message) = reason { actions.append(.send(side, message.encoded())) }
         actions.append(.close(side))
         lastDownReason = reason
@@ -533,7 +533,7 @@ package struct PeerFSM: Sendable {
         } else {
             actions.append(.attemptFailed(reason))
         }
-        guard connections[side.other.index] == nil else { return }
+        guard connections[side.other] == nil else { return }
         connectRetryDeadline = nil
         // DampPeerOscillations (RFC 4271 8.1.1): idle hold, doubled while it goes on failing.
         var isLoss = false
@@ -554,13 +554,13 @@ package struct PeerFSM: Sendable {
     // MARK: Timers
 
     private func isSpeaking(_ side: Side) -> Bool {
-        guard let connection = connections[side.index] else { return false }
+        guard let connection = connections[side] else { return false }
         if case .connecting = connection.phase { return false }
         return true
     }
 
     private mutating func sendKeepalive(_ side: Side, now: Instant, into actions: inout [Action]) {
-        guard let connection = connections[side.index] else { return }
+        guard let connection = connections[side] else { return }
         actions.append(.send(side, KeepaliveMessage.encoded))
         switch connection.phase {
         case .openConfirm(let session), .established(let session):
@@ -568,17 +568,17 @@ package struct PeerFSM: Sendable {
             // RFC 4271 4.4: the jitter too leaves a second between two.
             let next: Instant? =
                 session.holdTime == .zero ? nil : now + max(.seconds(1), jittered(session.keepaliveTime))
-            connections[side.index]?.keepaliveDeadline = next
+            connections[side]?.keepaliveDeadline = next
         case .connecting, .openSent: break
         }
     }
 
     private mutating func restartHoldTimer(_ side: Side, _ now: Instant) {
-        guard case .established(let session)? = connections[side.index]?.phase, session.holdTime != .zero else {
-            connections[side.index]?.holdDeadline = nil
+        guard case .established(let session)? = connections[side]?.phase, session.holdTime != .zero else {
+            connections[side]?.holdDeadline = nil
             return
         }
-        connections[side.index]?.holdDeadline = now + session.holdTime
+        connections[side]?.holdDeadline = now + session.holdTime
     }
 
     private mutating func jittered(_ duration: Duration) -> Duration {

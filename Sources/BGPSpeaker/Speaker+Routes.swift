@@ -4,19 +4,19 @@ package import NetTypes
 
 // MARK: What can be read
 extension Speaker: RouteView {
-    package func find(_ prefix: Prefix) -> PrefixIndex? { rib.tables[prefix.family.index].find(prefix) }
+    package func find(_ prefix: Prefix) -> PrefixIndex? { rib.tables[prefix.family].find(prefix) }
     package func longestMatch(_ address: IPAddress) -> PrefixIndex? {
-        rib.tables[address.family.index].longestMatch(address)
+        rib.tables[address.family].longestMatch(address)
     }
     package func prefix(at index: PrefixIndex, _ family: AddressFamily) -> Prefix? {
-        rib.tables[family.index].prefix(at: index)
+        rib.tables[family].prefix(at: index)
     }
-    package func prefixCapacity(_ family: AddressFamily) -> Int { rib.tables[family.index].prefixCapacity }
+    package func prefixCapacity(_ family: AddressFamily) -> Int { rib.tables[family].prefixCapacity }
     package func bestPath(_ index: PrefixIndex, _ family: AddressFamily) -> Path? {
-        rib.tables[family.index].best(index)
+        rib.tables[family].best(index)
     }
     package func isMultipath(_ index: PrefixIndex, _ family: AddressFamily) -> Bool {
-        rib.tables[family.index].isMultipath(index)
+        rib.tables[family].isMultipath(index)
     }
     package func multipath(_ index: PrefixIndex, _ family: AddressFamily) -> [AttributeHandle] {
         rib.multipath(index, family)
@@ -49,7 +49,7 @@ extension Speaker: RouteView {
         _ family: AddressFamily, overlapping wanted: Prefix?, from place: Int, budget: inout Int,
         _ body: (PrefixIndex, Prefix) -> Bool
     ) -> Int? {
-        rib.tables[family.index].visit(overlapping: wanted, from: place, budget: &budget, body)
+        rib.tables[family].visit(overlapping: wanted, from: place, budget: &budget, body)
     }
     /// True where the peer has been sent the prefix, by any path.
     package func isAnnounced(_ prefix: Prefix, to peer: PeerIndex) -> Bool { rib.isAnnounced(prefix, to: peer) }

@@ -176,7 +176,7 @@ extension Speaker {
     mutating func checkMaximumPrefixes(_ index: PeerIndex, _ now: Instant) {
         guard let limits = peers[index.index]?.settings.maximumPrefixes else { return }
         for family in AddressFamily.allCases {
-            let count = rib.tables[family.index].pathCount(of: index)
+            let count = rib.tables[family].pathCount(of: index)
             if let warnAt = limits.warnAt, count >= Int(warnAt),
                 !(peers[index.index]?.limit.warned.contains(family) ?? false)
             {
@@ -250,7 +250,7 @@ extension Speaker {
         _ index: PeerIndex, _ side: PeerFSM.Side, session: NegotiatedSession, now: Instant
     ) {
         guard let peer = peers[index.index] else { return }
-        setEnd(index, peer.connection.ends[side == .active ? 0 : 1])
+        setEnd(index, peer.connection.ends[side])
         setFailing(index, false)
         peer.attempts.failures = 0
         peers[index.index]?.counters.establishedCount += 1

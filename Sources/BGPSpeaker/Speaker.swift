@@ -169,10 +169,10 @@ package struct Speaker: ~Copyable {
     /// `local`: our end of the connection.
     package mutating func connected(_ index: PeerIndex, _ side: PeerFSM.Side, local: IPAddress? = nil, now: Instant) {
         guard let settings = peers[index.index]?.settings else { return }
-        peers[index.index]?.connection.ends[side == .active ? 0 : 1] = local
+        peers[index.index]?.connection.ends[side] = local
         var framer = MessageFramer()
         framer.maximumLength = settings.session.offersExtendedMessage ? MessageSize.extended : MessageSize.standard
-        peers[index.index]?.framers[side == .active ? 0 : 1] = framer
+        peers[index.index]?.framers[side] = framer
         drive(index, now: now) { $0.handle(.connected(side), now: now, &$1) }
     }
 
@@ -183,10 +183,9 @@ package struct Speaker: ~Copyable {
 
     /// Bytes of a connection, in any portions.
     package mutating func received(_ index: PeerIndex, _ side: PeerFSM.Side, bytes: RawSpan, now: Instant) {
-        let slot = side == .active ? 0 : 1
-        guard var framer = peers[index.index]?.framers[slot] else { return }
+        guard var framer = peers[index.index]?.framers[side] else { return }
         // Out of the peer while it works, so that a message may change the peer.
-        peers[index.index]?.framers[slot] = MessageFramer()
+        peers[index.index]?.framers[side] = MessageFramer()
         var hasConnection = true
         var start = 0
         while hasConnection, start < bytes.byteCount {
@@ -203,7 +202,7 @@ package struct Speaker: ~Copyable {
             }
             hasConnection = peers[index.index]?.fsm.hasConnection(side) ?? false
         }
-        if hasConnection { peers[index.index]?.framers[slot] = framer }
+        if hasConnection { peers[index.index]?.framers[side] = framer }
     }
 
     /// Bytes of messages whose prefixes are warmed together (`PrefixTable.prefetch`): their slots must stay in the cache

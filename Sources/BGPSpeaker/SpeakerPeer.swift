@@ -8,8 +8,7 @@ package import NetTypes
 final class SpeakerPeer {
     var settings: PeerSettings
     var fsm: PeerFSM
-    /// By side: active, passive.
-    var framers = [MessageFramer(), MessageFramer()]
+    var framers = PerSide(MessageFramer(), MessageFramer())
     /// The session that is up.
     struct UpSession {
         /// The side that carries the session and the families on it, while it is up: what every UPDATE asks must not cost a
@@ -78,8 +77,8 @@ final class SpeakerPeer {
     var counters = PeerCounters()
     /// Our ends of the peer's connections.
     struct ConnectionEnds {
-        /// By side: our end of the connection, while there is one.
-        var ends: [IPAddress?] = [nil, nil]
+        /// Our end of each connection, while there is one.
+        var ends = PerSide<IPAddress?>(nil, nil)
         /// Our end of the session that is up, or was up last.
         var sessionEnd: IPAddress?
     }
@@ -148,7 +147,7 @@ extension Speaker {
         return PeerSnapshot(
             index: index, settings: peer.settings, state: peer.fsm.state, session: peer.fsm.established?.session,
             lastDownReason: peer.fsm.lastDownReason, since: peer.times.stateChanged, counters: peer.counters,
-            received: AddressFamily.allCases.map { rib.tables[$0.index].pathCount(of: index) },
+            received: AddressFamily.allCases.map { rib.tables[$0].pathCount(of: index) },
             announced: AddressFamily.allCases.map { rib.announcedCount(to: index, $0) },
             staleFamilies: peer.helper.staleFamilies, longLivedFamilies: peer.helper.longLivedFamilies,
             isBacklogged: peer.backlog.isActive)

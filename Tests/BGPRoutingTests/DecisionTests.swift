@@ -27,6 +27,11 @@ func permutations<T>(_ items: [T]) -> [[T]] {
     }
 }
 
+/// A test writes numbers of paths as they are.
+extension PathIndex: ExpressibleByIntegerLiteral {
+    package init(integerLiteral value: UInt32) { self.init(rawValue: value) }
+}
+
 @Suite struct DecisionTests {
     struct Step: Sendable, CustomTestStringConvertible {
         var reason: BestPathReason

@@ -47,19 +47,19 @@ import Testing
             return index
         }
         fill(&rib, peers: [peers[0]], prefixes: 20_000, set: set)
-        let one = rib.tables[0].memory
-        #expect(rib.tables[0].pathCount == 20_000)
+        let one = rib.tables[.ipv4].memory
+        #expect(rib.tables[.ipv4].pathCount == 20_000)
         fill(&rib, peers: Array(peers.dropFirst()), prefixes: 20_000, set: set)
-        #expect(rib.tables[0].pathCount == 100_000)
-        let each = (rib.tables[0].memory - one) / 80_000
+        #expect(rib.tables[.ipv4].pathCount == 100_000)
+        let each = (rib.tables[.ipv4].memory - one) / 80_000
         #expect(each <= 64, "\(each) bytes a path")
         for peer in peers { rib.flush(peer, .ipv4, onlyStale: false) }
         rib.decide(budget: .max)
         var deliveries: [Delivery] = []
         var done: [RIB.ReplayDone] = []
         rib.export(replayBudget: .max, now: .zero, &deliveries, &done)
-        #expect(rib.tables[0].prefixCount == 0)
-        #expect(rib.tables[0].memory < one / 20, "\(rib.tables[0].memory) bytes are left")
+        #expect(rib.tables[.ipv4].prefixCount == 0)
+        #expect(rib.tables[.ipv4].memory < one / 20, "\(rib.tables[.ipv4].memory) bytes are left")
         #expect(rib.attributes.count == 0 && rib.attributes.memory < 4096)
     }
 

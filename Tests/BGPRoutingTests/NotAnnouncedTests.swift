@@ -39,7 +39,7 @@ import Testing
     }
 
     private static func index(_ rib: borrowing RIB, _ prefix: Prefix) throws -> PrefixIndex {
-        let found = rib.tables[prefix.family.index].find(prefix)
+        let found = rib.tables[prefix.family].find(prefix)
         return try #require(found)
     }
 

@@ -63,7 +63,7 @@ import Testing
     }
 
     private static func memory(_ rib: borrowing RIB) -> Int {
-        rib.tables[0].memory + rib.attributes.memory + rib.groupMemory
+        rib.tables[.ipv4].memory + rib.attributes.memory + rib.groupMemory
     }
 
     @Test(arguments: [0, 3]) func `forty thousand prefixes that came and went three times leave what was there before`(
@@ -78,7 +78,7 @@ import Testing
         try Self.tell(&rib, source, 0..<100)
         Self.trim(&rib, true, "at the start")
         let before = Self.memory(rib)
-        let paths = (0..<100).map { rib.tables[0].find(Self.prefix($0)).flatMap { rib.tables[0].single($0) } }
+        let paths = (0..<100).map { rib.tables[.ipv4].find(Self.prefix($0)).flatMap { rib.tables[.ipv4].single($0) } }
         for _ in 0..<3 {
             try Self.tell(&rib, source, 100..<40_100)
             try Self.tell(&rib, source, 100..<40_100, withdraw: true)
@@ -87,15 +87,15 @@ import Testing
             #expect(now <= before + before / 5, "\(now) bytes, \(before) at the start")
         }
         // What stayed is as it was: the same slots (path identifiers are made of them), the same attributes.
-        let after = (0..<100).map { rib.tables[0].find(Self.prefix($0)).flatMap { rib.tables[0].single($0) } }
+        let after = (0..<100).map { rib.tables[.ipv4].find(Self.prefix($0)).flatMap { rib.tables[.ipv4].single($0) } }
         #expect(after == paths)
         for number in 0..<100 {
-            let best = rib.tables[0].find(Self.prefix(number)).flatMap { rib.tables[0].best($0) }
+            let best = rib.tables[.ipv4].find(Self.prefix(number)).flatMap { rib.tables[.ipv4].best($0) }
             let attributes = best.map { rib.attributes.attributes($0.attributes) }
             let isAnnounced = rib.isAnnounced(Self.prefix(number), to: other)
             #expect(attributes == Self.set(number / 8) && isAnnounced)
         }
-        let left = (paths: rib.tables[0].pathCount, sets: rib.attributes.count)
+        let left = (paths: rib.tables[.ipv4].pathCount, sets: rib.attributes.count)
         #expect(left == (100, 13))
     }
 

@@ -19,19 +19,18 @@ extension RIB {
 
     /// Nil where the peer has the prefix announced. Work: the paths of the prefix.
     package func whyNotAnnounced(_ index: PrefixIndex, _ family: AddressFamily, to peer: PeerIndex) -> NotAnnounced? {
-        guard let prefix = tables[family.index].prefix(at: index), !isAnnounced(prefix, to: peer) else { return nil }
+        guard let prefix = tables[family].prefix(at: index), !isAnnounced(prefix, to: peer) else { return nil }
         guard let group = peers[peer]?.groups[family.index] ?? nil, let profile = profiles[group] else {
             return .familyNotNegotiated
         }
-        guard let best = tables[family.index].best(index) else { return .undecided }
+        guard let best = tables[family].best(index) else { return .undecided }
         if best.peer == peer { return .splitHorizon }
         let verdict = exportVerdict(best, index, profile: profile.value)
         if case .rejectedByRule(let rule) = verdict {
             return .rejectedByRule(profile.value.filter.rule(rule, family).label)
         }
         if !verdict.isAnnounced { return .policy(verdict) }
-        var slots: [UInt32] = [index]
-        if profile.sendsPathIDs { tables[family.index].pathIndices(index, into: &slots) }
+        let slots = exportSlots(index, family, sendsPathIDs: profile.sendsPathIDs)
         let entries = slots.compactMap { groups[group]?.entry($0) }
         if entries.contains(where: \.isTooLarge) { return .tooLarge }
         // The group has it, and the peer is left out.

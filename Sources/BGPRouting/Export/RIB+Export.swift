@@ -18,7 +18,7 @@ extension RIB {
 
     /// True where `export` has something to do.
     package func hasExportWork(now: Instant) -> Bool {
-        !emptied[0].isEmpty || !emptied[1].isEmpty || !tables[0].retired.isEmpty || !tables[1].retired.isEmpty
+        !emptied[0].isEmpty || !emptied[1].isEmpty || !tables[.ipv4].retired.isEmpty || !tables[.ipv6].retired.isEmpty
             || groups.contains { ($0?.hasPending(now) ?? false) || ($0?.hasReplay ?? false) }
     }
 
@@ -37,9 +37,9 @@ extension RIB {
             }
         }
         for family in AddressFamily.allCases {
-            tables[family.index].releaseRetired()
-            for index in emptied[family.index] { prefetchSink &+= tables[family.index].prefetch(index) }
-            for index in emptied[family.index] { _ = tables[family.index].releaseIfEmpty(index) }
+            tables[family].releaseRetired()
+            for index in emptied[family.index] { prefetchSink &+= tables[family].prefetch(index) }
+            for index in emptied[family.index] { _ = tables[family].releaseIfEmpty(index) }
             emptied[family.index].removeAll(keepingCapacity: true)
         }
     }
@@ -55,7 +55,7 @@ extension RIB {
     }
 
     private struct Bucket {
-        var handle: UInt32
+        var handle: AttributeHandle
         var source: PeerIndex
         var prefixes: [OutboundNLRI] = []
         var slots: [UInt32] = []
@@ -68,8 +68,8 @@ extension RIB {
         var bucketOf: [UInt64: Int] = [:]
         var lastKey = UInt64.max
         var lastBucket = 0
-        func bucket(_ handle: UInt32, _ source: PeerIndex) -> Int {
-            let key = UInt64(handle) << 16 | UInt64(source.rawValue)
+        func bucket(_ handle: AttributeHandle, _ source: PeerIndex) -> Int {
+            let key = UInt64(handle.rawValue) << 16 | UInt64(source.rawValue)
             if key == lastKey { return lastBucket }
             lastKey = key
             if let known = bucketOf[key] {
@@ -97,17 +97,17 @@ extension RIB {
                 let slot = bucket(handle, entry.source)
                 buckets[slot].prefixes.append(nlri)
                 buckets[slot].slots.append(update.slot)
-                if update.oldAttributes != 0 {
+                if let old = update.oldHandle {
                     // Who had the old route and must not have the new one.
-                    let before = excluded(update.oldAttributes - 1, update.oldSource, group: index)
+                    let before = excluded(old, update.oldSource, group: index)
                     let after = excluded(handle, entry.source, group: index)
                     for case let peer? in [after.0, after.1] where peer != before.0 && peer != before.1 {
                         targeted[peer, default: []].append(nlri)
                     }
                 }
-            } else {
+            } else if let old = update.oldHandle {
                 if lastWithdrawn.attributes != update.oldAttributes || lastWithdrawn.source != update.oldSource {
-                    let pair = ExcludedPair(excluded(update.oldAttributes - 1, update.oldSource, group: index))
+                    let pair = ExcludedPair(excluded(old, update.oldSource, group: index))
                     let known = withdrawals.firstIndex { $0.pair == pair }
                     if known == nil { withdrawals.append((pair, [])) }
                     lastWithdrawn = (update.oldAttributes, update.oldSource, known ?? withdrawals.count - 1)
@@ -130,7 +130,7 @@ extension RIB {
             deliver(withdrawing: prefixes, profile: profile, group: index, receivers: .only([peer]), into: &deliveries)
         }
         tell(&buckets, profile: profile, group: index, to: nil, into: &deliveries)
-        for update in pending where update.oldAttributes != 0 { attributes.release(update.oldAttributes - 1) }
+        for case let old? in pending.lazy.map(\.oldHandle) { attributes.release(old) }
     }
 
     /// Buffers, and bytes, that are joined at most; groups of fewer members are told apart.
@@ -142,7 +142,7 @@ extension RIB {
     /// What is told of an entry of a group.
     private func nlri(_ slot: UInt32, group: Int, family: AddressFamily) -> OutboundNLRI? {
         guard let prefixIndex = groups[group]?.prefix(ofSlot: slot),
-            let prefix = tables[family.index].prefix(at: prefixIndex)
+            let prefix = tables[family].prefix(at: prefixIndex)
         else { return nil }
         return OutboundNLRI(prefix, pathID: groups[group]?.pathID(ofSlot: slot) ?? 0)
     }
@@ -321,7 +321,7 @@ extension RIB {
         for (position, entry) in zip(range, groups[index]?.entries(range) ?? []) {
             guard let handle = entry.handle, let nlri = nlri(UInt32(position), group: index, family: profile.family)
             else { continue }
-            let key = UInt64(handle) << 16 | UInt64(entry.source.rawValue)
+            let key = UInt64(handle.rawValue) << 16 | UInt64(entry.source.rawValue)
             let slot: Int
             if let known = bucketOf[key] {
                 slot = known
@@ -340,7 +340,7 @@ extension RIB {
                 ReplayDone(peer: $0, family: profile.family, isLast: !(groups[index]?.isWaitingForReplay($0) ?? false))
             }
         } else {
-            groups[index]?.advanceReplay(to: PrefixIndex(end))
+            groups[index]?.advanceReplay(to: UInt32(end))
         }
     }
 
@@ -348,6 +348,14 @@ extension RIB {
     package mutating func requestReplay(_ peer: PeerIndex, _ family: AddressFamily) {
         guard let group = peers[peer]?.groups[family.index] else { return }
         groups[group]?.requestReplay(peer)
+    }
+
+    /// The entries of an Adj-RIB-Out that a prefix has: with path identifiers one per path, else its own.
+    func exportSlots(_ index: PrefixIndex, _ family: AddressFamily, sendsPathIDs: Bool) -> [UInt32] {
+        guard sendsPathIDs else { return [index.rawValue] }
+        var paths: [PathIndex] = []
+        tables[family].pathIndices(index, into: &paths)
+        return paths.map(\.rawValue)
     }
 
     /// True where the peer has the prefix announced, by whatever path.
@@ -362,10 +370,9 @@ extension RIB {
     private func announcedPaths(_ prefix: Prefix, to peer: PeerIndex) -> [OutboundNLRI] {
         let family = prefix.family
         guard let group = peers[peer]?.groups[family.index] ?? nil, let profile = profiles[group],
-            let index = tables[family.index].find(prefix)
+            let index = tables[family].find(prefix)
         else { return [] }
-        var slots: [UInt32] = [index]
-        if profile.sendsPathIDs { tables[family.index].pathIndices(index, into: &slots) }
+        let slots = exportSlots(index, family, sendsPathIDs: profile.sendsPathIDs)
         return slots.compactMap { slot in
             guard let entry = groups[group]?.entry(slot), let handle = entry.handle else { return nil }
             let pair = excluded(handle, entry.source, group: group)
@@ -384,8 +391,8 @@ extension RIB {
         guard old.profiles != peer.profiles || old.isClient != peer.isClient else { return }
         var had: [[OutboundNLRI]] = [[], []]
         for family in AddressFamily.allCases {
-            for prefix in 0..<PrefixIndex(tables[family.index].prefixCapacity) {
-                if let value = tables[family.index].prefix(at: prefix) {
+            for prefix in PrefixIndex.all(below: tables[family].prefixCapacity) {
+                if let value = tables[family].prefix(at: prefix) {
                     had[family.index] += announcedPaths(value, to: index)
                 }
             }
@@ -410,10 +417,10 @@ extension RIB {
 
     mutating func markAllDirty(from peer: PeerIndex, _ family: AddressFamily) {
         var list: [PathIndex] = []
-        for index in 0..<PrefixIndex(tables[family.index].prefixCapacity) {
-            tables[family.index].pathIndices(index, into: &list)
-            if list.contains(where: { tables[family.index].paths[Int($0)].peer == peer }) {
-                tables[family.index].markDirty(index)
+        for index in PrefixIndex.all(below: tables[family].prefixCapacity) {
+            tables[family].pathIndices(index, into: &list)
+            if list.contains(where: { tables[family].paths[Int($0)].peer == peer }) {
+                tables[family].markDirty(index)
             }
         }
     }

@@ -24,7 +24,9 @@ package final class UpdateGroup {
     package var announcedCount: Int { table.announcedCount }
 
     /// The prefix of an entry.
-    func prefix(ofSlot slot: UInt32) -> PrefixIndex { profile.sendsPathIDs ? table.prefixes[Int(slot)] : slot }
+    func prefix(ofSlot slot: UInt32) -> PrefixIndex {
+        profile.sendsPathIDs ? table.prefixes[Int(slot)] : PrefixIndex(rawValue: slot)
+    }
     /// What is told of an entry beside its prefix: path slots, which are stable as long as the path is there (RFC 7911
     /// section 2).
     func pathID(ofSlot slot: UInt32) -> UInt32 { profile.sendsPathIDs ? slot + 1 : 0 }
@@ -32,7 +34,7 @@ package final class UpdateGroup {
     /// A walk over the Adj-RIB-Out for members that have just come, or asked for a refresh (RFC 2918).
     struct Replay: Sendable {
         var members: [PeerIndex]
-        var cursor: PrefixIndex = 0
+        var cursor: UInt32 = 0
     }
     private(set) var replay: Replay?
     private var waitingForReplay: [PeerIndex] = []
@@ -90,7 +92,7 @@ package final class UpdateGroup {
         return replay
     }
 
-    func advanceReplay(to cursor: PrefixIndex?) {
+    func advanceReplay(to cursor: UInt32?) {
         if let cursor { replay?.cursor = cursor } else { replay = nil }
     }
 

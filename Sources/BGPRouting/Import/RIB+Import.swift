@@ -95,7 +95,7 @@ extension RIB {
     private mutating func prefetch(_ field: RawSpan, _ hasPathID: Bool) {
         var reader = ByteReader(field)
         while let (prefix, _) = NLRI.next(&reader, .ipv4, hasPathID: hasPathID) {
-            prefetchSink &+= tables[0].prefetch(prefix)
+            prefetchSink &+= tables[.ipv4].prefetch(prefix)
         }
     }
 
@@ -207,7 +207,7 @@ extension RIB {
         var reader = ByteReader(field)
         var count = 0
         while let (prefix, pathID) = NLRI.next(&reader, family, hasPathID: hasPathID) {
-            if let path = tables[family.index].remove(prefix, index, pathID: pathID) { releaseAttributes(of: path) }
+            if let path = tables[family].remove(prefix, index, pathID: pathID) { releaseAttributes(of: path) }
             count += 1
         }
         return count

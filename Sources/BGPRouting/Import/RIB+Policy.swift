@@ -159,14 +159,14 @@ extension RIB {
     mutating func judgeAgain(_ indices: Set<Int>) {
         guard !indices.isEmpty else { return }
         for family in AddressFamily.allCases
-        where indices.contains(where: { tables[family.index].pathCount(of: PeerIndex(rawValue: UInt16($0))) > 0 }) {
+        where indices.contains(where: { tables[family].pathCount(of: PeerIndex(rawValue: UInt16($0))) > 0 }) {
             var verdicts: [VerdictKey: SetVerdict] = [:]
             var list: [PathIndex] = []
-            for prefixIndex in 0..<PrefixIndex(tables[family.index].prefixCapacity) {
-                guard let prefix = tables[family.index].prefix(at: prefixIndex) else { continue }
-                tables[family.index].pathIndices(prefixIndex, into: &list)
+            for prefixIndex in PrefixIndex.all(below: tables[family].prefixCapacity) {
+                guard let prefix = tables[family].prefix(at: prefixIndex) else { continue }
+                tables[family].pathIndices(prefixIndex, into: &list)
                 for slot in list {
-                    let path = tables[family.index].paths[Int(slot)]
+                    let path = tables[family].paths[Int(slot)]
                     guard path.peer != .local, indices.contains(path.peer.index), let peer = peers[path.peer]
                     else { continue }
                     let key = VerdictKey(
@@ -190,7 +190,7 @@ extension RIB {
 
     private mutating func replaceVerdict(_ item: PathTable.Reevaluation, _ path: Path, family: AddressFamily) {
         if item.attributes != path.received { attributes.retain(item.attributes) }
-        let old = tables[family.index].reevaluate(item)
+        let old = tables[family].reevaluate(item)
         if old != path.received { attributes.release(old) }
     }
 
@@ -202,7 +202,7 @@ extension RIB {
         removePaths(of: index, family) { path, table in
             path.flags.contains(.stale) && table.key(path.attributes).flags.contains(.noLongLived)
         }
-        tables[family.index].mark(index, .longLived, isSet: true)
+        tables[family].mark(index, .longLived, isSet: true)
         judgeAgain([index.index])
     }
 
@@ -210,20 +210,20 @@ extension RIB {
     mutating func removePaths(
         of index: PeerIndex, _ family: AddressFamily, where condition: (Path, borrowing AttributeTable) -> Bool
     ) {
-        let released = tables[family.index].removeAll(of: index) { condition($0, attributes) }
+        let released = tables[family].removeAll(of: index) { condition($0, attributes) }
         for path in released { releaseAttributes(of: path) }
     }
 
     /// BoRR: what the peer has told so far is to be told again (RFC 7313 section 4).
     package mutating func beginRefresh(_ index: PeerIndex, _ family: AddressFamily) {
-        tables[family.index].mark(index, .refreshing, isSet: true)
+        tables[family].mark(index, .refreshing, isSet: true)
     }
 
     /// EoRR: what was not told again is gone. Answers how many paths.
     package mutating func endRefresh(_ index: PeerIndex, _ family: AddressFamily) -> Int {
-        let before = tables[family.index].pathCount(of: index)
+        let before = tables[family].pathCount(of: index)
         removePaths(of: index, family) { path, _ in path.flags.contains(.refreshing) }
-        return before - tables[family.index].pathCount(of: index)
+        return before - tables[family].pathCount(of: index)
     }
 
     mutating func releaseAttributes(of path: Path) {

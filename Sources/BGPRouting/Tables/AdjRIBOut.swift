@@ -10,7 +10,7 @@ package struct AdjRIBOutEntry: Sendable, Equatable {
     package internal(set) var isTooLarge = false
 
     package var isAnnounced: Bool { attributes != 0 }
-    package var handle: AttributeHandle? { attributes == 0 ? nil : attributes - 1 }
+    package var handle: AttributeHandle? { AttributeHandle(link: attributes) }
 }
 
 /// What the members of an update group are to have, and what they are still to be told of it.
@@ -30,6 +30,7 @@ struct AdjRIBOut {
         /// Handle + 1; 0: nothing. Holds a reference.
         var oldAttributes: UInt32
         var oldSource: PeerIndex
+        var oldHandle: AttributeHandle? { AttributeHandle(link: oldAttributes) }
         /// What they are to have, filled in by `takePending`.
         var newAttributes: UInt32 = 0
         var newSource = PeerIndex.local
@@ -54,12 +55,12 @@ struct AdjRIBOut {
         }
         if let prefix {
             if prefixes.count < entries.count {
-                prefixes.append(contentsOf: repeatElement(0, count: entries.count - prefixes.count))
+                prefixes.append(contentsOf: repeatElement(PrefixIndex(0), count: entries.count - prefixes.count))
             }
             prefixes[Int(slot)] = prefix
         }
         let old = entries[Int(slot)]
-        let new = attributes.map { $0 + 1 } ?? 0
+        let new = attributes?.link ?? 0
         if old.isTooLarge, new == 0 { entries[Int(slot)].isTooLarge = false }
         guard old.attributes != new || (new != 0 && old.source != source) else { return (false, nil) }
         entries[Int(slot)] = AdjRIBOutEntry(attributes: new, source: source, isPending: true)
@@ -111,7 +112,7 @@ struct AdjRIBOut {
     /// All handles that the group holds, when it is dissolved.
     mutating func drain() -> [AttributeHandle] {
         let held =
-            entries.compactMap(\.handle) + pending.compactMap { $0.oldAttributes == 0 ? nil : $0.oldAttributes - 1 }
+            entries.compactMap(\.handle) + pending.compactMap(\.oldHandle)
         entries = []
         prefixes = []
         pending = []

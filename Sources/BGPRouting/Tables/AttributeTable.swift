@@ -2,7 +2,10 @@ package import BGPMessages
 package import NetTypes
 
 /// A reference to an interned attribute set. Two routes have equal attributes exactly where their handles are equal.
-package typealias AttributeHandle = UInt32
+package struct AttributeHandle: TableIndex {
+    package let rawValue: UInt32
+    package init(rawValue: UInt32) { self.rawValue = rawValue }
+}
 
 /// What the decision process and the export rules need of an attribute set, without touching its bytes.
 package struct DecisionKey: Sendable, Hashable {
@@ -244,7 +247,7 @@ package struct AttributeTable: ~Copyable {
                 slot = (slot + 1) & mask
                 continue
             }
-            let handle = AttributeHandle(truncatingIfNeeded: slots[slot]) - 1
+            let handle = AttributeHandle(rawValue: UInt32(truncatingIfNeeded: slots[slot]) - 1)
             let entry = entries[Int(handle)]
             if Int(entry.bytes.count) == block.byteCount, entry.hasSeparateNextHop == (nextHop != nil),
                 nextHop == nil || nextHops.entries[Int(entry.key.nextHop)].address == nextHop,
@@ -313,19 +316,21 @@ package struct AttributeTable: ~Copyable {
     private mutating func place(_ handle: AttributeHandle, _ hash: UInt32) {
         var slot = Int(hash) & mask
         while slots[slot] != 0 { slot = (slot + 1) & mask }
-        slots[slot] = UInt64(hash) << 32 | UInt64(handle + 1)
+        slots[slot] = UInt64(hash) << 32 | UInt64(handle.link)
     }
 
     private mutating func growSlots() {
         let old = slots
         slots = [UInt64](repeating: 0, count: old.count * 2)
         mask = slots.count - 1
-        for slot in old where slot != 0 { place(AttributeHandle(truncatingIfNeeded: slot) - 1, UInt32(slot >> 32)) }
+        for slot in old where slot != 0 {
+            place(AttributeHandle(rawValue: UInt32(truncatingIfNeeded: slot) - 1), UInt32(slot >> 32))
+        }
     }
 
     private mutating func removeSlot(_ handle: AttributeHandle, _ hash: UInt32) {
         var hole = Int(hash) & mask
-        while UInt32(truncatingIfNeeded: slots[hole]) != handle + 1 { hole = (hole + 1) & mask }
+        while UInt32(truncatingIfNeeded: slots[hole]) != handle.link { hole = (hole + 1) & mask }
         var next = (hole + 1) & mask
         while slots[next] != 0 {
             let home = Int(slots[next] >> 32) & mask

@@ -1,7 +1,10 @@
 package import NetTypes
 
 /// The number of a next hop in `NextHopRegistry`.
-package typealias NextHopIndex = UInt32
+package struct NextHopIndex: TableIndex {
+    package let rawValue: UInt32
+    package init(rawValue: UInt32) { self.rawValue = rawValue }
+}
 
 /// Every next hop that some attribute set names, with what the outside says of it (RFC 4271 9.1.2.1).
 ///
@@ -20,7 +23,7 @@ package struct NextHopRegistry: Sendable {
     }
 
     /// Index 0 stands for this speaker itself: the next hop of own routes, always reachable.
-    package static let itself: NextHopIndex = 0
+    package static let itself = NextHopIndex(rawValue: 0)
 
     package private(set) var entries: [Entry]
     private var indices: [IPAddress: NextHopIndex] = [:]

@@ -2,7 +2,10 @@ package import NetTypes
 import Synchronization
 
 /// A slot of a path in `PathTable`.
-package typealias PathIndex = UInt32
+package struct PathIndex: TableIndex {
+    package let rawValue: UInt32
+    package init(rawValue: UInt32) { self.rawValue = rawValue }
+}
 
 /// One route as a peer announced it.
 package struct Path: Sendable {
@@ -178,11 +181,11 @@ package struct PathTable: ~Copyable {
         // The head stays first, because it is the selected path until the next decision.
         let slot = allocate(path)
         if heads[Int(index)] == 0 {
-            heads[Int(index)] = slot + 1
+            heads[Int(index)] = slot.link
         } else {
             let head = Int(heads[Int(index)] - 1)
             paths[Int(slot)].next = paths[head].next
-            paths[head].next = slot + 1
+            paths[head].next = slot.link
         }
         count(peer, +1)
         markDirty(index)
@@ -314,17 +317,16 @@ package struct PathTable: ~Copyable {
         list.removeAll(keepingCapacity: true)
         guard Int(index) < heads.count else { return }
         var cursor = heads[Int(index)]
-        while cursor != 0 {
-            list.append(cursor - 1)
-            cursor = paths[Int(cursor - 1)].next
+        while let path = PathIndex(link: cursor) {
+            list.append(path)
+            cursor = paths[Int(path)].next
         }
     }
 
     /// The first path and whether it is the only one: the case that needs no list.
     package func single(_ index: PrefixIndex) -> PathIndex? {
-        let head = heads[Int(index)]
-        guard head != 0, paths[Int(head - 1)].next == 0 else { return nil }
-        return head - 1
+        guard let head = PathIndex(link: heads[Int(index)]), paths[Int(head)].next == 0 else { return nil }
+        return head
     }
 
     /// The selected path of a prefix.
@@ -446,38 +448,5 @@ package struct PathTable: ~Copyable {
         paths = []
         freePaths = []
         retired = []
-    }
-}
-
-/// One table per family, lent in place.
-///
-/// Why by address: a `_read` accessor of a stored struct moves the whole table to the stack and back at every access,
-/// which was a tenth of a full table's time. The address stays in here: who reads a table borrows all of them.
-@safe package struct FamilyTables: ~Copyable {
-    private let base: UnsafeMutablePointer<PathTable>
-
-    init(seed: UInt64) {
-        // Room for one table per family, each of which is initialized here.
-        unsafe base = .allocate(capacity: AddressFamily.allCases.count)
-        for family in AddressFamily.allCases {
-            unsafe (base + family.index).initialize(to: PathTable(family: family, seed: seed))
-        }
-    }
-
-    deinit {
-        unsafe base.deinitialize(count: AddressFamily.allCases.count)
-        unsafe base.deallocate()
-    }
-
-    /// By family index.
-    package subscript(index: Int) -> PathTable {
-        @inline(__always) unsafeAddress {
-            precondition(index >= 0 && index < 2, "no such family")
-            return unsafe UnsafePointer(base + index)
-        }
-        @inline(__always) unsafeMutableAddress {
-            precondition(index >= 0 && index < 2, "no such family")
-            return unsafe base + index
-        }
     }
 }

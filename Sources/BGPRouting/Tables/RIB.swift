@@ -78,7 +78,7 @@ package struct LocRIBChange: Sendable, Equatable {
 /// input; rates are decoupled by the dirty set and the pending set, so that a flap inside a turn costs nothing.
 package struct RIB: ~Copyable {
     package internal(set) var attributes: AttributeTable
-    package internal(set) var tables: FamilyTables
+    package internal(set) var tables: PerFamily<PathTable>
     var peers = PeerTable()
     package internal(set) var groups: [UpdateGroup?] = []
     /// The groups' profiles beside them: what is asked once per prefix must not cost a copy of the group.
@@ -104,7 +104,7 @@ package struct RIB: ~Copyable {
         seed: UInt64
     ) {
         attributes = AttributeTable(identity: identity, assumesReachableNextHops: assumesReachableNextHops, seed: seed)
-        tables = FamilyTables(seed: seed)
+        tables = PerFamily { PathTable(family: $0, seed: seed) }
         self.maximumPaths = maximumPaths
         self.recordsChanges = recordsChanges
     }
@@ -113,7 +113,7 @@ package struct RIB: ~Copyable {
 
     /// About how many bytes the routes that are there need: what falls when they go, unlike what is reserved.
     package var usedBytes: Int {
-        (tables[0].pathCount + tables[1].pathCount) * RIB.bytesPerPath + attributes.byteCount + attributes.count
+        (tables[.ipv4].pathCount + tables[.ipv6].pathCount) * RIB.bytesPerPath + attributes.byteCount + attributes.count
             * RIB.bytesPerSet
             + attributes.nextHops.count * RIB.bytesPerNextHop
     }
@@ -125,10 +125,11 @@ package struct RIB: ~Copyable {
     /// Gives back the memory of tables that shrank. False, and nothing is done, while anything waits to be decided or
     /// sent. Cost: a walk over all tables.
     package mutating func trim() -> Bool {
-        guard dirtyCount == 0, emptied.allSatisfy(\.isEmpty), tables[0].retired.isEmpty, tables[1].retired.isEmpty,
+        guard dirtyCount == 0, emptied.allSatisfy(\.isEmpty), tables[.ipv4].retired.isEmpty,
+            tables[.ipv6].retired.isEmpty,
             groups.allSatisfy({ $0.map { !$0.hasPending && !$0.hasReplay } ?? true })
         else { return false }
-        for family in AddressFamily.allCases { tables[family.index].trim() }
+        for family in AddressFamily.allCases { tables[family].trim() }
         for group in groups { group?.trim() }
         attributes.trim()
         changes = []
@@ -176,8 +177,8 @@ package struct RIB: ~Copyable {
     /// unless they are kept for long (RFC 9494 4.2).
     package mutating func markStale(_ index: PeerIndex, _ family: AddressFamily) {
         removePaths(of: index, family) { path, _ in path.flags.contains(.stale) && !path.flags.contains(.longLived) }
-        tables[family.index].mark(index, .refreshing, isSet: false)
-        tables[family.index].mark(index, .stale, isSet: true)
+        tables[family].mark(index, .refreshing, isSet: false)
+        tables[family].mark(index, .stale, isSet: true)
     }
 
     private mutating func leaveGroups(_ index: PeerIndex) {
@@ -190,9 +191,9 @@ package struct RIB: ~Copyable {
                 profiles[group] = nil
             }
         }
-        for family in AddressFamily.allCases where tables[family.index].retiresPaths {
+        for family in AddressFamily.allCases where tables[family].retiresPaths {
             if !profiles.contains(where: { $0?.family == family && $0?.sendsPathIDs ?? false }) {
-                tables[family.index].retiresPaths = false
+                tables[family].retiresPaths = false
             }
         }
         peers[index]?.groups = [nil, nil]
@@ -211,14 +212,12 @@ package struct RIB: ~Copyable {
             profiles.append(GroupProfile(profile))
             index = groups.count - 1
         }
-        if profile.sendsPathIDs { tables[profile.family.index].retiresPaths = true }
-        for prefix in 0..<PrefixIndex(tables[profile.family.index].prefixCapacity) {
+        if profile.sendsPathIDs { tables[profile.family].retiresPaths = true }
+        for prefix in PrefixIndex.all(below: tables[profile.family].prefixCapacity) {
             offer(prefix, profile.family, to: index)
         }
         // Nobody has been told anything yet, so nothing is pending: the replay tells it.
-        for update in groups[index]?.takePending() ?? [] where update.oldAttributes != 0 {
-            attributes.release(update.oldAttributes - 1)
-        }
+        for case let old? in (groups[index]?.takePending() ?? []).lazy.map(\.oldHandle) { attributes.release(old) }
         return index
     }
 
@@ -235,7 +234,7 @@ package struct RIB: ~Copyable {
 
     package mutating func withdrawOwn(_ prefix: Prefix) {
         ownInterfaces[prefix] = nil
-        if let path = tables[prefix.family.index].remove(prefix, .local, pathID: 0) { releaseAttributes(of: path) }
+        if let path = tables[prefix.family].remove(prefix, .local, pathID: 0) { releaseAttributes(of: path) }
     }
 
     /// Adds or replaces a path. False where the peer may not have so many of the prefix.
@@ -246,7 +245,7 @@ package struct RIB: ~Copyable {
         attributes.retain(effective)
         if received != effective { attributes.retain(received) }
         var isRefused = false
-        switch tables[prefix.family.index].update(
+        switch tables[prefix.family].update(
             prefix, peer, pathID: pathID, attributes: effective, received: received, flags: flags)
         {
         case .added: return true
@@ -264,14 +263,14 @@ package struct RIB: ~Copyable {
     // MARK: Decide
 
     /// Prefixes that wait for a decision.
-    package var dirtyCount: Int { tables[0].dirtyCount + tables[1].dirtyCount }
+    package var dirtyCount: Int { tables[.ipv4].dirtyCount + tables[.ipv6].dirtyCount }
 
     /// Decides at most `budget` dirty prefixes and tells the update groups.
     package mutating func decide(budget: Int) {
         judgeByInterfaceAgain()
         var budget = budget
         for family in AddressFamily.allCases {
-            while budget > 0, let index = tables[family.index].takeDirty() {
+            while budget > 0, let index = tables[family].takeDirty() {
                 decide(index, family)
                 budget -= 1
             }
@@ -280,26 +279,26 @@ package struct RIB: ~Copyable {
 
     private mutating func decide(_ index: PrefixIndex, _ family: AddressFamily) {
         // One path: the common case needs no list.
-        if let only = tables[family.index].single(index) {
-            let isEligible = ineligibility(tables[family.index].paths[Int(only)]) == nil
-            tables[family.index].selectOnly(only, isEligible: isEligible)
-        } else if !tables[family.index].hasNoPath(index) {
+        if let only = tables[family].single(index) {
+            let isEligible = ineligibility(tables[family].paths[Int(only)]) == nil
+            tables[family].selectOnly(only, isEligible: isEligible)
+        } else if !tables[family].hasNoPath(index) {
             fillCandidates(index, family)
             let outcome = DecisionProcess.decide(&candidates, maximumPaths: maximumPaths)
-            tables[family.index].select(index, best: outcome?.best, multipath: outcome?.multipath ?? [])
+            tables[family].select(index, best: outcome?.best, multipath: outcome?.multipath ?? [])
         }
         for group in profiles.indices where profiles[group]?.family == family { offer(index, family, to: group) }
-        if recordsChanges, let prefix = tables[family.index].prefix(at: index) {
+        if recordsChanges, let prefix = tables[family].prefix(at: index) {
             changes.append(LocRIBChange(prefix: prefix, index: index))
         }
-        if tables[family.index].best(index) == nil { emptied[family.index].append(index) }
+        if tables[family].best(index) == nil { emptied[family.index].append(index) }
     }
 
     /// The eligible paths of a prefix as candidates.
     private mutating func fillCandidates(_ index: PrefixIndex, _ family: AddressFamily) {
         var list: [PathIndex] = []
         swap(&list, &pathList)
-        tables[family.index].pathIndices(index, into: &list)
+        tables[family].pathIndices(index, into: &list)
         candidates.removeAll(keepingCapacity: true)
         for path in list {
             if let candidate = candidate(path, family) { candidates.append(candidate) }
@@ -308,7 +307,7 @@ package struct RIB: ~Copyable {
     }
 
     private func candidate(_ index: PathIndex, _ family: AddressFamily) -> Candidate? {
-        let path = tables[family.index].paths[Int(index)]
+        let path = tables[family].paths[Int(index)]
         guard ineligibility(path) == nil else { return nil }
         let key = attributes.key(path.attributes)
         let isLocal = path.peer == .local
@@ -337,7 +336,7 @@ package struct RIB: ~Copyable {
     package mutating func setNextHopRule(_ index: PeerIndex, _ rule: NextHopRule) {
         guard peers[index] != nil, peers.key(index).nextHopRule != rule else { return }
         peers.setNextHopRule(index, rule)
-        for family in AddressFamily.allCases where tables[family.index].pathCount(of: index) > 0 {
+        for family in AddressFamily.allCases where tables[family].pathCount(of: index) > 0 {
             markAllDirty(from: index, family)
         }
     }
@@ -345,7 +344,7 @@ package struct RIB: ~Copyable {
     /// The decision on a prefix explained: the outcome as it would be now.
     package func explain(_ index: PrefixIndex, _ family: AddressFamily) -> DecisionProcess.Outcome? {
         var list: [PathIndex] = []
-        tables[family.index].pathIndices(index, into: &list)
+        tables[family].pathIndices(index, into: &list)
         var candidates = list.compactMap { candidate($0, family) }
         return DecisionProcess.decide(&candidates, maximumPaths: maximumPaths)
     }
@@ -359,18 +358,18 @@ package struct RIB: ~Copyable {
         }
         var handle: AttributeHandle?
         var source = PeerIndex.local
-        if let best = tables[family.index].best(index), let told = outbound(best, index, profile: profile) {
+        if let best = tables[family].best(index), let told = outbound(best, index, profile: profile) {
             handle = told
             source = best.peer
         }
-        set(index, handle, source: source, prefix: index, group: group)
+        set(index.rawValue, handle, source: source, prefix: index, group: group)
     }
 
     /// The same with path identifiers: the best paths that may be told, as many as the peers are to have (RFC 7911).
     private mutating func offerPaths(_ index: PrefixIndex, _ profile: ExportProfile, to group: Int) {
         let family = profile.family
         var list: [PathIndex] = []
-        tables[family.index].pathIndices(index, into: &list)
+        tables[family].pathIndices(index, into: &list)
         guard !list.isEmpty else { return }
         let eligible = list.compactMap { candidate($0, family) }
         // Every path: their order does not matter.
@@ -379,12 +378,14 @@ package struct RIB: ~Copyable {
             ? eligible.map(\.path) : DecisionProcess.rank(eligible, limit: eligible.count)
         var chosen: Set<PathIndex> = []
         for slot in ranked where chosen.count < profile.addPathLimit {
-            let path = tables[family.index].paths[Int(slot)]
+            let path = tables[family].paths[Int(slot)]
             guard let handle = outbound(path, index, profile: profile) else { continue }
             chosen.insert(slot)
-            set(slot, handle, source: path.peer, prefix: index, group: group)
+            set(slot.rawValue, handle, source: path.peer, prefix: index, group: group)
         }
-        for slot in list where !chosen.contains(slot) { set(slot, nil, source: .local, prefix: index, group: group) }
+        for slot in list where !chosen.contains(slot) {
+            set(slot.rawValue, nil, source: .local, prefix: index, group: group)
+        }
     }
 
     /// Records what members are to have; takes over the caller's reference to `handle`.
@@ -398,11 +399,11 @@ package struct RIB: ~Copyable {
 
     /// Path slots that are gone are withdrawn from the groups that tell path identifiers.
     mutating func offerRetired() {
-        for family in AddressFamily.allCases where tables[family.index].retiresPaths {
-            for (slot, prefix) in tables[family.index].retired where !tables[family.index].isWaiting(prefix) {
+        for family in AddressFamily.allCases where tables[family].retiresPaths {
+            for (slot, prefix) in tables[family].retired where !tables[family].isWaiting(prefix) {
                 for group in profiles.indices
                 where profiles[group]?.family == family && profiles[group]?.sendsPathIDs ?? false {
-                    set(slot, nil, source: .local, prefix: prefix, group: group)
+                    set(slot.rawValue, nil, source: .local, prefix: prefix, group: group)
                 }
             }
         }
@@ -442,7 +443,7 @@ package struct RIB: ~Copyable {
         let key = attributes.key(path.attributes)
         let source = source(path)
         var rule: Int?
-        if !profile.filter.isEmpty(profile.family), let prefix = tables[profile.family.index].prefix(at: index) {
+        if !profile.filter.isEmpty(profile.family), let prefix = tables[profile.family].prefix(at: index) {
             let interface =
                 path.peer == .local
                 ? ownInterfaces[prefix] ?? "" : attributes.nextHops.entries[Int(key.nextHop)].interface
@@ -509,20 +510,20 @@ package struct RIB: ~Copyable {
         }
         guard !changed.isEmpty else { return }
         hasInterfaceChanges = true
-        for family in AddressFamily.allCases where tables[family.index].pathCount > 0 {
+        for family in AddressFamily.allCases where tables[family].pathCount > 0 {
             // Collected first: the table cannot ask the attributes while it is being changed.
             let affected = usersOf(changed, family)
-            for index in affected { tables[family.index].markDirty(index) }
+            for index in affected { tables[family].markDirty(index) }
         }
     }
 
     private func usersOf(_ nextHops: Set<NextHopIndex>, _ family: AddressFamily) -> [PrefixIndex] {
         var result: [PrefixIndex] = []
         var list: [PathIndex] = []
-        for index in 0..<PrefixIndex(tables[family.index].prefixCapacity) {
-            tables[family.index].pathIndices(index, into: &list)
+        for index in PrefixIndex.all(below: tables[family].prefixCapacity) {
+            tables[family].pathIndices(index, into: &list)
             if list.contains(where: {
-                nextHops.contains(attributes.key(tables[family.index].paths[Int($0)].attributes).nextHop)
+                nextHops.contains(attributes.key(tables[family].paths[Int($0)].attributes).nextHop)
             }) {
                 result.append(index)
             }
@@ -534,11 +535,11 @@ package struct RIB: ~Copyable {
 extension RIB {
     /// The attribute sets of the ECMP members of a prefix, the best one first.
     package func multipath(_ index: PrefixIndex, _ family: AddressFamily) -> [AttributeHandle] {
-        guard let best = tables[family.index].best(index) else { return [] }
-        if tables[family.index].single(index) != nil { return [best.attributes] }
+        guard let best = tables[family].best(index) else { return [] }
+        if tables[family].single(index) != nil { return [best.attributes] }
         var list: [PathIndex] = []
-        tables[family.index].pathIndices(index, into: &list)
-        return list.map { tables[family.index].paths[Int($0)] }.filter { $0.flags.contains(.multipath) }.map(
+        tables[family].pathIndices(index, into: &list)
+        return list.map { tables[family].paths[Int($0)] }.filter { $0.flags.contains(.multipath) }.map(
             \.attributes)
     }
 }

@@ -36,7 +36,7 @@ extension DeltaTracker {
         guard batches.planned.isEmpty, !adoption.isDumping else { return }
         var isUsed = [Bool](repeating: false, count: interning.sets.count)
         isUsed[0] = true
-        for family in 0..<2 {
+        for family in AddressFamily.allCases {
             for state in families[family].states {
                 for value in [state.desired, state.kernel] where value.isPresent {
                     isUsed[Int(value.attributes - 1)] = true
@@ -49,7 +49,7 @@ extension DeltaTracker {
             renumbered[id] = UInt32(left.count)
             left.append(interning.sets[id])
         }
-        for family in 0..<2 {
+        for family in AddressFamily.allCases {
             for slot in families[family].states.indices {
                 let wanted = families[family].states[slot].desired.attributes
                 if wanted != 0 { families[family].states[slot].desired.attributes = renumbered[Int(wanted - 1)] + 1 }

@@ -8,7 +8,7 @@ extension DeltaTracker {
     /// counted.
     package mutating func kernelHas(_ route: FIBRoute) {
         let prefix = route.prefix
-        let family = prefix.family.index
+        let family = prefix.family
         let slot = insert(prefix)
         let value = self.value(of: route)
         let known = families[family].states[slot].kernel
@@ -38,7 +38,7 @@ extension DeltaTracker {
         guard let slot = index(prefix) else { return }
         let gone = Key(prefix: prefix, metric: metric, table: table)
         if !surplus.isEmpty, surplus.remove(gone) != nil { return }
-        let family = prefix.family.index
+        let family = prefix.family
         guard families[family].states[slot].kernel.isPresent, key(prefix, families[family].states[slot].kernel) == gone
         else { return }
         families[family].states[slot].kernel = Value()
@@ -60,10 +60,10 @@ extension DeltaTracker {
         }
         guard !replaced.isEmpty else { return }
         for family in AddressFamily.allCases {
-            for slot in families[family.index].states.indices {
-                guard let attributes = replaced[families[family.index].states[slot].kernel.attributes] else { continue }
-                families[family.index].states[slot].kernel.attributes = attributes
-                noteChange(family.index, slot)
+            for slot in families[family].states.indices {
+                guard let attributes = replaced[families[family].states[slot].kernel.attributes] else { continue }
+                families[family].states[slot].kernel.attributes = attributes
+                noteChange(family, slot)
             }
         }
     }
@@ -71,9 +71,9 @@ extension DeltaTracker {
     /// Looks at every prefix again: for what was changed without being marked.
     package mutating func markDifferences() {
         for family in AddressFamily.allCases {
-            for slot in families[family.index].states.indices
-            where families[family.index].states[slot].desired != families[family.index].states[slot].kernel {
-                if let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot)) {
+            for slot in families[family].states.indices
+            where families[family].states[slot].desired != families[family].states[slot].kernel {
+                if let prefix = families[family].prefixes.prefix(at: PrefixIndex(slot)) {
                     markDirty(prefix, slot)
                 }
             }
@@ -102,7 +102,7 @@ extension DeltaTracker {
         adoption.isDumping = true
         surplus = []
         kernelCount = 0
-        for family in 0..<2 {
+        for family in AddressFamily.allCases {
             if !isAgain { families[family].before = families[family].states.map(\.kernel) }
             for slot in 0..<families[family].states.count { families[family].states[slot].kernel = Value() }
         }
@@ -114,16 +114,16 @@ extension DeltaTracker {
         adoption.isDumping = false
         adoption.isActive = false
         for family in AddressFamily.allCases {
-            for slot in 0..<families[family.index].states.count {
-                guard let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot)) else { continue }
-                let before = slot < families[family.index].before.count ? families[family.index].before[slot] : Value()
-                let wanted = families[family.index].states[slot].desired
-                let present = families[family.index].states[slot].kernel
-                if !present.isPresent { forgetFound(family.index, slot) }
+            for slot in 0..<families[family].states.count {
+                guard let prefix = families[family].prefixes.prefix(at: PrefixIndex(slot)) else { continue }
+                let before = slot < families[family].before.count ? families[family].before[slot] : Value()
+                let wanted = families[family].states[slot].desired
+                let present = families[family].states[slot].kernel
+                if !present.isPresent { forgetFound(family, slot) }
                 if before.isPresent, before == wanted, present != wanted { repairCount += 1 }
                 if present != wanted { markDirty(prefix, slot) }
             }
-            families[family.index].before = []
+            families[family].before = []
         }
         for (prefix, failure) in failures {
             if case .foreignRoute = failure.reason, let slot = index(prefix) {
@@ -138,7 +138,7 @@ extension DeltaTracker {
     /// An audit begins: the kernel's routes are read in slices, while all else goes on, to find what notifications
     /// missed.
     package mutating func beginAudit() {
-        for family in 0..<2 {
+        for family in AddressFamily.allCases {
             families[family].audit = [AuditMark](repeating: .unseen, count: families[family].states.count)
         }
         isAuditing = true
@@ -147,7 +147,7 @@ extension DeltaTracker {
     /// The kernel's list has a route of ours.
     package mutating func auditSaw(_ route: FIBRoute) {
         guard isAuditing else { return }
-        let family = route.prefix.family.index
+        let family = route.prefix.family
         if let slot = index(route.prefix), slot < families[family].audit.count {
             let known = families[family].states[slot].kernel
             if families[family].audit[slot] == .changed || families[family].states[slot].isInFlight { return }
@@ -171,10 +171,10 @@ extension DeltaTracker {
     package mutating func endAudit() -> Int {
         guard isAuditing else { return 0 }
         for family in AddressFamily.allCases {
-            for slot in families[family.index].audit.indices where families[family.index].audit[slot] == .unseen {
-                let known = families[family.index].states[slot].kernel
-                guard known.isPresent, !families[family.index].states[slot].isInFlight,
-                    let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot))
+            for slot in families[family].audit.indices where families[family].audit[slot] == .unseen {
+                let known = families[family].states[slot].kernel
+                guard known.isPresent, !families[family].states[slot].isInFlight,
+                    let prefix = families[family].prefixes.prefix(at: PrefixIndex(slot))
                 else { continue }
                 adoption.findings += 1
                 kernelLost(prefix, metric: metric(known), table: table(known))
@@ -188,10 +188,10 @@ extension DeltaTracker {
     /// The list cannot be trusted.
     package mutating func cancelAudit() {
         isAuditing = false
-        for family in 0..<2 { families[family].audit = [] }
+        for family in AddressFamily.allCases { families[family].audit = [] }
     }
 
-    mutating func noteChange(_ family: Int, _ slot: Int) {
+    mutating func noteChange(_ family: AddressFamily, _ slot: Int) {
         if isAuditing, slot < families[family].audit.count { families[family].audit[slot] = .changed }
     }
 }

@@ -108,7 +108,7 @@ extension DeltaTracker {
             for operation in part {
                 batch.entries.append(operation.entry)
                 places.append(operation.place)
-                families[operation.entry.prefix.family.index].states[Int(operation.place.slot)].isInFlight = true
+                families[operation.entry.prefix.family].states[Int(operation.place.slot)].isInFlight = true
             }
         }
         for place in places { batches.numbers[Int(place.value.attributes - 1)] = 0 }
@@ -136,7 +136,7 @@ extension DeltaTracker {
     /// 2^k-th, then those halfway between, and so on. The kernel's trie grows evenly that way; and routes go in the
     /// order in which they came, which is that of their places in the kernel's memory.
     private mutating func nextOfMany() -> DirtyEntry? {
-        let family = AddressFamily.ipv4.index
+        let family = AddressFamily.ipv4
         let size = families[family].states.count
         guard families[family].dirtyCount > max(DeltaTracker.many, size / DeltaTracker.leastShare) else { return nil }
         let highest = 1 << (Int.bitWidth - 1 - (size - 1).leadingZeroBitCount)
@@ -167,7 +167,7 @@ extension DeltaTracker {
             batches.planned.first?.count == batch.count, "batches are acknowledged in the order of their plans")
         let places = batches.planned.removeFirst()
         for position in places.indices {
-            families[batch.entries[position].prefix.family.index].states[Int(places[position].slot)].isInFlight = false
+            families[batch.entries[position].prefix.family].states[Int(places[position].slot)].isInFlight = false
         }
         queue.entries += queue.deferred
         queue.deferred = []
@@ -194,7 +194,7 @@ extension DeltaTracker {
     }
 
     private mutating func written(_ prefix: Prefix, _ slot: Int, value: Value) {
-        let family = prefix.family.index
+        let family = prefix.family
         let old = families[family].states[slot].kernel
         if !old.isPresent {
             kernelCount += 1
@@ -211,7 +211,7 @@ extension DeltaTracker {
     /// `value`: what stood in the place that is empty now.
     private mutating func deleted(_ prefix: Prefix, _ slot: Int, value: Value) {
         if !surplus.isEmpty { surplus.remove(key(prefix, value)) }
-        let family = prefix.family.index
+        let family = prefix.family
         if families[family].states[slot].kernel.isPresent, sharePlace(families[family].states[slot].kernel, value) {
             families[family].states[slot].kernel = Value()
             forgetFound(family, slot)

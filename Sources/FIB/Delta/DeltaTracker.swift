@@ -65,32 +65,6 @@ package struct DeltaTracker: ~Copyable {
         }
     }
 
-    /// Lent in place: see `FamilyTables` of the routing core. The address stays in here.
-    @safe struct Families: ~Copyable {
-        private let base: UnsafeMutablePointer<Family>
-        init(seed: UInt64) {
-            // Room for one family each, all of which are initialized here.
-            unsafe base = .allocate(capacity: AddressFamily.allCases.count)
-            for family in AddressFamily.allCases {
-                unsafe (base + family.index).initialize(to: Family(prefixes: PrefixTable(family: family, seed: seed)))
-            }
-        }
-        deinit {
-            unsafe base.deinitialize(count: AddressFamily.allCases.count)
-            unsafe base.deallocate()
-        }
-        subscript(index: Int) -> Family {
-            @inline(__always) unsafeAddress {
-                precondition(index >= 0 && index < 2, "no such family")
-                return unsafe UnsafePointer(base + index)
-            }
-            @inline(__always) unsafeMutableAddress {
-                precondition(index >= 0 && index < 2, "no such family")
-                return unsafe base + index
-            }
-        }
-    }
-
     struct Family: ~Copyable {
         var prefixes: PrefixTable
         /// By the number that `prefixes` gave a prefix.
@@ -125,7 +99,7 @@ package struct DeltaTracker: ~Copyable {
         var table: UInt32
     }
 
-    var families: Families
+    var families: PerFamily<Family>
     /// Prefixes whose route in the kernel may differ from what is wanted.
     struct DirtyQueue {
         var entries: [DirtyEntry] = []
@@ -139,11 +113,11 @@ package struct DeltaTracker: ~Copyable {
     }
     var queue = DirtyQueue()
     struct DirtyEntry: Sendable {
-        /// The slot, and the family's index in the highest bit.
+        /// The slot, and in the highest bit the family: 0 for IPv4.
         private let packed: UInt32
         init(slot: Int, family: AddressFamily) { packed = UInt32(slot) | UInt32(family.index) << 31 }
         var slot: Int { Int(packed & 0x7FFF_FFFF) }
-        var family: Int { Int(packed >> 31) }
+        var family: AddressFamily { packed >> 31 == 0 ? .ipv4 : .ipv6 }
     }
     /// Sets of attributes by number: many routes share few of them.
     struct AttributeSets {
@@ -193,7 +167,7 @@ package struct DeltaTracker: ~Copyable {
     package init(seed: UInt64, fewAttributes: Int = 4096) {
         self.interning.few = fewAttributes
         interning.limit = fewAttributes
-        families = Families(seed: seed)
+        families = PerFamily { Family(prefixes: PrefixTable(family: $0, seed: seed)) }
         foreign = ForeignRoutes(seed: seed)
     }
 
@@ -204,7 +178,7 @@ package struct DeltaTracker: ~Copyable {
     @discardableResult
     package mutating func setDesired(_ prefix: Prefix, _ route: FIBRoute?, isUrgent: Bool = false) -> Bool {
         let value = route.map { self.value(of: $0) } ?? Value()
-        let family = prefix.family.index
+        let family = prefix.family
         guard let slot = value.isPresent ? insert(prefix) : index(prefix) else { return false }
         let old = families[family].states[slot].desired
         guard old != value else { return false }
@@ -222,22 +196,22 @@ package struct DeltaTracker: ~Copyable {
     }
 
     package func desired(_ prefix: Prefix) -> FIBRoute? {
-        index(prefix).flatMap { route(prefix, families[prefix.family.index].states[$0].desired) }
+        index(prefix).flatMap { route(prefix, families[prefix.family].states[$0].desired) }
     }
     package func kernel(_ prefix: Prefix) -> FIBRoute? {
-        index(prefix).flatMap { route(prefix, families[prefix.family.index].states[$0].kernel) }
+        index(prefix).flatMap { route(prefix, families[prefix.family].states[$0].kernel) }
     }
     package func skipReason(_ prefix: Prefix) -> FIBSkipReason? { failures[prefix]?.reason }
 
     /// True where the kernel has acknowledged exactly what is wanted.
     package func isInstalled(_ prefix: Prefix) -> Bool {
         guard let slot = index(prefix) else { return false }
-        let wanted = families[prefix.family.index].states[slot].desired
-        return wanted.isPresent && wanted == families[prefix.family.index].states[slot].kernel
+        let wanted = families[prefix.family].states[slot].desired
+        return wanted.isPresent && wanted == families[prefix.family].states[slot].kernel
     }
 
     /// Prefixes whose two states may differ.
-    package var dirtyCount: Int { families[0].dirtyCount + families[1].dirtyCount }
+    package var dirtyCount: Int { families[.ipv4].dirtyCount + families[.ipv6].dirtyCount }
     /// True where `plan` would have something to look at.
     package var canPlan: Bool { queue.cursor < queue.entries.count && dirtyCount > 0 }
     package var failureCount: Int { failures.count }
@@ -251,11 +225,11 @@ package struct DeltaTracker: ~Copyable {
         var count = 0
         guard waitingCount > 0 else { return 0 }
         for family in AddressFamily.allCases {
-            for slot in families[family.index].states.indices where families[family.index].states[slot].isFound {
-                guard let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot)),
-                    let route = route(prefix, families[family.index].states[slot].kernel), mayGo(route)
+            for slot in families[family].states.indices where families[family].states[slot].isFound {
+                guard let prefix = families[family].prefixes.prefix(at: PrefixIndex(slot)),
+                    let route = route(prefix, families[family].states[slot].kernel), mayGo(route)
                 else { continue }
-                forgetFound(family.index, slot)
+                forgetFound(family, slot)
                 markDirty(prefix, slot)
                 count += 1
             }
@@ -265,10 +239,10 @@ package struct DeltaTracker: ~Copyable {
 
     /// Whether the kernel's route of a prefix was found at the start and waits.
     package func isWaiting(_ prefix: Prefix) -> Bool {
-        index(prefix).map { families[prefix.family.index].states[$0].isFound } ?? false
+        index(prefix).map { families[prefix.family].states[$0].isFound } ?? false
     }
 
-    mutating func forgetFound(_ family: Int, _ slot: Int) {
+    mutating func forgetFound(_ family: AddressFamily, _ slot: Int) {
         guard families[family].states[slot].isFound else { return }
         families[family].states[slot].isFound = false
         waitingCount -= 1
@@ -277,10 +251,10 @@ package struct DeltaTracker: ~Copyable {
     /// Every prefix that is wanted or that the kernel has of ours, with both states.
     package func forEachOwn(_ body: (Prefix, FIBRoute?, FIBRoute?) -> Void) {
         for family in AddressFamily.allCases {
-            for slot in 0..<families[family.index].states.count {
-                guard let prefix = families[family.index].prefixes.prefix(at: PrefixIndex(slot)) else { continue }
-                let wanted = families[family.index].states[slot].desired
-                let present = families[family.index].states[slot].kernel
+            for slot in 0..<families[family].states.count {
+                guard let prefix = families[family].prefixes.prefix(at: PrefixIndex(slot)) else { continue }
+                let wanted = families[family].states[slot].desired
+                let present = families[family].states[slot].kernel
                 if wanted.isPresent || present.isPresent { body(prefix, route(prefix, wanted), route(prefix, present)) }
             }
         }
@@ -291,9 +265,9 @@ package struct DeltaTracker: ~Copyable {
         _ family: AddressFamily, overlapping wanted: Prefix?, from start: Int, budget: inout Int,
         _ body: (Prefix, FIBRoute?, FIBRoute?) -> Bool
     ) -> Int? {
-        families[family.index].prefixes.visit(overlapping: wanted, from: start, budget: &budget) { index, prefix in
-            let desired = families[family.index].states[Int(index)].desired
-            let present = families[family.index].states[Int(index)].kernel
+        families[family].prefixes.visit(overlapping: wanted, from: start, budget: &budget) { index, prefix in
+            let desired = families[family].states[Int(index)].desired
+            let present = families[family].states[Int(index)].kernel
             guard desired.isPresent || present.isPresent else { return true }
             return body(prefix, route(prefix, desired), route(prefix, present))
         }
@@ -322,14 +296,14 @@ package struct DeltaTracker: ~Copyable {
         guard queue.cursor >= queue.entries.count, queue.urgent.isEmpty, queue.deferred.isEmpty,
             batches.planned.isEmpty,
             AddressFamily.allCases.allSatisfy({
-                families[$0.index].before.isEmpty && families[$0.index].audit.isEmpty
-                    && families[$0.index].dirtyCount == 0
+                families[$0].before.isEmpty && families[$0].audit.isEmpty
+                    && families[$0].dirtyCount == 0
             })
         else { return false }
         for family in AddressFamily.allCases {
-            families[family.index].prefixes.trim()
-            families[family.index].states = Array(
-                families[family.index].states.prefix(families[family.index].prefixes.capacity))
+            families[family].prefixes.trim()
+            families[family].states = Array(
+                families[family].states.prefix(families[family].prefixes.capacity))
         }
         foreign.trim()
         compactAttributes()
@@ -342,10 +316,10 @@ package struct DeltaTracker: ~Copyable {
         return true
     }
 
-    func index(_ prefix: Prefix) -> Int? { families[prefix.family.index].prefixes.find(prefix).map(Int.init) }
+    func index(_ prefix: Prefix) -> Int? { families[prefix.family].prefixes.find(prefix).map(Int.init) }
 
     mutating func insert(_ prefix: Prefix) -> Int {
-        let family = prefix.family.index
+        let family = prefix.family
         let slot = Int(families[family].prefixes.insert(prefix))
         while families[family].states.count <= slot {
             families[family].states.append(State())
@@ -354,19 +328,19 @@ package struct DeltaTracker: ~Copyable {
     }
 
     mutating func release(_ prefix: Prefix, _ slot: Int) {
-        guard !families[prefix.family.index].states[slot].isDirty,
-            !families[prefix.family.index].states[slot].isInFlight,
+        guard !families[prefix.family].states[slot].isDirty,
+            !families[prefix.family].states[slot].isInFlight,
             surplus.isEmpty || !surplus.contains(where: { $0.prefix == prefix })
         else { return }
         if !failures.isEmpty { failures[prefix] = nil }
-        forgetFound(prefix.family.index, slot)
-        families[prefix.family.index].prefixes.remove(PrefixIndex(slot))
+        forgetFound(prefix.family, slot)
+        families[prefix.family].prefixes.remove(PrefixIndex(slot))
     }
 
     mutating func markDirty(_ prefix: Prefix, _ slot: Int) {
-        guard !families[prefix.family.index].states[slot].isDirty else { return }
-        families[prefix.family.index].states[slot].isDirty = true
-        families[prefix.family.index].dirtyCount += 1
+        guard !families[prefix.family].states[slot].isDirty else { return }
+        families[prefix.family].states[slot].isDirty = true
+        families[prefix.family].dirtyCount += 1
         queue.entries.append(DirtyEntry(slot: slot, family: prefix.family))
     }
 }

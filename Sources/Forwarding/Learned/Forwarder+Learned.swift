@@ -64,7 +64,7 @@ extension Forwarder {
     /// Asks for every learned route of a family again: what is programmed at all has changed.
     package mutating func takeAll<View: RouteView & ~Copyable>(_ family: AddressFamily, _ routes: borrowing View) {
         var cache = HopCache()
-        for index in 0..<PrefixIndex(routes.prefixCapacity(family)) {
+        for index in PrefixIndex.all(below: routes.prefixCapacity(family)) {
             guard let prefix = routes.prefix(at: index, family) else { continue }
             if local.wants(prefix) {
                 choose(prefix, routes)

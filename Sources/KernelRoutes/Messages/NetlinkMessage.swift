@@ -1,3 +1,4 @@
+internal import CLibMNL
 import NetTypes
 
 /// One received message, as a view into the buffer that it came in.
@@ -58,6 +59,8 @@ struct NetlinkMessage: ~Escapable {
 
     /// Of NLMSG_ERROR: the negative errno, or 0 of an acknowledgement.
     var error: Int32 { payload.byteCount >= 4 ? Int32(bitPattern: payload.integer(0, as: UInt32.self)) : 0 }
+    /// The last message of a dump: its end, or the error in place of it.
+    var endsDump: Bool { Int(type) == APUS_NLMSG_DONE || Int(type) == APUS_NLMSG_ERROR }
 }
 
 /// One attribute, as a view. Kinds are without the bits for nested attributes and byte order.

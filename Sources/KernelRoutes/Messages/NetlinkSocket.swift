@@ -74,6 +74,21 @@ import NetTypes
         default: return .failed(errno)
         }
     }
+
+    /// Reads messages until `body` returns true: that was the last one. Returns nil then, else what came in its place:
+    /// nothing within the socket's time, an overflow or an error.
+    func readAnswers(_ buffer: inout [UInt8], _ body: (NetlinkMessage) -> Bool) -> Received? {
+        while true {
+            let received = receive(&buffer)
+            guard case .messages(let count) = received else { return received }
+            var isLast = false
+            NetlinkMessage.forEach(buffer.rawSpan.part(0, count)) { message in
+                isLast = body(message)
+                return !isLast
+            }
+            if isLast { return nil }
+        }
+    }
 }
 
 /// Memory that requests are encoded into by libmnl, which wants an address: it is lent inside a closure.

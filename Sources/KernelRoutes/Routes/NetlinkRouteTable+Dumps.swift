@@ -25,18 +25,10 @@ extension NetlinkRouteTable {
         }
         guard length > 0, socket.send(buffer.bytes(length)) == 0 else { return nil }
         var result: Interface?
-        var isDone = false
-        while !isDone {
-            switch socket.receive(&answers) {
-            case .messages(let count):
-                NetlinkMessage.forEach(answers.rawSpan.part(0, count)) { header in
-                    guard header.sequence == wanted else { return true }
-                    isDone = true
-                    if Int32(header.type) == Int32(APUS_RTM_NEWLINK) { result = LinkCodec.interface(header) }
-                    return true
-                }
-            case .empty, .overflow, .failed: return nil
-            }
+        _ = socket.readAnswers(&answers) { message in
+            guard message.sequence == wanted else { return false }
+            if Int32(message.type) == Int32(APUS_RTM_NEWLINK) { result = LinkCodec.interface(message) }
+            return true
         }
         return result
     }
@@ -138,29 +130,22 @@ extension NetlinkRouteTable {
         guard length > 0 else { throw SystemError(code: ENOMEM, operation: "netlink dump") }
         let error = socket.send(buffer.bytes(length))
         guard error == 0 else { throw SystemError(code: error, operation: "netlink dump") }
-        var isDone = false
         var isConsistent = true
-        while !isDone {
-            switch socket.receive(&answers) {
-            case .messages(let count):
-                NetlinkMessage.forEach(answers.rawSpan.part(0, count)) { header in
-                    guard header.sequence == wanted else { return true }
-                    if header.flags & UInt16(APUS_NLM_DUMP_INTR) != 0 { isConsistent = false }
-                    switch Int32(header.type) {
-                    case Int32(APUS_NLMSG_DONE), Int32(APUS_NLMSG_ERROR):
-                        isDone = true
-                        return false
-                    default:
-                        body(header)
-                        return true
-                    }
-                }
-            case .empty: throw SystemError(code: ETIMEDOUT, operation: "netlink dump")
+        while true {
+            let interruption = socket.readAnswers(&answers) { message in
+                guard message.sequence == wanted else { return false }
+                if message.flags & UInt16(APUS_NLM_DUMP_INTR) != 0 { isConsistent = false }
+                if message.endsDump { return true }
+                body(message)
+                return false
+            }
+            switch interruption {
+            case nil, .messages: return isConsistent
             case .overflow: isConsistent = false
+            case .empty: throw SystemError(code: ETIMEDOUT, operation: "netlink dump")
             case .failed(let code): throw SystemError(code: code, operation: "netlink dump")
             }
         }
-        return isConsistent
     }
 }
 

@@ -177,27 +177,19 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
 
     /// Reads answers until the one to the last request of the batch.
     mutating func collect(_ range: Range<Int>, _ firstSequence: UInt32, into failures: inout [FIBFailure]) {
-        var isDone = false
-        while !isDone {
-            switch socket.receive(&answers) {
-            case .messages(let count):
-                NetlinkMessage.forEach(answers.rawSpan.part(0, count)) { header in
-                    guard Int32(header.type) == Int32(APUS_NLMSG_ERROR) else { return true }
-                    let offset = Int(header.sequence &- firstSequence)
-                    guard offset < range.count else { return true }
-                    let error = 0 &- header.error
-                    if error != 0 { failures.append(FIBFailure(index: range.lowerBound + offset, error: error)) }
-                    if offset == range.count - 1 { isDone = true }
-                    return true
-                }
-            case .empty, .overflow, .failed:
-                // What became of the others is not known: they are tried again, and what is there after all is found by
-                // that (EEXIST).
-                let known = Set(failures.map(\.index))
-                failures += range.filter { !known.contains($0) }.map { FIBFailure(index: $0, error: ENOBUFS) }
-                return
-            }
+        let interruption = socket.readAnswers(&answers) { message in
+            guard Int32(message.type) == Int32(APUS_NLMSG_ERROR) else { return false }
+            let offset = Int(message.sequence &- firstSequence)
+            guard offset < range.count else { return false }
+            let error = 0 &- message.error
+            if error != 0 { failures.append(FIBFailure(index: range.lowerBound + offset, error: error)) }
+            return offset == range.count - 1
         }
+        guard interruption != nil else { return }
+        // What became of the others is not known: they are tried again, and what is there after all is found by that
+        // (EEXIST).
+        let known = Set(failures.map(\.index))
+        failures += range.filter { !known.contains($0) }.map { FIBFailure(index: $0, error: ENOBUFS) }
     }
 
     // MARK: Devices, addresses, neighbors

@@ -70,19 +70,12 @@ package final class ConntrackFlusher: Sendable {
         }
         guard length > 0, socket.send(list.bytes(length)) == 0 else { return [] }
         var requests: [[UInt8]] = []
-        var isDone = false
-        while !isDone {
-            guard case .messages(let size) = socket.receive(&buffer) else { return requests }
-            NetlinkMessage.forEach(buffer.rawSpan.part(0, size)) { header in
-                if [APUS_NLMSG_DONE, APUS_NLMSG_ERROR].contains(Int(header.type)) {
-                    isDone = true
-                    return false
-                }
-                if ends(header).contains(where: addresses.contains), let request = removal(header, family) {
-                    requests.append(request)
-                }
-                return true
+        _ = socket.readAnswers(&buffer) { message in
+            if message.endsDump { return true }
+            if ends(message).contains(where: addresses.contains), let request = removal(message, family) {
+                requests.append(request)
             }
+            return false
         }
         return requests
     }

@@ -26,20 +26,16 @@ extension ForwardChain {
         guard length > 0, socket.send(request.bytes(length)) == 0 else { return nil }
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         var chains: [ForwardChain] = []
-        var isDone = false
         var hasFailed = false
-        while !isDone {
-            guard case .messages(let size) = socket.receive(&buffer) else { return nil }
-            NetlinkMessage.forEach(buffer.rawSpan.part(0, size)) { header in
-                switch Int(header.type) {
-                case APUS_NLMSG_DONE: isDone = true
-                case APUS_NLMSG_ERROR: (isDone, hasFailed) = (true, header.error != 0)
-                default: if let chain = decode(header) { chains.append(chain) }
-                }
-                return !isDone
+        let interruption = socket.readAnswers(&buffer) { message in
+            if message.endsDump {
+                hasFailed = Int(message.type) == APUS_NLMSG_ERROR && message.error != 0
+                return true
             }
+            if let chain = decode(message) { chains.append(chain) }
+            return false
         }
-        return hasFailed ? nil : chains
+        return hasFailed || interruption != nil ? nil : chains
     }
 
     private static func decode(_ header: NetlinkMessage) -> ForwardChain? {

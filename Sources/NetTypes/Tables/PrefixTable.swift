@@ -1,6 +1,3 @@
-/// The number that a `PrefixTable` gave a prefix: dense from 0, so that it addresses flat arrays. Reused after removal.
-package typealias PrefixIndex = UInt32
-
 /// Prefixes of one family to dense indices: open addressing over packed keys with a seeded integer mix.
 ///
 /// Why not `Dictionary`: SipHash on a prefix costs five to ten times this lookup, and a dense index lets every table
@@ -170,7 +167,7 @@ package struct PrefixTable: ~Copyable, Sendable {
         slotBits = bits
         slots = [UInt32](repeating: 0, count: 1 << bits)
         mask = slots.count - 1
-        for index in 0..<PrefixIndex(end) where isUsed(index) {
+        for index in PrefixIndex.all(below: end) where isUsed(index) {
             let hash = hash(unchecked: index)
             place(index, tag(hash), home: home(hash))
         }
@@ -184,7 +181,7 @@ package struct PrefixTable: ~Copyable, Sendable {
     private static let far = 1 << distanceBits - 1
     private var tagShift: UInt32 { UInt32(slotBits + PrefixTable.distanceBits) }
 
-    private func index(_ entry: UInt32) -> PrefixIndex { entry & UInt32(mask) - 1 }
+    private func index(_ entry: UInt32) -> PrefixIndex { PrefixIndex(rawValue: entry & UInt32(mask) - 1) }
     private func home(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash >> UInt64(64 - slotBits)) }
     private func tag(_ hash: UInt64) -> UInt32 {
         UInt32(truncatingIfNeeded: (hash << UInt64(slotBits)) >> 32) >> tagShift
@@ -205,7 +202,7 @@ package struct PrefixTable: ~Copyable, Sendable {
     private mutating func place(_ index: PrefixIndex, _ tag: UInt32, home: Int) {
         var slot = home
         while slots[slot] != 0 { slot = (slot + 1) & mask }
-        slots[slot] = moved(tag << tagShift | (index + 1), to: (slot &- home) & mask)
+        slots[slot] = moved(tag << tagShift | index.link, to: (slot &- home) & mask)
     }
 
     /// Twice the slots: the first bit of a tag becomes the last bit of the home. Both tables are walked in the order of

@@ -17,7 +17,7 @@ package final class Transport: PeerTransport {
     private var listeners: [ListenerSlot] = []
     private var connections: [UInt64: Connection] = [:]
     /// By peer index: the connections of its active and passive side.
-    private var sides: [[Connection?]] = []
+    private var sides: [PerSide<Connection?>] = []
     /// Connections whose session is over, by token, until they go.
     private var closing = Timers<UInt64>()
     private var listenerTokens: Set<UInt64> = []
@@ -133,7 +133,7 @@ package final class Transport: PeerTransport {
 
     func connection(_ token: UInt64) -> Connection? { connections[token] }
     func connection(_ peer: PeerIndex, _ side: PeerFSM.Side) -> Connection? {
-        peer.index < sides.count ? sides[peer.index][side == .active ? 0 : 1] : nil
+        peer.index < sides.count ? sides[peer.index][side] : nil
     }
     func hasConnection(_ peer: PeerIndex, _ side: PeerFSM.Side) -> Bool { connection(peer, side) != nil }
     func localAddress(_ peer: PeerIndex, _ side: PeerFSM.Side) -> IPAddress? {
@@ -172,8 +172,8 @@ package final class Transport: PeerTransport {
         try connection.watch(poller)
         connections[connection.token] = connection
         if connection.isConnecting { connectingCount += 1 }
-        while sides.count <= connection.peer.index { sides.append([nil, nil]) }
-        sides[connection.peer.index][connection.side == .active ? 0 : 1] = connection
+        while sides.count <= connection.peer.index { sides.append(PerSide(nil, nil)) }
+        sides[connection.peer.index][connection.side] = connection
     }
 
     func send(_ peer: PeerIndex, _ side: PeerFSM.Side, buffer: MessageBuffer) {
@@ -193,7 +193,7 @@ package final class Transport: PeerTransport {
     /// The session on it is over: nothing more is reported, what is queued is written, then it goes.
     func close(_ peer: PeerIndex, _ side: PeerFSM.Side, now: Instant) {
         guard let connection = connection(peer, side) else { return }
-        sides[peer.index][side == .active ? 0 : 1] = nil
+        sides[peer.index][side] = nil
         if connection.isConnecting {
             drop(connection)
             return
@@ -241,9 +241,8 @@ package final class Transport: PeerTransport {
             lingering[connection.peer] = count > 1 ? count - 1 : nil
         }
         if connection.isConnecting { connectingCount -= 1 }
-        let slot = connection.side == .active ? 0 : 1
-        if connection.peer.index < sides.count, sides[connection.peer.index][slot] === connection {
-            sides[connection.peer.index][slot] = nil
+        if connection.peer.index < sides.count, sides[connection.peer.index][connection.side] === connection {
+            sides[connection.peer.index][connection.side] = nil
         }
     }
 
