@@ -4,14 +4,14 @@ import NetTypes
 package enum BFDState: UInt8, Sendable, Hashable, CaseIterable {
     case adminDown = 0
     case down = 1
-    case initialising = 2
+    case initializing = 2
     case up = 3
 
     package var name: String {
         switch self {
         case .adminDown: "AdminDown"
         case .down: "Down"
-        case .initialising: "Init"
+        case .initializing: "Init"
         case .up: "Up"
         }
     }

@@ -114,9 +114,9 @@ package struct BFDSession: Sendable {
             } else {
                 switch (state, packet.state) {
                 case (.down, .down):
-                    change(to: .initialising, reason: .none, isFailure: false, now: now, into: &actions)
-                case (.down, .initialising): change(to: .up, reason: .none, isFailure: false, now: now, into: &actions)
-                case (.initialising, .initialising), (.initialising, .up):
+                    change(to: .initializing, reason: .none, isFailure: false, now: now, into: &actions)
+                case (.down, .initializing): change(to: .up, reason: .none, isFailure: false, now: now, into: &actions)
+                case (.initializing, .initializing), (.initializing, .up):
                     change(to: .up, reason: .none, isFailure: false, now: now, into: &actions)
                 case (.up, .down):
                     change(to: .down, reason: .neighborSignaledDown, isFailure: true, now: now, into: &actions)
@@ -140,7 +140,7 @@ package struct BFDSession: Sendable {
             detectDeadline = nil
             // 6.8.1: a neighbor that is silent for so long may come back as somebody else.
             remote.discriminator = 0
-            if state == .up || state == .initialising {
+            if state == .up || state == .initializing {
                 change(to: .down, reason: .detectionTimeExpired, isFailure: state == .up, now: now, into: &actions)
             }
         }

@@ -11,6 +11,29 @@ package enum PeerState: String, Codable, Sendable, CaseIterable {
     case established = "Established"
 }
 
+/// Why a session ended, or an attempt at one failed.
+package enum PeerDownReason: Codable, Sendable, Hashable {
+    /// The TCP connection was closed or failed.
+    case connectionLost
+    /// A peer capable of graceful restart opened a new connection (RFC 4724 section 4.2).
+    case replacedByNewConnection
+    case connectTimeout
+    /// The operating system's error.
+    case connectFailed(errno: Int32)
+    /// Code and subcode of RFC 4271 section 4.5, and what both are called in the registry of IANA, with the peer's own
+    /// text where it sent one (RFC 9003).
+    case notificationSent(code: UInt8, subcode: UInt8, name: String)
+    case notificationReceived(code: UInt8, subcode: UInt8, name: String)
+}
+
+/// The state of a BFD session (RFC 5880 section 4.1).
+package enum BFDSessionState: String, Codable, Sendable, CaseIterable {
+    case adminDown = "AdminDown"
+    case down = "Down"
+    case initializing = "Init"
+    case up = "Up"
+}
+
 /// How a peer came about.
 package enum PeerOrigin: String, Codable, Sendable, CaseIterable {
     case mesh = "node-to-node mesh"

@@ -193,7 +193,7 @@ package struct PeerStatus: Codable, Sendable {
     package var state: PeerState
     /// Seconds since 1970 when the state was entered; nil while it never was up.
     package var since: Double?
-    package var lastError: String?
+    package var lastError: PeerDownReason?
     package var isReflectorClient: Bool
     package var routerID: String?
     package var holdTime: Double?
@@ -210,19 +210,19 @@ package struct PeerStatus: Codable, Sendable {
     /// Our AS towards the peer.
     package var localAS: UInt32
     /// State of the BFD session; nil without one, or before its first change.
-    package var bfd: String?
+    package var bfd: BFDSessionState?
     /// Of an unnumbered peer.
     package var interface: String?
 
     package init(
         name: String, address: String, port: UInt16, type: PeerOrigin, isDynamic: Bool, remoteAS: UInt32?,
         state: PeerState, since: Double?,
-        lastError: String?, isReflectorClient: Bool, routerID: String?, holdTime: Double?, families: [String],
+        lastError: PeerDownReason?, isReflectorClient: Bool, routerID: String?, holdTime: Double?, families: [String],
         capabilities: [String],
         prefixesReceived: [String: Int], prefixesAnnounced: [String: Int], staleFamilies: [String],
         messagesReceived: UInt64,
         updatesReceived: UInt64, timesEstablished: UInt64, treatedAsWithdraw: UInt64, queuedBytes: Int, localAS: UInt32,
-        bfd: String?,
+        bfd: BFDSessionState?,
         interface: String?
     ) {
         self.name = name

@@ -93,7 +93,7 @@ struct Peers: ParsableCommand {
                 peer.address, peer.remoteAS.map { "\($0)" } ?? "any", peer.state.rawValue,
                 peer.since.map { durationText(now - $0) } ?? "-",
                 sum(peer.prefixesReceived), sum(peer.prefixesAnnounced), peer.name,
-                peer.state == .established ? "" : peer.lastError ?? "")
+                peer.state == .established ? "" : peer.lastError?.text ?? "")
         }
         print(table.printed())
     }
@@ -135,7 +135,7 @@ struct Peer: ParsableCommand {
                 + (peer.since.map { " for \(durationText(wallClockSeconds() - $0))" } ?? ""))
         if let id = peer.routerID { print("router id     \(id)") }
         if let hold = peer.holdTime { print("hold time     \(wholeNumber(hold))s") }
-        if let bfd = peer.bfd { print("BFD           \(bfd)") }
+        if let bfd = peer.bfd { print("BFD           \(bfd.rawValue)") }
         if let interface = peer.interface { print("interface     \(interface)") }
         if !peer.families.isEmpty { print("families      \(peer.families.joined(separator: ", "))") }
         for capability in peer.capabilities { print("capability    \(capability)") }
@@ -150,7 +150,7 @@ struct Peer: ParsableCommand {
                 + "\(peer.treatedAsWithdraw) treated as withdraw"
         )
         print("established   \(peer.timesEstablished) times, \(peer.queuedBytes) bytes queued")
-        if let error = peer.lastError { print("last error    \(error)") }
+        if let error = peer.lastError { print("last error    \(error.text)") }
     }
 }
 

@@ -49,11 +49,13 @@ struct NodeStatus: ParsableCommand {
 
     /// BIRD's words: the state, and the last error of a session that is not up.
     private func info(_ peer: PeerStatus) -> String {
-        guard peer.state != .established, let error = peer.lastError, error != "connection lost" else {
-            return peer.state.rawValue
+        guard peer.state != .established, let error = peer.lastError else { return peer.state.rawValue }
+        return switch error {
+        case .connectionLost: peer.state.rawValue
+        case .notificationSent, .notificationReceived: "\(peer.state.rawValue) \(error.text)"
+        case .replacedByNewConnection, .connectTimeout, .connectFailed:
+            "\(peer.state.rawValue) Socket: \(error.text)"
         }
-        return error.hasPrefix("received ") || error.hasPrefix("sent ")
-            ? "\(peer.state.rawValue) \(error)" : "\(peer.state.rawValue) Socket: \(error)"
     }
 
     /// `23:30:04` within a day, else the date, as BIRD does.

@@ -3,6 +3,19 @@ import StatusAPI
 
 // What states and reasons are called for people.
 
+extension PeerDownReason {
+    var text: String {
+        switch self {
+        case .connectionLost: "connection lost"
+        case .replacedByNewConnection: "peer opened a new connection"
+        case .connectTimeout: "connect timed out"
+        case .connectFailed(let errno): errorText(errno)
+        case .notificationSent(_, _, let name): "sent \(name)"
+        case .notificationReceived(_, _, let name): "received \(name)"
+        }
+    }
+}
+
 extension PathIneligibility {
     var text: String {
         switch self {

@@ -288,7 +288,7 @@ private enum Plans {
         for interval in [0, 1, UInt32.max] {
             var packet = BFDPacket()
             packet.myDiscriminator = 2
-            packet.state = .initialising
+            packet.state = .initializing
             packet.detectMultiplier = .max
             packet.desiredMinTX = interval
             packet.requiredMinRX = interval

@@ -17,6 +17,10 @@ import Testing
             Self.json(NotAnnouncedReason.rejectedByRule(rule: "BGPFilter/a exportV4[0]"))
                 == #"{"rejectedByRule":{"rule":"BGPFilter/a exportV4[0]"}}"#)
         #expect(
+            Self.json(PeerDownReason.notificationReceived(code: 6, subcode: 2, name: "Cease/Administrative Shutdown"))
+                == #"{"notificationReceived":{"code":6,"name":"Cease/Administrative Shutdown","subcode":2}}"#)
+        #expect(Self.json([BFDSessionState.initializing]) == #"["Init"]"#)
+        #expect(
             Self.json(OwnPrefixReason.notInKernel(reason: .tunnel(reason: .notUp(device: "tunl0"))))
                 == #"{"notInKernel":{"reason":{"tunnel":{"reason":{"notUp":{"device":"tunl0"}}}}}}"#)
     }

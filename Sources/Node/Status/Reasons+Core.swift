@@ -1,3 +1,5 @@
+import BFD
+import BGPMessages
 import BGPRouting
 import BGPSession
 import NetTypes
@@ -101,6 +103,33 @@ extension PeerOrigin {
             case .global: .global
             case .node: .node
             case .localWorkload: .localWorkload
+            }
+    }
+}
+
+extension PeerDownReason {
+    init(_ reason: SessionDownReason) {
+        self =
+            switch reason {
+            case .connectionLost: .connectionLost
+            case .replacedByNewConnection: .replacedByNewConnection
+            case .connectTimeout: .connectTimeout
+            case .notificationSent(let message):
+                .notificationSent(code: message.code.rawValue, subcode: message.subcode, name: "\(message)")
+            case .notificationReceived(let message):
+                .notificationReceived(code: message.code.rawValue, subcode: message.subcode, name: "\(message)")
+            }
+    }
+}
+
+extension BFDSessionState {
+    init(_ state: BFDState) {
+        self =
+            switch state {
+            case .adminDown: .adminDown
+            case .down: .down
+            case .initializing: .initializing
+            case .up: .up
             }
     }
 }

@@ -38,8 +38,8 @@ extension StatusBuilder {
             return nil
         }
         let session = snapshot.session
-        var lastError = snapshot.lastDownReason?.description
-        if session == nil, let code = details.connectError { lastError = errorText(code) }
+        var lastError = snapshot.lastDownReason.map { PeerDownReason($0) }
+        if session == nil, let code = details.connectError { lastError = .connectFailed(errno: code) }
         func counts(_ values: [Int]) -> [String: Int] {
             var result: [String: Int] = [:]
             for family in AddressFamily.allCases where snapshot.settings.session.families.contains(family) {
@@ -62,7 +62,7 @@ extension StatusBuilder {
             updatesReceived: snapshot.counters.updatesReceived, timesEstablished: snapshot.counters.establishedCount,
             treatedAsWithdraw: snapshot.counters.treatedAsWithdraw,
             queuedBytes: loop.transport.queuedBytes(snapshot.index),
-            localAS: snapshot.settings.session.localAS.rawValue, bfd: details.bfd.map { $0.state.name },
+            localAS: snapshot.settings.session.localAS.rawValue, bfd: details.bfd.map { BFDSessionState($0.state) },
             interface: details.link)
     }
 
