@@ -136,7 +136,7 @@ package enum Capability: Sendable, Hashable {
     /// Kept as it came, for display. An unknown capability is ignored (RFC 5492 section 3).
     case unknown(CapabilityCode, [UInt8])
 
-    /// A value whose length contradicts its code answers nil: OPEN Message Error, unspecific (RFC 4271 6.2).
+    /// A value whose length contradicts its code returns nil: OPEN Message Error, unspecific (RFC 4271 6.2).
     static func decode(_ code: UInt8, _ value: RawSpan) -> Capability? {
         var reader = ByteReader(value)
         switch CapabilityCode(rawValue: code) {

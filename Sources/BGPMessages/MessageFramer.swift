@@ -14,7 +14,7 @@ package struct MessageFramer: Sendable {
     /// Bytes of an unfinished message that are kept.
     package var bufferedCount: Int { partial.count }
 
-    /// Hands each whole message in `input`, header included, to `body`, in order. `body` answers false to stop: what
+    /// Hands each whole message in `input`, header included, to `body`, in order. `body` returns false to stop: what
     /// follows is dropped, because the connection is closing. Throws what RFC 4271 6.1 says of a bad header.
     package mutating func consume(
         _ input: RawSpan, _ body: (MessageType, RawSpan) -> Bool

@@ -13,7 +13,7 @@ package struct RouteRefreshMessage: Sendable, Hashable {
     package static let request: UInt8 = 0
     /// BoRR: what follows is the whole table.
     package static let begin: UInt8 = 1
-    /// EoRR: what was not told since BoRR is gone.
+    /// EoRR: what was not sent since BoRR is gone.
     package static let end: UInt8 = 2
 
     package init(_ afiSafi: AFISAFI, subtype: UInt8 = request) {

@@ -18,7 +18,7 @@ package struct RestartState: Sendable, Hashable {
 ///
 /// ```
 ///   session down ──> stale, Restart Time ──> long-lived stale, LLST of each family ──> gone
-///                        └────── session up, End-of-RIB: what was not told again goes ──────┘
+///                        └────── session up, End-of-RIB: what was not sent again goes ──────┘
 /// ```
 package struct GracefulRestartHelper: Sendable, Hashable {
     /// What a deadline or the end of a session did to the stale routes.
@@ -38,7 +38,7 @@ package struct GracefulRestartHelper: Sendable, Hashable {
     /// `endOfRIBDeadline` bounds it.
     package private(set) var restartDeadline: Instant?
     package private(set) var endOfRIBDeadline: Instant?
-    /// By family: when the long-lived stale time is over. It runs on over consecutive restarts until the peer has told
+    /// By family: when the long-lived stale time is over. It runs on over consecutive restarts until the peer has sent
     /// its table.
     private var longLivedDeadlines: [Instant?] = [nil, nil]
     /// By family: what the peer asked for.
@@ -50,7 +50,7 @@ package struct GracefulRestartHelper: Sendable, Hashable {
 
     package init() {}
 
-    /// The session went down. Answers the families whose routes are kept as stale, and those of them that are
+    /// The session went down. Returns the families whose routes are kept as stale, and those of them that are
     /// long-lived at once because the peer gave them no restart time; the routes of all others go now.
     package mutating func sessionDown(
         _ session: NegotiatedSession, reason: SessionDownReason, now: Instant
@@ -111,7 +111,7 @@ package struct GracefulRestartHelper: Sendable, Hashable {
         longLivedDeadlines[family.index] = nil
     }
 
-    /// The session is back. Answers the families whose stale routes go at once: the peer did not keep forwarding, or
+    /// The session is back. Returns the families whose stale routes go at once: the peer did not keep forwarding, or
     /// dropped the family.
     package mutating func sessionUp(_ session: NegotiatedSession, now: Instant) -> AddressFamilySet {
         restartDeadline = nil
@@ -148,7 +148,7 @@ package struct GracefulRestartHelper: Sendable, Hashable {
         ([restartDeadline, endOfRIBDeadline] + longLivedDeadlines).compactMap { $0 }.min()
     }
 
-    /// Answers what becomes of stale routes because a deadline passed.
+    /// Returns what becomes of stale routes because a deadline passed.
     package mutating func handleTimeout(now: Instant) -> Outcome {
         var outcome = Outcome()
         if let deadline = restartDeadline, deadline <= now {

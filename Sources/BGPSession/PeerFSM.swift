@@ -36,7 +36,7 @@ package struct PeerFSM: Sendable {
     package enum Event: Sendable {
         /// ManualStart, AutomaticStart (RFC 4271 8.1.2, events 1 and 3).
         case start
-        /// ManualStop, AutomaticStop (2, 8), with what the peer is told.
+        /// ManualStop, AutomaticStop (2, 8), with what the peer is sent.
         case stop(NotificationMessage)
         /// Tcp_CR_Acked (16) for the active side, TcpConnectionConfirmed (17) for the passive one.
         case connected(Side)

@@ -36,7 +36,7 @@ struct OwnAddresses: Sendable {
 
     var all: Set<IPAddress> { known.reduce(into: Set(ends.keys)) { $0.formUnion($1) } }
 
-    /// A peer's session has another end. Answers whether an address came or went.
+    /// A peer's session has another end. Returns whether an address came or went.
     mutating func replace(_ old: IPAddress?, _ new: IPAddress?) -> Bool {
         guard old != new else { return false }
         var hasChanged = false

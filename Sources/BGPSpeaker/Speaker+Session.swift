@@ -98,7 +98,7 @@ extension Speaker {
             rib.requestReplay(index, family)
             beginOwnRefresh(index, family: family, side: side, session: session)
         case RouteRefreshMessage.begin where session.isEnhancedRefresh:
-            // RFC 7313 4: not before End-of-RIB, or what a restarting peer has not told yet would go too early.
+            // RFC 7313 4: not before End-of-RIB, or what a restarting peer has not sent yet would go too early.
             guard
                 session.remoteGracefulRestart == nil || peers[index.index]?.endOfRIB.received.contains(family) ?? false
             else {
@@ -125,7 +125,7 @@ extension Speaker {
         }
     }
 
-    /// BoRR before what is told again, but not before End-of-RIB: the first replay is no refresh (RFC 7313 4).
+    /// BoRR before what is sent again, but not before End-of-RIB: the first replay is no refresh (RFC 7313 4).
     private mutating func beginOwnRefresh(
         _ index: PeerIndex, family: AddressFamily, side: PeerFSM.Side, session: NegotiatedSession
     ) {

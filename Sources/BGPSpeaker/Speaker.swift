@@ -35,7 +35,7 @@ package struct Speaker: ~Copyable {
     var failingCount = 0
     /// Peers that were looked at because of a timer: a measure of work that needs no clock.
     package private(set) var timeoutVisits = 0
-    /// Where the search for a peer that has not told its table goes on, by family index, and for the deferral.
+    /// Where the search for a peer that has not sent its table goes on, by family index, and for the deferral.
     private var searchStart = [0, 0, 0]
 
     package init(
@@ -376,7 +376,7 @@ package struct Speaker: ~Copyable {
             guard let peer = peers[item.peer.index], let (side, session) = peer.fsm.established else { continue }
             let family = AddressFamilySet(item.family)
             if peer.endOfRIB.sent.contains(item.family) {
-                // RFC 7313 4. Who asked again meanwhile is told again first.
+                // RFC 7313 4. Who asked again meanwhile is sent its table again first.
                 guard item.isLast, peer.refresh.sending.contains(item.family) else { continue }
                 peers[item.peer.index]?.refresh.sending.remove(family)
                 actions.append(
@@ -398,7 +398,7 @@ package struct Speaker: ~Copyable {
 
     // MARK: Own restart
 
-    /// True where every peer has told everything it has of a family, or never will: nothing that it may still announce
+    /// True where every peer has sent everything it has of a family, or never will: nothing that it may still announce
     /// is missing.
     package mutating func isSynchronized(_ family: AddressFamily, now: Instant) -> Bool {
         isTrueOfAll(family.index) { $0.isSynchronized($1, family, now: now) }
@@ -432,7 +432,7 @@ package struct Speaker: ~Copyable {
         return now - since > Speaker.quietTime
     }
 
-    /// Transit is declared complete once every peer has told its table, but for those that restart themselves (RFC 4724
+    /// Transit is declared complete once every peer has sent its table, but for those that restart themselves (RFC 4724
     /// 4.1), which wait for us.
     mutating func checkDeferral(_ now: Instant) {
         guard deferralDeadline != nil else { return }

@@ -30,7 +30,7 @@ package enum SpeakerEvent: Sendable, Hashable {
     case flushedStaleRoutes(AddressFamilySet)
     /// The restart time of a peer is over, its routes are kept as the least preferred ones (RFC 9494).
     case longLivedStaleRoutes(AddressFamilySet)
-    /// The peer told its table again; so many routes were not in it any more (RFC 7313).
+    /// The peer sent its table again; so many routes were not in it any more (RFC 7313).
     case refreshed(AddressFamily, gone: Int)
     /// A BoRR before End-of-RIB is ignored (RFC 7313 section 4).
     case refreshTooEarly(AddressFamily)

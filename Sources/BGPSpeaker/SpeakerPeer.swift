@@ -33,7 +33,7 @@ final class SpeakerPeer {
     var backlog = Backlog()
     /// Tables that are sent or received again as a whole (RFC 7313).
     struct RefreshState {
-        /// Families of which the peer is being told everything again, between BoRR and EoRR (RFC 7313).
+        /// Families of which the peer is being sent everything again, between BoRR and EoRR (RFC 7313).
         var sending: AddressFamilySet = []
         /// Families that the peer is telling again, between its BoRR and EoRR.
         var receiving: AddressFamilySet = []
@@ -90,7 +90,7 @@ final class SpeakerPeer {
         fsm = PeerFSM(settings.session, restart: restart, seed: seed)
     }
 
-    /// Runs the state machine where it stands. Answers its next deadline.
+    /// Runs the state machine where it stands. Returns its next deadline.
     func drive(_ actions: inout [PeerFSM.Action], _ body: (inout PeerFSM, inout [PeerFSM.Action]) -> Void) -> Instant? {
         body(&fsm, &actions)
         return fsm.nextDeadline

@@ -9,7 +9,7 @@ struct AuditSchedule {
     /// When the next slice is read, or the next audit begins.
     var at: Instant
     var count = 0
-    /// Differences that audits found and notifications had not told of.
+    /// Differences that audits found and notifications had not reported.
     var findings = 0
     /// Pause between two slices: a table of 100,000 routes is read in about a second.
     static let pause = Duration.milliseconds(2)

@@ -20,7 +20,7 @@ package protocol ForwardingPlane: AnyObject {
     var programming: Programming { get }
     /// What changed of this node's desired state. What it adds and removes reaches the speaker through `reconcile`.
     func apply(_ change: NodeChange, _ speaker: inout Speaker, now: Instant)
-    /// Lets routes go that were kept when nearly all were withdrawn at once. Answers how many.
+    /// Lets routes go that were kept when nearly all were withdrawn at once. Returns how many.
     func releaseHeld(_ speaker: borrowing Speaker) -> Int
     /// Gives back the memory of routes that are gone. False, and nothing is done, while anything is under way.
     func trim(now: Instant) -> Bool

@@ -20,7 +20,7 @@ package struct ResourceLoader: Sendable {
     /// A password has at most 80 bytes.
     private static let largestSecret = 4096
 
-    /// What the path holds now, over what was in force before. Answers nil with a problem where the path itself cannot
+    /// What the path holds now, over what was in force before. Returns nil with a problem where the path itself cannot
     /// be read.
     package func load(previous: ResourceSet, cache: inout ResourceCache) -> (resources: ResourceSet?, problem: Problem?)
     {

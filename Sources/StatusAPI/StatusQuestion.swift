@@ -21,7 +21,7 @@ package enum StatusQuestion: Sendable, Hashable {
 package enum StatusOrder: Sendable, Hashable {
     /// Peer by address or name.
     case refresh(String)
-    /// The text is what the peer is told (RFC 9003).
+    /// The text is what the peer is sent (RFC 9003).
     case reset(String, text: String)
     case releaseRoutes
 

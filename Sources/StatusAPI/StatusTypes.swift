@@ -8,7 +8,7 @@ package struct StatusRequest: Codable, Sendable {
         package var isOrder: Bool { [.refresh, .reset, .releaseRoutes].contains(self) }
     }
     package var command: Command
-    /// `reset`: what the peer is told (RFC 9003).
+    /// `reset`: what the peer is sent (RFC 9003).
     package var text: String?
     /// `peer`, `refresh` and `reset`: an address or a name. `routes`, `fib` and `why`: a prefix or an address; nil for
     /// all.
@@ -78,7 +78,7 @@ package struct DaemonStatus: Codable, Sendable {
     package var routesHeld = 0
     /// Routes that were found in the kernel at the start and that nobody has announced yet.
     package var routesWaiting = 0
-    /// Audits of the kernel's routes, and what they found that no notification had told of.
+    /// Audits of the kernel's routes, and what they found that no notification had reported.
     package var audits = 0
     package var auditFindings = 0
     /// Times that the kernel's notifications were lost and everything was read again.
@@ -144,13 +144,13 @@ package struct LoadStatus: Codable, Sendable {
     package var slowestPeerQueuedBytes = 0
     /// Peers that get no routes until they have read what is queued.
     package var peersTooSlow = 0
-    /// Prefixes that wait for a decision, and prefixes that wait to be told.
+    /// Prefixes that wait for a decision, and prefixes that wait to be sent.
     package var prefixesUndecided = 0
     package var prefixesUntold = 0
     /// How late a keepalive left at most since the start, in seconds, and how often one was more than 100 ms late.
     package var keepaliveLatestSeconds = 0.0
     package var lateKeepalives: UInt64 = 0
-    /// Bytes of memory: of the tables of prefixes and paths, of attribute sets, of what groups were told.
+    /// Bytes of memory: of the tables of prefixes and paths, of attribute sets, of what groups were sent.
     package var pathMemory = 0
     package var attributeMemory = 0
     package var groupMemory = 0

@@ -24,7 +24,7 @@ extension RIB {
 
     /// Tells every group's members what changed, and goes on with replays: at most `replayBudget` prefixes of each.
     ///
-    /// Everything pending is told; `decide` has bounded it. Buffers hold about 32 KB of messages with the same
+    /// Everything pending is sent; `decide` has bounded it. Buffers hold about 32 KB of messages with the same
     /// receivers.
     package mutating func export(
         replayBudget: Int, now: Instant, _ deliveries: inout [Delivery], _ done: inout [ReplayDone]
@@ -83,7 +83,7 @@ extension RIB {
         }
         /// Withdrawals by who never had the route, and withdrawals for one peer that must lose what it had.
         var withdrawals: [(pair: ExcludedPair, prefixes: [OutboundNLRI])] = []
-        // Neighbors were told with the same set as a rule: what was found for the one before is asked first.
+        // Neighboring prefixes were sent with the same set as a rule: what was found for the one before is asked first.
         var lastWithdrawn = (attributes: UInt32(0), source: PeerIndex.local, position: 0)
         var targeted: [PeerIndex: [OutboundNLRI]] = [:]
 
@@ -133,13 +133,13 @@ extension RIB {
         for case let old? in pending.lazy.map(\.oldHandle) { attributes.release(old) }
     }
 
-    /// Buffers, and bytes, that are joined at most; groups of fewer members are told apart.
+    /// Buffers, and bytes, that are joined at most; groups of fewer members are sent to separately.
     private static let joinedSources = 32
     private static let joinedBytes = 32768
-    /// Sources whose withdrawals of one turn are told apart, so that none hears of its own.
+    /// Sources whose withdrawals of one turn are sent separately, so that none hears of its own.
     private static let separateWithdrawals = 8
 
-    /// What is told of an entry of a group.
+    /// What is sent for an entry of a group.
     private func nlri(_ slot: UInt32, group: Int, family: AddressFamily) -> OutboundNLRI? {
         guard let prefixIndex = groups[group]?.prefix(ofSlot: slot),
             let prefix = tables[family].prefix(at: prefixIndex)
@@ -361,7 +361,7 @@ extension RIB {
     /// True where the peer has the prefix announced, by whatever path.
     package func isAnnounced(_ prefix: Prefix, to peer: PeerIndex) -> Bool { !announcedPaths(prefix, to: peer).isEmpty }
 
-    /// True where the peer has been told, or is about to be, of this prefix and path identifier.
+    /// True where the peer has been sent, or is about to be sent, this prefix and path identifier.
     package func isAnnounced(_ nlri: OutboundNLRI, to peer: PeerIndex) -> Bool {
         announcedPaths(nlri.prefix, to: peer).contains(nlri)
     }

@@ -1,7 +1,7 @@
 import BGPMessages
 package import NetTypes
 
-/// A prefix as it is told to a peer. As large as a prefix alone.
+/// A prefix as it is sent to a peer. As large as a prefix alone.
 package struct OutboundNLRI: Sendable, Hashable {
     package var prefix: Prefix
     /// Ours (RFC 7911); 0 towards peers that take none.

@@ -13,7 +13,7 @@ package import NetTypes
 package final class UpdateGroup {
     package let profile: ExportProfile
     package private(set) var members: [PeerIndex] = []
-    /// The state that members are to have. What they have been told so far is this, or what it has pending.
+    /// The state that members are to have. What they have been sent so far is this, or what it has pending.
     private var table: AdjRIBOut {
         @inline(__always) _read { yield unsafe uncheckedTable }
         @inline(__always) _modify { yield unsafe &uncheckedTable }
@@ -27,7 +27,7 @@ package final class UpdateGroup {
     func prefix(ofSlot slot: UInt32) -> PrefixIndex {
         profile.sendsPathIDs ? table.prefixes[Int(slot)] : PrefixIndex(rawValue: slot)
     }
-    /// What is told of an entry beside its prefix: path slots, which are stable as long as the path is there (RFC 7911
+    /// What is sent for an entry beside its prefix: path slots, which are stable as long as the path is there (RFC 7911
     /// section 2).
     func pathID(ofSlot slot: UInt32) -> UInt32 { profile.sendsPathIDs ? slot + 1 : 0 }
 
@@ -44,7 +44,7 @@ package final class UpdateGroup {
     /// When announcements may go out again (RFC 4271 9.2.1.1); nil: now.
     package private(set) var heldUntil: Instant?
 
-    /// True where something may be told now.
+    /// True where something may be sent now.
     func hasPending(_ now: Instant) -> Bool {
         guard !table.pending.isEmpty else { return false }
         guard let heldUntil, heldUntil > now else { return true }
@@ -110,7 +110,7 @@ package final class UpdateGroup {
         table.set(slot, attributes, source: source, prefix: profile.sendsPathIDs ? prefix : nil)
     }
 
-    /// What is to be told now; the caller tells all of it, and releases `oldAttributes`.
+    /// What is to be sent now; the caller sends all of it, and releases `oldAttributes`.
     func takePending(now: Instant = .zero) -> [AdjRIBOut.PendingUpdate] {
         var announcementsWait = false
         if profile.minimumInterval > .zero {
@@ -125,7 +125,7 @@ package final class UpdateGroup {
         return table.takePending(announcementsWait: announcementsWait)
     }
 
-    /// The entry of a prefix that could not be told (an UPDATE too large for the members) is none.
+    /// The entry of a prefix that could not be sent (an UPDATE too large for the members) is none.
     func forget(_ slot: UInt32) -> AttributeHandle? { table.forget(slot) }
 
     /// See `AdjRIBOut.trim`.

@@ -214,12 +214,12 @@ extension RIB {
         for path in released { releaseAttributes(of: path) }
     }
 
-    /// BoRR: what the peer has told so far is to be told again (RFC 7313 section 4).
+    /// BoRR: what the peer has sent so far is to be sent again (RFC 7313 section 4).
     package mutating func beginRefresh(_ index: PeerIndex, _ family: AddressFamily) {
         tables[family].mark(index, .refreshing, isSet: true)
     }
 
-    /// EoRR: what was not told again is gone. Answers how many paths.
+    /// EoRR: what was not sent again is gone. Returns how many paths.
     package mutating func endRefresh(_ index: PeerIndex, _ family: AddressFamily) -> Int {
         let before = tables[family].pathCount(of: index)
         removePaths(of: index, family) { path, _ in path.flags.contains(.refreshing) }

@@ -75,7 +75,7 @@ package struct ExportProfile: Sendable, Hashable {
     package var nextHop = NextHopProfile()
     /// The AS that we prepend.
     package var localAS: ASNumber
-    /// Paths of a prefix that are told (RFC 7911); 0: one, without a path identifier.
+    /// Paths of a prefix that are sent (RFC 7911); 0: one, without a path identifier.
     package var addPathLimit = 0
     /// What we are to the peers (RFC 9234).
     package var role: BGPRole?

@@ -1,6 +1,6 @@
 import NetTypes
 
-/// What a group has told, or is about to tell, its members of one prefix. 8 bytes.
+/// What a group has sent, or is about to send, its members for one prefix. 8 bytes.
 package struct AdjRIBOutEntry: Sendable, Equatable {
     /// Handle + 1; 0: not announced.
     var attributes: UInt32 = 0
@@ -13,7 +13,7 @@ package struct AdjRIBOutEntry: Sendable, Equatable {
     package var handle: AttributeHandle? { AttributeHandle(link: attributes) }
 }
 
-/// What the members of an update group are to have, and what they are still to be told of it.
+/// What the members of an update group are to have, and what they are still to be sent of it.
 struct AdjRIBOut {
     /// By prefix index, or with path identifiers by path slot.
     private(set) var entries: [AdjRIBOutEntry] = []
@@ -24,7 +24,7 @@ struct AdjRIBOut {
     /// Prefixes announced; with path identifiers, paths.
     private(set) var announcedCount = 0
 
-    /// A prefix whose state changed since the members were last told, with what they were told then.
+    /// A prefix whose state changed since the members were last sent something, with what they were sent then.
     struct PendingUpdate: Sendable {
         var slot: UInt32
         /// Handle + 1; 0: nothing. Holds a reference.
@@ -67,19 +67,19 @@ struct AdjRIBOut {
         announcedCount += (new != 0 ? 1 : 0) - (old.attributes != 0 ? 1 : 0)
         if new == 0 { hasPendingWithdrawal = true }
         if old.isPending { return (true, old.handle) }
-        // The reference that the entry held passes to the pending update, until the members were told.
+        // The reference that the entry held passes to the pending update, until the members were sent it.
         pending.append(PendingUpdate(slot: slot, oldAttributes: old.attributes, oldSource: old.source))
         return (true, nil)
     }
 
-    /// What is to be told now; the caller tells all of it, and releases `oldAttributes`. Where announcements wait, only
+    /// What is to be sent now; the caller sends all of it, and releases `oldAttributes`. Where announcements wait, only
     /// withdrawals are.
     mutating func takePending(announcementsWait: Bool) -> [PendingUpdate] {
         var taken: [PendingUpdate] = []
         swap(&taken, &pending)
         hasPendingWithdrawal = false
         if announcementsWait {
-            // The last choice is what will be told.
+            // The last choice is what will be sent.
             pending = taken.filter { entries[Int($0.slot)].isAnnounced }
             taken.removeAll { entries[Int($0.slot)].isAnnounced }
         }
@@ -92,7 +92,7 @@ struct AdjRIBOut {
         return taken
     }
 
-    /// The entry of a prefix that could not be told (an UPDATE too large for the members) is none.
+    /// The entry of a prefix that could not be sent (an UPDATE too large for the members) is none.
     mutating func forget(_ slot: UInt32) -> AttributeHandle? {
         let old = entries[Int(slot)]
         if old.isAnnounced { announcedCount -= 1 }

@@ -32,7 +32,7 @@ package struct Path: Sendable {
         package static let stale = Flags(rawValue: 4)
         /// Learned from an external peer.
         package static let external = Flags(rawValue: 8)
-        /// Not told again since the peer began a refresh (RFC 7313).
+        /// Not sent again since the peer began a refresh (RFC 7313).
         package static let refreshing = Flags(rawValue: 16)
         /// Kept beyond the restart time (RFC 9494).
         package static let longLived = Flags(rawValue: 32)
@@ -218,7 +218,7 @@ package struct PathTable: ~Copyable {
         return nil
     }
 
-    /// Removes a peer's paths of which `condition` is true, and answers them; the table's references to their
+    /// Removes a peer's paths of which `condition` is true, and returns them; the table's references to their
     /// attributes pass to the caller.
     package mutating func removeAll(of peer: PeerIndex, where condition: (Path) -> Bool) -> [Path] {
         guard pathCount(of: peer) > 0 else { return [] }
@@ -268,8 +268,8 @@ package struct PathTable: ~Copyable {
 
     // MARK: Path identifiers of ours (RFC 7911)
 
-    /// Set while some update group tells path identifiers, which are made of path slots: a slot is then not used again
-    /// before every group has been told that its path is gone.
+    /// Set while some update group sends path identifiers, which are made of path slots: a slot is then not used again
+    /// before every group knows that its path is gone.
     package var retiresPaths = false {
         didSet {
             guard !retiresPaths else { return }
@@ -283,7 +283,7 @@ package struct PathTable: ~Copyable {
     /// True where the prefix waits for a decision.
     package func isWaiting(_ index: PrefixIndex) -> Bool { isDirty[Int(index)] }
 
-    /// Every group has been told of the retired paths of prefixes that are decided: their slots may be used again.
+    /// Every group knows of the retired paths of prefixes that are decided: their slots may be used again.
     package mutating func releaseRetired() {
         guard !retired.isEmpty else { return }
         var rest: [(path: PathIndex, prefix: PrefixIndex)] = []

@@ -90,7 +90,7 @@ package struct RIB: ~Copyable {
     /// Whether `takeChanges` is used: a reflector has no use for it.
     private let recordsChanges: Bool
     private var changes: [LocRIBChange] = []
-    /// Prefixes that lost their last path and are given back once every group has been told.
+    /// Prefixes that lost their last path and are given back once every group knows.
     var emptied: [[PrefixIndex]] = [[], []]
     /// Some next hop leads out by another interface than when import rules were asked.
     var hasInterfaceChanges = false
@@ -216,7 +216,7 @@ package struct RIB: ~Copyable {
         for prefix in PrefixIndex.all(below: tables[profile.family].prefixCapacity) {
             offer(prefix, profile.family, to: index)
         }
-        // Nobody has been told anything yet, so nothing is pending: the replay tells it.
+        // Nothing has been sent yet, so nothing is pending: the replay sends it.
         for case let old? in (groups[index]?.takePending() ?? []).lazy.map(\.oldHandle) { attributes.release(old) }
         return index
     }
@@ -265,7 +265,7 @@ package struct RIB: ~Copyable {
     /// Prefixes that wait for a decision.
     package var dirtyCount: Int { tables[.ipv4].dirtyCount + tables[.ipv6].dirtyCount }
 
-    /// Decides at most `budget` dirty prefixes and tells the update groups.
+    /// Decides at most `budget` dirty prefixes and updates the update groups.
     package mutating func decide(budget: Int) {
         judgeByInterfaceAgain()
         var budget = budget
@@ -365,7 +365,7 @@ package struct RIB: ~Copyable {
         set(index.rawValue, handle, source: source, prefix: index, group: group)
     }
 
-    /// The same with path identifiers: the best paths that may be told, as many as the peers are to have (RFC 7911).
+    /// The same with path identifiers: the best paths that may be sent, as many as the peers are to have (RFC 7911).
     private mutating func offerPaths(_ index: PrefixIndex, _ profile: ExportProfile, to group: Int) {
         let family = profile.family
         var list: [PathIndex] = []
@@ -422,7 +422,7 @@ package struct RIB: ~Copyable {
         return outbound(path, index, profile: profile.value)
     }
 
-    /// The attributes of a path as its group's rules leave them, retained; nil where it is not told.
+    /// The attributes of a path as its group's rules leave them, retained; nil where it is not sent.
     private mutating func outbound(_ path: Path, _ index: PrefixIndex, profile: ExportProfile) -> AttributeHandle? {
         let verdict = exportVerdict(path, index, profile: profile)
         guard verdict.isAnnounced else { return nil }
@@ -438,7 +438,7 @@ package struct RIB: ~Copyable {
         return path.attributes
     }
 
-    /// Whether a path of a prefix may be told to the peers of a profile, and by what rule.
+    /// Whether a path of a prefix may be sent to the peers of a profile, and by what rule.
     package func exportVerdict(_ path: Path, _ index: PrefixIndex, profile: ExportProfile) -> ExportReason {
         let key = attributes.key(path.attributes)
         let source = source(path)

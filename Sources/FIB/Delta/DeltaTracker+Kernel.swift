@@ -167,7 +167,7 @@ extension DeltaTracker {
         kernelHas(route)
     }
 
-    /// The list is complete. Answers how many routes it found missing, altered or unknown.
+    /// The list is complete. Returns how many routes it found missing, altered or unknown.
     package mutating func endAudit() -> Int {
         guard isAuditing else { return 0 }
         for family in AddressFamily.allCases {

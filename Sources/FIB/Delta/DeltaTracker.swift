@@ -104,7 +104,7 @@ package struct DeltaTracker: ~Copyable {
     struct DirtyQueue {
         var entries: [DirtyEntry] = []
         var cursor = 0
-        /// The number that `nextOfMany` answered last.
+        /// The number that `nextOfMany` returned last.
         var scanSlot = 0
         /// Dirty prefixes that go before the others. They stand in `dirty` too, and are looked at once.
         var urgent: [DirtyEntry] = []
@@ -131,7 +131,7 @@ package struct DeltaTracker: ~Copyable {
     var interning = AttributeSets()
     /// Batches that were planned.
     struct Batches {
-        /// Batches that `plan` answered and nobody has acknowledged yet, in order: where each operation's states stand, so
+        /// Batches that `plan` returned and nobody has acknowledged yet, in order: where each operation's states stand, so
         /// that acknowledging looks nothing up.
         var planned: [[Place]] = []
         /// While a batch is planned: the number that it gave a way, + 1.
@@ -173,7 +173,7 @@ package struct DeltaTracker: ~Copyable {
 
     // MARK: Desired
 
-    /// Wants a route, or with nil none. Answers whether that changed anything. `isUrgent`: it goes before all others,
+    /// Wants a route, or with nil none. Returns whether that changed anything. `isUrgent`: it goes before all others,
     /// as a pod's route does while a full table is being written.
     @discardableResult
     package mutating func setDesired(_ prefix: Prefix, _ route: FIBRoute?, isUrgent: Bool = false) -> Bool {
@@ -219,7 +219,7 @@ package struct DeltaTracker: ~Copyable {
     // MARK: Found at the start
 
     /// Lets routes go that were found at the start and that nobody has wanted since: those that a predicate names.
-    /// Answers how many. Cost: the number of routes.
+    /// Returns how many. Cost: the number of routes.
     @discardableResult
     package mutating func releaseFound(where mayGo: (FIBRoute) -> Bool = { _ in true }) -> Int {
         var count = 0

@@ -1,11 +1,11 @@
 package import NetTypes
 
-/// Which of the routes that were found at the start have to wait for peers that have not told their tables yet (docs/promises.md,
+/// Which of the routes that were found at the start have to wait for peers that have not sent their tables yet (docs/promises.md,
 /// promises 2 and 3): by family, and where only members of the mesh are missing, those that lead to one of them. A dead
 /// member delays nobody's routes but its own.
 package struct RestartWait: Sendable, Hashable {
     package enum Missing: Sendable, Hashable {
-        /// Every peer has told its table.
+        /// Every peer has sent its table.
         case nobody
         /// Members of the mesh, which announce themselves as the next hop: the gateways by which these are reached.
         case members(Set<IPAddress>)

@@ -25,7 +25,7 @@ package struct WithdrawBreaker: Sendable {
     package init() {}
 
     /// Routes that BGP withdrew while their next hops are alive. `remaining`: how many of their kind are still there.
-    /// Answers those to keep, those of earlier calls included.
+    /// Returns those to keep, those of earlier calls included.
     package mutating func withdrawn(_ routes: [FIBRoute], remaining: @autoclosure () -> Int, now: Instant) -> [FIBRoute]
     {
         guard percent > 0, !routes.isEmpty else { return [] }
@@ -52,7 +52,7 @@ package struct WithdrawBreaker: Sendable {
         rearm()
     }
 
-    /// Lets kept routes go, all of them or those that a predicate names. Answers their prefixes.
+    /// Lets kept routes go, all of them or those that a predicate names. Returns their prefixes.
     package mutating func release(where isReleased: (FIBRoute) -> Bool = { _ in true }) -> [Prefix] {
         let gone = held.values.filter(isReleased).map(\.prefix).sorted()
         for prefix in gone { held[prefix] = nil }

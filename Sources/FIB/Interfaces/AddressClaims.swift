@@ -17,7 +17,7 @@ package struct AddressClaims: Sendable {
 
     package init() {}
 
-    /// Puts an endpoint's claim in place of its last one. Answers the addresses of both.
+    /// Puts an endpoint's claim in place of its last one. Returns the addresses of both.
     package mutating func set(_ name: String, interface: String, addresses: [IPAddress]) -> Set<IPAddress> {
         var touched = remove(name)
         claims[name] = Claim(interface: interface, addresses: addresses)
@@ -31,7 +31,7 @@ package struct AddressClaims: Sendable {
         return touched
     }
 
-    /// Answers the addresses that it claimed.
+    /// Returns the addresses that it claimed.
     package mutating func remove(_ name: String) -> Set<IPAddress> {
         guard let old = claims.removeValue(forKey: name) else { return [] }
         byInterface[old.interface]?.remove(name)

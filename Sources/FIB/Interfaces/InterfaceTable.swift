@@ -77,7 +77,7 @@ package struct InterfaceTable: Sendable {
     package func named(_ name: String) -> Interface? { indices[name].flatMap { interfaces[$0] } }
     package subscript(index: InterfaceIndex) -> Interface? { interfaces[index] }
 
-    /// Answers the state before.
+    /// Returns the state before.
     @discardableResult
     package mutating func set(_ interface: Interface) -> Interface? {
         let before = interfaces.updateValue(interface, forKey: interface.index)

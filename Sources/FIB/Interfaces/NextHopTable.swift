@@ -47,7 +47,7 @@ package struct NextHopTable: Sendable {
     package subscript(address: IPAddress) -> NextHopResolution? { tracked[address] }
     package var count: Int { tracked.count }
 
-    /// Begins to track a next hop and answers how it is reached now.
+    /// Begins to track a next hop and returns how it is reached now.
     package mutating func track(_ address: IPAddress, interfaces: InterfaceTable, routes: borrowing ForeignRoutes)
         -> NextHopResolution
     {
@@ -61,7 +61,7 @@ package struct NextHopTable: Sendable {
 
     package mutating func untrack(_ address: IPAddress) { tracked[address] = nil }
 
-    /// Resolves everything again and answers what changed.
+    /// Resolves everything again and returns what changed.
     package mutating func refresh(_ interfaces: InterfaceTable, _ routes: borrowing ForeignRoutes) -> [NextHopChange] {
         var changed: [NextHopChange] = []
         for (address, old) in tracked {

@@ -15,7 +15,7 @@ package protocol HostKernel: AnyObject {
     var descriptors: [Int32] { get }
     /// Appends what happened since the last call, from at most `budget` datagrams. Our own requests are not among it.
     func readEvents(budget: Int, into events: inout [KernelEvent])
-    /// Reads links, addresses and routes whole. `restart` says that what was told of routes so far is void.
+    /// Reads links, addresses and routes whole. `restart` says that what was reported of routes so far is void.
     func dump(restart: () -> Void, _ body: (KernelEvent) -> Void) throws(HostError)
     /// One interface as it is now; nil where there is none of the name.
     func link(named name: String) -> Interface?

@@ -42,7 +42,7 @@ package struct FIBFailure: Sendable, Hashable {
 
 /// The kernel's route table, real or in memory.
 package protocol KernelRouteTable: ~Copyable {
-    /// Carries out a batch in order and answers what failed; everything else was acknowledged.
+    /// Carries out a batch in order and returns what failed; everything else was acknowledged.
     mutating func apply(_ batch: FIBBatch) -> [FIBFailure]
 }
 

@@ -41,7 +41,7 @@ package struct TunnelTable: Sendable {
         if case .neighbor(let address, _) = entry { neighborLost(address, on: index) }
         present[index, default: []].insert(entry)
     }
-    /// Whatever MAC address it had. Answers whether it was known.
+    /// Whatever MAC address it had. Returns whether it was known.
     @discardableResult
     package mutating func neighborLost(_ address: IPAddress, on index: InterfaceIndex) -> Bool {
         guard let known = present[index]?.first(where: { if case .neighbor(address, _) = $0 { true } else { false } })

@@ -22,7 +22,7 @@ extension Forwarder {
     private static let longCheckPause = Duration.seconds(2)
     private static let manyGateways = 200
 
-    /// Releases what need not wait any more: of a family whose peers have all told what they have, of members of the
+    /// Releases what need not wait any more: of a family whose peers have all sent what they have, of members of the
     /// mesh that are there, and at the deadline everything. What was learned or written since the start does not wait
     /// for this at all.
     /// Returns true once, when the restart is over.

@@ -8,7 +8,7 @@ package import Resources
 /// (contract 2.6, 2.7).
 ///
 /// Problems it exists for: an interface may come before its endpoint or after it, under another index, or flap; a route
-/// must be in the kernel before it is announced and must stay until its withdrawal was told; two endpoints may claim
+/// must be in the kernel before it is announced and must stay until its withdrawal was sent; two endpoints may claim
 /// one address while a pod is replaced.
 package struct LocalRoutes: ~Copyable {
     package struct Endpoint {
@@ -84,7 +84,7 @@ package struct LocalRoutes: ~Copyable {
         var announced: [Prefix: Announcement] = [:]
         /// Prefixes that are to be announced once their route is in the kernel.
         var waiting: [Prefix: Announcement] = [:]
-        /// Routes that go once their withdrawal has been told.
+        /// Routes that go once their withdrawal has been sent.
         var leaving: Set<Prefix> = []
     }
     private(set) var announcements = Announcements()
@@ -123,7 +123,7 @@ package struct LocalRoutes: ~Copyable {
         pending.everything = true
     }
 
-    /// All of them are about to be told anew.
+    /// All of them are about to be reported anew.
     mutating func forgetObserved() {
         guard !observed.isEmpty else { return }
         observed = [:]
@@ -186,7 +186,7 @@ package struct LocalRoutes: ~Copyable {
 
     // MARK: Live migration
 
-    /// A frame came in by an interface. Answers the endpoints whose guests have arrived by it.
+    /// A frame came in by an interface. Returns the endpoints whose guests have arrived by it.
     mutating func heard(_ announcement: GuestAnnouncement, on interface: Interface) -> [String] {
         let arrived = claims.names(on: interface.name).filter { name in
             guard let entry = endpoints[name], entry.isWaiting, entry.preparedIndex == interface.index else {

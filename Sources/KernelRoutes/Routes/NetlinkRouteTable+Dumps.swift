@@ -47,7 +47,7 @@ extension NetlinkRouteTable {
     }
 
     /// Reads links, addresses and routes whole. A dump that the kernel calls inconsistent (NLM_F_DUMP_INTR) is read
-    /// again; `restart` says that what was told of routes so far is void.
+    /// again; `restart` says that what was reported of routes so far is void.
     package mutating func dump(restart: () -> Void = {}, _ body: (KernelEvent) -> Void) throws(SystemError) {
         for type in [APUS_RTM_GETLINK, APUS_RTM_GETADDR] {
             var events: [KernelEvent] = []
@@ -57,7 +57,7 @@ extension NetlinkRouteTable {
         try dumpRoutes(restart: restart, body)
     }
 
-    /// Routes are told as they are read: a large table is never in memory twice.
+    /// Routes are handed over as they are read: a large table is never in memory twice.
     package mutating func dumpRoutes(restart: () -> Void = {}, _ body: (KernelEvent) -> Void) throws(SystemError) {
         try dumpOne(UInt16(APUS_RTM_GETROUTE), restart: restart, body)
     }

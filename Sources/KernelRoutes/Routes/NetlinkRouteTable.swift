@@ -65,7 +65,7 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
     }
 
     /// Takes dead next hops out of every group, so that no packet goes by them any more: one message a group, whatever
-    /// the number of its routes. Answers which sets of next hops have become which.
+    /// the number of its routes. Returns which sets of next hops have become which.
     package mutating func dropHops(_ dead: Set<FIBNextHop>) -> [GroupChange] {
         var changes: [GroupChange] = []
         let ownership = ownership
@@ -84,7 +84,7 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
         return changes
     }
 
-    /// Makes the objects that a batch needs and that are not there. Answers their ids by the batch's ways, 0 for a way
+    /// Makes the objects that a batch needs and that are not there. Returns their ids by the batch's ways, 0 for a way
     /// that is written plain; empty where all are.
     private mutating func prepareObjects(_ batch: FIBBatch) -> [UInt32] {
         var isWritten = [Bool](repeating: false, count: batch.attributeSets.count)

@@ -6,7 +6,7 @@ internal import Glibc
 /// File descriptors: how many a process may have.
 package enum OpenFiles {
     /// Raises the limit as far as it goes (setrlimit(2), RLIMIT_NOFILE). systemd gives a service 1,024 unless it asks
-    /// for more, which was chosen for select(2); here nothing uses that. Answers the limit in force.
+    /// for more, which was chosen for select(2); here nothing uses that. Returns the limit in force.
     package static func raiseLimit() -> Int {
         var limit = rlimit()
         guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1024 }

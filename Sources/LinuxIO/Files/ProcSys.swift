@@ -5,7 +5,7 @@ internal import Glibc
 
 /// /proc/sys/net of this network namespace.
 package enum ProcSys {
-    /// Writes a value where it differs; answers errno, 0 for success.
+    /// Writes a value where it differs; returns errno, 0 for success.
     package static func write(_ path: String, _ value: String) -> Int32 {
         // Once for both: to open costs more than to read or to write.
         let fd = unsafe open("/proc/sys/" + path, O_RDWR | O_CLOEXEC)

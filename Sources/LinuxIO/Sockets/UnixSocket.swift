@@ -70,7 +70,7 @@ package struct LineStream: ~Copyable {
     /// Writes a line. False where the other end is gone or takes nothing for ten seconds.
     package func writeLine(_ line: [UInt8]) -> Bool { write(line + [UInt8(ascii: "\n")]) }
 
-    /// Writes bytes as they are; answers as `writeLine`.
+    /// Writes bytes as they are; returns as `writeLine`.
     package func write(_ data: [UInt8]) -> Bool {
         var sent = 0
         while sent < data.count {

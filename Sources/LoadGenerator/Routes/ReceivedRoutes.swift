@@ -70,7 +70,7 @@ struct ReceivedRoutes {
     private(set) var updates = 0
     /// Prefixes that nobody announced.
     private(set) var unknown = 0
-    /// Routes of its own that it was told.
+    /// Routes of its own that it was sent.
     private(set) var returned = 0
     /// With ADD-PATH: the route of a prefix and path identifier.
     private var paths: [UInt64: UInt32] = [:]

@@ -22,7 +22,7 @@ struct RouteSource {
 
     // MARK: Prefixes
 
-    /// Calls `take` with each prefix of a sender and its set; `take` answers false where the prefix is there already,
+    /// Calls `take` with each prefix of a sender and its set; `take` returns false where the prefix is there already,
     /// and another one is made up.
     func prefixes(_ family: AddressFamily, sender: Int, _ take: (Prefix, Int) -> Bool) {
         if let dump {

@@ -23,6 +23,7 @@ package final class LoadRun {
         var own: [OwnRoutes] = []
         /// Latency: when the prefix was sent, and the times of those that came.
         var sentAt: [Int: Int64] = [:]
+        var latencies: [Int64] = []
     }
     private var sending = Sending()
     /// Prefixes that are announced now; with shared prefixes and ADD-PATH every sender's.
@@ -32,9 +33,10 @@ package final class LoadRun {
     struct Scratch {
         var actions: [PeerFSM.Action] = []
         var ready: [Readiness] = []
-        var buffer = [UInt8](repeating: 0, count: 1 << 18)
     }
     private var scratch = Scratch()
+    /// Not in `Scratch`: it is lent while messages are handled, which fill `actions`.
+    private var buffer = [UInt8](repeating: 0, count: 1 << 18)
     private var now: Instant
     private var fault: String?
     /// Sessions that are being opened.
@@ -48,7 +50,6 @@ package final class LoadRun {
     /// Nil where the kernel is not looked at.
     private var kernel: KernelWatch?
     private let tell: (String) -> Void
-    private var latencies: [Int64] = []
 
     private static let writeBudget = 1 << 18
 
@@ -231,7 +232,7 @@ package final class LoadRun {
     }
 
     private func read(_ speaker: LoadSpeaker, _ box: LoadSpeaker.SocketBox) {
-        switch box.socket.read(into: &scratch.buffer) {
+        switch box.socket.read(into: &buffer) {
         case .done(let count):
             // A speaker with Nagle's algorithm would wait for our delayed acknowledgement, and that would be what is
             // measured.
@@ -240,7 +241,7 @@ package final class LoadRun {
             speaker.framer = MessageFramer()
             var hadUpdate = false
             do throws(NotificationMessage) {
-                try framer.consume(scratch.buffer.rawSpan.part(0, count)) { type, message in
+                try framer.consume(buffer.rawSpan.part(0, count)) { type, message in
                     if type == .update { hadUpdate = true }
                     take(speaker, type, message: message)
                     return speaker.socket != nil
@@ -479,7 +480,7 @@ package final class LoadRun {
     /// Sender 0 announces or withdraws one prefix a millisecond; the first receiver's clock counts.
     private func latency(_ count: Int, _ result: inout LoadReport.Phase) {
         let ranges = plan.numbers(of: 0)
-        latencies = []
+        sending.latencies = []
         var due = now
         for turnNumber in 0..<count where fault == nil {
             let range = ranges[turnNumber % ranges.count]
@@ -503,13 +504,13 @@ package final class LoadRun {
         sending.sentAt = [:]
         expect()
         waitForAll("latency", now + .seconds(5))
-        latencies.sort()
+        let sorted = sending.latencies.sorted()
         func percentile(_ share: Double) -> Double {
-            latencies.isEmpty
-                ? 0 : Double(latencies[min(latencies.count - 1, Int(Double(latencies.count) * share))]) / 1000
+            sorted.isEmpty
+                ? 0 : Double(sorted[min(sorted.count - 1, Int(Double(sorted.count) * share))]) / 1000
         }
         result.latency = LoadReport.Latency(
-            count: latencies.count, p50: percentile(0.5), p90: percentile(0.9), p99: percentile(0.99),
+            count: sorted.count, p50: percentile(0.5), p90: percentile(0.9), p99: percentile(0.99),
             p999: percentile(0.999), max: percentile(1))
         if missing > 0, fault == nil { fault = "\(missing) single routes of \(count) did not arrive within 5 s" }
     }
@@ -519,7 +520,9 @@ package final class LoadRun {
         else { return }
         let received = monotonicNanoseconds()
         for item in update.announced + update.withdrawn {
-            if let sent = sending.sentAt.removeValue(forKey: Int(item.number)) { latencies.append(received - sent) }
+            if let sent = sending.sentAt.removeValue(forKey: Int(item.number)) {
+                sending.latencies.append(received - sent)
+            }
         }
     }
 }

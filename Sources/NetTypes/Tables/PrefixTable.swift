@@ -234,7 +234,7 @@ package struct PrefixTable: ~Copyable, Sendable {
     // MARK: Warming
 
     /// Reads the slot of a prefix that is about to be looked up. Independent reads overlap, those of look-ups hardly: a
-    /// batch that is warmed first waits for several lines of memory at a time, and not for one after another. Answers
+    /// batch that is warmed first waits for several lines of memory at a time, and not for one after another. Returns
     /// something, so that the read happens.
     package func prefetch(_ prefix: Prefix) -> UInt32 { slots[home(hash(prefix))] }
     /// The same for an index that is about to be removed.

@@ -80,7 +80,7 @@ final class RoutingLoop {
 
     /// Runs until SIGTERM or SIGINT. Sessions under graceful restart are then closed without a NOTIFICATION and routes
     /// stay in the kernel, so that a restart loses no packet (docs/promises.md, promise 2); peers that would not keep our routes
-    /// anyway are told Cease/2.
+    /// anyway are sent Cease/2.
     func run() {
         while !lifecycle.isStopping { turn() }
         let told = Promise<Bool>()

@@ -1,7 +1,7 @@
 import ForwardingPlane
 import StatusAPI
 
-/// Answers questions from the loop's state, on the loop's thread: a file each for peers, routes, why, readiness,
+/// Returns questions from the loop's state, on the loop's thread: a file each for peers, routes, why, readiness,
 /// metrics and doctor.
 ///
 /// No answer costs the size of a table: long ones come in pages (`PageLimit`), and what takes long beside is a

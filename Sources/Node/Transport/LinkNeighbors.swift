@@ -43,7 +43,7 @@ final class LinkNeighbors {
 
     var descriptor: Int32? { socket?.socket.fd }
 
-    /// Interfaces with an unnumbered peer. Answers a descriptor to watch, the first time.
+    /// Interfaces with an unnumbered peer. Returns a descriptor to watch, the first time.
     func configure(_ names: Set<String>, now: Instant) -> Int32? {
         for name in entries.keys where !names.contains(name) {
             entries[name] = nil
@@ -101,7 +101,7 @@ final class LinkNeighbors {
         return hasLost
     }
 
-    /// Takes what came. Answers interfaces whose neighbor is new or another one.
+    /// Takes what came. Returns interfaces whose neighbor is new or another one.
     func read(now: Instant) -> [String] {
         guard let socket else { return [] }
         var changed: [String] = []

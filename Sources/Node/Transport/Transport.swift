@@ -47,7 +47,7 @@ package final class Transport: PeerTransport {
     private var refusedAt: Instant?
     private static let refusalMemory = Duration.seconds(60)
 
-    /// Answers whether it is the first one for a minute.
+    /// Returns whether it is the first one for a minute.
     func noteRefusal(now: Instant) -> Bool {
         let isFirst = refusalProblem(now: now) == nil
         refusals += 1

@@ -2,7 +2,7 @@
 package enum FieldEffect: String, Sendable, Hashable {
     /// Takes effect at once; no session notices.
     case live
-    /// Routes are judged or told again; no session is reset.
+    /// Routes are judged or sent again; no session is reset.
     case softRefresh = "soft refresh"
     /// The sessions that it concerns are reset.
     case sessionReset = "session reset"
