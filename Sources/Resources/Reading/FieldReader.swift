@@ -154,7 +154,8 @@ struct FieldReader {
         case .address:
             return IPAddress(text) == nil ? "\(shown) is not an IP address; write it as 10.0.0.1 or 2001:db8::1" : nil
         case .endpoint:
-            return PeerEndpoint(text) == nil
+            // Dumps of Calico's own tools have an empty one beside a selector: it stands for none.
+            return PeerEndpoint(text) == nil && !text.isEmpty
                 ? "\(shown) is not an address of a peer; write it as 10.0.0.1, 10.0.0.1:1790 or [2001:db8::1]:1790"
                 : nil
         case .cidr:

@@ -301,7 +301,7 @@ package enum ResourceParser {
             spec.complain("nodeSelector", "excludes node; keep one of them")
         }
         let targets = ["peerIP", "peerSelector", "listenRange", "interface", "localWorkloadSelector"].filter {
-            spec.has($0)
+            spec.has($0) && !($0 == "peerIP" && spec.string($0) == "")
         }
         if targets.isEmpty {
             spec.complain(
