@@ -32,5 +32,3 @@ extension PerSide: Sequence {
 }
 
 extension PerSide: Sendable where Value: Sendable {}
-extension PerSide: Equatable where Value: Equatable {}
-extension PerSide: Hashable where Value: Hashable {}

@@ -11,8 +11,8 @@ final class SpeakerPeer {
     var framers = PerSide(MessageFramer(), MessageFramer())
     /// The session that is up.
     struct UpSession {
-        /// The side that carries the session and the families on it, while it is up: what every UPDATE asks must not cost a
-        /// copy of the session.
+        /// The side that carries the session and the families on it, while it is up: what every UPDATE asks must not
+        /// cost a copy of the session.
         var side: PeerFSM.Side?
         var families: AddressFamilySet = []
     }
@@ -62,7 +62,6 @@ final class SpeakerPeer {
     var attempts = Attempts()
     /// What the speaker's timers have of this peer.
     struct ArmedTimers {
-
         var next: Instant?
         var keepalive: Instant?
     }

@@ -216,7 +216,7 @@ extension KernelForwarding {
                     Finding(
                         .warning, "tunnels",
                         text:
-                            "this Node has no \(field): what the host itself sends through \(kind.deviceName) bears the "
+                            "this Node has no \(field): what the host itself sends through \(kind.deviceName) has the "
                             + "node's address, and the answers come outside the tunnel"
                     ))
             }

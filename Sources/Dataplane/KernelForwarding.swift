@@ -120,7 +120,7 @@ package final class KernelForwarding: ForwardingPlane {
         guard let state = change.state else { return }
         audit.at = min(audit.at, now + state.auditInterval)
         if !nodes.isEmpty { speaker.changeNextHops(nodes) }
-        speaker.setOwnBlocks(core.local.configured.blocks.map(\.prefix))
+        speaker.setOwnBlocks(core.local.own.blocks.map(\.prefix))
     }
 
     package func take(_ changes: [LocRIBChange], _ speaker: inout Speaker, now: Instant) {

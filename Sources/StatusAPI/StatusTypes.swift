@@ -131,7 +131,7 @@ package struct DaemonStatus: Codable, Sendable {
     }
 }
 
-/// How much the speaker carries, and how it bears it.
+/// How much the speaker carries, and whether it keeps up.
 package struct LoadStatus: Codable, Sendable {
     /// Route reflector clients whose session is up.
     package var clientsEstablished = 0

@@ -197,7 +197,7 @@ extension RIB {
     // MARK: Stale routes
 
     /// The restart time of a peer is over and its routes are kept on, as the least preferred ones (RFC 9494 section
-    /// 4.2). What bears NO_LLGR goes.
+    /// 4.2). What has NO_LLGR goes.
     package mutating func markLongLived(_ index: PeerIndex, _ family: AddressFamily) {
         removePaths(of: index, family) { path, table in
             path.flags.contains(.stale) && table.key(path.attributes).flags.contains(.noLongLived)

@@ -65,7 +65,8 @@ package struct ExportProfile: Sendable, Hashable {
     package struct NextHopProfile: Sendable, Hashable {
         /// Next hop of own routes, and of all routes to external peers or with `nextHopMode: Self`.
         package var own: IPAddress?
-        /// Our address on the link that we share with the peers, beside or in place of `nextHopSelf` (RFC 2545 section 3).
+        /// Our address on the link that we share with the peers, beside or in place of `nextHopSelf` (RFC 2545 section
+        /// 3).
         package var linkLocal: IPAddress?
         package var mode = NextHopMode.auto
         /// RFC 8950.

@@ -33,7 +33,7 @@ package struct RoutingPeer: Sendable {
     }
 
     /// The next hop of a route in MP_REACH_NLRI: on a link that we share with the peer the link-local one (RFC 2545
-    /// section 3), which then bears the link's scope.
+    /// section 3), which then has the link's scope.
     func nextHop(_ reach: MPReachNLRI) -> IPAddress {
         guard address.scope != 0 else { return reach.nextHop.unscoped }
         if let linkLocal = reach.linkLocalNextHop { return linkLocal.scoped(address.scope) }

@@ -106,7 +106,7 @@ package struct DeltaTracker: ~Copyable {
         var cursor = 0
         /// The number that `nextOfMany` returned last.
         var scanSlot = 0
-        /// Dirty prefixes that go before the others. They stand in `dirty` too, and are looked at once.
+        /// Dirty prefixes that go before the others. They stand in `entries` too, and are looked at once.
         var urgent: [DirtyEntry] = []
         /// Dirty prefixes that wait for the acknowledgement of an operation on them.
         var deferred: [DirtyEntry] = []
@@ -123,16 +123,16 @@ package struct DeltaTracker: ~Copyable {
     struct AttributeSets {
         var sets: [RouteAttributes] = [RouteAttributes(nextHops: [])]
         /// Beyond so many ways those that no route has any more are let go.
-        var limit = 4096
-        var few = 4096
+        var limit: Int
+        let few: Int
         var ids: [RouteAttributes: UInt32] = [RouteAttributes(nextHops: []): 0]
         var last: UInt32 = 0
     }
-    var interning = AttributeSets()
+    var interning: AttributeSets
     /// Batches that were planned.
     struct Batches {
-        /// Batches that `plan` returned and nobody has acknowledged yet, in order: where each operation's states stand, so
-        /// that acknowledging looks nothing up.
+        /// Batches that `plan` returned and nobody has acknowledged yet, in order: where each operation's states stand,
+        /// so that acknowledging looks nothing up.
         var planned: [[Place]] = []
         /// While a batch is planned: the number that it gave a way, + 1.
         var numbers: [UInt32] = []
@@ -165,8 +165,7 @@ package struct DeltaTracker: ~Copyable {
 
     /// `fewAttributes`: so many different ways are kept without asking whether a route still has them.
     package init(seed: UInt64, fewAttributes: Int = 4096) {
-        self.interning.few = fewAttributes
-        interning.limit = fewAttributes
+        interning = AttributeSets(limit: fewAttributes, few: fewAttributes)
         families = PerFamily { Family(prefixes: PrefixTable(family: $0, seed: seed)) }
         foreign = ForeignRoutes(seed: seed)
     }

@@ -1,8 +1,8 @@
 package import NetTypes
 
-/// Which of the routes that were found at the start have to wait for peers that have not sent their tables yet (docs/promises.md,
-/// promises 2 and 3): by family, and where only members of the mesh are missing, those that lead to one of them. A dead
-/// member delays nobody's routes but its own.
+/// Which of the routes that were found at the start have to wait for peers that have not sent their tables yet
+/// (docs/promises.md, promises 2 and 3): by family, and where only members of the mesh are missing, those that lead to
+/// one of them. A dead member delays nobody's routes but its own.
 package struct RestartWait: Sendable, Hashable {
     package enum Missing: Sendable, Hashable {
         /// Every peer has sent its table.

@@ -29,7 +29,7 @@ extension NextHopTable {
         } else if statics[peer] == nil, let route = routes.longestMatch(peer), route.isConnected {
             result.interface = route.nextHops.first?.interface
         }
-        // A peer behind a router: the interface that bears our end of the session. Where that is a preferred address,
+        // A peer behind a router: the interface that has our end of the session. Where that is a preferred address,
         // the other family's goes with it, wherever it is: the Node's addresses belong together.
         let interface =
             result.interface ?? local.flatMap { preferred.contains($0) ? nil : interfaces.holder($0)?.index }

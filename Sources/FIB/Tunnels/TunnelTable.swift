@@ -102,7 +102,7 @@ package struct TunnelTable: Sendable {
         return operations
     }
 
-    /// Only what bears our mark goes.
+    /// Only what has our mark goes.
     private func retire(
         _ kind: TunnelKind, interface: Interface, interfaces: InterfaceTable, into operations: inout [TunnelOperation]
     ) {

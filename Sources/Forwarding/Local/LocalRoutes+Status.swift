@@ -7,7 +7,7 @@ package import StatusAPI
 extension LocalRoutes {
     package func status(isInstalled: (Prefix) -> Bool, reason: (Prefix) -> FIBReason?) -> [OwnPrefixStatus] {
         var rows: [OwnPrefixStatus] = []
-        for block in configured.blocks {
+        for block in own.blocks {
             let why: OwnPrefixReason?
             if announcements.announced[block.prefix] != nil {
                 why = nil
@@ -21,14 +21,14 @@ extension LocalRoutes {
                     prefix: "\(block.prefix)", kind: .block, isAnnounced: announcements.announced[block.prefix] != nil,
                     reason: why))
         }
-        for prefix in configured.services {
+        for prefix in own.services {
             let isAnnounced = announcements.announced[prefix] != nil
             rows.append(
                 OwnPrefixStatus(
                     prefix: "\(prefix)", kind: .service, isAnnounced: isAnnounced,
                     reason: isAnnounced ? nil : .aboutToBeAnnounced))
         }
-        for prefix in announcements.waiting.keys.sorted() where prefix.isHost && !configured.services.contains(prefix) {
+        for prefix in announcements.waiting.keys.sorted() where prefix.isHost && !own.services.contains(prefix) {
             let isAnnounced = announcements.announced[prefix] != nil
             rows.append(
                 OwnPrefixStatus(

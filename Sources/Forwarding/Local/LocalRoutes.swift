@@ -27,16 +27,8 @@ package struct LocalRoutes: ~Copyable {
     }
 
     /// What the resources ask of this node.
-    package struct Configured {
-        package internal(set) var blocks: [OwnBlock] = []
-        var services: [Prefix] = []
-        var advertisements = BGPConfiguration()
-        var statics: [NodeState.StaticRoute] = []
-        var loopbackAddresses: [IPAddress] = []
-        var allowsSpoofing = false
-        var migrationConvergence = Duration.seconds(30)
-    }
-    package private(set) var configured = Configured()
+    package private(set) var own = NodeState.OwnRoutes()
+    private var allowsSpoofing = false
     /// Metric of our routes by family index.
     private let metrics: [UInt32]
     /// What is ours to write.
@@ -45,15 +37,15 @@ package struct LocalRoutes: ~Copyable {
     /// written.
     private(set) var observed: [Prefix: FIBRoute] = [:]
     /// Routes of an earlier process to pods whose interfaces are alive and that no endpoint speaks of: input that is
-    /// late or lost must not cut a live pod off (docs/promises.md, promise 2). They go with their interface, or when an endpoint
-    /// takes its place.
+    /// late or lost must not cut a live pod off (docs/promises.md, promise 2). They go with their interface, or when an
+    /// endpoint takes its place.
     package private(set) var orphans: [Prefix: FIBRoute] = [:]
     package private(set) var endpoints: [String: Endpoint] = [:]
     /// Routes of pods that were migrated here a moment ago.
     struct Elevation {
         /// Elevated priority stays until then, so that all nodes have followed before it goes.
         var until: [String: Instant] = [:]
-        var metrics = [FIBRoute.elevatedMetric, FIBRoute.elevatedMetric]
+        var settings = NodeState.Migration()
     }
     private(set) var elevation = Elevation()
     private var claims = AddressClaims()
@@ -131,17 +123,13 @@ package struct LocalRoutes: ~Copyable {
     }
 
     mutating func configure(_ state: NodeState) {
-        configured.blocks = state.own.blocks
-        configured.services = state.own.services
-        configured.advertisements = state.own.advertisements
-        configured.statics = state.own.statics
-        configured.loopbackAddresses = state.own.loopbackAddresses
-        configured.migrationConvergence = state.migration.convergence
-        if state.migration.elevatedMetrics != elevation.metrics || state.allowsSpoofing != configured.allowsSpoofing {
-            elevation.metrics = state.migration.elevatedMetrics
-            configured.allowsSpoofing = state.allowsSpoofing
-            for name in endpoints.keys { endpoints[name]?.preparedIndex = nil }
-        }
+        own = state.own
+        let isPreparedAnew =
+            state.migration.elevatedMetrics != elevation.settings.elevatedMetrics
+            || state.allowsSpoofing != allowsSpoofing
+        elevation.settings = state.migration
+        allowsSpoofing = state.allowsSpoofing
+        if isPreparedAnew { for name in endpoints.keys { endpoints[name]?.preparedIndex = nil } }
         pending.everything = true
     }
 
@@ -166,7 +154,7 @@ package struct LocalRoutes: ~Copyable {
         if entry.isElevated {
             elevation.until[name] = nil
         } else if known?.isElevated ?? false {
-            elevation.until[name] = now + configured.migrationConvergence
+            elevation.until[name] = now + elevation.settings.convergence
         }
         endpoints[name] = entry
         pending.stale.formUnion(
@@ -213,10 +201,10 @@ package struct LocalRoutes: ~Copyable {
     }
 
     /// Static routes go by the subnets that we are on.
-    mutating func addressesChanged() { if !configured.statics.isEmpty { pending.everything = true } }
+    mutating func addressesChanged() { if !own.statics.isEmpty { pending.everything = true } }
 
     mutating func interfaceChanged(_ name: String, _ oldName: String?) {
-        if !configured.statics.isEmpty || !orphans.isEmpty { pending.everything = true }
+        if !own.statics.isEmpty || !orphans.isEmpty { pending.everything = true }
         for name in [name, oldName].compactMap({ $0 }) { for endpoint in claims.names(on: name) { touch(endpoint) } }
     }
 
@@ -253,7 +241,7 @@ package struct LocalRoutes: ~Copyable {
             pending.stale.formUnion(fixed.keys)
             pending.stale.formUnion(orphans.keys)
             pending.stale.formUnion(observed.keys)
-            pending.stale.formUnion(configured.services)
+            pending.stale.formUnion(own.services)
             pending.stale.formUnion(claims.addresses.map { Prefix(host: $0) })
         }
         pending.everything = false
@@ -278,11 +266,11 @@ package struct LocalRoutes: ~Copyable {
         _ nextHops: NextHopTable, interfaces: InterfaceTable, foreign: borrowing ForeignRoutes
     ) {
         fixed = [:]
-        for block in configured.blocks where !block.prefix.isHost {
+        for block in own.blocks where !block.prefix.isHost {
             fixed[block.prefix] = FIBRoute(
                 prefix: block.prefix, kind: .blackhole, metric: metrics[block.prefix.family.index], nextHops: [])
         }
-        for item in configured.statics {
+        for item in own.statics {
             let hops = nextHops.resolve(item.peer, interfaces: interfaces, routes: foreign).nextHops
             let prefix = Prefix(host: item.peer)
             if !hops.isEmpty {
@@ -294,7 +282,7 @@ package struct LocalRoutes: ~Copyable {
 
     private func loopbackSetUp(_ interfaces: InterfaceTable) -> SetUp? {
         guard let loopback = interfaces.named("lo") else { return nil }
-        let missing = configured.loopbackAddresses.filter { !interfaces.owns($0) }
+        let missing = own.loopbackAddresses.filter { !interfaces.owns($0) }
         return missing.isEmpty
             ? nil : SetUp(owner: .loopback, requests: missing.map { .address($0, loopback.index) })
     }
@@ -311,7 +299,7 @@ package struct LocalRoutes: ~Copyable {
         return SetUp(
             owner: .endpoint(name),
             requests: InterfaceSetup.requests(
-                entry.endpoint, interface: interface, interfaces: interfaces, allowsSpoofing: configured.allowsSpoofing)
+                entry.endpoint, interface: interface, interfaces: interfaces, allowsSpoofing: allowsSpoofing)
         )
     }
 
@@ -326,7 +314,8 @@ package struct LocalRoutes: ~Copyable {
             else { continue }
             let isElevated = entry.isElevated || elevation.until[name] != nil
             return FIBRoute(
-                prefix: prefix, kind: .unicast, metric: (isElevated ? elevation.metrics : metrics)[prefix.family.index],
+                prefix: prefix, kind: .unicast,
+                metric: (isElevated ? elevation.settings.elevatedMetrics : metrics)[prefix.family.index],
                 nextHops: [FIBNextHop(gateway: nil, interface: interface.index, isOnlink: false)])
         }
         return orphans[prefix]
@@ -357,24 +346,24 @@ package struct LocalRoutes: ~Copyable {
     /// Other pods inside an own block are not announced.
     private func announcement(_ prefix: Prefix, _ route: FIBRoute?) -> Announcement? {
         func announced(_ localPref: UInt32) -> Announcement {
-            Announcement(localPref: localPref, communities: configured.advertisements.communities(of: prefix))
+            Announcement(localPref: localPref, communities: own.advertisements.communities(of: prefix))
         }
-        if let route, route.kind == .unicast, !configured.statics.contains(where: { Prefix(host: $0.peer) == prefix }) {
-            let cover = configured.blocks.first { $0.prefix.contains(prefix) && !$0.prefix.isHost }
+        if let route, route.kind == .unicast, !own.statics.contains(where: { Prefix(host: $0.peer) == prefix }) {
+            let cover = own.blocks.first { $0.prefix.contains(prefix) && !$0.prefix.isHost }
             if cover == nil || route.metric < metrics[prefix.family.index] {
                 return announced(RoutePriority.localPref(route.metric))
             }
         }
         let isOwn =
-            configured.services.contains(prefix)
-            || configured.blocks.contains { $0.prefix == prefix && $0.isExported && !prefix.isHost }
+            own.services.contains(prefix)
+            || own.blocks.contains { $0.prefix == prefix && $0.isExported && !prefix.isHost }
         return isOwn ? announced(RoutePriority.localPref(RoutePriority.normal)) : nil
     }
 
     /// True where this node itself has a route for the prefix: only host routes and own blocks can be.
     package func wants(_ prefix: Prefix) -> Bool {
         if prefix.isHost { return desired[prefix] != nil || observed[prefix] != nil }
-        return !desired.isEmpty && configured.blocks.contains { $0.prefix == prefix } && desired[prefix] != nil
+        return !desired.isEmpty && own.blocks.contains { $0.prefix == prefix } && desired[prefix] != nil
     }
 
     /// True for a prefix that is ours without being written by us.
@@ -427,7 +416,7 @@ package struct LocalRoutes: ~Copyable {
         for (prefix, wanted) in announcements.waiting
         where announcements.announced[prefix] != wanted && !announcements.leaving.contains(prefix) {
             // Contract 2.6: prefixes of services are never in the kernel.
-            guard configured.services.contains(prefix) || isObserved(prefix) || isInstalled(prefix) else { continue }
+            guard own.services.contains(prefix) || isObserved(prefix) || isInstalled(prefix) else { continue }
             announcements.announced[prefix] = wanted
             result.append(Origination(prefix: prefix, announcement: wanted))
         }

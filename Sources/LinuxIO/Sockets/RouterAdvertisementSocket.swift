@@ -9,7 +9,7 @@ package struct RouterAdvertisementSocket: ~Copyable {
 
     package enum Message: Sendable, Hashable {
         case solicitation(interface: UInt32)
-        /// From a link-local address, which bears its link's scope.
+        /// From a link-local address, which has its link's scope.
         case advertisement(interface: UInt32, from: IPAddress)
     }
 

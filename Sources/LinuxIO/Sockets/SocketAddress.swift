@@ -12,7 +12,7 @@ package struct SocketAddress: Sendable, Hashable, CustomStringConvertible {
     /// Interface of an IPv6 link-local address; 0 otherwise.
     package var scope: UInt32
 
-    /// A link-local address that bears its scope needs none beside it.
+    /// A link-local address that has its scope needs none beside it.
     package init(_ address: IPAddress, port: UInt16, scope: UInt32 = 0) {
         self.address = address
         self.port = port

@@ -18,8 +18,8 @@ package final class LoadRun {
     struct Sending {
         var announcements: [[UInt8]] = []
         var withdrawals: [[UInt8]] = []
-        /// By speaker: what it announces itself. Some reflectors send that back to it (RFC 4456 8 makes it ignore that); it
-        /// is counted apart.
+        /// By speaker: what it announces itself. Some reflectors send that back to it (RFC 4456 8 makes it ignore
+        /// that); it is counted apart.
         var own: [OwnRoutes] = []
         /// Latency: when the prefix was sent, and the times of those that came.
         var sentAt: [Int: Int64] = [:]

@@ -80,12 +80,11 @@ extension NodeCore {
         case .longLivedStaleRoutes(let families):
             logLine(
                 .warning, "the restart time is over; the peer's routes are kept as the last choice (RFC 9494)",
-                peer: peer,
-                kind: .routes,
+                peer: peer, kind: .routes,
                 metadata: ["families": names(families)])
         case .refreshed(let family, let gone):
             logLine(
-                .info, "peer told its table again", peer: peer, kind: .routes,
+                .info, "peer sent its table again", peer: peer, kind: .routes,
                 metadata: ["family": "\(family.name)", "gone": "\(gone)"])
         case .refreshTooEarly(let family):
             logLine(

@@ -64,7 +64,7 @@ final class Peering {
     private let identity: AttributeTable.Identity
     private var entries: [IPAddress: Entry] = [:]
     private var addresses: [PeerIndex: IPAddress] = [:]
-    /// Peers that came from a range (`peerIPRange`).
+    /// Peers that came from a range (`listenRange`).
     struct DynamicPeers {
         /// Dynamic peers by the name of their range's object.
         var counts: [String: Int] = [:]

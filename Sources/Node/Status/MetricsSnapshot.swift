@@ -39,7 +39,7 @@ struct MetricsSnapshot: Sendable {
             values: [("{family=\"ipv4\"}", "\(status.pathsIPv4)"), ("{family=\"ipv6\"}", "\(status.pathsIPv6)")])
         gauge("attribute_sets", "Interned attribute sets.", values: [("", "\(status.attributeSets)")])
         gauge("fib_routes_wanted", "Routes that are to be in the kernel.", values: [("", "\(status.routesWanted)")])
-        gauge("fib_routes_kernel", "Routes of ours that the kernel has.", values: [("", "\(status.routesInKernel)")])
+        gauge("fib_routes_kernel", "Our routes that the kernel has.", values: [("", "\(status.routesInKernel)")])
         gauge(
             "fib_routes_missing", "Disagreement between RIB and FIB; 0 when all is well.",
             values: [("", "\(status.routesMissing)")])

@@ -59,7 +59,7 @@ package struct BGPConfiguration: Sendable, Hashable {
         package var communities: [String]
     }
 
-    /// Communities that an own route bears, each once, in the order of the entries.
+    /// Communities that an own route has, each once, in the order of the entries.
     package func communities(of prefix: Prefix) -> [String] {
         var result: [String] = []
         for entry in prefixAdvertisements where entry.cidr.contains(prefix) {

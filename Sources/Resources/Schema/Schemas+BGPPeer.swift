@@ -137,7 +137,7 @@ extension Schemas {
                 documentation: "GTSM (RFC 5082): the hops to the peer; packets from further away are dropped."),
             FieldSpec(
                 "sourceAddress", .string, default: "UseNodeIP", effect: .sessionReset,
-                documentation: "UseNodeIP, None (the kernel chooses) or an address of ours."),
+                documentation: "UseNodeIP, None (the kernel chooses) or one of our addresses."),
             FieldSpec(
                 "maxRestartTime", .duration(.zero ... .seconds(4095)), default: "120s", effect: .nextSession,
                 documentation: "How long the peer is asked to keep our routes while we restart."),
@@ -194,7 +194,7 @@ extension Schemas {
                     FieldSpec(
                         "multihop", .bool, default: "by the kernel's connected routes", effect: .live,
                         documentation:
-                            "RFC 5883 in place of RFC 5881: the peer is not on a link of ours. In a reflector the "
+                            "RFC 5883 in place of RFC 5881: the peer is on none of our links. In a reflector the "
                             + "Node's subnets decide."
                     ),
                 ]), effect: .live,
@@ -241,7 +241,7 @@ extension Schemas {
                 documentation: "Calico's older name for nextHopMode: Keep, for external peers."),
             FieldSpec(
                 "reachableBy", .address, effect: .live,
-                documentation: "A gateway on a link of ours: the agent keeps a host route to the peer through it."),
+                documentation: "A gateway on one of our links: the agent keeps a host route to the peer through it."),
             FieldSpec(
                 "maxPrefixes",
                 .object([
