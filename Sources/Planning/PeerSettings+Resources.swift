@@ -30,8 +30,10 @@ extension PeerSettings {
             clamping: (options.maxRestartTime?.nanoseconds ?? 120_000_000_000) / 1_000_000_000)
         session.offersExtendedMessage = options.extendedMessages ?? true
         session.offersExtendedNextHop = options.extendedNextHop ?? isUnnumbered
-        session.addPath.receives = options.receivesAddPath
-        session.addPath.sends = options.addPathSend != nil
+        // As BIRD between Calico's nodes; towards other peers only where asked for (contract 2.3).
+        let addPath = options.addPath ?? (planned.isNode ? .all : BGPPeer.AddPath())
+        session.addPath.receives = addPath.receives
+        session.addPath.sends = addPath.send != nil
         session.role = options.role.map { BGPRole($0) }
         session.isRoleStrict = options.isRoleStrict
         session.restart.longLivedStaleTime = options.longLivedStaleTime.map {
@@ -47,7 +49,7 @@ extension PeerSettings {
         importSettings.filter = RouteFilter(filters, direction: "import", \.importRules)
         exportFilter = RouteFilter(filters, direction: "export", \.exportRules)
         minimumInterval = options.minRouteAdvertisementInterval ?? .zero
-        addPathLimit = options.addPathSend ?? 0
+        addPathLimit = addPath.send ?? 0
         switch options.nextHopMode {
         case .auto: nextHop.mode = .auto
         case .itself: nextHop.mode = .itself

@@ -21,6 +21,8 @@ package struct PlannedPeer: Sendable, Hashable {
     package var families: AddressFamilySet
     package var isClient: Bool
     package var isPassive: Bool
+    /// The peer is a Node, by its name or its address.
+    package var isNode: Bool
     package var password: SecretReference?
     /// Our AS towards the peer.
     package var localAS: ASNumber
@@ -193,7 +195,7 @@ package enum PeeringPlan {
             return PlannedPeer(
                 name: label, origin: origin, target: target, remoteAS: remoteAS, port: port, families: families,
                 isClient: peer.routeReflectorClient ?? byNode, isPassive: peer.passive ?? isPassive,
-                password: peer.password, localAS: localAS, options: peer)
+                isNode: other != nil, password: peer.password, localAS: localAS, options: peer)
         }
     }
 }

@@ -36,6 +36,18 @@ import Testing
         #expect(settings.name == "BGPPeer/p" && !settings.announcesOnlyItself)
     }
 
+    @Test func `ADD-PATH goes both ways between nodes, and elsewhere where it is asked for`() throws {
+        let node = object("Node", "m", "bgp: {ipv4Address: 10.0.0.9/24}")
+        let between = try Self.settings("holdTime: 90s", node)
+        #expect(between.session.addPath.sends && between.session.addPath.receives && between.addPathLimit == .max)
+        let off = try Self.settings("addPath: {}", node)
+        #expect(!off.session.addPath.sends && !off.session.addPath.receives)
+        let router = try Self.settings("holdTime: 90s")
+        #expect(!router.session.addPath.sends && !router.session.addPath.receives)
+        let asked = try Self.settings("addPath: {send: 4}")
+        #expect(asked.session.addPath.sends && !asked.session.addPath.receives && asked.addPathLimit == 4)
+    }
+
     @Test func `on a link of its own there is no IPv6 address but the link's`() throws {
         let settings = try Self.settings("holdTime: 90s", address: try #require(IPAddress("fe80::2")).scoped(2))
         #expect(

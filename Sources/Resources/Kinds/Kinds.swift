@@ -112,9 +112,8 @@ package struct BGPPeer: Sendable, Hashable {
     package var maxPrefixesRestart: Duration = .seconds(300)
     package var longLivedStaleTime: Duration?
     package var extendedNextHop: Bool?
-    /// Paths of a prefix to send; nil: without ADD-PATH.
-    package var addPathSend: Int?
-    package var receivesAddPath = false
+    /// Nil: all paths both ways towards nodes, none towards others.
+    package var addPath: AddPath?
     package var role: Role?
     package var isRoleStrict = false
     package var bfd: BFD?
@@ -124,6 +123,19 @@ package struct BGPPeer: Sendable, Hashable {
     package var reachableBy: IPAddress?
     package var tcpAO: TCPAO?
     package init() {}
+
+    /// RFC 7911.
+    package struct AddPath: Sendable, Hashable {
+        /// Paths of a prefix to send; nil: without ADD-PATH.
+        package var send: Int?
+        package var receives = false
+        package init(send: Int? = nil, receives: Bool = false) {
+            self.send = send
+            self.receives = receives
+        }
+        /// Everything both ways.
+        package static var all: AddPath { AddPath(send: .max, receives: true) }
+    }
 
     package struct BFD: Sendable, Hashable {
         package var minTransmitInterval: Duration = .milliseconds(300)

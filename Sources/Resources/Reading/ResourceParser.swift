@@ -256,8 +256,9 @@ package enum ResourceParser {
         result.longLivedStaleTime = spec.duration("longLivedStaleTime")
         result.extendedNextHop = spec.bool("extendedNextHop")
         if let addPath = spec.object("addPath") {
-            result.addPathSend = addPath.string("send").flatMap { $0 == "all" ? Int.max : Int($0) }
-            result.receivesAddPath = addPath.bool("receive") ?? false
+            result.addPath = BGPPeer.AddPath(
+                send: addPath.string("send").flatMap { $0 == "all" ? Int.max : Int($0) },
+                receives: addPath.bool("receive") ?? false)
         }
         result.role = spec.choice("role")
         result.isRoleStrict = spec.bool("strictRole") ?? false

@@ -169,7 +169,8 @@ extension Schemas {
                     FieldSpec(
                         "receive", .bool, default: "false", effect: .sessionReset,
                         documentation: "Take several paths of a prefix from the peer."),
-                ]), effect: .sessionReset, documentation: "Several paths of a prefix (RFC 7911)."),
+                ]), default: "all both ways towards nodes, none towards others",
+                effect: .sessionReset, documentation: "Several paths of a prefix (RFC 7911). An empty object: none."),
             FieldSpec(
                 "role", .choice(of: BGPPeer.Role.self), effect: .sessionReset,
                 documentation:
