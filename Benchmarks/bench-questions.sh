@@ -3,9 +3,9 @@
 #   APUS_BIN=FOLDER Benchmarks/bench-questions.sh [ROUTES]        as root; 1,000,000 unless said otherwise
 #
 # apus-load announces the routes, and the agent writes them into the kernel of a namespace. Then each question is asked ten times, whole tables
-# once and at last by sixteen clients together. 'control' is the phase of a turn in which questions are answered: its longest run must stay below 2 ms, beside what the machine itself
-# takes away. Set NICE="chrt -f 1" on
-# a machine that does other things too: what another process takes away would be counted otherwise.
+# once and at last by sixteen clients together. What they take of the routing thread's processor time in one turn must stay below 2 ms. 'control' is the phase of a turn in which
+# questions are answered: its longest run has in it what other processes take away. Set NICE="chrt -f 1" on
+# a machine that does other things too.
 set -u
 [ "$(id -u)" = 0 ] || { echo "the benchmark makes network namespaces and needs root" >&2; exit 2; }
 : "${APUS_BIN:?the folder with apusd, apusctl and apus-load}"
@@ -68,12 +68,14 @@ PIDS+=($!)
 settled() { [ "$(metric apus_fib_routes_kernel)" -ge $((ROUTES / 100 * 99)) ] && [ "$(metric apus_fib_routes_missing)" = 0 ]; }
 until_ready 300 "the routes are not in the kernel" settled
 longest() { metric 'apus_loop_phase_seconds_total{phase="control"}'; }
+# Processor time of the routing thread that questions took in one turn at most: without what other processes take away.
+worst_cpu() { metric apus_loop_questions_longest_cpu_seconds; }
 worst() { metric 'apus_loop_phase_longest_seconds{phase="control"}'; }
 milliseconds() { awk -v s="$1" 'BEGIN {printf "%.2f", s * 1000}'; }
 echo "$ROUTES routes in the kernel; the longest control phase before any question: $(milliseconds "$(worst)") ms"
 echo
-echo "| question | elapsed, each | routing thread, each | longest control phase so far |"
-echo "|---|---|---|---|"
+echo "| question | elapsed, each | routing thread, each | longest control phase so far | most processor time in a turn so far |"
+echo "|---|---|---|---|---|"
 any=$(ip -n "$LAB-dut" route show proto 73 2>/dev/null | awk 'NR == 5000 {print $1}')
 ask() { # TIMES COMMAND...
     local before after start end times=$1
@@ -81,7 +83,7 @@ ask() { # TIMES COMMAND...
     before=$(longest) start=$(date +%s%N)
     for ((i = 0; i < times; i++)); do timeout 60 "$APUS_BIN/apusctl" "$@" --socket "$RUN/apusd.sock" > /dev/null 2>&1; done
     end=$(date +%s%N) after=$(longest)
-    echo "| \`$*\` | $(((end - start) / 1000000 / times)) ms | $(awk -v a="$before" -v b="$after" -v n="$times" 'BEGIN {printf "%.3f", (b - a) * 1000 / n}') ms | $(milliseconds "$(worst)") ms |"
+    echo "| \`$*\` | $(((end - start) / 1000000 / times)) ms | $(awk -v a="$before" -v b="$after" -v n="$times" 'BEGIN {printf "%.3f", (b - a) * 1000 / n}') ms | $(milliseconds "$(worst)") ms | $(milliseconds "$(worst_cpu)") ms |"
 }
 ask 10 status
 ask 10 peers
@@ -102,7 +104,7 @@ for _ in 1 2 3 4 5 6 7 8; do
     done
 done
 for pid in "${CLIENTS[@]}"; do wait "$pid"; done
-final=$(milliseconds "$(worst)")
+final=$(milliseconds "$(worst)") final_cpu=$(milliseconds "$(worst_cpu)")
 # What the machine adds to 0.4 ms of work, the cost of a page, in 20,000 trials.
 floor=$($NICE python3 - <<'PYTHON'
 import time
@@ -117,5 +119,5 @@ print(f"{worst / 1e6:.2f}")
 PYTHON
 )
 echo
-echo "with sixteen clients that ask for everything at once: the longest control phase is $final ms; the machine itself adds up to $floor ms to 0.4 ms of work"
-awk -v w="$final" -v f="$floor" 'BEGIN {exit w - f < 2 ? 0 : 1}' || { echo "a control phase took 2 ms or more" >&2; exit 1; }
+echo "with sixteen clients that ask for everything at once: questions take at most $final_cpu ms of processor time in a turn, and the longest control phase is $final ms; the machine itself adds up to $floor ms to 0.4 ms of work"
+awk -v w="$final_cpu" 'BEGIN {exit w < 2 ? 0 : 1}' || { echo "questions took 2 ms or more of a turn" >&2; exit 1; }

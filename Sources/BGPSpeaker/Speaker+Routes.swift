@@ -53,11 +53,9 @@ extension Speaker: RouteView {
     }
     /// True where the peer has been sent the prefix, by any path.
     package func isAnnounced(_ prefix: Prefix, to peer: PeerIndex) -> Bool { rib.isAnnounced(prefix, to: peer) }
-    /// Why a peer does not have the best path of a prefix; nil where it has it.
-    package func whyNotAnnounced(_ index: PrefixIndex, _ family: AddressFamily, to peer: PeerIndex)
-        -> RIB.NotAnnounced?
-    {
-        rib.whyNotAnnounced(index, family, to: peer)
+    /// Why a peer does not have the best path of a prefix; nil where it has it. See `RIB.whyNotAnnounced`.
+    package func whyNotAnnounced(to peer: PeerIndex, _ verdicts: inout GroupVerdicts) -> RIB.NotAnnounced? {
+        rib.whyNotAnnounced(to: peer, &verdicts)
     }
 }
 

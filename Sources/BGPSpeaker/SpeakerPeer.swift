@@ -140,7 +140,40 @@ package struct PeerSnapshot: Sendable {
     package let isBacklogged: Bool
 }
 
+/// What totals over all peers are made of, and metrics: read without a copy of the peer's settings or session.
+package struct PeerLoad: Sendable {
+    package let index: PeerIndex
+    package let address: IPAddress
+    package let isEstablished: Bool
+    package let isClient: Bool
+    package let isBacklogged: Bool
+    package let families: AddressFamilySet
+    package let timesEstablished: UInt64
+}
+
 extension Speaker {
+    /// Visits peers from a number on, until the body returns false. Returns the number to go on from; nil where nothing
+    /// follows. Work: some ten nanoseconds a peer beside the body.
+    @discardableResult
+    package func visitPeers(from start: Int = 0, _ body: (PeerLoad) -> Bool) -> Int? {
+        guard start < peers.count else { return nil }
+        for number in max(0, start)..<peers.count {
+            guard let peer = peers[number] else { continue }
+            let load = PeerLoad(
+                index: PeerIndex(rawValue: UInt16(number)), address: peer.settings.address,
+                isEstablished: peer.up.side != nil, isClient: peer.settings.isClient,
+                isBacklogged: peer.backlog.isActive, families: peer.settings.session.families,
+                timesEstablished: peer.counters.establishedCount)
+            if !body(load) { return number }
+        }
+        return nil
+    }
+
+    /// Routes of a family that a peer has announced to us.
+    package func receivedCount(_ index: PeerIndex, _ family: AddressFamily) -> Int {
+        rib.tables[family].pathCount(of: index)
+    }
+
     package func snapshot(_ index: PeerIndex) -> PeerSnapshot? {
         guard index.index < peers.count, let peer = peers[index.index] else { return nil }
         return PeerSnapshot(

@@ -13,7 +13,8 @@ package enum StatusQuestion: Sendable, Hashable {
     /// All routes, or those that overlap a prefix, from a place on.
     case routes(Prefix?, PageCursor)
     case fib(Prefix?, PageCursor)
-    case why(Prefix)
+    /// The prefix, and the peers of a page.
+    case why(Prefix, PageCursor)
     case order(StatusOrder)
 }
 
@@ -83,7 +84,7 @@ extension StatusQuestion {
             guard let wanted = try StatusQuestion.prefix(request.argument ?? "") else {
                 throw RequestError(text: "why needs a prefix or an address")
             }
-            self = .why(wanted)
+            self = .why(wanted, try StatusQuestion.cursor(request.cursor))
         case .refresh: self = .order(.refresh(request.argument ?? ""))
         case .reset:
             let text = request.text ?? ""

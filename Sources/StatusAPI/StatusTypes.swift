@@ -13,7 +13,7 @@ package struct StatusRequest: Codable, Sendable {
     /// `peer`, `refresh` and `reset`: an address or a name. `routes`, `fib` and `why`: a prefix or an address; nil for
     /// all.
     package var argument: String?
-    /// `peers`, `peer`, `routes` and `fib`: where to go on, from `next` of the answer before.
+    /// `peers`, `peer`, `routes`, `fib` and `why`: where to go on, from `next` of the answer before.
     package var cursor: Int?
 
     package init(_ command: Command, argument: String? = nil, cursor: Int? = nil, text: String? = nil) {
@@ -280,7 +280,8 @@ package struct RouteStatus: Codable, Sendable {
     package var onlyToCustomer: UInt32?
     /// The rule of the peer's import filters that the path met.
     package var importRule: String?
-    /// `why` only: peers that have it announced, and for the others why not.
+    /// `why` only, on the best path: peers that have it announced, and for the others why not. Where there are many, a
+    /// page has some of them, and pages after the first have the best path alone.
     package var announcedTo: [String]?
     package var notAnnouncedTo: [String: NotAnnouncedReason]?
 

@@ -61,13 +61,30 @@ struct CommonOptions: ParsableArguments {
             request.cursor = next
             let answer = try connection.exchange(request)
             whole.peers? += answer.peers ?? []
-            whole.routes? += answer.routes ?? []
+            if request.command == .why {
+                whole.addAnnouncements(answer)
+            } else {
+                whole.routes? += answer.routes ?? []
+            }
             whole.fib? += answer.fib ?? []
             whole.next = answer.next
             if let error = answer.error { throw Failure.no(error) }
         }
         whole.peers?.sort { (IPAddress($0.address) ?? .any(.ipv4)) < (IPAddress($1.address) ?? .any(.ipv4)) }
         return whole
+    }
+}
+
+extension StatusAnswer {
+    /// `why`: what a further page says of peers.
+    fileprivate mutating func addAnnouncements(_ page: StatusAnswer) {
+        guard let best = page.routes?.first(where: \.isBest), var rows = routes,
+            let position = rows.firstIndex(where: \.isBest)
+        else { return }
+        rows[position].announcedTo = (rows[position].announcedTo ?? []) + (best.announcedTo ?? [])
+        let others = rows[position].notAnnouncedTo ?? [:]
+        rows[position].notAnnouncedTo = others.merging(best.notAnnouncedTo ?? [:]) { _, new in new }
+        routes = rows
     }
 }
 

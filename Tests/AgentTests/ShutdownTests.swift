@@ -7,6 +7,7 @@ import LinuxIO
 import Logging
 import NetTypes
 import Resources
+import StatusAPI
 import Testing
 
 @testable import Node

@@ -91,4 +91,53 @@ import Testing
         let sixth = try Self.index(rib, six)
         #expect(rib.whyNotAnnounced(sixth, .ipv6, to: peers[1]) == .familyNotNegotiated)
     }
+
+    @Test func `thousands of members cost a judgment for each group, and exceptions are still told apart`() throws {
+        var rib = RIB(
+            identity: AttributeTable.Identity(
+                localAS: ASNumber(64512), identifier: BGPIdentifier(rawValue: 1), clusterID: BGPIdentifier(rawValue: 1)),
+            assumesReachableNextHops: true, maximumPaths: 1, recordsChanges: false, seed: 1)
+        var peers: [PeerIndex] = []
+        for number in 0..<5000 as Range<UInt32> {
+            // Clients, others and external peers by turns: three groups.
+            var profile = ExportProfile(
+                family: .ipv4, isInternal: number % 3 != 2, localAS: ASNumber(64512))
+            profile.isClient = number % 3 == 0
+            profile.nextHop.own = IPAddress(v4: 0x0A00_0001)
+            profile.nextHop.mode = .keep
+            let index = rib.addPeer()
+            rib.peerUp(
+                index,
+                RoutingPeer(
+                    address: IPAddress(v4: 0x0A01_0000 + number), identifier: BGPIdentifier(rawValue: 2 + number),
+                    asNumber: ASNumber(number % 3 == 2 ? 65001 : 64512), isInternal: number % 3 != 2,
+                    isClient: number % 3 == 0, policy: ImportSettings(),
+                    context: AttributeContext(isInternal: number % 3 != 2, isFourOctetAS: true),
+                    profiles: [profile, nil]))
+            peers.append(index)
+        }
+        Self.settle(&rib)
+        // From a peer that is no client, with another one as next hop.
+        var set = Self.attributes()
+        set.localPref = 100
+        set.nextHop = IPAddress(v4: 0x0A01_0003)
+        var update = UpdateBuilder(family: .ipv4, maximumLength: 4096)
+        update.announce([OutboundNLRI(Self.prefix)], block: set.encoded(), nextHop: [])
+        let message = update.take()
+        _ = try rib.receive(message.bytes, from: peers[1], families: .all)
+        Self.settle(&rib)
+        let index = try Self.index(rib, Self.prefix)
+        var verdicts = GroupVerdicts(of: index, .ipv4)
+        for (number, peer) in peers.enumerated() {
+            let reason = rib.whyNotAnnounced(to: peer, &verdicts)
+            let wanted: RIB.NotAnnounced? =
+                switch number {
+                case 1: .splitHorizon
+                case 3: .peerIsNextHop
+                default: number % 3 == 1 ? .policy(.notReflected) : nil
+                }
+            #expect(reason == wanted, "\(number)")
+        }
+        #expect(verdicts.judged == 3)
+    }
 }

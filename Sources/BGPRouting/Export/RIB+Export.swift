@@ -45,13 +45,12 @@ extension RIB {
     }
 
     /// Who must not get the routes of an attribute set: their source (split horizon), and the peer that is their next
-    /// hop (RFC 4271 5.1.3).
-    private func excluded(_ attributes: AttributeHandle, _ source: PeerIndex, group: Int) -> (PeerIndex?, PeerIndex?) {
+    /// hop (RFC 4271 5.1.3). Work: the peers with that address.
+    func excluded(_ attributes: AttributeHandle, _ source: PeerIndex, group: Int) -> (PeerIndex?, PeerIndex?) {
         let first = source == .local ? nil : source
         guard let address = self.attributes.nextHopAddress(attributes) else { return (first, nil) }
         if let first, peers.key(first).address == address { return (first, nil) }
-        guard peers.addresses[address] != nil else { return (first, nil) }
-        return (first, groups[group]?.members.first { peers.key($0).address == address })
+        return (first, peers.addresses[address]?.first { peers[$0]?.groups.contains(group) ?? false })
     }
 
     private struct Bucket {

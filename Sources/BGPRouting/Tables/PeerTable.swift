@@ -41,8 +41,8 @@ struct PeerTable {
     /// By peer index. The first row stands for this node (`PeerIndex.local`).
     private(set) var rows = [Row()]
     private var free: [PeerIndex] = []
-    /// Addresses of peers whose session is up, with how many sessions have them.
-    private(set) var addresses: [IPAddress: Int] = [:]
+    /// Peers whose session is up, by their addresses.
+    private(set) var addresses: [IPAddress: [PeerIndex]] = [:]
 
     /// A peer whose session has been up.
     subscript(index: PeerIndex) -> RoutingPeer? {
@@ -66,14 +66,15 @@ struct PeerTable {
 
     mutating func setUp(_ index: PeerIndex, _ peer: RoutingPeer) {
         rows[index.index] = Row(key: Key(peer), peer: peer, isUp: true)
-        addresses[peer.address, default: 0] += 1
+        addresses[peer.address, default: []].append(index)
     }
 
     /// Returns the peer whose session was up, nil where none was.
     mutating func setDown(_ index: PeerIndex) -> RoutingPeer? {
         guard rows[index.index].isUp, let peer = rows[index.index].peer else { return nil }
         rows[index.index].isUp = false
-        if let users = addresses[peer.address] { addresses[peer.address] = users > 1 ? users - 1 : nil }
+        addresses[peer.address]?.removeAll { $0 == index }
+        if addresses[peer.address]?.isEmpty ?? false { addresses[peer.address] = nil }
         return peer
     }
 

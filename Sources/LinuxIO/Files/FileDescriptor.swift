@@ -45,6 +45,13 @@ package func monotonicNanoseconds() -> Int64 {
     return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
 }
 
+/// Processor time of the calling thread in nanoseconds. Cost: a system call.
+package func threadNanoseconds() -> Int64 {
+    var time = timespec()
+    unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+}
+
 /// Wall-clock seconds since 1970, for people.
 package func wallClockSeconds() -> Double {
     var time = timespec()

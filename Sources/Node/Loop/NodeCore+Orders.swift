@@ -37,7 +37,8 @@ extension NodeCore {
 
     /// The peer that an order is about; nil, with the error, where there is none.
     private func ordered(_ name: String, _ answer: inout StatusAnswer) -> PeerIndex? {
-        if let peer = speaker.peerIndices.first(where: { peering.matches($0, name) }) { return peer }
+        let wanted = Peering.PeerName(name)
+        if let peer = speaker.peerIndices.first(where: { peering.matches($0, wanted) }) { return peer }
         answer.error = "no peer has the address or name \(name)"
         return nil
     }

@@ -10,6 +10,7 @@ import Logging
 import NetTypes
 import Planning
 import Resources
+import StatusAPI
 
 /// The peers that the resources want, and the speaker's peers that follow them.
 ///
@@ -92,7 +93,10 @@ final class Peering {
 
     /// What the resources asked for last.
     struct Plan {
-        var held: [(planned: PlannedPeer, reason: String)] = []
+        /// Peers that are kept down, as status shows them.
+        var held: [HeldPeer] = []
+        /// What is wrong with the resources, a sentence each.
+        var problems: [String] = []
         /// Selectors that matched before and match nothing now (docs/promises.md, promise 4).
         var alarms: [String] = []
         var peers: [PlannedPeer] = []
@@ -110,6 +114,7 @@ final class Peering {
         self.identity = identity
         self.logger = logger
         loaded = first
+        plan.problems = first.resources.problems.map(\.description)
     }
 
     // MARK: Who is who
@@ -135,12 +140,36 @@ final class Peering {
         return entry.isDynamic ? .dynamic(address, range: entry.planned.name) : .configured(peer)
     }
 
-    /// Whether an operator means this peer: by its address, or by the object's name with or without the kind.
-    func matches(_ peer: PeerIndex, _ text: String) -> Bool {
-        guard let address = addresses[peer], let entry = entries[address] else { return false }
-        return "\(address)" == text || "\(address.unscoped)" == text || entry.planned.name == text
-            || entry.planned.name.hasSuffix("/\(text)")
+    /// How an operator calls a peer, taken apart once for all peers that it is held against.
+    struct PeerName {
+        private let text: String
+        private let suffix: String
+        private let address: IPAddress?
+        /// The link of a link-local address.
+        private let hasZone: Bool
+
+        init(_ text: String) {
+            self.text = text
+            suffix = "/" + text
+            address = IPAddress(String(text.prefix { $0 != "%" }))
+            hasZone = text.contains("%")
+        }
+
+        /// By the address, or by the object's name with or without the kind.
+        fileprivate func means(_ peer: IPAddress, _ name: String) -> Bool {
+            if let address, peer.unscoped == address { return !hasZone || "\(peer)" == text }
+            return name == text || name.hasSuffix(suffix)
+        }
     }
+
+    /// Whether an operator means this peer.
+    func matches(_ peer: PeerIndex, _ name: PeerName) -> Bool {
+        guard let address = addresses[peer], let entry = entries[address] else { return false }
+        return name.means(address, entry.planned.name)
+    }
+
+    /// True for a peer that is configured, or came from a range.
+    func knows(_ peer: PeerIndex) -> Bool { addresses[peer] != nil }
 
     func target(_ peer: PeerIndex) -> Target? {
         guard let address = addresses[peer], let entry = entries[address] else { return nil }
@@ -373,6 +402,9 @@ final class Peering {
         // What came while this node's own object was missing was not taken over.
         let change = plan.missedChanges ? ResourceChange(whole: change.after) : change
         let new = change.after
+        if new.resources.problems != loaded.resources.problems {
+            plan.problems = new.resources.problems.map(\.description)
+        }
         loaded = new
         let resources = new.resources
         if change.isOfEndpointsAlone, resources.node(node) != nil,
@@ -426,7 +458,7 @@ final class Peering {
             switch planned.target {
             case .address(let address):
                 if let holdReason {
-                    plan.held.append((planned, holdReason))
+                    plan.held.append(HeldPeer(planned, holdReason))
                     if entries[address] != nil {
                         remove(
                             address, .administrativeShutdown(planned.options.shutdown ?? ""), speaker: &speaker,
@@ -435,7 +467,7 @@ final class Peering {
                     continue
                 }
                 guard entries[address] != nil || entries.count < RIB.maximumPeers else {
-                    plan.held.append((planned, "no more than \(RIB.maximumPeers) peers"))
+                    plan.held.append(HeldPeer(planned, "no more than \(RIB.maximumPeers) peers"))
                     continue
                 }
                 wanted.insert(address)
@@ -443,13 +475,13 @@ final class Peering {
                 applyPeer(planned, address, options: options, speaker: &speaker, transport: transport, now: now)
             case .interface(let name):
                 if let holdReason {
-                    plan.held.append((planned, holdReason))
+                    plan.held.append(HeldPeer(planned, holdReason))
                 } else {
                     newLinks[name] = (planned, options)
                 }
             case .range(let range):
                 if let holdReason {
-                    plan.held.append((planned, holdReason))
+                    plan.held.append(HeldPeer(planned, holdReason))
                     continue
                 }
                 setKeys(options, range, old: dynamic.ranges[range]?.options, transport: transport)

@@ -19,6 +19,8 @@ struct MetricsSnapshot: Sendable {
     /// By phase, in nanoseconds.
     var phaseTime: [Int64]
     var phaseLongest: [Int64]
+    /// Nanoseconds of processor time.
+    var questionsLongest: Int64
 
     /// The page, in Prometheus' text format. Cost: several strings a peer; not for the routing thread.
     func lines() -> [String] {
@@ -117,6 +119,9 @@ struct MetricsSnapshot: Sendable {
             values: RoutingLoop.Phase.allCases.map {
                 ("{phase=\"\($0)\"}", "\(Double(phaseLongest[$0.rawValue]) / 1e9)")
             })
+        gauge(
+            "loop_questions_longest_cpu_seconds", "The most processor time that questions took in one turn.",
+            values: [("", "\(Double(questionsLongest) / 1e9)")])
         gauge(
             "log_lines_dropped_total", "Log lines that standard error did not take.",
             values: [("", "\(StandardErrorLogHandler.dropped.load(ordering: .relaxed))")], type: "counter")

@@ -133,3 +133,15 @@ extension BFDSessionState {
             }
     }
 }
+
+extension HeldPeer {
+    init(_ planned: PlannedPeer, _ reason: String) {
+        let target =
+            switch planned.target {
+            case .address(let address): "\(address)"
+            case .range(let range): "\(range)"
+            case .interface(let name): name
+            }
+        self.init(name: planned.name, address: target, reason: reason)
+    }
+}

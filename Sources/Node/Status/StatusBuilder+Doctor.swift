@@ -9,10 +9,9 @@ extension StatusBuilder {
     func beginDoctor() -> DoctorRound {
         let status = status()
         var findings: [Finding] = []
-        for problem in loop.core.peering.loaded.resources.problems {
-            findings.append(Finding(.fault, "resources", text: problem.description))
+        for problem in loop.core.peering.plan.problems + loop.core.peering.plan.alarms {
+            findings.append(Finding(.fault, "resources", text: problem))
         }
-        for alarm in loop.core.peering.plan.alarms { findings.append(Finding(.fault, "resources", text: alarm)) }
         for held in status.peersHeldDown {
             findings.append(
                 Finding(.warning, "peers", text: "\(held.name) \(held.address) is kept down: \(held.reason)"))

@@ -3,6 +3,7 @@ import BGPMessages
 import BGPRouting
 import BGPSession
 import BGPSpeaker
+import ForwardingPlane
 import LinuxIO
 import NetTypes
 import Planning
@@ -11,23 +12,22 @@ import StatusAPI
 
 /// `apusctl peers` and `apusctl peer`.
 extension StatusBuilder {
-    /// Peers of a page.
-    private static let peersOfPage = 100
+    /// Peers of a page, and peers that are looked at for it.
+    private static let page = PageLimit(rows: 100, places: 8192)
 
     /// A page of the peers, or of those with an address or name; each page by address. The cursor is the number of a
     /// peer, which stays its own.
     func peers(named wanted: String? = nil, from start: PageCursor) -> ([PeerStatus], Int?) {
+        let name = wanted.map { Peering.PeerName($0) }
         var chosen: [(index: PeerIndex, address: IPAddress)] = []
-        var next: Int?
-        for index in loop.core.speaker.peerIndices where index.index >= start.position {
-            guard let settings = loop.core.speaker.settings(index),
-                wanted.map({ loop.core.peering.matches(index, $0) }) ?? true
-            else { continue }
-            if chosen.count == StatusBuilder.peersOfPage {
-                next = index.index
-                break
-            }
-            chosen.append((index, settings.address))
+        var looked = 0
+        let next = loop.core.speaker.visitPeers(from: start.position) { peer in
+            guard looked < StatusBuilder.page.places else { return false }
+            looked += 1
+            guard name.map({ loop.core.peering.matches(peer.index, $0) }) ?? true else { return true }
+            guard chosen.count < StatusBuilder.page.rows else { return false }
+            chosen.append((peer.index, peer.address))
+            return true
         }
         return (chosen.sorted { $0.address < $1.address }.compactMap { status(of: $0.index) }, next)
     }

@@ -4,9 +4,10 @@ import ForwardingPlane
 import NetTypes
 import StatusAPI
 
-/// `apusctl why`. Work: the lengths of prefixes that occur, the paths of one prefix, and the peers.
+/// `apusctl why`. Work: the lengths of prefixes that occur, the paths of one prefix, the peers of a page, and one
+/// judgment for each of their update groups.
 extension StatusBuilder {
-    func why(_ wanted: Prefix, _ answer: inout StatusAnswer) {
+    func why(_ wanted: Prefix, from start: PageCursor, _ answer: inout StatusAnswer) {
         // An address is answered by the longest prefix that covers it.
         guard
             let index = loop.core.speaker.find(wanted)
@@ -14,36 +15,67 @@ extension StatusBuilder {
             let prefix = loop.core.speaker.prefix(at: index, wanted.family)
         else {
             answer.routes = []
+            // It went between two pages.
+            guard start == .start else { return }
             answer.fib = loop.core.plane.fibPage(wanted, from: .start, PageLimit(rows: 50)).rows
             answer.error = "no peer has announced \(wanted), and this node does not originate it"
             return
         }
         var rows = loop.core.speaker.routeStatus(prefix, index)
         if let position = rows.firstIndex(where: \.isBest) {
-            var announced: [String] = []
-            var others: [String: NotAnnouncedReason] = [:]
-            for peer in loop.core.speaker.peerIndices {
-                guard let address = loop.core.speaker.settings(peer)?.address else { continue }
-                if let reason = loop.core.speaker.reasonNotAnnounced(index, prefix.family, to: peer) {
-                    others["\(address)"] = reason
-                } else {
-                    announced.append("\(address)")
-                }
-            }
-            rows[position].announcedTo = announced.sorted()
-            rows[position].notAnnouncedTo = others
+            let page = loop.core.speaker.announcementPage(
+                index, prefix.family, from: start.position, limit: PageLimit(rows: Speaker.announcementsOfPage))
+            rows[position].announcedTo = page.announcedTo.sorted()
+            rows[position].notAnnouncedTo = page.notAnnouncedTo
+            answer.next = page.next
         }
-        answer.routes = rows
-        answer.fib = [loop.core.plane.fibRow(prefix)].compactMap { $0 }
+        answer.routes = start == .start ? rows : rows.filter(\.isBest)
+        if start == .start { answer.fib = [loop.core.plane.fibRow(prefix)].compactMap { $0 } }
     }
 }
 
+/// To which peers of a page the best path of a prefix is announced.
+struct AnnouncementPage {
+    var announcedTo: [String] = []
+    var notAnnouncedTo: [String: NotAnnouncedReason] = [:]
+    /// The number of a peer to go on from; nil where nothing follows.
+    var next: Int?
+    /// Peers that were asked about, and update groups that were judged: the work.
+    var looked = 0
+    var judged = 0
+}
+
 extension Speaker {
+    /// Peers that a page of `why` tells of: an address and a reason each.
+    static let announcementsOfPage = 256
+
+    /// What became of a prefix at at most `limit.rows` peers, from a number on.
+    func announcementPage(
+        _ index: PrefixIndex, _ family: AddressFamily, from start: Int, limit: PageLimit
+    ) -> AnnouncementPage {
+        var page = AnnouncementPage()
+        var verdicts = GroupVerdicts(of: index, family)
+        page.next = visitPeers(from: start) { peer in
+            guard page.looked < limit.rows else { return false }
+            page.looked += 1
+            if let reason = reasonNotAnnounced(to: peer, family, &verdicts) {
+                page.notAnnouncedTo["\(peer.address)"] = reason
+            } else {
+                page.announcedTo.append("\(peer.address)")
+            }
+            return true
+        }
+        page.judged = verdicts.judged
+        return page
+    }
+
     /// Nil where the peer has the best path of a prefix announced.
-    func reasonNotAnnounced(_ index: PrefixIndex, _ family: AddressFamily, to peer: PeerIndex) -> NotAnnouncedReason? {
-        guard let snapshot = snapshot(peer), snapshot.session != nil else { return .sessionDown }
-        guard let reason: RIB.NotAnnounced = whyNotAnnounced(index, family, to: peer) else { return nil }
-        if reason == .undecided, snapshot.isBacklogged { return .peerDoesNotRead }
+    private func reasonNotAnnounced(
+        to peer: PeerLoad, _ family: AddressFamily, _ verdicts: inout GroupVerdicts
+    ) -> NotAnnouncedReason? {
+        guard peer.isEstablished else { return .sessionDown }
+        guard let reason = whyNotAnnounced(to: peer.index, &verdicts) else { return nil }
+        if reason == .undecided, peer.isBacklogged { return .peerDoesNotRead }
         return NotAnnouncedReason(reason, family)
     }
 }
