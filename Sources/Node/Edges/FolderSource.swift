@@ -55,6 +55,8 @@ struct FolderSource: ResourceSource {
     private struct State {
         let loader: ResourceLoader
         var current: LoadedConfiguration
+        /// The one before: kept until the next, so that it is not freed, object by object, on the routing thread.
+        var previous: LoadedConfiguration?
         var cache = ResourceCache()
         let deliver: @Sendable (ResourceChange) -> Void
         let logger: Logger
@@ -77,6 +79,7 @@ struct FolderSource: ResourceSource {
             case .other: return false
             case .objects(let resources, let items):
                 guard !items.isEmpty else { return true }
+                previous = current
                 current.resources = resources
                 deliver(ResourceChange(items, after: current))
                 return true
@@ -98,6 +101,7 @@ struct FolderSource: ResourceSource {
                 logger.error("resource not applied; its last good version stays", metadata: ["problem": "\(problem)"])
             }
             let before = current
+            previous = before
             current = LoadedConfiguration(resources: resources, secrets: secrets)
             deliver(ResourceChange(from: before, to: current))
         }

@@ -408,7 +408,7 @@ final class Peering {
         loaded = new
         let resources = new.resources
         if change.isOfEndpointsAlone, resources.node(node) != nil,
-            !resources.peers.contains(where: { $0.peer.localWorkloadSelector != nil })
+            !resources.hasWorkloadPeers
         {
             plane.apply(NodeChange(change, node: node, programming: plane.programming), &speaker, now: now)
             return

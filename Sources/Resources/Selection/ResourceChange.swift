@@ -101,15 +101,24 @@ extension ResourceSet {
     /// Objects that came, changed or went, in the order of their keys; one that was only moved did not change.
     func difference(from before: ResourceSet) -> [ResourceChange.Item] {
         var items: [ResourceChange.Item] = []
-        for (key, resource) in resources {
-            let old = before.resources[key]?.value
-            if old != resource.value {
-                items.append(ResourceChange.Item(key: key, old: old, new: resource.value, origin: resource.origin))
+        // Two sorted lists, side by side.
+        var (old, new) = (before.resources[...], resources[...])
+        while true {
+            let (last, next) = (old.first, new.first)
+            if let last, next.map({ last.key < $0.key }) ?? true {
+                items.append(ResourceChange.Item(key: last.key, old: last.value, new: nil, origin: last.origin))
+                old.removeFirst()
+            } else if let next {
+                let known = last?.key == next.key ? last : nil
+                if known?.value != next.value {
+                    items.append(
+                        ResourceChange.Item(key: next.key, old: known?.value, new: next.value, origin: next.origin))
+                }
+                if known != nil { old.removeFirst() }
+                new.removeFirst()
+            } else {
+                return items
             }
         }
-        for (key, old) in before.resources where resources[key] == nil {
-            items.append(ResourceChange.Item(key: key, old: old.value, new: nil, origin: old.origin))
-        }
-        return items.sorted { $0.key < $1.key }
     }
 }

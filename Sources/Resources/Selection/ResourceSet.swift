@@ -2,10 +2,12 @@ package import NetTypes
 
 /// All objects in force, with what is wrong with those that are not.
 package struct ResourceSet: Sendable, Hashable {
-    package private(set) var resources: [ResourceKey: Resource] = [:]
+    private var objects = SharedMap<ResourceKey, Resource>()
     package private(set) var problems: [Problem] = []
-    /// Keys in order, once for all who read in order.
-    private var sortedKeys: [ResourceKey] = []
+    /// How many objects each file has.
+    private var counts = SharedMap<String, Int>()
+    /// Some BGPPeer makes peers of pods.
+    package private(set) var hasWorkloadPeers = false
 
     package init() {}
 
@@ -13,6 +15,7 @@ package struct ResourceSet: Sendable, Hashable {
     /// YAML keeps all of its objects, everything else is as it was read. An object that stands twice is refused the
     /// second time.
     package init(_ parsed: [ResourceParser.Parsed], files: [String], previous: ResourceSet) {
+        var resources: [ResourceKey: Resource] = [:]
         for (result, file) in zip(parsed, files) {
             problems += result.problems
             for resource in result.resources {
@@ -28,15 +31,29 @@ package struct ResourceSet: Sendable, Hashable {
             }
         }
         for (result, file) in zip(parsed, files) {
-            for key in result.badKeys where resources[key] == nil { resources[key] = previous.resources[key] }
+            for key in result.badKeys where resources[key] == nil { resources[key] = previous.objects[key] }
             if result.isUnreadable {
-                for (key, resource) in previous.resources where resource.file == file && resources[key] == nil {
-                    resources[key] = resource
+                for resource in previous.resources where resource.file == file && resources[resource.key] == nil {
+                    resources[resource.key] = resource
                 }
             }
         }
-        refuseDuplicateAddresses()
-        sortedKeys = resources.keys.sorted()
+        refuseDuplicateAddresses(&resources)
+        objects = SharedMap(sorted: resources.values.sorted { $0.key < $1.key }.map { .init(key: $0.key, value: $0) })
+        let files = Dictionary(resources.values.map { ($0.file, 1) }, uniquingKeysWith: +)
+        counts = SharedMap(sorted: files.sorted { $0.key < $1.key }.map { .init(key: $0.key, value: $0.value) })
+        hasWorkloadPeers = peers.contains { $0.peer.localWorkloadSelector != nil }
+    }
+
+    /// In the order of their keys. Cost: their number.
+    package var resources: [Resource] { objects.entries.map(\.value) }
+
+    package static func == (a: ResourceSet, b: ResourceSet) -> Bool {
+        a.problems == b.problems && a.resources == b.resources
+    }
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(problems)
+        hasher.combine(resources)
     }
 
     /// Addresses of all Nodes, of both families, each with all that its Node has.
@@ -51,7 +68,7 @@ package struct ResourceSet: Sendable, Hashable {
 
     /// Two nodes with one address would break every session to it: the one that was declared later is refused (contract
     /// 2.5).
-    private mutating func refuseDuplicateAddresses() {
+    private mutating func refuseDuplicateAddresses(_ resources: inout [ResourceKey: Resource]) {
         var owners: [IPAddress: ResourceKey] = [:]
         let nodes = resources.filter { if case .node = $0.value.value { true } else { false } }
         for (key, resource) in nodes.sorted(by: { ($0.value.file, $0.value.line) < ($1.value.file, $1.value.line) }) {
@@ -83,7 +100,8 @@ package struct ResourceSet: Sendable, Hashable {
         case other
     }
 
-    /// What a file makes of this set now that it was read again. Cost: the number of objects, with a small constant.
+    /// What a file makes of this set now that it was read again. Cost: the file's objects, the problems, and the
+    /// logarithm of the number of all objects.
     package func change(_ parsed: ResourceParser.Parsed, of file: String) -> FileChange {
         guard parsed.problems.isEmpty, parsed.badKeys.isEmpty, !parsed.isUnreadable,
             !problems.contains(where: { $0.file == file })
@@ -93,7 +111,7 @@ package struct ResourceSet: Sendable, Hashable {
         var known = 0
         for resource in parsed.resources {
             guard keys.insert(resource.key).inserted else { return .other }
-            let before = resources[resource.key]
+            let before = objects[resource.key]
             if let before {
                 // One that stands in two files is told as a problem.
                 guard before.file == file else { return .other }
@@ -104,49 +122,53 @@ package struct ResourceSet: Sendable, Hashable {
             changed.append(resource)
         }
         // One that goes may be on its way to another file.
-        guard known == resources.values.count(where: { $0.file == file }) else { return .other }
+        guard known == counts[file] ?? 0 else { return .other }
         var result = self
-        for resource in changed where result.resources.updateValue(resource, forKey: resource.key) == nil {
-            result.insertSorted(resource.key)
-        }
+        for resource in changed { result.objects.set(resource.key, resource) }
+        if parsed.resources.count != known { result.counts.set(file, parsed.resources.count) }
         return .objects(
             result,
             changed.map {
-                ResourceChange.Item(key: $0.key, old: resources[$0.key]?.value, new: $0.value, origin: $0.origin)
+                ResourceChange.Item(key: $0.key, old: objects[$0.key]?.value, new: $0.value, origin: $0.origin)
             })
     }
 
-    private mutating func insertSorted(_ key: ResourceKey) {
-        var (low, high) = (0, sortedKeys.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if sortedKeys[middle] < key { low = middle + 1 } else { high = middle }
-        }
-        sortedKeys.insert(key, at: low)
+    /// Places that were copied to make this set of another one: a measure of work that needs no clock.
+    package func copied(from other: ResourceSet) -> Int {
+        objects.unshared(with: other.objects) + counts.unshared(with: other.counts)
     }
 
     // MARK: Reading
 
+    /// Objects of a kind in order. Cost: their number.
+    private func visit(_ kind: String, _ body: (Resource) -> Void) {
+        objects.visit(from: ResourceKey(kind: kind, name: "")) { entry in
+            guard entry.key.kind == kind else { return false }
+            body(entry.value)
+            return true
+        }
+    }
+
     package var nodes: [String: NodeResource] {
         var result: [String: NodeResource] = [:]
-        for (key, resource) in resources { if case .node(let node) = resource.value { result[key.name] = node } }
+        visit("Node") { if case .node(let node) = $0.value { result[$0.key.name] = node } }
         return result
     }
 
     /// One node, without a look at the others.
     package func node(_ name: String) -> NodeResource? {
-        if case .node(let node)? = resources[ResourceKey(kind: "Node", name: name)]?.value { node } else { nil }
+        if case .node(let node)? = objects[ResourceKey(kind: "Node", name: name)]?.value { node } else { nil }
     }
 
     /// Peers in the order of their names.
     package var peers: [(name: String, peer: BGPPeer)] {
-        sortedKeys.compactMap { key in
-            if case .bgpPeer(let peer)? = resources[key]?.value { (key.name, peer) } else { nil }
-        }
+        var result: [(name: String, peer: BGPPeer)] = []
+        visit("BGPPeer") { if case .bgpPeer(let peer) = $0.value { result.append(($0.key.name, peer)) } }
+        return result
     }
 
     package func filter(_ name: String) -> BGPFilter? {
-        if case .bgpFilter(let filter)? = resources[ResourceKey(kind: "BGPFilter", name: name)]?.value {
+        if case .bgpFilter(let filter)? = objects[ResourceKey(kind: "BGPFilter", name: name)]?.value {
             filter
         } else {
             nil
@@ -154,13 +176,16 @@ package struct ResourceSet: Sendable, Hashable {
     }
 
     package var pools: [IPPool] {
-        sortedKeys.compactMap { key in if case .ipPool(let pool)? = resources[key]?.value { pool } else { nil } }
+        var result: [IPPool] = []
+        visit("IPPool") { if case .ipPool(let pool) = $0.value { result.append(pool) } }
+        return result
     }
 
     /// Confirmed blocks of a node: its BlockAffinity objects, or its podCIDRs where no BlockAffinity names it.
     package func blocks(of node: String) -> [Prefix] {
-        let affinities = resources.values.compactMap { resource -> BlockAffinity? in
-            if case .blockAffinity(let affinity) = resource.value, affinity.node == node { affinity } else { nil }
+        var affinities: [BlockAffinity] = []
+        visit("BlockAffinity") {
+            if case .blockAffinity(let affinity) = $0.value, affinity.node == node { affinities.append(affinity) }
         }
         let blocks = affinities.isEmpty ? self.node(node)?.podCIDRs ?? [] : affinities.filter(\.isConfirmed).map(\.cidr)
         return Array(Set(blocks)).sorted()
@@ -168,23 +193,22 @@ package struct ResourceSet: Sendable, Hashable {
 
     /// Endpoints of a node by `namespace/name`.
     package func endpoints(of node: String) -> [(name: String, endpoint: WorkloadEndpoint)] {
-        sortedKeys.compactMap { key in
-            if case .workloadEndpoint(let endpoint)? = resources[key]?.value, endpoint.node == node {
-                ("\(key.namespace)/\(key.name)", endpoint)
-            } else {
-                nil
+        var result: [(name: String, endpoint: WorkloadEndpoint)] = []
+        visit(ResourceKey.workloadEndpointKind) {
+            if case .workloadEndpoint(let endpoint) = $0.value, endpoint.node == node {
+                result.append(("\($0.key.namespace)/\($0.key.name)", endpoint))
             }
         }
+        return result
     }
 
     /// BGPConfiguration of a node: `node.NAME` over `default`.
     package func configuration(of node: String) -> BGPConfiguration {
         var result = BGPConfiguration()
-        if case .bgpConfiguration(let value)? = resources[ResourceKey(kind: "BGPConfiguration", name: "default")]?.value
-        {
+        if case .bgpConfiguration(let value)? = objects[ResourceKey(kind: "BGPConfiguration", name: "default")]?.value {
             result = value
         }
-        if case .bgpConfiguration(let own)? = resources[ResourceKey(kind: "BGPConfiguration", name: "node.\(node)")]?
+        if case .bgpConfiguration(let own)? = objects[ResourceKey(kind: "BGPConfiguration", name: "node.\(node)")]?
             .value
         {
             if let port = own.listenPort { result.listenPort = port }
@@ -197,7 +221,7 @@ package struct ResourceSet: Sendable, Hashable {
     /// FelixConfiguration of a node: `node.NAME` over `default`, field by field.
     package func felix(of node: String) -> FelixConfiguration {
         func object(_ name: String) -> FelixConfiguration {
-            if case .felixConfiguration(let value)? = resources[ResourceKey(kind: "FelixConfiguration", name: name)]?
+            if case .felixConfiguration(let value)? = objects[ResourceKey(kind: "FelixConfiguration", name: name)]?
                 .value
             {
                 value
@@ -216,14 +240,13 @@ package struct ResourceSet: Sendable, Hashable {
     /// Secrets that some peer of the node needs.
     package var secretReferences: Set<SecretReference> {
         var result: Set<SecretReference> = []
-        for resource in resources.values {
-            switch resource.value {
-            case .bgpPeer(let peer):
-                if let reference = peer.password { result.insert(reference) }
-                if let reference = peer.tcpAO?.secret { result.insert(reference) }
-            case .bgpConfiguration(let configuration):
-                if let reference = configuration.nodeMeshPassword { result.insert(reference) }
-            default: break
+        for (_, peer) in peers {
+            if let reference = peer.password { result.insert(reference) }
+            if let reference = peer.tcpAO?.secret { result.insert(reference) }
+        }
+        visit("BGPConfiguration") {
+            if case .bgpConfiguration(let configuration) = $0.value, let reference = configuration.nodeMeshPassword {
+                result.insert(reference)
             }
         }
         return result
