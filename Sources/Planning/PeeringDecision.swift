@@ -63,13 +63,14 @@ package struct PeeringDecision: Sendable {
     private mutating func planWithLast(
         _ resources: ResourceSet, _ own: NodeResource, context: Context, last: [PlannedPeer]
     ) -> [PlannedPeer] {
-        var plan = PeeringPlan.peers(of: context.node, in: resources, allFamilies: context.isReflector)
+        var plan = PeeringPlan.peers(of: context.node, in: resources)
         let objects = Dictionary(resources.peers.map { ("BGPPeer/\($0.name)", $0.peer) }) { first, _ in first }
         let names = Set(plan.map(\.name))
         for name in Set(last.map(\.name)) where !names.contains(name) {
             guard let object = objects[name], object.peerSelector != nil else { continue }
             let kept = last.filter { peer in
-                peer.name == name && peer.options == object && !plan.contains { $0.target == peer.target }
+                peer.name == name && [object, object.reversed].contains(peer.options)
+                    && !plan.contains { $0.target == peer.target }
             }
             guard !kept.isEmpty, object.applies(to: context.node, own.labels) || kept[0].origin != .node else {
                 continue
@@ -100,6 +101,9 @@ package struct PeeringDecision: Sendable {
         if let text = planned.options.shutdown { return text.isEmpty ? "shutdown" : "shutdown: \(text)" }
         if context.isReflector, case .interface = planned.target {
             return "interface: an unnumbered peer needs an agent; a reflector has no way to the links"
+        }
+        if case .address(let address) = planned.target, planned.remoteAS == nil {
+            return "spec.asNumber: is missing, and no Node has the address \(address)"
         }
         // Fail closed: a filter that is not there is no filter that lets everything pass.
         if let missing = planned.options.filters.first(where: { resources.filter($0) == nil }) {

@@ -39,15 +39,14 @@ package struct PlannedPeer: Sendable, Hashable {
 
 /// Who a node peers with: the mesh of Node objects, and BGPPeer objects with their reverse sides.
 package enum PeeringPlan {
-    /// `allFamilies`: a reflector carries both families whatever addresses it has.
-    package static func peers(of name: String, in set: ResourceSet, allFamilies: Bool) -> [PlannedPeer] {
+    package static func peers(of name: String, in set: ResourceSet) -> [PlannedPeer] {
         let nodes = set.nodes
         guard let own = nodes[name] else { return [] }
         var owners: [IPAddress: String] = [:]
         for (name, node) in nodes {
             for family in AddressFamily.allCases { if let address = node.address(family) { owners[address] = name } }
         }
-        let builder = Builder(name: name, own: own, nodes: nodes, set: set, allFamilies: allFamilies, owners: owners)
+        let builder = Builder(name: name, own: own, nodes: nodes, set: set, owners: owners)
         // Global peers come first and win; an explicit peer wins over a reverse one; the mesh comes last.
         var result: [PlannedPeer] = []
         var taken: Set<PlannedPeer.Target> = []
@@ -59,7 +58,7 @@ package enum PeeringPlan {
         for (peerName, peer) in all where !peer.isGlobal && peer.applies(to: name, own.labels) {
             add(builder.explicit(peerName, peer, origin: .node))
         }
-        for (peerName, peer) in all where peer.peerSelector != nil && !peer.isReversePeeringManual {
+        for (peerName, peer) in all where !peer.isReversePeeringManual {
             add(builder.reverse(peerName, peer))
         }
         if set.configuration(of: name).nodeToNodeMeshEnabled ?? true { add(builder.mesh()) }
@@ -71,7 +70,6 @@ package enum PeeringPlan {
         let own: NodeResource
         let nodes: [String: NodeResource]
         let set: ResourceSet
-        let allFamilies: Bool
         /// Names of nodes by their addresses.
         let owners: [IPAddress: String]
 
@@ -80,12 +78,17 @@ package enum PeeringPlan {
                 // A node never peers with itself.
                 guard endpoint.address != own.ipv4?.address, endpoint.address != own.ipv6?.address else { return [] }
                 let other = owners[endpoint.address].flatMap { name in nodes[name].map { (key: name, value: $0) } }
+                let otherPort = other.map { set.listenPort(of: $0.key) }
+                // At another port of the node's address is another daemon, which does not know of us.
+                let isNode = otherPort != nil && (endpoint.port == nil || endpoint.port == otherPort)
                 return [
                     planned(
                         "BGPPeer/\(peerName)", origin: origin, target: .address(endpoint.address),
-                        remoteAS: peer.asNumber,
-                        port: endpoint.port ?? other.map { set.listenPort(of: $0.key) } ?? 179,
-                        families: peer.families ?? ownFamilies, other: other.map(\.value), peer: peer)
+                        remoteAS: peer.asNumber ?? (isNode ? other.map { set.asNumber(of: $0.key) } : nil),
+                        port: endpoint.port ?? otherPort ?? 179,
+                        families: peer.families ?? AddressFamilySet(endpoint.address.family),
+                        other: isNode ? other?.value : nil,
+                        peersBack: isNode && origin == .global && !peer.isReversePeeringManual, peer: peer)
                 ]
             }
             if let range = peer.listenRange {
@@ -93,7 +96,7 @@ package enum PeeringPlan {
                     planned(
                         "BGPPeer/\(peerName)", origin: origin, target: .range(range),
                         remoteAS: peer.asNumber == .zero ? nil : peer.asNumber, port: 179,
-                        families: peer.families ?? ownFamilies, other: nil, peer: peer)
+                        families: peer.families ?? AddressFamilySet(range.family), other: nil, peer: peer)
                 ]
             }
             if let interface = peer.interface {
@@ -107,7 +110,11 @@ package enum PeeringPlan {
             if let selector = peer.localWorkloadSelector { return workloads(peerName, selector, peer: peer) }
             guard let selector = peer.peerSelector else { return [] }
             return nodes.filter { $0.key != name && selector.matches($0.value.labels) }.sorted { $0.key < $1.key }
-                .compactMap { towards($0.key, $0.value, label: "BGPPeer/\(peerName)", origin: origin, peer: peer) }
+                .flatMap {
+                    towards(
+                        $0.key, $0.value, label: "BGPPeer/\(peerName)", origin: origin,
+                        peersBack: !peer.isReversePeeringManual, peer: peer)
+                }
         }
 
         /// Pods of this node that are peers: they open the session, to an address that stands for the node (contract
@@ -125,22 +132,32 @@ package enum PeeringPlan {
                         planned(
                             "BGPPeer/\(peerName)", origin: .localWorkload, target: .address(address),
                             remoteAS: peer.asNumber, port: 179,
-                            families: peer.families ?? ownFamilies,
+                            families: peer.families ?? AddressFamilySet(address.family),
                             other: nil, peer: options))
                 }
             }
             return result
         }
 
-        /// The nodes whose peerSelector picks us: we peer back.
+        /// The nodes that a BGPPeer makes peers of ours, by its peerSelector or by an address of ours: we peer back.
         func reverse(_ peerName: String, _ peer: BGPPeer) -> [PlannedPeer] {
-            guard let selector = peer.peerSelector, selector.matches(own.labels) else { return [] }
+            var family: AddressFamily?
+            if let endpoint = peer.peer {
+                guard own.address(endpoint.address.family) == endpoint.address,
+                    endpoint.port == nil || endpoint.port == set.listenPort(of: name)
+                else { return [] }
+                family = endpoint.address.family
+            } else {
+                guard let selector = peer.peerSelector, selector.matches(own.labels) else { return [] }
+            }
+            let origin = peer.isGlobal ? PlannedPeer.Origin.global : .node
             return nodes.filter { $0.key != name && peer.applies(to: $0.key, $0.value.labels) }.sorted {
                 $0.key < $1.key
             }
-            .compactMap {
+            .flatMap {
                 towards(
-                    $0.key, $0.value, label: "BGPPeer/\(peerName)", origin: peer.isGlobal ? .global : .node, peer: peer)
+                    $0.key, $0.value, label: "BGPPeer/\(peerName)", origin: origin, over: family,
+                    remoteAS: peer.localASNumber, peersBack: family == nil || origin == .global, peer: peer.reversed)
             }
         }
 
@@ -152,29 +169,37 @@ package enum PeeringPlan {
             options.maxRestartTime = configuration.nodeMeshMaxRestartTime
             // A node of another AS too, by an external session.
             return nodes.filter { $0.key != name && $0.value.routeReflectorClusterID == nil }
-                .sorted { $0.key < $1.key }.compactMap {
-                    towards($0.key, $0.value, label: "mesh/\($0.key)", origin: .mesh, peer: options)
+                .sorted { $0.key < $1.key }.flatMap {
+                    towards(
+                        $0.key, $0.value, label: "mesh/\($0.key)", origin: .mesh, peersBack: true, peer: options)
                 }
         }
 
-        /// One session to another node, by IPv4 where both have it, with every family that both have.
+        /// A session to another node for each family that both have, over that family's addresses; one session for all
+        /// that `families` names. `family`: over this one alone. `remoteAS`: the other's AS on the session, if not that
+        /// of its Node.
         private func towards(
-            _ otherName: String, _ other: NodeResource, label: String, origin: PlannedPeer.Origin, peer: BGPPeer
-        ) -> PlannedPeer? {
-            let common = own.families.intersection(other.families)
-            guard let transport = common.families.first, let address = other.address(transport) else { return nil }
-            return planned(
-                label, origin: origin, target: .address(address), remoteAS: set.asNumber(of: otherName),
-                port: set.listenPort(of: otherName),
-                families: peer.families ?? (allFamilies ? .all : common), other: other, peer: peer)
+            _ otherName: String, _ other: NodeResource, label: String, origin: PlannedPeer.Origin,
+            over family: AddressFamily? = nil, remoteAS: ASNumber? = nil, peersBack: Bool, peer: BGPPeer
+        ) -> [PlannedPeer] {
+            var transports = own.families.intersection(other.families).families.filter { family ?? $0 == $0 }
+            if let families = peer.families, let one = transports.first(where: families.contains) ?? transports.first {
+                transports = [one]
+            }
+            return transports.compactMap { transport in
+                guard let address = other.address(transport) else { return nil }
+                return planned(
+                    label, origin: origin, target: .address(address),
+                    remoteAS: remoteAS ?? set.asNumber(of: otherName), port: set.listenPort(of: otherName),
+                    families: peer.families ?? AddressFamilySet(transport), other: other, peersBack: peersBack,
+                    peer: peer)
+            }
         }
-
-        private var ownFamilies: AddressFamilySet { allFamilies ? .all : own.families }
 
         private func planned(
             _ label: String, origin: PlannedPeer.Origin, target: PlannedPeer.Target, remoteAS: ASNumber?,
             port: UInt16,
-            families: AddressFamilySet, other: NodeResource?, peer: BGPPeer
+            families: AddressFamilySet, other: NodeResource?, peersBack: Bool = false, peer: BGPPeer
         ) -> PlannedPeer {
             let localAS = peer.localASNumber ?? set.asNumber(of: name)
             let isInternal = remoteAS == localAS
@@ -183,7 +208,6 @@ package enum PeeringPlan {
             let byNode = isInternal && own.routeReflectorClusterID.map { $0 != other?.routeReflectorClusterID } ?? false
             var isPassive = false
             if case .range = target { isPassive = true }
-            let peersBack = origin == .mesh || (peer.peerSelector != nil && !peer.isReversePeeringManual)
             if case .address(let address) = target, other != nil, peersBack,
                 let ownAddress = own.address(address.family)
             {
@@ -197,5 +221,29 @@ package enum PeeringPlan {
                 isClient: peer.routeReflectorClient ?? byNode, isPassive: peer.passive ?? isPassive,
                 isNode: other != nil, password: peer.password, localAS: localAS, options: peer)
         }
+    }
+}
+
+extension BGPPeer {
+    /// What the other end of the session makes of it.
+    var reversed: BGPPeer {
+        var result = self
+        result.localASNumber = nil
+        // Who never opens the session is to be met by one that does.
+        result.passive = passive == true ? false : nil
+        result.routeReflectorClient = nil
+        result.reachableBy = nil
+        result.nextHopAddresses = [nil, nil]
+        if case .address = source { result.source = .useNodeIP }
+        result.role = role.map { role in
+            switch role {
+            case .provider: .customer
+            case .customer: .provider
+            case .peer: .peer
+            case .rs: .rsClient
+            case .rsClient: .rs
+            }
+        }
+        return result
     }
 }

@@ -261,7 +261,7 @@ private enum Plans {
         let loaded = LoadedConfiguration(resources: resources, secrets: Secrets())
         let start = Instant(nanoseconds: 1_000_000_000)
         for isReflector in [false, true] {
-            for peer in PeeringPlan.peers(of: "n", in: resources, allFamilies: isReflector) {
+            for peer in PeeringPlan.peers(of: "n", in: resources) {
                 for address in [IPAddress(v4: 0x0A00_0009), IPAddress("fe80::1")?.scoped(2)].compactMap({ $0 }) {
                     let settings = PeerSettings(
                         peer, address, resources: resources, node: "n", identity: identity, source: nil, linkLocal: nil)

@@ -47,7 +47,9 @@ import Testing
     func `both families cross one session with BIRD, both ways, into the kernel and out of it`(kind: String) throws {
         let lab = try Self.pair()
         let peerAS = kind == "iBGP" ? 64512 : 65000
-        try lab.write("r.yaml", Self.node + Lab.object("BGPPeer", "p", "peerIP: 10.0.0.2, asNumber: \(peerAS)"))
+        try lab.write(
+            "r.yaml",
+            Self.node + Lab.object("BGPPeer", "p", "peerIP: 10.0.0.2, asNumber: \(peerAS), families: [ipv4, ipv6]"))
         try lab.startAgent("n", in: "node")
         try Self.startBird(
             lab, "local 10.0.0.2 as \(peerAS); neighbor 10.0.0.1 as 64512; graceful restart;",
@@ -85,7 +87,9 @@ import Testing
 
     @Test func `IPv6 transport carries IPv4 and IPv6 routes`() throws {
         let lab = try Self.pair()
-        try lab.write("r.yaml", Self.node + Lab.object("BGPPeer", "p", "peerIP: 'fd00::2', asNumber: 64512"))
+        try lab.write(
+            "r.yaml",
+            Self.node + Lab.object("BGPPeer", "p", "peerIP: 'fd00::2', asNumber: 64512, families: [ipv4, ipv6]"))
         try lab.startAgent("n", in: "node")
         try Self.startBird(
             lab, "local fd00::2 as 64512; neighbor fd00::1 as 64512;", statics: "route fd00:70::/64 blackhole;")

@@ -24,7 +24,9 @@ import Testing
             let pod = Lab.object("WorkloadEndpoint", "p", "node: n, interfaceName: cali0, ipNetworks: [10.65.1.7/32]")
             try lab.write(
                 "r.yaml",
-                BirdTests.node + pod + Lab.object("BGPPeer", "p", "peerIP: 10.0.0.2, asNumber: 64512, holdTime: 90s"))
+                BirdTests.node + pod
+                    + Lab.object(
+                        "BGPPeer", "p", "peerIP: 10.0.0.2, asNumber: 64512, families: [ipv4, ipv6], holdTime: 90s"))
             try lab.startAgent("n", in: "node")
             let statics = (ChaosLab.learned + ChaosLab.learned6).map { "route \($0) blackhole;" }.joined(
                 separator: "\n")

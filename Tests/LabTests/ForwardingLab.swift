@@ -181,7 +181,7 @@ import Testing
         try lab.write(
             "r.yaml",
             BirdTests.node + pool + Lab.object("BGPConfiguration", "default", configuration)
-                + Lab.object("BGPPeer", "p", "peerIP: 10.0.0.2, asNumber: 64512"))
+                + Lab.object("BGPPeer", "p", "peerIP: 10.0.0.2, asNumber: 64512, families: [ipv4, ipv6]"))
         try lab.startAgent("n", in: "node")
         try BirdTests.startBird(
             lab, "local 10.0.0.2 as 64512; neighbor 10.0.0.1 as 64512;",

@@ -8,7 +8,8 @@ extension ForwardingLab {
         func write(_ peer: String, _ pool: String, _ felix: String) throws {
             try lab.write(
                 "r.yaml",
-                BirdTests.node + Lab.object("BGPPeer", "p", "peerIP: 10.0.0.2, asNumber: 64512\(peer)")
+                BirdTests.node
+                    + Lab.object("BGPPeer", "p", "peerIP: 10.0.0.2, asNumber: 64512, families: [ipv4, ipv6]\(peer)")
                     + Lab.object("IPPool", "pool", "cidr: 10.66.0.0/16\(pool)")
                     + Lab.object("FelixConfiguration", "default", "bpfEnabled: false\(felix)"))
         }
@@ -89,7 +90,9 @@ extension ForwardingLab {
             Lab.object("IPPool", "plain", "cidr: '\(is4 ? "10.65.0.0/16" : "fd00:65::/32")'")
             + Lab.object("IPPool", "tunnel", "cidr: '\(is4 ? "10.66.0.0/16" : "fd00:66::/32")', vxlanMode: Always")
         try lab.write(
-            "r.yaml", BirdTests.node + pools + Lab.object("BGPPeer", "p", "peerIP: 10.0.0.2, asNumber: 64512"))
+            "r.yaml",
+            BirdTests.node + pools
+                + Lab.object("BGPPeer", "p", "peerIP: 10.0.0.2, asNumber: 64512, families: [ipv4, ipv6]"))
         try lab.startAgent("n", in: "node", arguments: ["--program", "remote"])
         try BirdTests.startBird(
             lab, "local 10.0.0.2 as 64512; neighbor 10.0.0.1 as 64512;",
@@ -133,7 +136,10 @@ extension ForwardingLab {
             is4 ? ("10.65.1.7", "10.65.1.0/26", "10.70.0.0/24") : ("fd00:65:1::7", "fd00:65:1::/122", "fd00:70::/64")
         let pod = Lab.object(
             "WorkloadEndpoint", "p", "node: n, interfaceName: cali0, ipNetworks: ['\(address)/\(is4 ? 32 : 128)']")
-        try lab.write("r.yaml", BirdTests.node + pod + Lab.object("BGPPeer", "p", "peerIP: 10.0.0.2, asNumber: 64512"))
+        try lab.write(
+            "r.yaml",
+            BirdTests.node + pod
+                + Lab.object("BGPPeer", "p", "peerIP: 10.0.0.2, asNumber: 64512, families: [ipv4, ipv6]"))
         try lab.startAgent("n", in: "node", arguments: ["--program", "local"])
         try BirdTests.startBird(
             lab, "local 10.0.0.2 as 64512; neighbor 10.0.0.1 as 64512;", statics: "route \(remote) blackhole;")

@@ -34,7 +34,8 @@ import Testing
         let bfd = "bfd: {minTransmitInterval: 100ms, minReceiveInterval: 100ms}"
         func write(_ more: String = "") throws {
             let peer = Lab.object(
-                "BGPPeer", "tor", "peerIP: 192.0.2.2, asNumber: 65000, sourceAddress: None, \(bfd)\(more)")
+                "BGPPeer", "tor",
+                "peerIP: 192.0.2.2, asNumber: 65000, sourceAddress: None, families: [ipv4, ipv6], \(bfd)\(more)")
             try lab.write("r.yaml", BirdTests.node + peer)
         }
         try write()
@@ -99,9 +100,13 @@ import Testing
         try lab.must("ip addr add 198.51.100.9/32 dev lo", in: "node")
         let node = Lab.object(
             "Node", "n", "bgp: {ipv4Address: 10.0.0.1/24, ipv6Address: 'fd00::1/64', routeReflectorClusterID: 9.9.9.9}")
-        let source = Lab.object("BGPPeer", "source", "peerIP: 10.0.0.2, asNumber: 65001, passive: true")
+        let source = Lab.object(
+            "BGPPeer", "source", "peerIP: 10.0.0.2, asNumber: 65001, passive: true, families: [ipv4, ipv6]")
         try lab.write(
-            "r.yaml", node + source + Lab.object("BGPPeer", "far", "peerIP: 192.0.2.2, asNumber: 65002, export: all"))
+            "r.yaml",
+            node + source
+                + Lab.object(
+                    "BGPPeer", "far", "peerIP: 192.0.2.2, asNumber: 65002, export: all, families: [ipv4, ipv6]"))
         try lab.startAgent(
             "n", in: "node", arguments: ["--metrics", "127.0.0.1:9091", "--health", "127.0.0.1:9091"], mode: "reflector"
         )

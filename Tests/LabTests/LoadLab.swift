@@ -37,7 +37,8 @@ import Testing
                 + Lab.object("Node", "dut", "bgp: {ipv4Address: 198.18.0.1/15, ipv6Address: 'fd12::1/64'}") + filters
                 + ["198.18.0.0/15", "fd12::/64"].enumerated().map {
                     Lab.object(
-                        "BGPPeer", "clients\($0.offset)", "listenRange: '\($0.element)', \(role), import: all\(peer)")
+                        "BGPPeer", "clients\($0.offset)",
+                        "listenRange: '\($0.element)', \(role), import: all, families: [ipv4, ipv6]\(peer)")
                 }.joined())
         try lab.startAgent("dut", in: "dut", arguments: ["--metrics", "", "--health", ""], mode: "reflector")
         try lab.wait(20, "it listens") {

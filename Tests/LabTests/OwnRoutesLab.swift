@@ -52,7 +52,7 @@ import Testing
         let pods =
             pod("cali0", 65, 307) + pod("cali1", 65, 20009) + pod("cali2", 65, 308, ", routePriority: Elevated")
             + pod("cali3", 66, 307)
-        let peer = Lab.object("BGPPeer", "p", "peerIP: 10.0.0.2, asNumber: 64512")
+        let peer = Lab.object("BGPPeer", "p", "peerIP: 10.0.0.2, asNumber: 64512, families: [ipv4, ipv6]")
         let fixed = BirdTests.node + pools + pods + peer + affinity(65, 3) + affinity(66, 3) + affinity(65, 5)
         // Somebody's route is in the way of block 5, and block 7 is not confirmed.
         try lab.must(

@@ -15,7 +15,7 @@ import Testing
     {
         let resources = load(own + more + object("BGPPeer", "p", "peerIP: 10.0.0.9, asNumber: 64999, \(fields)"))
         #expect(resources.problems.isEmpty, "\(resources.problems)")
-        let planned = try #require(PeeringPlan.peers(of: "n", in: resources, allFamilies: false).first)
+        let planned = try #require(PeeringPlan.peers(of: "n", in: resources).first)
         let identity = try #require(AttributeTable.Identity(resources, node: "n"))
         return PeerSettings(
             planned, try #require(address), resources: resources, node: "n", identity: identity,

@@ -118,7 +118,7 @@ import Testing
         let address = try #require(IPAddress("10.0.0.9"))
         func source(_ fields: String) throws -> IPAddress? {
             let resources = load(Self.own + Self.peer(fields))
-            let planned = try #require(PeeringPlan.peers(of: "n", in: resources, allFamilies: false).first)
+            let planned = try #require(PeeringPlan.peers(of: "n", in: resources).first)
             return planned.sourceAddress(towards: address, resources, node: "n")
         }
         #expect(try source("sourceAddress: UseNodeIP") == IPAddress("10.0.0.1"))

@@ -10,7 +10,7 @@ import Testing
     static let three = node("a", 1) + node("b", 2) + node("c", 3)
 
     static func plan(_ text: String, of name: String = "a") -> [String] {
-        PeeringPlan.peers(of: name, in: load(text), allFamilies: false).map { peer in
+        PeeringPlan.peers(of: name, in: load(text)).map { peer in
             let target =
                 switch peer.target {
                 case .address(let address): "\(address)"
@@ -29,8 +29,7 @@ import Testing
                 == "BGPPeer/up eth1 any")
         let local = PeeringPlan.peers(
             of: "a",
-            in: load(Self.three + object("BGPPeer", "tor", "peerIP: 10.0.0.9, asNumber: 65009, localASNumber: 65009")),
-            allFamilies: false)
+            in: load(Self.three + object("BGPPeer", "tor", "peerIP: 10.0.0.9, asNumber: 65009, localASNumber: 65009")))
         #expect(local.first?.localAS == ASNumber(65009))
         let pod =
             "apiVersion: projectcalico.org/v3\nkind: WorkloadEndpoint\nmetadata: {name: p, namespace: d, labels: "
@@ -95,16 +94,80 @@ import Testing
         #expect(Self.plan(text) == ["BGPPeer/range 10.0.0.0/8 any client passive"])
     }
 
-    @Test func `nodes with both families have one session that carries both, IPv6-only nodes one over IPv6`() throws {
-        let both =
-            object("Node", "a", "bgp: {ipv4Address: 10.0.0.1/24, ipv6Address: 'fd00::1/64'}")
-            + object("Node", "b", "bgp: {ipv4Address: 10.0.0.2/24, ipv6Address: 'fd00::2/64'}")
-            + object("Node", "c", "bgp: {ipv6Address: 'fd00::3/64'}")
-        let peers = PeeringPlan.peers(of: "a", in: load(both), allFamilies: false)
+    private static let dual =
+        object("Node", "a", "bgp: {ipv4Address: 10.0.0.1/24, ipv6Address: 'fd00::1/64'}")
+        + object("Node", "b", "bgp: {ipv4Address: 10.0.0.2/24, ipv6Address: 'fd00::2/64'}", labels: "role: b")
+        + object("Node", "c", "bgp: {ipv6Address: 'fd00::3/64'}")
+        + object("Node", "d", "bgp: {ipv4Address: 10.0.0.4/24}")
+    private static let noMesh = object("BGPConfiguration", "default", "nodeToNodeMeshEnabled: false")
+
+    /// `TARGET FAMILIES` of each peer.
+    private static func sessions(_ text: String, of name: String = "a") -> [String] {
+        PeeringPlan.peers(of: name, in: load(text)).compactMap { peer in
+            guard case .address(let address) = peer.target else { return nil }
+            return "\(address) \(peer.families.families.map(\.name).joined(separator: "+"))"
+        }
+    }
+
+    @Test func `each family that two nodes have is a session of its own, over its own addresses`() {
         #expect(
-            peers.map(\.target) == [
-                .address(try #require(IPAddress("10.0.0.2"))), .address(try #require(IPAddress("fd00::3"))),
-            ])
-        #expect(peers.map(\.families) == [.all, .ipv6])
+            Self.sessions(Self.dual) == ["10.0.0.2 IPv4", "fd00::2 IPv6", "fd00::3 IPv6", "10.0.0.4 IPv4"])
+        #expect(Self.sessions(Self.dual, of: "c") == ["fd00::1 IPv6", "fd00::2 IPv6"])
+        #expect(Self.sessions(Self.dual, of: "d") == ["10.0.0.1 IPv4", "10.0.0.2 IPv4"])
+        let selected = Self.dual + Self.noMesh + object("BGPPeer", "p", "node: a, peerSelector: has(role)")
+        #expect(Self.sessions(selected) == ["10.0.0.2 IPv4", "fd00::2 IPv6"])
+        #expect(Self.sessions(selected, of: "b") == ["10.0.0.1 IPv4", "fd00::1 IPv6"])
+    }
+
+    @Test func `a peer by address carries that family, and families puts both on one session`() {
+        let router = Self.dual + Self.noMesh + object("BGPPeer", "p", "node: a, peerIP: 10.0.0.9, asNumber: 65000")
+        #expect(Self.sessions(router) == ["10.0.0.9 IPv4"])
+        let both =
+            Self.dual + Self.noMesh
+            + object("BGPPeer", "p", "node: a, peerIP: 'fd00::9', asNumber: 65000, families: [ipv4, ipv6]")
+        #expect(Self.sessions(both) == ["fd00::9 IPv4+IPv6"])
+        for (families, expected) in [
+            ("[ipv4, ipv6]", ["10.0.0.2 IPv4+IPv6"]), ("[ipv6]", ["fd00::2 IPv6"]), ("[ipv4]", ["10.0.0.2 IPv4"]),
+        ] {
+            let text =
+                Self.dual + Self.noMesh
+                + object("BGPPeer", "p", "node: a, peerSelector: has(role), families: \(families)")
+            #expect(Self.sessions(text) == expected)
+            #expect(Self.sessions(text, of: "b").count == 1)
+        }
+    }
+
+    @Test(arguments: ["", ", asNumber: 64512"])
+    func `the node whose address a BGPPeer names peers back, over that address's family`(asNumber: String) {
+        let one = Self.dual + Self.noMesh + object("BGPPeer", "p", "node: a, peerIP: 10.0.0.2\(asNumber)")
+        #expect(Self.plan(one) == ["BGPPeer/p 10.0.0.2 64512"])
+        #expect(Self.plan(one, of: "b") == ["BGPPeer/p 10.0.0.1 64512"])
+        #expect(Self.plan(one, of: "c").isEmpty && Self.plan(one, of: "d").isEmpty)
+        let global = Self.dual + Self.noMesh + object("BGPPeer", "p", "peerIP: 'fd00::2'\(asNumber)")
+        #expect(Self.plan(global) == ["BGPPeer/p fd00::2 64512 passive"])
+        #expect(Self.plan(global, of: "b") == ["BGPPeer/p fd00::1 64512", "BGPPeer/p fd00::3 64512 passive"])
+        #expect(Self.plan(global, of: "c") == ["BGPPeer/p fd00::2 64512"])
+        let manual =
+            Self.dual + Self.noMesh + object("BGPPeer", "p", "peerIP: 'fd00::2', reversePeering: Manual\(asNumber)")
+        #expect(Self.plan(manual) == ["BGPPeer/p fd00::2 64512"] && Self.plan(manual, of: "b").isEmpty)
+    }
+
+    @Test func `a port that is not the node's is another daemon's, and a missing AS follows from a node alone`() {
+        let other =
+            Self.dual + Self.noMesh + object("BGPPeer", "p", "node: a, peerIP: '10.0.0.2:1179', asNumber: 65000")
+        #expect(Self.plan(other) == ["BGPPeer/p 10.0.0.2 65000"] && Self.plan(other, of: "b").isEmpty)
+        let own = Self.dual + Self.noMesh + object("BGPPeer", "p", "node: a, peerIP: '10.0.0.2:179'")
+        #expect(Self.plan(own, of: "b") == ["BGPPeer/p 10.0.0.1 64512"])
+        let unknown = Self.dual + Self.noMesh + object("BGPPeer", "p", "node: a, peerIP: 10.0.0.77")
+        #expect(Self.plan(unknown) == ["BGPPeer/p 10.0.0.77 any"])
+    }
+
+    @Test func `the other end of a peer with a local AS, a role or no wish to connect is its counterpart`() throws {
+        let text =
+            Self.dual + Self.noMesh
+            + object("BGPPeer", "p", "node: a, peerIP: 10.0.0.2, localASNumber: 65001, passive: true, role: provider")
+        let back = try #require(PeeringPlan.peers(of: "b", in: load(text)).first)
+        #expect(back.remoteAS == ASNumber(65001) && back.localAS == ASNumber(64512))
+        #expect(!back.isPassive && back.options.role == .customer)
     }
 }

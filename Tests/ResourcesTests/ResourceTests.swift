@@ -21,7 +21,7 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
 @Suite struct ValidationTests {
     @Test(arguments: [
         ("peerIP: 10.0.0, asNumber: 1", "spec.peerIP", "is not an address of a peer; write it as 10.0.0.1"),
-        ("peerIP: 10.0.0.1", "spec.asNumber", "is missing"),
+        ("listenRange: 10.0.0.0/24", "spec.asNumber", "is missing"),
         ("peerIP: 10.0.0.1, asNumber: 99999999999", "spec.asNumber", "out of range"),
         ("peerIP: 10.0.0.1, asNumber: abc", "spec.asNumber", "is not a number"),
         ("peerIp: 10.0.0.1, asNumber: 1", "spec.peerIp", "did you mean peerIP?"),

@@ -314,7 +314,8 @@ package enum ResourceParser {
         if spec.has("peerSelector"), spec.has("asNumber"), peer.asNumber != .zero {
             spec.complain("asNumber", "excludes peerSelector; the AS comes from the Node objects")
         }
-        if !targets.isEmpty, !spec.has("peerSelector"), !spec.has("asNumber") {
+        // With peerIP it may be missing: then the address is a Node's, whose AS it is.
+        if !targets.isEmpty, !spec.has("peerSelector"), !spec.has("peerIP"), !spec.has("asNumber") {
             spec.complain("asNumber", "is missing: the AS of the peer")
         }
         if peer.asNumber == .zero, !["listenRange", "interface", "peerSelector"].contains(where: spec.has) {

@@ -43,7 +43,8 @@ extension Schemas {
             FieldSpec(
                 "asNumber", .integer(0...4_294_967_295), effect: .sessionReset,
                 documentation:
-                    "AS of the peer. Needed but with peerSelector; 0 with listenRange or interface accepts any."),
+                    "AS of the peer. Not with peerSelector, and with a Node's address in peerIP it is the Node's where it is "
+                    + "missing; 0 with listenRange or interface accepts any."),
             FieldSpec(
                 "localASNumber", .integer(1...4_294_967_295), default: "that of the node", effect: .sessionReset,
                 documentation: "Our AS towards this peer."),
@@ -76,9 +77,12 @@ extension Schemas {
                 documentation:
                     "Least time between two announcements of a prefix (RFC 4271 9.2.1.1). Withdrawals do not wait."),
             FieldSpec(
-                "families", .list(.choice(of: BGPPeer.FamilyName.self)), default: "those that the node has",
+                "families", .list(.choice(of: BGPPeer.FamilyName.self)), default: "that of the address",
                 effect: .sessionReset,
-                documentation: "Address families on the session."),
+                documentation:
+                    "Address families on the session. Without it a session carries the family of its addresses, and nodes "
+                    + "that have both families have two sessions; with it they have one, which carries these. An "
+                    + "unnumbered session carries both."),
             FieldSpec(
                 "import", .choice(of: BGPPeer.ImportMode.self), default: "safe", effect: .softRefresh,
                 documentation:
@@ -264,7 +268,8 @@ extension Schemas {
                 ]), effect: .live, documentation: "A limit on what the peer may make us remember."),
             FieldSpec(
                 "reversePeering", .choice(of: BGPPeer.ReversePeering.self), default: "Auto", effect: .live,
-                documentation: "With peerSelector: whether the selected nodes peer back by themselves."),
+                documentation:
+                    "Whether nodes that peerSelector picks, or whose address peerIP is, peer back by themselves."),
             FieldSpec(
                 "shutdown", .text(255), effect: .live,
                 documentation: "Keep the session down, and send the peer this text, which may be empty (RFC 9003)."),
