@@ -166,7 +166,7 @@ let package = Package(
         tests("LoadGeneratorTests", ["LoadGenerator", "BGPMessages", "NetTypes"]),
         tests("FIBTests", ["FIB", "NetTypes"]),
         tests("CryptoTests", ["Crypto"]),
-        tests("StatusAPITests", ["StatusAPI", "NetTypes"]),
+        tests("StatusAPITests", ["StatusAPI", "apusctl", "NetTypes"]),
         tests("ResourcesTests", ["Resources", "ResourceFiles", "LinuxIO", "NetTypes"]),
         tests(
             "PlanningTests",

@@ -53,6 +53,8 @@ extension Speaker: RouteView {
     }
     /// True where the peer has been sent the prefix, by any path.
     package func isAnnounced(_ prefix: Prefix, to peer: PeerIndex) -> Bool { rib.isAnnounced(prefix, to: peer) }
+    /// True where some peer has been sent the prefix, by any path. Cost: the update groups.
+    package func isAnnouncedToAny(_ prefix: Prefix) -> Bool { rib.isAnnouncedToAny(prefix) }
     /// Why a peer does not have the best path of a prefix; nil where it has it. See `RIB.whyNotAnnounced`.
     package func whyNotAnnounced(to peer: PeerIndex, _ verdicts: inout GroupVerdicts) -> RIB.NotAnnounced? {
         rib.whyNotAnnounced(to: peer, &verdicts)

@@ -148,6 +148,8 @@ package struct PeerLoad: Sendable {
     package let isClient: Bool
     package let isBacklogged: Bool
     package let families: AddressFamilySet
+    /// Those on the session that is up; none without one.
+    package let sessionFamilies: AddressFamilySet
     package let timesEstablished: UInt64
 }
 
@@ -163,6 +165,7 @@ extension Speaker {
                 index: PeerIndex(rawValue: UInt16(number)), address: peer.settings.address,
                 isEstablished: peer.up.side != nil, isClient: peer.settings.isClient,
                 isBacklogged: peer.backlog.isActive, families: peer.settings.session.families,
+                sessionFamilies: peer.up.side == nil ? [] : peer.up.families,
                 timesEstablished: peer.counters.establishedCount)
             if !body(load) { return number }
         }

@@ -99,6 +99,12 @@ package enum OwnPrefixReason: Codable, Sendable, Hashable {
     case aboutToBeAnnounced
     /// Nil: its route is on the way to the kernel.
     case notInKernel(reason: FIBReason?)
+    /// No peer is configured that is to carry the family.
+    case noPeer(family: String)
+    /// Such peers are configured, and no session that carries the family is up.
+    case noSession(family: String)
+    /// Sessions that carry the family are up, and policy keeps it from them: why from the first.
+    case keptBack(reason: NotAnnouncedReason)
 }
 
 /// Why a route is not in the kernel as wanted, or why one is there that nobody wants.
@@ -181,13 +187,18 @@ extension DaemonStatus {
     package func unreadiness(isStarting: Bool) -> Unreadiness? {
         if isStarting { return .starting }
         if routesMissing > 0 { return .routesMissing(routesMissing) }
-        if let waiting = ownPrefixes.first(where: \.delaysReadiness) { return .notAnnounced(prefix: waiting.prefix) }
         if peersConfigured > 0 && peersEstablished == 0 { return .noPeerEstablished }
+        if let waiting = ownPrefixes.first(where: \.delaysReadiness) { return .notAnnounced(prefix: waiting.prefix) }
         return nil
     }
 }
 
 extension OwnPrefixStatus {
-    /// Where the operator wants it not announced, nothing is waited for.
-    package var delaysReadiness: Bool { !isAnnounced && reason != .exportDisabled }
+    /// Where the operator wants it not announced, or has nobody for it, nothing is waited for.
+    package var delaysReadiness: Bool {
+        switch reason {
+        case .exportDisabled, .noPeer, .keptBack: false
+        case .aboutToBeAnnounced, .notInKernel, .noSession, nil: !isAnnounced
+        }
+    }
 }

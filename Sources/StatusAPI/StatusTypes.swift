@@ -173,9 +173,11 @@ package struct OwnPrefixStatus: Codable, Sendable {
 
 package struct HeldPeer: Codable, Sendable {
     package var name: String
+    package var type: PeerOrigin
     package var address: String
     package var reason: String
-    package init(name: String, address: String, reason: String) {
+    package init(name: String, type: PeerOrigin, address: String, reason: String) {
+        self.type = type
         self.name = name
         self.address = address
         self.reason = reason
@@ -213,6 +215,8 @@ package struct PeerStatus: Codable, Sendable {
     package var bfd: BFDSessionState?
     /// Of an unnumbered peer.
     package var interface: String?
+    /// We wait for the peer to open the session.
+    package var isPassive = false
 
     package init(
         name: String, address: String, port: UInt16, type: PeerOrigin, isDynamic: Bool, remoteAS: UInt32?,

@@ -19,52 +19,77 @@ struct NodeStatus: ParsableCommand {
 
     func run() throws {
         let peers: [PeerStatus]
+        let held: [HeldPeer]
         let started: Double
         do {
             peers = try options.ask(StatusRequest(.peers)).peers ?? []
-            started = wallClockSeconds() - (try options.ask(StatusRequest(.status)).status?.uptime ?? 0)
+            let status = try options.ask(StatusRequest(.status)).status
+            held = status?.peersHeldDown ?? []
+            started = wallClockSeconds() - (status?.uptime ?? 0)
         } catch let failure as Failure {
             print("Calico process is not running.")
             throw failure
         }
         if options.output == .json { return print(StatusCodec.pretty(peers)) }
         print("Calico process is running.")
+        print(NodeStatus.tables(peers, held: held, started: started, now: wallClockSeconds()))
+    }
+
+    /// Everything below the first line.
+    static func tables(_ peers: [PeerStatus], held: [HeldPeer], started: Double, now: Double) -> String {
+        var text = ""
         for (version, isIPv6) in [("4", false), ("6", true)] {
-            print("\nIPv\(version) BGP status")
+            text += "\nIPv\(version) BGP status\n"
             let members = peers.filter { $0.address.contains(":") == isIPv6 }
-            if members.isEmpty {
-                print("No IPv\(version) peers found.")
+            // Unnumbered peers are reached by IPv6.
+            let down = held.filter { ($0.address.contains(":") || !$0.address.contains(".")) == isIPv6 }
+            if members.isEmpty && down.isEmpty {
+                text += "No IPv\(version) peers found.\n"
                 continue
             }
             var table = Table("PEER ADDRESS", "PEER TYPE", "STATE", "SINCE", "INFO")
             for peer in members {
                 table.add(
-                    peer.address, peer.type.rawValue, peer.state == .established ? "up" : "start",
-                    clock(peer.since ?? started), info(peer))
+                    address(peer), peer.type.rawValue, peer.state == .established ? "up" : "start",
+                    clock(peer.since ?? started, now: now), info(peer))
             }
-            print(table.boxed())
+            for peer in down {
+                table.add(peer.address, peer.type.rawValue, "down", clock(started, now: now), peer.reason)
+            }
+            text += table.boxed(wrappedAt: infoWidth) + "\n"
         }
-        print("")
+        return text
+    }
+
+    /// Where calicoctl's tables wrap.
+    private static let infoWidth = 30
+
+    /// With a port of its own as BIRD's protocols are named.
+    private static func address(_ peer: PeerStatus) -> String {
+        let separator = peer.address.contains(":") ? ":" : "."
+        return peer.port == 179 ? peer.address : "\(peer.address)\(separator)port\(separator)\(peer.port)"
     }
 
     /// BIRD's words: the state, and the last error of a session that is not up.
-    private func info(_ peer: PeerStatus) -> String {
-        guard peer.state != .established, let error = peer.lastError else { return peer.state.rawValue }
+    private static func info(_ peer: PeerStatus) -> String {
+        // A passive peer that waits has no connection: BIRD calls that Passive, the FSM of RFC 4271 Active.
+        let state = peer.isPassive && peer.state == .active ? "Passive" : peer.state.rawValue
+        guard peer.state != .established, let error = peer.lastError else { return state }
         return switch error {
-        case .connectionLost: peer.state.rawValue
-        case .notificationSent, .notificationReceived: "\(peer.state.rawValue) \(error.text)"
-        case .replacedByNewConnection, .connectTimeout, .connectFailed:
-            "\(peer.state.rawValue) Socket: \(error.text)"
+        case .connectionLost: state
+        case .notificationSent(_, _, let name): "\(state) BGP Error: \(name)"
+        case .notificationReceived(_, _, let name): "\(state) Received: \(name)"
+        case .replacedByNewConnection, .connectTimeout, .connectFailed: "\(state) Socket: \(error.text)"
         }
     }
 
     /// `23:30:04` within a day, else the date, as BIRD does.
-    private func clock(_ seconds: Double) -> String {
+    private static func clock(_ seconds: Double, now: Double) -> String {
         var time = time_t(seconds)
         var parts = unsafe tm()
         unsafe localtime_r(&time, &parts)
         func two(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }
-        if wallClockSeconds() - seconds > 86400 {
+        if now - seconds > 86400 {
             return unsafe "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))"
         }
         return unsafe "\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec))"

@@ -20,26 +20,58 @@ struct Table {
         }.joined(separator: "\n")
     }
 
-    /// As calicoctl draws it (contract 2.10): every column centred in its heading, cells to the left.
-    func boxed() -> String {
-        let all = [header] + rows
-        let widths = header.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
+    /// As calicoctl draws it (contract 2.10): every column centred in its heading, cells to the left, and what is longer
+    /// than `limit` in several lines.
+    func boxed(wrappedAt limit: Int) -> String {
+        let cells = rows.map { $0.map { Table.wrapped($0, limit) } }
+        let widths = header.indices.map { column in
+            let longest = rows.map { min(limit, $0[column].count) } + cells.flatMap { $0[column].map(\.count) }
+            return max(header[column].count, longest.max() ?? 0)
+        }
         let rule = "+" + widths.map { String(repeating: "-", count: $0 + 2) }.joined(separator: "+") + "+"
         func cell(_ text: String, _ width: Int, centred: Bool) -> String {
             let space = width - text.count
             let left = centred ? space / 2 : 0
             return " " + String(repeating: " ", count: left) + text + String(repeating: " ", count: space - left) + " "
         }
-        var lines = [
-            rule, "|" + header.enumerated().map { cell($1, widths[$0], centred: true) }.joined(separator: "|") + "|",
-            rule,
-        ]
-        for row in rows {
-            lines.append(
-                "|" + row.enumerated().map { cell($1, widths[$0], centred: false) }.joined(separator: "|") + "|")
+        func line(_ texts: [String], centred: Bool = false) -> String {
+            "|" + texts.enumerated().map { cell($1, widths[$0], centred: centred) }.joined(separator: "|") + "|"
+        }
+        var lines = [rule, line(header, centred: true), rule]
+        for row in cells {
+            for number in 0..<(row.map(\.count).max() ?? 0) {
+                lines.append(line(row.map { number < $0.count ? $0[number] : "" }))
+            }
         }
         lines.append(rule)
         return lines.joined(separator: "\n")
+    }
+
+    /// A cell in lines of at most `limit` characters, so that all but the last are as even as can be; a word that is
+    /// longer stands alone.
+    static func wrapped(_ text: String, _ limit: Int) -> [String] {
+        let words = text.split(separator: " ").map(String.init)
+        guard text.count > limit, words.count > 1 else { return [text] }
+        func length(_ range: Range<Int>) -> Int { words[range].reduce(range.count - 1) { $0 + $1.count } }
+        // From the end: what the lines from a word on cost, and where the first of them ends.
+        var cost = [Int](repeating: 0, count: words.count + 1)
+        var end = [Int](repeating: words.count, count: words.count + 1)
+        for start in words.indices.reversed() where length(start..<words.count) > limit {
+            cost[start] = .max
+            for next in start + 1..<words.count + 1 {
+                let space = limit - length(start..<next)
+                guard space >= 0 || next == start + 1 else { break }
+                let total = cost[next] + space * space + (space < 0 ? 100_000 : 0)
+                if total < cost[start] { (cost[start], end[start]) = (total, next) }
+            }
+        }
+        var lines: [String] = []
+        var start = 0
+        while start < words.count {
+            lines.append(words[start..<end[start]].joined(separator: " "))
+            start = end[start]
+        }
+        return lines
     }
 }
 

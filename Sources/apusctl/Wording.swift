@@ -93,6 +93,9 @@ extension OwnPrefixReason {
         case .exportDisabled: "the pool has disableBGPExport"
         case .aboutToBeAnnounced: "about to be announced"
         case .notInKernel(let reason): "its route is not in the kernel: " + (reason?.text ?? "pending")
+        case .noPeer(let family): "no peer is to carry \(family)"
+        case .noSession(let family): "no session that carries \(family) is up"
+        case .keptBack(let reason): "no peer gets it: " + reason.text
         }
     }
 }

@@ -183,7 +183,9 @@ extension ForwardingLab {
         try lab.must("rm \(lab.folder)/resources/late.yaml")
         try lab.restartAgent("n1")
         try lab.wait(20, "the restart is over") {
-            lab.log("n1.log").contains("their interfaces are up, so their routes stay")
+            // Each family's is over when its own peers have sent their tables.
+            try lab.log("n1.log").contains("their interfaces are up, so their routes stay")
+                && lab.ctl("n1", "fib").status == 0
         }
         #expect(try isThere())
         #expect(try lab.ctl("n1", "fib", "10.65.1.30").text.contains("a pod of an earlier process without an endpoint"))

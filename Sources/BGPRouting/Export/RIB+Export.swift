@@ -360,6 +360,18 @@ extension RIB {
     /// True where the peer has the prefix announced, by whatever path.
     package func isAnnounced(_ prefix: Prefix, to peer: PeerIndex) -> Bool { !announcedPaths(prefix, to: peer).isEmpty }
 
+    /// True where some peer has the prefix announced. Cost: the update groups, and the paths of the prefix.
+    package func isAnnouncedToAny(_ prefix: Prefix) -> Bool {
+        let family = prefix.family
+        guard let index = tables[family].find(prefix) else { return false }
+        return groups.contains { group in
+            guard let group, group.profile.family == family, !group.members.isEmpty else { return false }
+            return exportSlots(index, family, sendsPathIDs: group.profile.sendsPathIDs).contains {
+                group.entry($0).isAnnounced
+            }
+        }
+    }
+
     /// True where the peer has been sent, or is about to be sent, this prefix and path identifier.
     package func isAnnounced(_ nlri: OutboundNLRI, to peer: PeerIndex) -> Bool {
         announcedPaths(nlri.prefix, to: peer).contains(nlri)

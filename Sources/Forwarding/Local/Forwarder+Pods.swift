@@ -28,7 +28,8 @@ extension Forwarder {
                 let present, present.kind == .unicast,
                 present.nextHops.count == 1, present.nextHops[0].gateway == nil,
                 let interface = interfaces[present.nextHops[0].interface], interface.isUp,
-                state.interfacePrefixes.contains(where: interface.name.hasPrefix)
+                state.interfacePrefixes.contains(where: interface.name.hasPrefix),
+                !local.isClaimed(prefix, on: interface.name)
             else { return }
             routes.append(present)
         }

@@ -338,8 +338,13 @@ package struct LocalRoutes: ~Copyable {
             guard let interface = route.nextHops.first.flatMap({ interfaces[$0.interface] }), interface.isUp else {
                 return false
             }
-            return claims.names(on: interface.name).isEmpty && claims.names(claiming: prefix.address).isEmpty
+            return !isClaimed(prefix, on: interface.name)
         }
+    }
+
+    /// True where an endpoint has the say over a host route of an earlier process: it has the interface, or the address.
+    func isClaimed(_ prefix: Prefix, on interface: String) -> Bool {
+        !claims.names(on: interface).isEmpty || !claims.names(claiming: prefix.address).isEmpty
     }
 
     /// Contract 2.6: own blocks, and host routes of addresses that lie in none of them or whose priority is elevated.

@@ -142,6 +142,6 @@ extension HeldPeer {
             case .range(let range): "\(range)"
             case .interface(let name): name
             }
-        self.init(name: planned.name, address: target, reason: reason)
+        self.init(name: planned.name, type: PeerOrigin(planned.origin), address: target, reason: reason)
     }
 }

@@ -47,7 +47,7 @@ extension StatusBuilder {
             }
             return result
         }
-        return PeerStatus(
+        var status = PeerStatus(
             name: details.planned.name, address: "\(snapshot.settings.address)", port: details.planned.port,
             type: PeerOrigin(details.planned.origin),
             isDynamic: details.isDynamic, remoteAS: (session?.remoteAS ?? snapshot.settings.session.remoteAS)?.rawValue,
@@ -64,6 +64,8 @@ extension StatusBuilder {
             queuedBytes: loop.transport.queuedBytes(snapshot.index),
             localAS: snapshot.settings.session.localAS.rawValue, bfd: details.bfd.map { BFDSessionState($0.state) },
             interface: details.link)
+        status.isPassive = snapshot.settings.session.isPassive
+        return status
     }
 
     private func capabilities(_ session: NegotiatedSession) -> [String] {

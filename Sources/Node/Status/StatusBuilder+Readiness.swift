@@ -36,6 +36,7 @@ extension StatusBuilder {
             isHealthy: false)
         status.load = load
         loop.core.plane.fill(&status)
+        loop.core.speaker.judgeAnnouncements(&status.ownPrefixes)
         status.isHealthy = status.problems.isEmpty && status.unreadiness(isStarting: loop.core.plane.isStarting) == nil
         return status
     }

@@ -70,7 +70,7 @@ extension Speaker {
     }
 
     /// Nil where the peer has the best path of a prefix announced.
-    private func reasonNotAnnounced(
+    func reasonNotAnnounced(
         to peer: PeerLoad, _ family: AddressFamily, _ verdicts: inout GroupVerdicts
     ) -> NotAnnouncedReason? {
         guard peer.isEstablished else { return .sessionDown }
