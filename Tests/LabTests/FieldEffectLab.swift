@@ -14,7 +14,7 @@ import Testing
         ("acceptBlackhole", "true"), ("nextHopMode", "Self"),
         ("keepOriginalNextHop", "true"), ("maxPrefixes", "{limit: 50, warnAt: 5, action: warn, restartAfter: 1m}"),
         ("bfd", "{}"), ("reversePeering", "Manual"),
-        ("families", "[ipv4]"), ("addPath", "{receive: true}"), ("extendedNextHop", "true"), ("role", "provider"),
+        ("families", "[ipv4, ipv6]"), ("addPath", "{receive: true}"), ("extendedNextHop", "true"), ("role", "provider"),
         ("sourceAddress", "None"), ("ttlSecurity", "1"),
         ("localASNumber", "64999"), ("asNumber", "64999"), ("routeTable", "100"), ("routeSourceAddress", "10.0.0.1"),
         ("multihop", "true"), ("nextHopAddressIPv4", "10.0.0.77"),
