@@ -119,7 +119,7 @@ let package = Package(
         .executableTarget(
             name: "apusd",
             dependencies: [
-                "AgentDaemon", "ReflectorDaemon", "Node", "Planning", "Resources", "LinuxIO", "NetTypes",
+                "AgentDaemon", "ReflectorDaemon", "Node", "Planning", "Resources", "FIB", "LinuxIO", "NetTypes",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: memorySafe),

@@ -43,6 +43,7 @@ package enum AgentMode {
             restartTime: daemon.configuration.nodeMeshMaxRestartTime ?? .seconds(120))
         kernel.felixProtocol = felix.deviceRouteProtocol ?? kernel.felixProtocol
         kernel.programming = settings.programming
+        kernel.takeOver = TakeOver(settings.takeOver, deviceProtocol: kernel.felixProtocol)
         kernel.normalMetrics = daemon.configuration.normalPriority
         let plane: KernelForwarding
         do throws(SystemError) {

@@ -246,7 +246,8 @@ extension KernelForwarding {
             let place = family.index == start.section ? start.place : 0
             let next = core.delta.foreign.visit(family, from: place, budget: &budget) { route in
                 // BIRD and Felix
-                if [12, 80].contains(route.routeProtocol),
+                if [TakeOver.birdProtocol, TakeOver.felixProtocol].contains(route.routeProtocol),
+                    route.predecessor == nil,
                     core.state.pools.contains(where: { $0.contains(route.prefix) }),
                     !core.state.foreignPools.contains(where: { $0.contains(route.prefix) })
                 {

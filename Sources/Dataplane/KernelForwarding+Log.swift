@@ -39,6 +39,10 @@ extension KernelForwarding {
             logger.info(
                 "routes of an earlier process that nobody wants are removed",
                 metadata: ["routes": "\(count)", "waiting": "\(waiting)"])
+        case .leftBehindRemoved(let count, let kept):
+            logger.notice(
+                "routes that BIRD or Felix left behind and nobody wants are removed",
+                metadata: ["routes": "\(count)", "podsWithoutEndpointsKept": "\(kept)"])
         case .restartIsOver(let isComplete):
             logger.info(
                 "restart is over: routes that nobody wants any more are removed",

@@ -154,6 +154,7 @@ package final class KernelForwarding: ForwardingPlane {
             }
         }
         if core.cleanUpAfterRestart(speaker, isStarting: isStarting, now: now) { speaker.endRestart() }
+        removeLeftBehind(now)
         auditSlice(now)
         if reconcileTunnels(now) {
             for family in AddressFamily.allCases { core.takeAll(family, speaker) }
@@ -172,7 +173,27 @@ package final class KernelForwarding: ForwardingPlane {
             start.isOver = true
         }
         // A batch that is being written wakes the loop when it is done.
-        return core.pending.nextHopRefresh || batches.hasRoom && core.delta.canPlan
+        return core.pending.nextHopRefresh || core.hasLeftBehind || batches.hasRoom && core.delta.canPlan
+    }
+
+    /// Routes of predecessors that are removed in one turn.
+    private static let leftBehindOfTurn = 64
+
+    private func removeLeftBehind(_ now: Instant) {
+        for route in core.takeLeftBehind(most: KernelForwarding.leftBehindOfTurn, now: now) {
+            guard !isDryRun else {
+                logger.notice("dry run: would remove \(route.prefix) of protocol \(route.routeProtocol)")
+                core.leftBehindRemoved(route, code: 0)
+                continue
+            }
+            let code = host.remove(route)
+            if code != 0 {
+                logger.warning(
+                    "the kernel refused to remove a route that was left behind",
+                    metadata: ["prefix": "\(route.prefix)", "reason": "\(errorText(code))"])
+            }
+            core.leftBehindRemoved(route, code: code)
+        }
     }
 
     private func takeResults(_ now: Instant) {

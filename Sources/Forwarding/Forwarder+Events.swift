@@ -62,7 +62,8 @@ extension Forwarder {
         case .ownRouteRemoved(let route):
             if pending.isWriting { pending.dump = true }
             delta.kernelLost(route.prefix, metric: route.metric, table: route.table)
-        case .foreignRoute(let route, let replaces):
+        case .foreignRoute(var route, let replaces):
+            route.predecessor = predecessor(of: route)
             delta.foreignAdded(route, replaces: replaces)
             linkChanges.note(route.prefix)
             observe(route, isThere: true)

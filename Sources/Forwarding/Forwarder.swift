@@ -10,6 +10,8 @@ package struct ForwardingSettings: Sendable {
     /// Protocol number of the host routes that Felix writes beside us.
     package var felixProtocol: UInt8 = 3
     package var programming = Programming.all
+    /// Whose routes are taken over.
+    package var takeOver = TakeOver()
     package var isDryRun: Bool
     /// Next hops of a route at most (ECMP).
     package var maximumPaths: Int
@@ -84,6 +86,13 @@ package struct Forwarder: ~Copyable {
             // Where the pods of the process before were reached.
             if prefix.isHost, let hop = present?.nextHops.first, hop.gateway == nil {
                 found[prefix.address] = hop.interface
+            }
+        }
+        // A predecessor's routes forward as well: what takes its place has kept forwarding (RFC 4724 4.1).
+        for family in AddressFamily.allCases where delta.foreign.takeableCount > 0 {
+            var budget = Int.max
+            _ = delta.foreign.visit(family, from: 0, budget: &budget) { route in
+                if route.predecessor != nil { families.insert(AddressFamilySet(family)) }
             }
         }
         podInterfaces = found
@@ -206,6 +215,7 @@ package struct Forwarder: ~Copyable {
 
     /// When something is due by itself.
     package var nextDeadline: Instant? {
-        [delta.nextRetry, tunnels.retryAt, local.nextDeadline, restart.check].compactMap { $0 }.min()
+        [delta.nextRetry, tunnels.retryAt, local.nextDeadline, restart.check, restart.takeOverCheck].compactMap { $0 }
+            .min()
     }
 }

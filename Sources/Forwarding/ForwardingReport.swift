@@ -10,6 +10,8 @@ package enum ForwardingReport: Sendable {
     case podsWithoutEndpoints(Int)
     /// Routes of an earlier process that nobody wants go; so many others wait for their peers.
     case foundRoutesRemoved(Int, waiting: Int)
+    /// Routes that a predecessor left and nobody wants go; host routes of so many live pods without endpoints stay.
+    case leftBehindRemoved(Int, keptPods: Int)
     /// `isComplete`: every peer has sent its table; else the time was over.
     case restartIsOver(isComplete: Bool)
 }

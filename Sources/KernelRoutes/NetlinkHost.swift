@@ -53,6 +53,7 @@ package final class NetlinkHost: HostKernel {
     }
 
     package func apply(_ batch: FIBBatch) -> [FIBFailure] { table.apply(batch) }
+    package func remove(_ route: ForeignRoute) -> Int32 { table.remove(route) }
     package func submit(_ batch: FIBBatch) { writer.submit(batch) }
     package func drop(_ dead: Set<FIBNextHop>) { writer.drop(dead) }
     package func takeResult() -> FIBResult? { writer.takeResult() }

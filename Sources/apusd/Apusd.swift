@@ -1,5 +1,6 @@
 import AgentDaemon
 import ArgumentParser
+import FIB
 import Glibc
 import LinuxIO
 import NetTypes
@@ -77,7 +78,9 @@ struct ProcessOptions: ParsableArguments {
     @Flag(help: "Leave bad objects out at the first start instead of stopping.")
     var lenient = false
 
-    func settings(isDryRun: Bool, programming: Programming = .all, user: String?) throws -> ProcessSettings {
+    func settings(
+        isDryRun: Bool, programming: Programming = .all, takeOver: Set<Predecessor> = [], user: String?
+    ) throws -> ProcessSettings {
         guard ["text", "json"].contains(logFormat) else {
             throw StartError("--log-format: \"\(logFormat)\" is unknown; it must be text or json")
         }
@@ -86,7 +89,7 @@ struct ProcessOptions: ParsableArguments {
             metrics: metrics, health: health,
             logLevel: logLevel, isJSONLog: logFormat == "json", isDryRun: isDryRun,
             isLenient: lenient || isSet("lenient"), programming: programming,
-            user: user)
+            takeOver: takeOver, user: user)
     }
 }
 
@@ -106,11 +109,37 @@ struct AgentCommand: ParsableCommand {
     )
     var program: String = fromEnvironment("program", "all")
 
+    @Option(
+        help:
+            """
+            bird, felix or bird,felix: routes that they left in the kernel are replaced where ours are wanted, and \
+            removed otherwise once every peer has sent its table. Stop them first.
+            """
+    )
+    var takeOver: String = fromEnvironment("take-over", "")
+
     func run() throws {
         guard let programming = Programming(rawValue: program) else {
             throw StartError("--program: \"\(program)\" is unknown; it must be all, local or remote")
         }
-        try AgentMode.run(options.settings(isDryRun: dryRun || isSet("dry-run"), programming: programming, user: nil))
+        try AgentMode.run(
+            options.settings(
+                isDryRun: dryRun || isSet("dry-run"), programming: programming,
+                takeOver: predecessors(programming), user: nil))
+    }
+
+    private func predecessors(_ programming: Programming) throws -> Set<Predecessor> {
+        var result: Set<Predecessor> = []
+        for name in takeOver.split(separator: ",").map({ $0.trimmingPrefix(while: \.isWhitespace) }) {
+            guard let predecessor = Predecessor(rawValue: String(name)) else {
+                throw StartError("--take-over: \"\(name)\" is unknown; it must be bird, felix or bird,felix")
+            }
+            result.insert(predecessor)
+        }
+        if result.contains(.felix), programming == .remote {
+            throw StartError("--take-over felix and --program remote: with the latter Felix's routes stay Felix's")
+        }
+        return result
     }
 }
 

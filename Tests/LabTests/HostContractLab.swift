@@ -226,6 +226,20 @@ import Testing
             others.deleteOwn(prefix)
             seen.addEvents("others", host, last: "own 10.65.1.0/26 removed")
             try seen.addDump("others", host)
+            // A route that a predecessor left: replaced in its place, or removed by its protocol alone.
+            var left = ForeignRoute(
+                prefix: Prefix("10.77.0.0/16") ?? prefix, metric: 7, routeProtocol: 12, nextHops: [])
+            seen.add("of another protocol", host.remove(left))
+            try seen.addDump("it stays", host)
+            left.routeProtocol = 4
+            seen.add("removed", [host.remove(left), host.remove(left)])
+            try seen.addDump("it is gone", host)
+            others.addForeign()
+            var ours = route([hop(host, "10.0.0.2")], left.prefix)
+            ours.metric = 7
+            seen.add("add in its place", errors([.add(ours)]))
+            seen.add("replace", errors([.replace(ours)]))
+            try seen.addDump("ours alone", host)
         case .pods:
             others.addPod()
             seen.addEvents("added", host, last: "link cali0 up true")

@@ -95,6 +95,38 @@ extension DeltaTracker {
         }
     }
 
+    /// Routes of predecessors that nothing of ours waits to replace any more: those of prefixes that are not wanted, or
+    /// that have the wanted route already, beside theirs. Cost: a walk over the foreign routes.
+    package func removableOfPredecessors() -> [ForeignRoute] {
+        guard foreign.takeableCount > 0 else { return [] }
+        var result: [ForeignRoute] = []
+        for family in AddressFamily.allCases {
+            var budget = Int.max
+            _ = foreign.visit(family, from: 0, budget: &budget) { route in
+                guard route.predecessor != nil else { return }
+                if desired(route.prefix) == nil || isInstalled(route.prefix) { result.append(route) }
+            }
+        }
+        return result
+    }
+
+    /// A predecessor's route stays after all: from now on it is foreign as any other.
+    package mutating func leave(_ route: ForeignRoute) {
+        guard foreign.find(route.prefix, metric: route.metric)?.routeProtocol == route.routeProtocol else { return }
+        var left = route
+        left.predecessor = nil
+        foreign.insert(left)
+    }
+
+    /// Our route stands where a predecessor's stood, which the kernel says nothing of.
+    mutating func tookOver(_ prefix: Prefix, _ value: Value) {
+        guard foreign.takeableCount > 0, table(value) == Ownership.mainTable,
+            let replaced = foreign.find(prefix, metric: metric(value)), replaced.predecessor != nil
+        else { return }
+        foreign.remove(replaced)
+        takenOverCount += 1
+    }
+
     /// A dump of the kernel's table begins, or begins again: what it does not mention is gone.
     package mutating func beginDump() {
         cancelAudit()

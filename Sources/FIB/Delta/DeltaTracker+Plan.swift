@@ -58,16 +58,18 @@ extension DeltaTracker {
             let present = state.kernel
             if wanted.isPresent, wanted != present {
                 let replaces = present.isPresent && sharePlace(present, wanted)
-                if !replaces, table(wanted) == Ownership.mainTable,
-                    let other = foreign.find(prefix, metric: metric(wanted))
-                {
+                let isMain = table(wanted) == Ownership.mainTable
+                let other = replaces || !isMain ? nil : foreign.find(prefix, metric: metric(wanted))
+                if let other, other.predecessor == nil {
                     fail(prefix, reason: .foreignRoute(routeProtocol: other.routeProtocol), now: now)
                     // What we have in another place leads elsewhere, and would go before the foreign one.
                     if present.isPresent {
                         deletions.append(planned(prefix, .delete, slot: slot, value: present, into: &batch))
                     }
                 } else {
-                    let operation = planned(prefix, replaces ? .replace : .add, slot: slot, value: wanted, into: &batch)
+                    // One message: there is no moment without a route between a predecessor's and ours.
+                    let action: FIBBatch.Action = replaces || other != nil ? .replace : .add
+                    let operation = planned(prefix, action, slot: slot, value: wanted, into: &batch)
                     if kind(wanted) == .blackhole {
                         blackholes.append(operation)
                     } else if prefix.isHost {
@@ -179,6 +181,8 @@ extension DeltaTracker {
             // It was gone: add it with the next batch.
             case .replace where refusal?.saysAbsent ?? false:
                 kernelLost(entry.prefix, metric: metric(value), table: table(value))
+                tookOver(entry.prefix, value)
+                if families[entry.prefix.family].states[slot].desired.isPresent { markDirty(entry.prefix, slot) }
             case .add, .replace: if refusal == nil { written(entry.prefix, slot, value: value) }
             // Deleting what is absent is success.
             case .delete: if refusal?.saysAbsent ?? true { deleted(entry.prefix, slot, value: value) }
@@ -203,6 +207,7 @@ extension DeltaTracker {
             markDirty(prefix, slot)
         }
         families[family].states[slot].kernel = value
+        tookOver(prefix, value)
         noteChange(family, slot)
         if !failures.isEmpty { failures[prefix] = nil }
         if families[family].states[slot].desired != value { markDirty(prefix, slot) }

@@ -162,6 +162,10 @@ package struct DeltaTracker: ~Copyable {
     package internal(set) var kernelCount = 0
     /// Own routes that somebody else removed or altered and that were put back.
     package internal(set) var repairCount = 0
+    /// Routes of predecessors that ours have replaced.
+    package internal(set) var takenOverCount = 0
+    /// A list of everything that the kernel has is being read.
+    package var isDumping: Bool { adoption.isDumping }
 
     /// `fewAttributes`: so many different ways are kept without asking whether a route still has them.
     package init(seed: UInt64, fewAttributes: Int = 4096) {

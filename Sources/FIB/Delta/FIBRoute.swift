@@ -107,7 +107,8 @@ package final class RoutePlacement: Sendable, Hashable {
     }
 }
 
-/// A route of somebody else: never changed, but it may be in the way, and next hops are resolved through it.
+/// A route of somebody else: never changed, but it may be in the way, and next hops are resolved through it. Only one
+/// that a predecessor left behind may be replaced and removed, where the operator has asked for that.
 package struct ForeignRoute: Sendable, Hashable {
     package var prefix: Prefix
     package var metric: UInt32
@@ -115,6 +116,8 @@ package struct ForeignRoute: Sendable, Hashable {
     package var routeProtocol: UInt8
     /// Empty for blackhole, unreachable and the like.
     package var nextHops: [FIBNextHop]
+    /// Whose route may be taken over; nil for all that is never touched.
+    package var predecessor: Predecessor?
 
     package init(prefix: Prefix, metric: UInt32, routeProtocol: UInt8, nextHops: [FIBNextHop]) {
         self.prefix = prefix

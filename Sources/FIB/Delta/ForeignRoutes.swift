@@ -5,6 +5,8 @@ package struct ForeignRoutes: ~Copyable, Sendable {
     private var tables: InlineArray<2, PrefixTable>
     private var routes: [[[ForeignRoute]]] = [[], []]
     package private(set) var count = 0
+    /// How many of them may be taken over.
+    package private(set) var takeableCount = 0
     private let seed: UInt64
 
     package init(seed: UInt64) {
@@ -17,20 +19,25 @@ package struct ForeignRoutes: ~Copyable, Sendable {
         let slot = Int(tables[family].insert(route.prefix))
         while routes[family].count <= slot { routes[family].append([]) }
         if let known = routes[family][slot].firstIndex(where: { $0.metric == route.metric }) {
+            if routes[family][slot][known].predecessor != nil { takeableCount -= 1 }
             routes[family][slot][known] = route
         } else {
             routes[family][slot].append(route)
             routes[family][slot].sort { $0.metric < $1.metric }
             count += 1
         }
+        if route.predecessor != nil { takeableCount += 1 }
     }
 
     package mutating func remove(_ route: ForeignRoute) {
         let family = route.prefix.family.index
         guard let index = tables[family].find(route.prefix) else { return }
-        let before = routes[family][Int(index)].count
-        routes[family][Int(index)].removeAll { $0.metric == route.metric && $0.routeProtocol == route.routeProtocol }
-        count -= before - routes[family][Int(index)].count
+        routes[family][Int(index)].removeAll { known in
+            guard known.metric == route.metric, known.routeProtocol == route.routeProtocol else { return false }
+            count -= 1
+            if known.predecessor != nil { takeableCount -= 1 }
+            return true
+        }
         if routes[family][Int(index)].isEmpty { tables[family].remove(index) }
     }
 

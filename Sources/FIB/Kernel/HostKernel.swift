@@ -26,6 +26,9 @@ package protocol HostKernel: AnyObject {
 
     /// Carries out a batch in order. Returns what failed; everything else was acknowledged.
     func apply(_ batch: FIBBatch) -> [FIBFailure]
+    /// Removes a route of somebody else from the main table: the one of its prefix, metric and protocol. 0 also where
+    /// it was gone already.
+    func remove(_ route: ForeignRoute) -> Int32
     /// Hands a batch over. Orders are carried out one after the other; the caller bounds how many are out.
     func submit(_ batch: FIBBatch)
     /// Hands over the order to take dead next hops out of every group: one request a group, whatever the number of its

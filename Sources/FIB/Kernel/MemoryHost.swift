@@ -128,6 +128,13 @@ package final class MemoryHost: HostKernel {
         events.append(.foreignRoute(route, replaces: replaces))
     }
 
+    package func remove(_ route: ForeignRoute) -> Int32 {
+        if let known = routes.foreign[key(route)], known.routeProtocol == route.routeProtocol {
+            routes.foreign[key(route)] = nil
+        }
+        return 0
+    }
+
     package func removeForeign(_ route: ForeignRoute) {
         if routes.foreign.removeValue(forKey: key(route)) != nil { events.append(.foreignRouteRemoved(route)) }
     }

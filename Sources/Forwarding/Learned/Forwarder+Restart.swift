@@ -11,6 +11,12 @@ struct RestartCleanup {
     var check: Instant?
     /// Whom they waited for at the last look.
     var wait = RestartWait()
+    /// What of the predecessors is left to be removed, the last first; looked for when the restart is over.
+    var leftBehind: [ForeignRoute] = []
+    /// When what predecessors left is looked for again; nil before the restart is over, and once nothing is left.
+    var takeOverCheck: Instant?
+    /// Nothing of predecessors is left: what comes from now on is foreign.
+    var isTakenOver = false
     init(deadline: Instant) { self.deadline = deadline }
 }
 
@@ -44,6 +50,7 @@ extension Forwarder {
         guard wait.isOver else { return false }
         restart.deadline = nil
         restart.check = nil
+        restart.takeOverCheck = now
         tunnels.allowRemoval()
         reports.append(.restartIsOver(isComplete: !isDue))
         return true

@@ -64,6 +64,20 @@ package struct NetlinkRouteTable: KernelRouteTable, ~Copyable {
         return final
     }
 
+    /// Removes a route of somebody else from the main table. 0, also where it is gone already, or an errno.
+    mutating func remove(_ route: ForeignRoute) -> Int32 {
+        let owner = Ownership(routeProtocol: route.routeProtocol)
+        let batch = FIBBatch([.delete(route.prefix, metric: route.metric)])
+        guard let entry = batch.entries.first else { return EINVAL }
+        let error = unsafe request {
+            let length = unsafe RouteCodec.encode(
+                entry, batch.attributeSets[Int(entry.attributes)], ownership: owner, sequence: $1, into: $0)
+            unsafe $0.assumingMemoryBound(to: nlmsghdr.self).pointee.nlmsg_flags |= UInt16(APUS_NLM_ACK)
+            return length
+        }
+        return error == ESRCH || error == ENOENT ? 0 : error
+    }
+
     /// Takes dead next hops out of every group, so that no packet goes by them any more: one message a group, whatever
     /// the number of its routes. Returns which sets of next hops have become which.
     package mutating func dropHops(_ dead: Set<FIBNextHop>) -> [GroupChange] {

@@ -1,3 +1,4 @@
+package import FIB
 package import Planning
 
 /// The flags of the daemon (apusd(8)).
@@ -16,6 +17,8 @@ package struct ProcessSettings: Sendable {
     package var isDryRun: Bool
     /// What of the kernel's routes is ours to write.
     package var programming: Programming
+    /// Whose routes are taken over.
+    package var takeOver: Set<Predecessor>
     /// Bad objects at the first start are left out instead of being fatal.
     package var isLenient: Bool
     /// Reflector: the user to become when started as root.
@@ -25,7 +28,7 @@ package struct ProcessSettings: Sendable {
         node: String, resources: String, secrets: String, stateDirectory: String, socket: String, metrics: String,
         health: String,
         logLevel: String, isJSONLog: Bool, isDryRun: Bool, isLenient: Bool, programming: Programming = .all,
-        user: String? = nil
+        takeOver: Set<Predecessor> = [], user: String? = nil
     ) {
         self.node = node
         self.resources = resources
@@ -39,6 +42,7 @@ package struct ProcessSettings: Sendable {
         self.isDryRun = isDryRun
         self.isLenient = isLenient
         self.programming = programming
+        self.takeOver = takeOver
         self.user = user
     }
 }

@@ -22,6 +22,8 @@ final class MemoryNode {
     let isReflector: Bool
     /// What of the kernel's routes is the node's to write.
     var programming = Programming.all
+    /// Whose routes the node takes over.
+    var takeOver = TakeOver()
     private(set) var core: NodeCore?
     private(set) var transport = MemoryTransport()
     private(set) var plane: KernelForwarding?
@@ -58,6 +60,7 @@ final class MemoryNode {
                 isDryRun: false, maximumPaths: configuration.maximumPaths ?? 16,
                 restartTime: configuration.nodeMeshMaxRestartTime ?? .seconds(120))
             settings.programming = programming
+            settings.takeOver = takeOver
             let kernel = try KernelForwarding(settings, host: host, logger: Self.logger, now: now)
             plane = kernel
             forwarding = kernel
