@@ -336,6 +336,9 @@ static inline int apus_has_net_admin(void) { return (apus_effective_capabilities
 static inline void apus_malloc_configure(void) {
     mallopt(M_MMAP_THRESHOLD, 256 * 1024);
     mallopt(M_TRIM_THRESHOLD, 4 * 1024 * 1024);
+    // No fast bins: what other threads free of the routing thread's answers would wait there until some larger block is
+    // wanted, and then be merged all at once, milliseconds of a turn.
+    mallopt(M_MXFAST, 0);
 }
 static inline int apus_malloc_trim(void) { return malloc_trim(1024 * 1024); }
 /* From the linker: the program's constants and code, which nobody writes. */
