@@ -45,6 +45,9 @@ struct Status: ParsableCommand {
                         + (own.isAnnounced ? "announced" : "not announced: \(own.reason?.text ?? "")"))
             }
             for peer in status.peersHeldDown { print("held down   \(peer.name) \(peer.address): \(peer.reason)") }
+            if status.otherObjects > 0 {
+                print("other       \(status.otherObjects) objects of Calico's kinds that say nothing about routes")
+            }
             for problem in status.problems { print("problem     \(problem)") }
             print(status.isHealthy ? "healthy" : "NOT healthy")
         }

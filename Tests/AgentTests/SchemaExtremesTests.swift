@@ -122,7 +122,7 @@ private struct Field {
     private static func sample(_ type: FieldType) -> String {
         switch type {
         case .bool: "true"
-        case .integer(let range): "\(range.lowerBound)"
+        case .integer(let range), .asNumber(let range): "\(range.lowerBound)"
         case .duration(let range): GoDuration.text(range.lowerBound)
         case .address, .endpoint: "10.0.0.9"
         case .cidr, .interfaceAddress: "10.65.9.0/24"
@@ -146,6 +146,11 @@ private enum Extremes {
         case .integer(let range):
             values += [range.lowerBound, range.upperBound].map { ("\($0)", false) }
             values += [range.lowerBound - 1, range.upperBound + 1].map { ("\($0)", true) }
+        case .asNumber(let range):
+            values += ["\(range.lowerBound)", "\(range.upperBound)", "0.1", "65535.65535"].map { ($0, false) }
+            values += ["\(range.lowerBound - 1)", "\(range.upperBound + 1)", "65536.0", "0.65536", "1.2.3"].map {
+                ($0, true)
+            }
         case .duration(let range):
             values += [range.lowerBound, range.upperBound].map { (GoDuration.text($0), false) }
             let around = ["\(range.upperBound.nanoseconds + 1)ns", "\(range.lowerBound.nanoseconds - 1)ns"]

@@ -3,6 +3,16 @@ import Logging
 import ResourceFiles
 import Resources
 
+/// Says of each object that came and is read by nobody that it is there.
+func logOthers(_ others: [OtherObject], known: [OtherObject] = [], _ logger: Logger) {
+    let known = Set(known)
+    for object in others where !known.contains(object) {
+        logger.info(
+            "object of a kind that says nothing about routes",
+            metadata: ["object": "\(object.kind)/\(object.name)", "place": "\(object.file):\(object.line)"])
+    }
+}
+
 /// Resources in a folder or a file.
 struct FolderSource: ResourceSource {
     let loader: ResourceLoader
@@ -100,6 +110,7 @@ struct FolderSource: ResourceSource {
             for problem in resources.problems where !current.resources.problems.contains(problem) {
                 logger.error("resource not applied; its last good version stays", metadata: ["problem": "\(problem)"])
             }
+            logOthers(resources.others, known: current.resources.others, logger)
             let before = current
             previous = before
             current = LoadedConfiguration(resources: resources, secrets: secrets)

@@ -30,6 +30,7 @@ package struct Daemon {
         for problem in first.resources.problems {
             logger.error("resource not applied", metadata: ["problem": "\(problem)"])
         }
+        logOthers(first.resources.others, logger)
         guard let node = first.resources.node(settings.node),
             let identity = AttributeTable.Identity(first.resources, node: settings.node)
         else {

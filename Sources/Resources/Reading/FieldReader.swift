@@ -36,6 +36,7 @@ struct FieldReader {
         let field = join(name)
         if !problems.problems.contains(where: { $0.field == field }) { complain(name, message) }
     }
+    func asNumber(_ name: String) -> ASNumber? { string(name).flatMap { ASNumberText.parse($0) }.map { ASNumber($0) } }
     func duration(_ name: String) -> Duration? { string(name).flatMap { GoDuration.parse($0) } }
     func address(_ name: String) -> IPAddress? { string(name).flatMap { IPAddress($0) } }
     func prefix(_ name: String) -> Prefix? { string(name).flatMap { Prefix($0) } }
@@ -61,6 +62,16 @@ struct FieldReader {
         var result: [String: String] = [:]
         for (key, value) in value(name)?.mapping ?? [] {
             if let key = key.scalar, let text = value.scalar { result[key] = text }
+        }
+        return result
+    }
+
+    /// The same of labels. One that YAML 1.1 reads as a boolean, such as `yes` without quotes, is "true" or "false":
+    /// calicoctl and kubectl store it so, and selectors were written against that.
+    func labels(_ name: String) -> [String: String] {
+        var result: [String: String] = [:]
+        for (key, value) in value(name)?.mapping ?? [] {
+            if let key = key.scalar, let text = value.scalar { result[key] = value.boolean.map { "\($0)" } ?? text }
         }
         return result
     }
@@ -145,6 +156,11 @@ struct FieldReader {
             return range.contains(number)
                 ? nil
                 : "\(FieldReader.shown(text)) is out of range; it must be \(range.lowerBound) to \(range.upperBound)"
+        case .asNumber(let range):
+            let bounds = "it must be \(range.lowerBound) to \(range.upperBound), or two numbers of 16 bits as in 1.10"
+            guard text.contains(".") || Int64(text) != nil else { return "\(shown) is not a number; \(bounds)" }
+            return ASNumberText.parse(text).map { range.contains(Int64($0)) } ?? false
+                ? nil : "\(shown) is out of range; \(bounds)"
         case .duration(let range):
             let bounds = "it must be \(GoDuration.text(range.lowerBound)) to \(GoDuration.text(range.upperBound))"
             guard let duration = GoDuration.parse(text) else {
@@ -155,9 +171,12 @@ struct FieldReader {
             return IPAddress(text) == nil ? "\(shown) is not an IP address; write it as 10.0.0.1 or 2001:db8::1" : nil
         case .endpoint:
             // Dumps of Calico's own tools have an empty one beside a selector: it stands for none.
-            return PeerEndpoint(text) == nil && !text.isEmpty
-                ? "\(shown) is not an address of a peer; write it as 10.0.0.1, 10.0.0.1:1790 or [2001:db8::1]:1790"
-                : nil
+            if text.isEmpty { return nil }
+            guard let endpoint = PeerEndpoint(text) else {
+                return
+                    "\(shown) is not an address of a peer; write it as 10.0.0.1, 10.0.0.1:1790 or [2001:db8::1]:1790"
+            }
+            return endpoint.complaint.map { "\(shown) \($0)" }
         case .cidr:
             guard let parsed = Prefix.parse(text) else {
                 return "\(shown) is not a prefix; write it as 10.65.0.0/26 or 2001:db8::/122"
@@ -228,6 +247,34 @@ package struct PeerEndpoint: Sendable, Hashable {
         else { return nil }
         self.address = address
         self.port = port
+    }
+}
+
+extension PeerEndpoint {
+    /// Why no peer can have the address; nil where one can.
+    fileprivate var complaint: String? {
+        if address.isUnspecified { return "is no host's address; it must be the one that the peer has" }
+        if address.isMulticast { return "is a multicast address; BGP runs over TCP, to the address of one host" }
+        if address.family == .ipv4, address.v4 == .max {
+            return "is the broadcast address; it must be the address of one host"
+        }
+        if address.embedsIPv4, !address.isLoopback {
+            let plain = IPAddress(v4: UInt32(truncatingIfNeeded: address.low))
+            return "is an IPv4 address written as an IPv6 one; write it as \(plain)\(port.map { ":\($0)" } ?? "")"
+        }
+        return nil
+    }
+}
+
+/// An AS number as a number or, as RFC 5396 has it, as `hi.lo`.
+package enum ASNumberText {
+    package static func parse(_ text: String) -> UInt32? {
+        guard let dot = text.firstIndex(of: ".") else { return UInt32(text) }
+        let (high, low) = (text[..<dot], text[text.index(after: dot)...])
+        guard (high + low).utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
+            let high = UInt16(high), let low = UInt16(low)
+        else { return nil }
+        return UInt32(high) << 16 | UInt32(low)
     }
 }
 

@@ -12,7 +12,7 @@ enum FilterParser {
     }
 
     private static func numbers(_ reader: FieldReader, _ name: String) -> [ASNumber] {
-        (reader.strings(name) ?? []).compactMap { UInt32($0) }.map { ASNumber($0) }
+        (reader.strings(name) ?? []).compactMap { ASNumberText.parse($0) }.map { ASNumber($0) }
     }
 
     private static func rule(_ reader: FieldReader, _ family: AddressFamily) -> BGPFilter.Rule? {

@@ -7,6 +7,8 @@ package enum ResourceParser {
         package var problems: [Problem] = []
         /// Objects that were there but bad: their last good version stays.
         package var badKeys: Set<ResourceKey> = []
+        /// Objects of Calico's kinds that say nothing about routes.
+        package var others: [OtherObject] = []
         /// The file could not be read as YAML: everything that came from it stays as it was.
         package var isUnreadable = false
         package init() {}
@@ -14,7 +16,8 @@ package enum ResourceParser {
 
     /// As Kubernetes has it.
     private static let longestName = 253
-    private static let apiVersions = ["projectcalico.org/v3", "crd.projectcalico.org/v1", "v1"]
+    private static let calicoVersions = ["projectcalico.org/v3", "crd.projectcalico.org/v1"]
+    private static let apiVersions = calicoVersions + ["v1"]
 
     package static func parse(_ text: String, file: String) -> Parsed {
         var result = Parsed()
@@ -33,32 +36,61 @@ package enum ResourceParser {
         return result
     }
 
-    private static func parseDocument(_ document: YAMLNode, file: String, into result: inout Parsed) {
+    /// What an item of a list has from the list where it does not say so itself: the Kubernetes API writes items of a
+    /// NodeList without kind and apiVersion.
+    private struct ListType {
+        var kind: String
+        var apiVersion: String?
+    }
+
+    private static func parseDocument(
+        _ document: YAMLNode, of list: ListType? = nil, file: String, into result: inout Parsed
+    ) {
+        // A list without anything around it, as a JSON array has it.
+        if let items = document.sequence { return parseItems(items, of: list, file: file, into: &result) }
         guard let mapping = document.mapping else {
             result.problems.append(
                 Problem(
                     file: file, line: document.line, field: "",
-                    message: "must be an object with apiVersion, kind, metadata and spec"))
+                    message: "must be an object with apiVersion, kind, metadata and spec, or a list of such"))
             return
         }
-        let list = ProblemList(file: file)
-        let reader = FieldReader(node: mapping, path: "", line: document.line, problems: list)
-        let kind = reader.string("kind") ?? ""
-        // calicoctl get -o yaml: a list of objects.
-        if kind == "List" || kind.hasSuffix("List"),
-            let items = mapping.first(where: { $0.key.scalar == "items" })?.value.sequence
+        let reader = FieldReader(node: mapping, path: "", line: document.line, problems: ProblemList(file: file))
+        let kind = reader.string("kind") ?? list?.kind ?? ""
+        // calicoctl get -o yaml: a list of objects. Its metadata says nothing.
+        if kind.hasSuffix("List"), let items = mapping.first(where: { $0.key.scalar == "items" })?.value,
+            items.sequence != nil || items.isNull
         {
-            for item in items { parseDocument(item, file: file, into: &result) }
+            let type = ListType(kind: String(kind.dropLast(4)), apiVersion: reader.string("apiVersion"))
+            parseItems(items.sequence ?? [], of: type.kind.isEmpty ? nil : type, file: file, into: &result)
             return
         }
-        parseObject(reader, kind, file: file, into: &result)
+        let version = reader.string("apiVersion") ?? list?.apiVersion
+        if OtherObject.kinds.contains(kind), version.map(calicoVersions.contains) ?? false {
+            let name = reader.object("metadata")?.string("name") ?? ""
+            result.others.append(OtherObject(kind: kind, name: FieldReader.shown(name), file: file, line: reader.line))
+            return
+        }
+        parseObject(reader, kind, version: version, file: file, into: &result)
     }
 
-    private static func parseObject(_ reader: FieldReader, _ kind: String, file: String, into result: inout Parsed) {
+    /// After an item that is no object nothing more is looked at: a list of numbers is one problem, not one each.
+    private static func parseItems(
+        _ items: [YAMLNode], of list: ListType?, file: String, into result: inout Parsed
+    ) {
+        for item in items {
+            parseDocument(item, of: list, file: file, into: &result)
+            if item.scalar != nil { return }
+        }
+    }
+
+    private static func parseObject(
+        _ reader: FieldReader, _ kind: String, version: String?, file: String, into result: inout Parsed
+    ) {
         let problems = reader.problems
         let name = reader.object("metadata")?.string("name") ?? ""
         problems.object = kind.isEmpty ? "" : FieldReader.shown("\(kind)/\(name)")
-        if let version = reader.string("apiVersion") {
+        if let version {
             if !apiVersions.contains(version) {
                 reader.complain(
                     "apiVersion", "\"\(FieldReader.shown(version))\" is unknown; it must be projectcalico.org/v3")
@@ -115,11 +147,11 @@ package enum ResourceParser {
         case "BGPConfiguration": .bgpConfiguration(bgpConfiguration(spec))
         case "BGPPeer": .bgpPeer(bgpPeer(spec))
         case "BGPFilter": .bgpFilter(FilterParser.filter(spec))
-        case "Node": .node(node(spec, object.object("metadata")?.map("labels") ?? [:]))
+        case "Node": .node(node(spec, object.object("metadata")?.labels("labels") ?? [:]))
         case "FelixConfiguration": .felixConfiguration(felixConfiguration(spec))
         case "IPPool": spec.prefix("cidr").map { .ipPool(pool($0, spec)) }
         case "BlockAffinity": blockAffinity(spec)
-        case "WorkloadEndpoint": workloadEndpoint(spec, object.object("metadata")?.map("labels") ?? [:])
+        case "WorkloadEndpoint": workloadEndpoint(spec, object.object("metadata")?.labels("labels") ?? [:])
         default: nil
         }
     }
@@ -136,13 +168,9 @@ package enum ResourceParser {
         return SecretReference(name: name, key: key)
     }
 
-    private static func asNumber(_ reader: FieldReader, _ name: String) -> ASNumber? {
-        reader.number(name, as: UInt32.self).map { ASNumber($0) }
-    }
-
     private static func bgpConfiguration(_ spec: FieldReader) -> BGPConfiguration {
         var result = BGPConfiguration()
-        result.asNumber = asNumber(spec, "asNumber")
+        result.asNumber = spec.asNumber("asNumber")
         result.nodeToNodeMeshEnabled = spec.bool("nodeToNodeMeshEnabled")
         result.listenPort = spec.number("listenPort")
         result.bindsToNodeIP = spec.choice("bindMode", of: BGPConfiguration.BindMode.self).map { $0 == .nodeIP }
@@ -206,11 +234,11 @@ package enum ResourceParser {
         result.listenRange = spec.prefix("listenRange")
         result.interface = spec.string("interface")
         result.localWorkloadSelector = spec.selector("localWorkloadSelector")
-        result.localASNumber = asNumber(spec, "localASNumber")
+        result.localASNumber = spec.asNumber("localASNumber")
         result.minRouteAdvertisementInterval = spec.duration("minRouteAdvertisementInterval")
         result.filters = spec.strings("filters") ?? []
         result.maxDynamicPeers = spec.number("maxDynamicPeers") ?? 1000
-        result.asNumber = asNumber(spec, "asNumber")
+        result.asNumber = spec.asNumber("asNumber")
         result.routeReflectorClient = spec.bool("routeReflectorClient")
         result.passive = spec.bool("passive")
         result.holdTime = spec.duration("holdTime")
@@ -367,7 +395,7 @@ package enum ResourceParser {
             return BGPIdentifier(rawValue: value.v4)
         }
         var result = NodeResource(
-            labels: labels, asNumber: bgp.flatMap { asNumber($0, "asNumber") }, ipv4: address("ipv4Address", .ipv4),
+            labels: labels, asNumber: bgp.flatMap { $0.asNumber("asNumber") }, ipv4: address("ipv4Address", .ipv4),
             ipv6: address("ipv6Address", .ipv6), routeReflectorClusterID: identifier("routeReflectorClusterID"),
             routerID: identifier("routerID"),
             podCIDRs: (spec.strings("podCIDRs") ?? []).compactMap { Prefix($0) })

@@ -20,4 +20,18 @@ struct YAMLNode {
     var isNull: Bool {
         if case .scalar(let text, isPlain: true) = content { ["", "null", "~"].contains(text) } else { false }
     }
+    /// What YAML 1.1 reads as a boolean (its type bool), which `scalar` leaves as it was written.
+    var boolean: Bool? {
+        guard case .scalar(let text, isPlain: true) = content, text.utf8.count <= 5 else { return nil }
+        // Each in small letters, with a capital, or in capitals alone: yEs is a string.
+        guard
+            [text.lowercased(), text.uppercased(), text.prefix(1).uppercased() + text.dropFirst().lowercased()]
+                .contains(text)
+        else { return nil }
+        switch text.lowercased() {
+        case "y", "yes", "true", "on": return true
+        case "n", "no", "false", "off": return false
+        default: return nil
+        }
+    }
 }

@@ -22,6 +22,8 @@ package indirect enum FieldType: Sendable, Hashable {
     case text(Int)
     case bool
     case integer(ClosedRange<Int64>)
+    /// As a number, or as two of 16 bits with a dot between them (RFC 5396 asdot).
+    case asNumber(ClosedRange<Int64>)
     /// Every duration has bounds: what is computed from it must fit, too.
     case duration(ClosedRange<Duration>)
     case address
@@ -57,6 +59,7 @@ package indirect enum FieldType: Sendable, Hashable {
         case .text(let most): "text of at most \(most) bytes; may be empty"
         case .bool: "true | false"
         case .integer(let range): "\(range.lowerBound)…\(range.upperBound)"
+        case .asNumber(let range): "\(range.lowerBound)…\(range.upperBound), or as 1.10"
         case .duration(let range):
             "duration such as 90s, \(GoDuration.text(range.lowerBound))…\(GoDuration.text(range.upperBound))"
         case .address: "IP address"

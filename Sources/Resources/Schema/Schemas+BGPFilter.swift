@@ -35,7 +35,7 @@ extension Schemas {
             ]),
             effect: .softRefresh, documentation: "Communities of the route."),
         FieldSpec(
-            "asPathPrefix", .list(.integer(1...4_294_967_295)), effect: .softRefresh,
+            "asPathPrefix", .list(.asNumber(1...4_294_967_295)), effect: .softRefresh,
             documentation: "AS numbers that the AS_PATH begins with."
         ),
         FieldSpec(
@@ -58,7 +58,7 @@ extension Schemas {
                         "prependASPath",
                         .object([
                             FieldSpec(
-                                "prefix", .list(.integer(1...4_294_967_295)), required: true, effect: .softRefresh,
+                                "prefix", .list(.asNumber(1...4_294_967_295)), required: true, effect: .softRefresh,
                                 documentation: "At most 10 numbers, in the order of the path.")
                         ]), effect: .softRefresh, documentation: "Prepends AS numbers."),
                     FieldSpec(

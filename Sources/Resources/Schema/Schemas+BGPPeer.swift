@@ -41,12 +41,12 @@ extension Schemas {
                     + "closed first, then the newest, with Cease/8 (RFC 4486)."
             ),
             FieldSpec(
-                "asNumber", .integer(0...4_294_967_295), effect: .sessionReset,
+                "asNumber", .asNumber(0...4_294_967_295), effect: .sessionReset,
                 documentation:
                     "AS of the peer. Not with peerSelector, and with a Node's address in peerIP it is the Node's where it is "
                     + "missing; 0 with listenRange or interface accepts any."),
             FieldSpec(
-                "localASNumber", .integer(1...4_294_967_295), default: "that of the node", effect: .sessionReset,
+                "localASNumber", .asNumber(1...4_294_967_295), default: "that of the node", effect: .sessionReset,
                 documentation: "Our AS towards this peer."),
             FieldSpec(
                 "routeReflectorClient", .bool, default: "by the Node objects", effect: .softRefresh,

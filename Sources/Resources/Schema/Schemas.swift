@@ -20,14 +20,14 @@ package enum Schemas {
     ])
 
     private static let serviceRanges: FieldType = .list(
-        .object([FieldSpec("cidr", .cidr, required: true, effect: .live, documentation: "The prefix.")]))
+        .object([FieldSpec("cidr", .cidr, effect: .live, documentation: "The prefix.")]))
 
     static let bgpConfiguration = KindSpec(
         kind: "BGPConfiguration",
         documentation: "Settings of the whole cluster in the object named default; of one node in node.NAME.",
         fields: [
             FieldSpec(
-                "asNumber", .integer(1...4_294_967_295), default: "64512", effect: .restart,
+                "asNumber", .asNumber(1...4_294_967_295), default: "64512", effect: .restart,
                 documentation: "AS of every node that has none of its own."),
             FieldSpec(
                 "nodeToNodeMeshEnabled", .bool, default: "true", effect: .live,
@@ -155,7 +155,7 @@ package enum Schemas {
                 "bgp",
                 .object([
                     FieldSpec(
-                        "asNumber", .integer(1...4_294_967_295), default: "BGPConfiguration", effect: .restart,
+                        "asNumber", .asNumber(1...4_294_967_295), default: "BGPConfiguration", effect: .restart,
                         documentation: "AS of this node."),
                     FieldSpec(
                         "ipv4Address", .interfaceAddress, effect: .sessionReset,

@@ -4,6 +4,8 @@ package import NetTypes
 package struct ResourceSet: Sendable, Hashable {
     private var objects = SharedMap<ResourceKey, Resource>()
     package private(set) var problems: [Problem] = []
+    /// Objects of other kinds, which are read by nobody here.
+    package private(set) var others: [OtherObject] = []
     /// How many objects each file has.
     private var counts = SharedMap<String, Int>()
     /// Some BGPPeer makes peers of pods.
@@ -18,6 +20,7 @@ package struct ResourceSet: Sendable, Hashable {
         var resources: [ResourceKey: Resource] = [:]
         for (result, file) in zip(parsed, files) {
             problems += result.problems
+            others += result.others
             for resource in result.resources {
                 if let first = resources[resource.key] {
                     problems.append(
@@ -33,6 +36,7 @@ package struct ResourceSet: Sendable, Hashable {
         for (result, file) in zip(parsed, files) {
             for key in result.badKeys where resources[key] == nil { resources[key] = previous.objects[key] }
             if result.isUnreadable {
+                others += previous.others.filter { $0.file == file }
                 for resource in previous.resources where resource.file == file && resources[resource.key] == nil {
                     resources[resource.key] = resource
                 }
@@ -49,10 +53,11 @@ package struct ResourceSet: Sendable, Hashable {
     package var resources: [Resource] { objects.entries.map(\.value) }
 
     package static func == (a: ResourceSet, b: ResourceSet) -> Bool {
-        a.problems == b.problems && a.resources == b.resources
+        a.problems == b.problems && a.others == b.others && a.resources == b.resources
     }
     package func hash(into hasher: inout Hasher) {
         hasher.combine(problems)
+        hasher.combine(others)
         hasher.combine(resources)
     }
 
@@ -100,11 +105,12 @@ package struct ResourceSet: Sendable, Hashable {
         case other
     }
 
-    /// What a file makes of this set now that it was read again. Cost: the file's objects, the problems, and the
+    /// What a file makes of this set now that it was read again. Cost: the file's objects, the problems and objects of other kinds, and the
     /// logarithm of the number of all objects.
     package func change(_ parsed: ResourceParser.Parsed, of file: String) -> FileChange {
         guard parsed.problems.isEmpty, parsed.badKeys.isEmpty, !parsed.isUnreadable,
-            !problems.contains(where: { $0.file == file })
+            !problems.contains(where: { $0.file == file }), parsed.others.isEmpty,
+            !others.contains(where: { $0.file == file })
         else { return .other }
         var keys: Set<ResourceKey> = []
         var changed: [Resource] = []
