@@ -14,6 +14,8 @@ package struct PeerSettings: Sendable, Hashable {
     /// Nil: `own` to external peers, `all` to internal ones.
     package var exportMode: ExportMode?
     package var exportFilter = RouteFilter()
+    /// How often more the AS is prepended to other nodes' routes that leave to an external peer with our next hop.
+    package var reexportPrepend = 0
     /// The next hops that are sent to this peer.
     package struct NextHopSettings: Sendable, Hashable {
         package var mode = NextHopMode.auto

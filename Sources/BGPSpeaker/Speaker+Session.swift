@@ -213,6 +213,7 @@ extension Speaker {
             profile.isFourOctetAS = session.isFourOctetAS
             profile.maximumMessageLength = session.maximumMessageLength
             profile.mode = settings.exportMode ?? (session.isInternal ? .all : .own)
+            if !session.isInternal { profile.reexportPrepend = settings.reexportPrepend }
             profile.nextHop.mode = settings.nextHop.mode
             profile.nextHop.isExtended = session.hasExtendedNextHop
             profile.nextHop.own = ownNextHop(family, peer)

@@ -110,7 +110,8 @@ final class SpeakerPeer {
 
     /// Other peers' routes may leave to this one.
     func carriesTransit(_ session: NegotiatedSession) -> Bool {
-        session.isInternal ? settings.isClient : settings.exportMode == .all || !settings.exportFilter.isEmpty
+        if session.isInternal { return settings.isClient }
+        return settings.exportMode ?? .own != .own || !settings.exportFilter.isEmpty
     }
 }
 

@@ -8,11 +8,12 @@ package import Resources
 /// A planned peer as the speaker wants it: every field of BGPPeer that a session or its routes depend on.
 extension PeerSettings {
     /// `source`: our address on the session, where it is bound. `linkLocal`: our address on the link of an unnumbered
-    /// peer.
+    /// peer. `isReflector`: without a word in the resources a reflector passes on everything, and an agent what Calico
+    /// does.
     package init(
         _ planned: PlannedPeer, _ address: IPAddress, resources: ResourceSet, node: String,
         identity: AttributeTable.Identity, source: IPAddress?,
-        linkLocal: IPAddress?
+        linkLocal: IPAddress?, isReflector: Bool = false
     ) {
         let options = planned.options
         // An unnumbered peer has no address of a family to compare with.
@@ -42,7 +43,13 @@ extension PeerSettings {
         self.init(name: planned.name, address: address, session: session)
         isClient = planned.isClient
         importSettings.mode = options.importMode == .all ? .all : .safe
-        exportMode = options.exportMode.map { $0 == .all ? .all : .own }
+        switch options.exportMode {
+        case .own: exportMode = .own
+        case .pools: exportMode = .pools
+        case .all: exportMode = .all
+        case nil: exportMode = isReflector ? nil : .pools
+        }
+        reexportPrepend = options.reexportPrepend ?? (isReflector ? 0 : 1)
         importSettings.allowedOwnAS = options.numAllowedLocalASNumbers
         importSettings.acceptsBlackhole = options.acceptsBlackhole
         let filters = options.filters.compactMap { name in resources.filter(name).map { (name, $0) } }

@@ -34,6 +34,8 @@ package struct PeeringDecision: Sendable {
     /// Addresses of this node's Node object, inside tunnels too.
     package var ownAddresses: Set<IPAddress> = []
     package var maximumPaths = 16
+    /// What `export: pools` passes on.
+    package var exportScope = ExportScope()
 
     /// The peers, for the next decision.
     package var plan: [PlannedPeer] { peers.map(\.planned) }
@@ -46,6 +48,10 @@ package struct PeeringDecision: Sendable {
         let resources = loaded.resources
         guard let own = resources.node(context.node) else { return nil }
         maximumPaths = resources.configuration(of: context.node).maximumPaths ?? 16
+        exportScope = ExportScope(
+            included: resources.pools.filter { !$0.isDisabled }.map(\.cidr)
+                + resources.configuration(of: context.node).servicePrefixes,
+            excluded: resources.pools.filter(\.disableBGPExport).map(\.cidr))
         let declared = [own.ipv4?.address, own.ipv6?.address, own.ipipTunnelAddress] + own.vxlanTunnelAddresses
         ownAddresses = Set(declared.compactMap { $0 })
         let plan = planWithLast(resources, own, context: context, last: last)

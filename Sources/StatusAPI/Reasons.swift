@@ -80,8 +80,8 @@ package enum NotAnnouncedReason: Codable, Sendable, Hashable {
     /// The path came from the peer (RFC 4271 9.2, split horizon).
     case splitHorizon
     case rejectedByRule(rule: String)
-    case noAdvertise, noExport, blackhole, longLivedStale, onlyToCustomer, notReflected, notOwn, noNextHop,
-        noExtendedNextHop
+    case noAdvertise, noExport, blackhole, longLivedStale, onlyToCustomer, notReflected, notOwn, outsidePools,
+        exportDisabled, noNextHop, noExtendedNextHop
     /// The peer's address is the next hop (RFC 4271 5.1.3).
     case peerIsNextHop
     /// The UPDATE would be larger than the peer takes (RFC 8654 4).

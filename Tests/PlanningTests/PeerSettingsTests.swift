@@ -10,9 +10,9 @@ import Testing
 @Suite struct PeerSettingsTests {
     private static let own = object("Node", "n", "bgp: {ipv4Address: 10.0.0.1/24, ipv6Address: 'fd00::1/64'}")
 
-    private static func settings(_ fields: String, _ more: String = "", address: IPAddress? = IPAddress("10.0.0.9"))
-        throws -> PeerSettings
-    {
+    private static func settings(
+        _ fields: String, _ more: String = "", address: IPAddress? = IPAddress("10.0.0.9"), isReflector: Bool = false
+    ) throws -> PeerSettings {
         let resources = load(own + more + object("BGPPeer", "p", "peerIP: 10.0.0.9, asNumber: 64999, \(fields)"))
         #expect(resources.problems.isEmpty, "\(resources.problems)")
         let planned = try #require(PeeringPlan.peers(of: "n", in: resources).first)
@@ -20,7 +20,7 @@ import Testing
         return PeerSettings(
             planned, try #require(address), resources: resources, node: "n", identity: identity,
             source: IPAddress("10.0.0.1"),
-            linkLocal: IPAddress("fe80::1"))
+            linkLocal: IPAddress("fe80::1"), isReflector: isReflector)
     }
 
     @Test func `what is not declared has the documented default`() throws {
@@ -29,11 +29,27 @@ import Testing
             settings.session.holdTime == 90 && settings.session.restart.time == 120
                 && settings.session.offersExtendedMessage)
         #expect(
-            settings.nextHop.mode == .auto && settings.maximumPrefixes.action == .restart && settings.exportMode == nil)
+            settings.nextHop.mode == .auto && settings.maximumPrefixes.action == .restart
+                && settings.exportMode == .pools)
         #expect(
             settings.nextHop.addresses == [IPAddress("10.0.0.1"), IPAddress("fd00::1")]
                 && settings.nextHop.linkLocal == nil)
         #expect(settings.name == "BGPPeer/p" && !settings.announcesOnlyItself)
+    }
+
+    @Test func `an agent passes on what is inside pools, with its AS once more; a reflector as before`() throws {
+        let agent = try Self.settings("holdTime: 90s")
+        #expect(agent.exportMode == .pools && agent.reexportPrepend == 1)
+        let reflector = try Self.settings("holdTime: 90s", isReflector: true)
+        #expect(reflector.exportMode == nil && reflector.reexportPrepend == 0)
+        for isReflector in [false, true] {
+            for (text, mode) in [("own", ExportMode.own), ("pools", .pools), ("all", .all)] {
+                let settings = try Self.settings("export: \(text), reexportPrepend: 3", isReflector: isReflector)
+                #expect(settings.exportMode == mode && settings.reexportPrepend == 3)
+                // On the running session.
+                #expect(!settings.needsReset(from: agent))
+            }
+        }
     }
 
     @Test func `ADD-PATH goes both ways between nodes, and elsewhere where it is asked for`() throws {

@@ -33,15 +33,15 @@ echo "   outside host: $seen"
 case "$seen" in *"from 10.65.3.10:"*) ;; *) fail "the outside host does not see the pod's own address" ;; esac
 held "1. full mesh: $result pings answered; the outside host sees the pod's own address"
 
-scene "2. The ToR's table: each node's block, next hop that node, nothing else"
-show "$([ "$TOR" = bird ] && echo birdc show route || echo gobgp global rib)"; tor_show
+scene "2. The ToR's table: the best path to each block is by the node that owns it, nothing else"
+show "$([ "$TOR" = bird ] && echo birdc show route primary || echo gobgp global rib)"; tor_show
 expected="10.65.1.0/26 via 10.0.1.1
 10.65.2.0/26 via 10.0.1.2
 10.65.3.0/26 via 10.0.1.3
 10.65.4.0/26 via 10.0.2.4"
 [ "$(tor_table)" = "$expected" ] || fail "the ToR's table is not as expected:
 $(tor_table)"
-held "2. the ToR ($TOR) has the four blocks with the right next hops, and nothing else"
+held "2. the ToR ($TOR) has the four blocks, the best path to each by its owner, and nothing else"
 
 scene "3. Two reflectors; the mesh is switched off by editing one resource"
 start_reflector rr1

@@ -211,10 +211,10 @@ start_tor_gobgp() {
     PIDS+=($!)
 }
 
-# tor_table: 'PREFIX via NEXTHOP' of everything that the ToR learned from nodes
+# tor_table: 'PREFIX via NEXTHOP' of everything that the ToR learned from nodes, by its best path
 tor_table() {
     if [ "$TOR" = bird ]; then
-        birdc -s "$RUN/bird.ctl" show route where source = RTS_BGP 2>/dev/null | awk '$1 ~ "/" {p = $1} $1 == "via" {print p, "via", $2}' | sort -V
+        birdc -s "$RUN/bird.ctl" show route primary where source = RTS_BGP 2>/dev/null | awk '$1 ~ "/" {p = $1} $1 == "via" {print p, "via", $2}' | sort -V
     else
         in_ns tor gobgp global rib -j 2>/dev/null | jq -r 'to_entries[] | .key as $p | .value[] | select(.best) | .attrs[] | select(.type == 3) | select(.nexthop != "10.0.1.254") | "\($p) via \(.nexthop)"' | sort -V
     fi
@@ -222,7 +222,7 @@ tor_table() {
 # tor_show: the same, in the ToR's own words
 tor_show() {
     if [ "$TOR" = bird ]; then
-        birdc -s "$RUN/bird.ctl" show route where source = RTS_BGP | grep -v '^BIRD'
+        birdc -s "$RUN/bird.ctl" show route primary where source = RTS_BGP | grep -v '^BIRD'
     else
         in_ns tor gobgp global rib
     fi

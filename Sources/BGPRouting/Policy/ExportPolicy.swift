@@ -5,6 +5,8 @@ package import NetTypes
 package enum ExportMode: String, Sendable, Hashable {
     /// Only what this node originates.
     case own
+    /// That, and what others announced inside enabled pools and service ranges (`ExportScope`).
+    case pools
     /// Transit too.
     case all
 }
@@ -38,6 +40,10 @@ package enum ExportReason: Sendable, Hashable {
     case notReflected
     /// `export: own`, and the route is not our own.
     case notOwn
+    /// `export: pools`, and the route is in no enabled pool and no service range.
+    case outsidePools
+    /// `export: pools`, and the route is in a pool with `disableBGPExport`.
+    case exportDisabled
     /// No address of ours that could be the next hop in this family.
     case noNextHop
     /// RFC 8950 section 4: the peer does not take IPv6 next hops for IPv4 routes.
@@ -76,6 +82,9 @@ package struct ExportProfile: Sendable, Hashable {
     package var nextHop = NextHopProfile()
     /// The AS that we prepend.
     package var localAS: ASNumber
+    /// How often more we prepend it to another node's route that leaves with our own next hop, so that who has the
+    /// route from its owner too prefers the owner.
+    package var reexportPrepend = 0
     /// Paths of a prefix that are sent (RFC 7911); 0: one, without a path identifier.
     package var addPathLimit = 0
     /// What we are to the peers (RFC 9234).
@@ -118,9 +127,10 @@ package enum ExportPolicy {
     /// peers.
     ///
     /// `rule`: the position of the export rule that the route met, if any. A rule may let transit pass, and never
-    /// breaks what an RFC forbids.
+    /// breaks what an RFC forbids. `outOfScope`: why `export: pools` does not pass the route on, if so.
     package static func judge(
-        _ key: DecisionKey, source: RouteSource, nextHop: IPAddress?, profile: ExportProfile, rule: Int?
+        _ key: DecisionKey, source: RouteSource, nextHop: IPAddress?, profile: ExportProfile, rule: Int?,
+        outOfScope: ExportReason? = nil
     ) -> ExportReason {
         if key.flags.contains(.noAdvertise) { return .noAdvertise }
         if key.flags.contains(.longLivedStale), !profile.isLongLivedCapable { return .longLivedStale }
@@ -141,6 +151,8 @@ package enum ExportPolicy {
             verdict = .acceptedByRule(rule)
         } else if !profile.isInternal, profile.mode == .own, source != .local {
             return .notOwn
+        } else if profile.mode == .pools, source != .local, let outOfScope {
+            return outOfScope
         }
         if profile.replacesNextHop(source) {
             if profile.nextHop.own == nil && profile.nextHop.linkLocal == nil { return .noNextHop }

@@ -21,6 +21,9 @@ package enum OutboundAttributes {
             }
         } else {
             result.asPath = (result.asPath ?? ASPath()).prepending(profile.localAS)
+            if source == .client || source == .nonClient, profile.replacesNextHop(source) {
+                for _ in 0..<profile.reexportPrepend { result.asPath = result.asPath?.prepending(profile.localAS) }
+            }
             result.localPref = nil
             // RFC 4271 5.1.4: a neighbor's MED does not go on to another AS.
             if source != .local { result.multiExitDisc = nil }

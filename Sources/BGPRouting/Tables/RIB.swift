@@ -46,12 +46,14 @@ final class GroupProfile: Sendable {
     let value: ExportProfile
     let family: AddressFamily
     let sendsPathIDs: Bool
-    /// No rule and no next hop of ours stands between an internal peer's route and these internal peers.
+    /// No rule, no pool and no next hop of ours stands between an internal peer's route and these internal peers.
     private let passesReflected: Bool
     private let isClient: Bool
     init(_ value: ExportProfile) {
         self.value = value
-        passesReflected = value.isInternal && value.filter.isEmpty(value.family) && value.nextHop.mode == .auto
+        passesReflected =
+            value.isInternal && value.mode == .all && value.filter.isEmpty(value.family)
+            && value.nextHop.mode == .auto
         isClient = value.isClient
         family = value.family
         sendsPathIDs = value.sendsPathIDs
@@ -86,6 +88,7 @@ package struct RIB: ~Copyable {
     /// Sink that keeps the loads of `prefetch` alive.
     var prefetchSink: UInt32 = 0
     package internal(set) var importPolicy = ImportPolicy()
+    private(set) var exportScope = ExportScope()
     package var maximumPaths: Int
     /// Whether `takeChanges` is used: a reflector has no use for it.
     private let recordsChanges: Bool
@@ -96,8 +99,12 @@ package struct RIB: ~Copyable {
     var hasInterfaceChanges = false
     /// Where own routes lead out, for filters.
     private var ownInterfaces: [Prefix: String] = [:]
-    private var candidates: [Candidate] = []
-    private var pathList: [PathIndex] = []
+    /// Lists that a decision fills, kept for the next one.
+    private struct Scratch {
+        var candidates: [Candidate] = []
+        var paths: [PathIndex] = []
+    }
+    private var scratch = Scratch()
 
     package init(
         identity: AttributeTable.Identity, assumesReachableNextHops: Bool, maximumPaths: Int, recordsChanges: Bool,
@@ -284,7 +291,7 @@ package struct RIB: ~Copyable {
             tables[family].selectOnly(only, isEligible: isEligible)
         } else if !tables[family].hasNoPath(index) {
             fillCandidates(index, family)
-            let outcome = DecisionProcess.decide(&candidates, maximumPaths: maximumPaths)
+            let outcome = DecisionProcess.decide(&scratch.candidates, maximumPaths: maximumPaths)
             tables[family].select(index, best: outcome?.best, multipath: outcome?.multipath ?? [])
         }
         for group in profiles.indices where profiles[group]?.family == family { offer(index, family, to: group) }
@@ -297,13 +304,13 @@ package struct RIB: ~Copyable {
     /// The eligible paths of a prefix as candidates.
     private mutating func fillCandidates(_ index: PrefixIndex, _ family: AddressFamily) {
         var list: [PathIndex] = []
-        swap(&list, &pathList)
+        swap(&list, &scratch.paths)
         tables[family].pathIndices(index, into: &list)
-        candidates.removeAll(keepingCapacity: true)
+        scratch.candidates.removeAll(keepingCapacity: true)
         for path in list {
-            if let candidate = candidate(path, family) { candidates.append(candidate) }
+            if let candidate = candidate(path, family) { scratch.candidates.append(candidate) }
         }
-        swap(&list, &pathList)
+        swap(&list, &scratch.paths)
     }
 
     private func candidate(_ index: PathIndex, _ family: AddressFamily) -> Candidate? {
@@ -443,6 +450,10 @@ package struct RIB: ~Copyable {
         let key = attributes.key(path.attributes)
         let source = source(path)
         var rule: Int?
+        var outOfScope: ExportReason?
+        if profile.mode == .pools, source != .local, let prefix = tables[profile.family].prefix(at: index) {
+            outOfScope = exportScope.refusal(prefix)
+        }
         if !profile.filter.isEmpty(profile.family), let prefix = tables[profile.family].prefix(at: index) {
             let interface =
                 path.peer == .local
@@ -453,13 +464,29 @@ package struct RIB: ~Copyable {
             rule = profile.filter.firstMatch(prefix, route: facts) { attributes.attributes(path.attributes) }
         }
         return ExportPolicy.judge(
-            key, source: source, nextHop: attributes.nextHopAddress(path.attributes), profile: profile, rule: rule)
+            key, source: source, nextHop: attributes.nextHopAddress(path.attributes), profile: profile, rule: rule,
+            outOfScope: outOfScope)
     }
 
     package func source(_ path: Path) -> RouteSource {
         if path.peer == .local { return .local }
         if path.flags.contains(.external) { return .external }
         return peers.key(path.peer).isClient ? .client : .nonClient
+    }
+
+    /// What `export: pools` passes on from now on. Prefixes of which that says something else than before are decided
+    /// again, and nothing else is sent. Cost: one walk over the tables of families with such peers.
+    package mutating func setExportScope(_ scope: ExportScope) {
+        guard scope != exportScope else { return }
+        let old = exportScope
+        exportScope = scope
+        for family in AddressFamily.allCases
+        where profiles.contains(where: { $0?.family == family && $0?.value.mode == .pools }) {
+            for index in PrefixIndex.all(below: tables[family].prefixCapacity) {
+                guard let prefix = tables[family].prefix(at: index) else { continue }
+                if old.refusal(prefix) != scope.refusal(prefix) { tables[family].markDirty(index) }
+            }
+        }
     }
 
     /// What changed in the Loc-RIB since the last call.

@@ -426,6 +426,7 @@ final class Peering {
         }
         plan.missedChanges = false
         speaker.setMaximumPaths(decision.maximumPaths)
+        speaker.setExportScope(decision.exportScope)
         var nodeChange = NodeChange(change, node: node, programming: plane.programming)
         // Pods are peers: what else follows from endpoints is looked at, too.
         if nodeChange.state == nil {
@@ -652,7 +653,7 @@ final class Peering {
         let source = planned.sourceAddress(towards: address, loaded.resources, node: node)
         var result = PeerSettings(
             planned, address, resources: loaded.resources, node: node, identity: identity, source: source,
-            linkLocal: linkLocal)
+            linkLocal: linkLocal, isReflector: isReflector)
         result.isNode = plan.nodeAddresses[address] != nil
         return result
     }

@@ -75,6 +75,8 @@ extension NotAnnouncedReason {
             case .onlyToCustomer: .onlyToCustomer
             case .notReflected: .notReflected
             case .notOwn: .notOwn
+            case .outsidePools: .outsidePools
+            case .exportDisabled: .exportDisabled
             case .noNextHop: .noNextHop
             case .noExtendedNextHop: .noExtendedNextHop
             }

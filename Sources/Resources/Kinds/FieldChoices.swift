@@ -27,7 +27,7 @@ extension BGPConfiguration {
 
 extension BGPPeer {
     package enum ImportMode: String, FieldChoice { case safe, all }
-    package enum ExportMode: String, FieldChoice { case own, all }
+    package enum ExportMode: String, FieldChoice { case own, pools, all }
     package enum GracefulRestart: String, FieldChoice { case on, helper, off }
     package enum NextHopMode: String, FieldChoice {
         case auto = "Auto"

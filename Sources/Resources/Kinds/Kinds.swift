@@ -95,6 +95,7 @@ package struct BGPPeer: Sendable, Hashable {
     package var filters: [String] = []
     package var importMode = ImportMode.safe
     package var exportMode: ExportMode?
+    package var reexportPrepend: Int?
     package var password: SecretReference?
     package var ttlSecurity: Int?
     package var source = SourceAddress.useNodeIP
@@ -275,6 +276,7 @@ package struct NodeResource: Sendable, Hashable {
 package struct IPPool: Sendable, Hashable {
     package var cidr: Prefix
     package var disableBGPExport: Bool
+    package var isDisabled = false
     package var encapsulation: Encapsulation?
     package var routeTable: UInt32?
     package var routeSource: IPAddress?

@@ -259,6 +259,7 @@ package enum ResourceParser {
         }
         result.importMode = spec.choice("import") ?? .safe
         result.exportMode = spec.choice("export")
+        result.reexportPrepend = spec.number("reexportPrepend")
         result.password = secret(spec.object("password"))
         result.ttlSecurity = spec.number("ttlSecurity")
         switch spec.string("sourceAddress") {
@@ -412,6 +413,7 @@ package enum ResourceParser {
 
     private static func pool(_ cidr: Prefix, _ spec: FieldReader) -> IPPool {
         var result = IPPool(cidr: cidr, disableBGPExport: spec.bool("disableBGPExport") ?? false)
+        result.isDisabled = spec.bool("disabled") ?? false
         for (name, isVXLAN) in [("ipipMode", false), ("vxlanMode", true)] {
             guard let mode = spec.choice(name, of: IPPool.EncapsulationMode.self), mode != .never else { continue }
             if result.encapsulation != nil { spec.complain(name, "excludes ipipMode; set one of them to Never") }

@@ -90,9 +90,18 @@ extension Schemas {
                     + "An internal peer may announce host routes inside our blocks, because pods move."
             ),
             FieldSpec(
-                "export", .choice(of: BGPPeer.ExportMode.self), default: "own to external peers, all to internal ones",
+                "export", .choice(of: BGPPeer.ExportMode.self),
+                default: "pools; a reflector: own to external peers, all to internal ones",
                 effect: .softRefresh,
-                documentation: "own announces what this node originates; all is transit."),
+                documentation:
+                    "own announces what this node originates. pools adds what others announced inside enabled pools and "
+                    + "service ranges, but nothing inside a pool with disableBGPExport; all is transit."),
+            FieldSpec(
+                "reexportPrepend", .integer(0...10), default: "1; a reflector: 0", effect: .softRefresh,
+                documentation:
+                    "How often the AS is prepended once more to a route of another node of our AS that leaves to an "
+                    + "external peer with our own next hop, so that a peer of both nodes prefers the owner. Calico's "
+                    + "nodes do not (0)."),
             FieldSpec(
                 "filters", .list(.string), effect: .softRefresh,
                 documentation:

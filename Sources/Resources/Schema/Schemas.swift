@@ -202,7 +202,8 @@ package enum Schemas {
                 documentation: "Prefix length of a node's block."),
             FieldSpec(
                 "disableBGPExport", .bool, default: "false", effect: .softRefresh,
-                documentation: "Own blocks and addresses inside the pool are not announced."),
+                documentation:
+                    "Own blocks and addresses inside the pool are not announced, nor passed on with export: pools."),
             FieldSpec(
                 "ipipMode", encapsulation, default: "Never", effect: .live,
                 documentation:
@@ -219,7 +220,9 @@ package enum Schemas {
                 "routeSourceAddress", .address, effect: .live,
                 documentation: "Source address that this host itself uses towards the pool (ip route, src)."),
             .ignored("natOutgoing", "Accepted for Calico's manifests; Apus does no NAT."),
-            FieldSpec("disabled", .bool, default: "false", effect: .none, documentation: "For IPAM."),
+            FieldSpec(
+                "disabled", .bool, default: "false", effect: .softRefresh,
+                documentation: "For IPAM; and with export: pools other nodes' routes inside are not passed on."),
             .ignored("nodeSelector"), .ignored("namespaceSelector"), .ignored("allowedUses"),
             .ignored("assignmentMode"),
         ])

@@ -64,7 +64,7 @@ import Testing
         return network
     }
 
-    @Test func `1 and 2: every pod reaches every pod over the full mesh, and the ToR has each block by its node`()
+    @Test func `1 and 2: every pod reaches every pod over the full mesh, and the ToR's best paths are by the owners`()
         throws
     {
         let network = try Self.meshed()
