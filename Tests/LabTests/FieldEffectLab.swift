@@ -18,7 +18,7 @@ import Testing
         ("sourceAddress", "None"), ("ttlSecurity", "1"),
         ("localASNumber", "64999"), ("asNumber", "64999"), ("routeTable", "100"), ("routeSourceAddress", "10.0.0.1"),
         ("multihop", "true"), ("nextHopAddressIPv4", "10.0.0.77"),
-        ("nextHopAddressIPv6", "'fd00::77'"), ("shutdown", "\"for a while\""),
+        ("nextHopAddressIPv6", "'fd00::77'"), ("reexportPrepend", "3"), ("shutdown", "\"for a while\""),
     ]
 
     @Test func `a change of each field does to the running session what is declared`() throws {
