@@ -92,7 +92,9 @@ package struct NodeState: Sendable, Hashable {
         own.blocks = resources.blocks(of: node).map { block in
             OwnBlock(prefix: block, isExported: !pools.contains { $0.disableBGPExport && $0.cidr.contains(block) })
         }
-        own.services = Array(Set(configuration.servicePrefixes)).sorted()
+        if !(resources.node(node)?.isExcludedFromServices ?? false) {
+            own.services = Array(Set(configuration.services.prefixes)).sorted()
+        }
         own.advertisements = configuration
         let programmed = configuration.programClusterRoutes ?? (programming == .remote ? .unencapsulated : .all)
         foreignPools = pools.filter { !programmed.includes($0) }.map(\.cidr)

@@ -31,6 +31,8 @@ package struct PeeringDecision: Sendable {
     /// What of the resources is not in force: selectors that matched before and match nothing now (their last peers are
     /// kept), and changes that wait for a restart.
     package var alarms: [String] = []
+    /// What is accepted and has no effect as it stands; no fault.
+    package var remarks: [String] = []
     /// Addresses of this node's Node object, inside tunnels too.
     package var ownAddresses: Set<IPAddress> = []
     package var maximumPaths = 16
@@ -69,7 +71,8 @@ package struct PeeringDecision: Sendable {
     private mutating func planWithLast(
         _ resources: ResourceSet, _ own: NodeResource, context: Context, last: [PlannedPeer]
     ) -> [PlannedPeer] {
-        var plan = PeeringPlan.peers(of: context.node, in: resources)
+        var (plan, shadowed) = PeeringPlan.plan(of: context.node, in: resources)
+        remarks = Remarks.all(resources, node: context.node, plan: plan + last, shadowed: shadowed)
         let objects = Dictionary(resources.peers.map { ("BGPPeer/\($0.name)", $0.peer) }) { first, _ in first }
         let names = Set(plan.map(\.name))
         for name in Set(last.map(\.name)) where !names.contains(name) {

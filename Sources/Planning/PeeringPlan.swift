@@ -34,14 +34,34 @@ package struct PlannedPeer: Sendable, Hashable {
         case range(Prefix)
         /// The neighbor on a link, whoever it is.
         case interface(String)
+
+        var text: String {
+            switch self {
+            case .address(let address): "\(address)"
+            case .range(let range): "\(range)"
+            case .interface(let name): "the neighbor on \(name)"
+            }
+        }
     }
 }
 
 /// Who a node peers with: the mesh of Node objects, and BGPPeer objects with their reverse sides.
 package enum PeeringPlan {
     package static func peers(of name: String, in set: ResourceSet) -> [PlannedPeer] {
+        plan(of: name, in: set).peers
+    }
+
+    /// A peer of a BGPPeer that another BGPPeer has already.
+    struct Shadowed: Sendable, Hashable {
+        var name: String
+        var target: PlannedPeer.Target
+        /// The object that has it.
+        var owner: String
+    }
+
+    static func plan(of name: String, in set: ResourceSet) -> (peers: [PlannedPeer], shadowed: [Shadowed]) {
         let nodes = set.nodes
-        guard let own = nodes[name] else { return [] }
+        guard let own = nodes[name] else { return ([], []) }
         var owners: [IPAddress: String] = [:]
         for (name, node) in nodes {
             for family in AddressFamily.allCases { if let address = node.address(family) { owners[address] = name } }
@@ -49,20 +69,33 @@ package enum PeeringPlan {
         let builder = Builder(name: name, own: own, nodes: nodes, set: set, owners: owners)
         // Global peers come first and win; an explicit peer wins over a reverse one; the mesh comes last.
         var result: [PlannedPeer] = []
-        var taken: Set<PlannedPeer.Target> = []
-        func add(_ peers: [PlannedPeer]) {
-            for peer in peers where taken.insert(peer.target).inserted { result.append(peer) }
+        var taken: [PlannedPeer.Target: String] = [:]
+        var shadowed: [Shadowed] = []
+        func add(_ peers: [PlannedPeer], isExplicit: Bool = false) {
+            for peer in peers {
+                if let owner = taken[peer.target] {
+                    // The mesh and what peers back give way without a word: that is what they are for.
+                    if isExplicit {
+                        shadowed.append(Shadowed(name: peer.name, target: peer.target, owner: owner))
+                    }
+                } else {
+                    taken[peer.target] = peer.name
+                    result.append(peer)
+                }
+            }
         }
         let all = set.peers
-        for (peerName, peer) in all where peer.isGlobal { add(builder.explicit(peerName, peer, origin: .global)) }
+        for (peerName, peer) in all where peer.isGlobal {
+            add(builder.explicit(peerName, peer, origin: .global), isExplicit: true)
+        }
         for (peerName, peer) in all where !peer.isGlobal && peer.applies(to: name, own.labels) {
-            add(builder.explicit(peerName, peer, origin: .node))
+            add(builder.explicit(peerName, peer, origin: .node), isExplicit: true)
         }
         for (peerName, peer) in all where !peer.isReversePeeringManual {
             add(builder.reverse(peerName, peer))
         }
         if set.configuration(of: name).nodeToNodeMeshEnabled ?? true { add(builder.mesh()) }
-        return result
+        return (result, shadowed)
     }
 
     private struct Builder {

@@ -86,6 +86,8 @@ package struct DaemonStatus: Codable, Sendable {
     package var ownPrefixes: [OwnPrefixStatus]
     /// What is wrong with the resources, a sentence each.
     package var problems: [String]
+    /// What of the resources is accepted and has no effect as it stands, a sentence each; no fault.
+    package var remarks: [String] = []
     /// Objects of Calico's kinds that say nothing about routes.
     package var otherObjects = 0
     /// Peers that are kept down on purpose, with the reason.

@@ -45,8 +45,10 @@ struct Status: ParsableCommand {
                         + (own.isAnnounced ? "announced" : "not announced: \(own.reason?.text ?? "")"))
             }
             for peer in status.peersHeldDown { print("held down   \(peer.name) \(peer.address): \(peer.reason)") }
+            for remark in status.remarks { print("no effect   \(remark)") }
             if status.otherObjects > 0 {
-                print("other       \(status.otherObjects) objects of Calico's kinds that say nothing about routes")
+                let count = status.otherObjects == 1 ? "1 object" : "\(status.otherObjects) objects"
+                print("other       \(count) of Calico's kinds that say nothing about routes")
             }
             for problem in status.problems { print("problem     \(problem)") }
             print(status.isHealthy ? "healthy" : "NOT healthy")

@@ -99,6 +99,8 @@ final class Peering {
         var problems: [String] = []
         /// Selectors that matched before and match nothing now (docs/promises.md, promise 4).
         var alarms: [String] = []
+        /// What is accepted and has no effect as it stands.
+        var remarks: [String] = []
         var peers: [PlannedPeer] = []
         var nodeAddresses: [IPAddress: [IPAddress]] = [:]
         /// Changes came that could not be applied.
@@ -441,6 +443,10 @@ final class Peering {
         for alarm in plan.alarms {
             logger.error("not all of the resources is in force", metadata: ["alarm": "\(alarm)"])
         }
+        for remark in decision.remarks where !plan.remarks.contains(remark) {
+            logger.warning("part of the resources has no effect", metadata: ["remark": "\(remark)"])
+        }
+        plan.remarks = decision.remarks
         plan.peers = decision.plan
         applyPeers(decision, speaker: &speaker, transport: transport, now: now)
     }

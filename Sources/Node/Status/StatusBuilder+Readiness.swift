@@ -35,6 +35,7 @@ extension StatusBuilder {
             peersHeldDown: loop.core.peering.plan.held,
             isHealthy: false)
         status.load = load
+        status.remarks = loop.core.peering.plan.remarks
         status.otherObjects = loop.core.peering.loaded.resources.others.count
         loop.core.plane.fill(&status)
         loop.core.speaker.judgeAnnouncements(&status.ownPrefixes)

@@ -23,8 +23,7 @@ package struct BGPConfiguration: Sendable, Hashable {
     package var tracksNextHops: Bool?
     package var communities: [String: String] = [:]
     package var prefixAdvertisements: [PrefixAdvertisement] = []
-    /// Prefixes of services, announced whole.
-    package var servicePrefixes: [Prefix] = []
+    package var services = Services()
     /// By family index.
     package var localWorkloadPeering: [IPAddress?] = [nil, nil]
     package var programClusterRoutes: ClusterRoutes?
@@ -51,6 +50,16 @@ package struct BGPConfiguration: Sendable, Hashable {
             case .unencapsulated: pool.encapsulation == nil
             }
         }
+    }
+
+    /// What is said of services (contract 2.6).
+    package struct Services: Sendable, Hashable {
+        /// Announced whole.
+        package var prefixes: [Prefix] = []
+        /// Single addresses, as host prefixes: announced for a Service that has them, and never without.
+        package var addresses: [Prefix] = []
+        /// Fields with an entry that has no prefix.
+        package var fieldsWithoutPrefix: [String] = []
     }
 
     /// Communities by their values that own routes inside a prefix bear.
@@ -262,6 +271,10 @@ package struct NodeResource: Sendable, Hashable {
         package var address: IPAddress
         package var subnet: Prefix
     }
+
+    package static let exclusionLabel = "node.kubernetes.io/exclude-from-external-load-balancers"
+    /// The node announces no address of a service (contract 2.6).
+    package var isExcludedFromServices: Bool { labels[NodeResource.exclusionLabel] == "true" }
 
     package func address(_ family: AddressFamily) -> IPAddress? { family == .ipv4 ? ipv4?.address : ipv6?.address }
     package var families: AddressFamilySet {

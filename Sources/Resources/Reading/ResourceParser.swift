@@ -182,7 +182,19 @@ package enum ResourceParser {
         }
         advertisements(spec, &result)
         for name in ["serviceClusterIPs", "serviceExternalIPs", "serviceLoadBalancerIPs"] {
-            result.servicePrefixes += spec.objects(name).compactMap { $0.prefix("cidr") }
+            for entry in spec.objects(name) {
+                guard let prefix = entry.prefix("cidr") else {
+                    if !result.services.fieldsWithoutPrefix.contains(name) {
+                        result.services.fieldsWithoutPrefix.append(name)
+                    }
+                    continue
+                }
+                if prefix.isHost, name != "serviceClusterIPs" {
+                    result.services.addresses.append(prefix)
+                } else {
+                    result.services.prefixes.append(prefix)
+                }
+            }
         }
         result.localWorkloadPeering = [
             address(spec, "localWorkloadPeeringIPV4", family: .ipv4),

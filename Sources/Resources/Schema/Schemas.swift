@@ -118,13 +118,17 @@ package enum Schemas {
             ),
             FieldSpec(
                 "serviceClusterIPs", serviceRanges, effect: .live,
-                documentation: "Prefixes of service addresses that every node announces whole."),
+                documentation:
+                    "Prefixes of service addresses that every node announces whole, but for one whose label "
+                    + "\(NodeResource.exclusionLabel) is \"true\"."),
             FieldSpec(
                 "serviceExternalIPs", serviceRanges, effect: .live,
-                documentation: "The same for external addresses of services."),
+                documentation:
+                    "The same for external addresses of services. A single address, /32 or /128, is announced for a "
+                    + "Service that has it only, and Services need a store: status says so."),
             FieldSpec(
                 "serviceLoadBalancerIPs", serviceRanges, effect: .live,
-                documentation: "The same for addresses of load balancers."),
+                documentation: "The same for addresses of load balancers; of single addresses too."),
             FieldSpec(
                 "serviceLoadBalancerAggregation", .choice(["Enabled"]), default: "Enabled", effect: .none,
                 documentation:
