@@ -97,29 +97,60 @@ let package = Package(
                 "FIB", "LinuxIO", "NetTypes",
                 .product(name: "Logging", package: "swift-log"),
             ]),
-        // The routing thread, and the threads around it.
+        // Sockets of peers and their queues; neighbors on unnumbered links.
+        core(
+            "Transport",
+            [
+                "ForwardingPlane", "BGPRouting", "BGPSession", "BGPMessages", "LinuxIO", "NetTypes",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        // The threads around the routing thread: resources, status, metrics and health, BFD; the log.
+        core(
+            "Edges",
+            [
+                "Resources", "ResourceFiles", "StatusAPI", "BFD", "LinuxIO", "NetTypes",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        // A whole node but for its threads, sockets and clock: it runs in memory, too.
         core(
             "Node",
             [
-                "ForwardingPlane", "Planning", "Resources", "ResourceFiles", "StatusAPI", "BGPSpeaker", "BGPSession",
-                "BGPRouting", "BGPMessages", "BFD", "FIB",
-                "LinuxIO", "NetTypes", .product(name: "Logging", package: "swift-log"),
+                "ForwardingPlane", "Planning", "Resources", "StatusAPI", "BGPSpeaker", "BGPSession", "BGPRouting",
+                "BGPMessages", "BFD", "FIB", "LinuxIO", "NetTypes",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        // Answers to questions: they read a node, and change nothing.
+        core(
+            "Status",
+            [
+                "Node", "ForwardingPlane", "Planning", "Resources", "StatusAPI", "BGPSpeaker", "BGPSession",
+                "BGPRouting", "BGPMessages", "BFD", "LinuxIO", "NetTypes",
+            ]),
+        // The routing thread: a node on sockets, under real time.
+        core(
+            "NodeDaemon",
+            [
+                "Node", "Status", "Transport", "Edges", "ForwardingPlane", "Planning", "Resources", "ResourceFiles",
+                "StatusAPI", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "BFD", "FIB", "LinuxIO",
+                "NetTypes",
+                .product(name: "Logging", package: "swift-log"),
             ]),
 
         // Two compositions: the reflector's has no way to the kernel's routes (Tests/LayeringTests).
         core(
             "AgentDaemon",
             [
-                "Node", "Dataplane", "Forwarding", "KernelRoutes", "Planning", "Resources", "BGPSession", "FIB",
+                "NodeDaemon", "Dataplane", "Forwarding", "KernelRoutes", "Planning", "Resources", "BGPSession", "FIB",
                 "LinuxIO", "NetTypes",
                 .product(name: "Logging", package: "swift-log"),
             ]),
-        core("ReflectorDaemon", ["Node", "ForwardingPlane", "BGPSession", "FIB", "LinuxIO", "NetTypes"]),
+        core("ReflectorDaemon", ["NodeDaemon", "ForwardingPlane", "BGPSession", "FIB", "LinuxIO", "NetTypes"]),
 
         .executableTarget(
             name: "apusd",
             dependencies: [
-                "AgentDaemon", "ReflectorDaemon", "Node", "Planning", "Resources", "FIB", "LinuxIO", "NetTypes",
+                "AgentDaemon", "ReflectorDaemon", "NodeDaemon", "Edges", "Planning", "Resources", "FIB", "LinuxIO",
+                "NetTypes",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: memorySafe),
@@ -174,7 +205,8 @@ let package = Package(
         tests(
             "AgentTests",
             [
-                "Node", "Dataplane", "Forwarding", "ForwardingPlane", "Planning", "Resources", "BFD", "BGPSpeaker",
+                "Node", "Status", "Edges", "Transport", "NodeDaemon", "Dataplane", "Forwarding", "ForwardingPlane",
+                "Planning", "Resources", "BFD", "BGPSpeaker",
                 "BGPSession", "BGPRouting", "BGPMessages", "StatusAPI", "FIB",
                 "LinuxIO", "NetTypes",
                 .product(name: "Logging", package: "swift-log"),

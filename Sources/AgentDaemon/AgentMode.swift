@@ -1,12 +1,13 @@
 import BGPSession
 import Dataplane
+package import Edges
 import FIB
 import Forwarding
 import KernelRoutes
 import LinuxIO
 import Logging
 import NetTypes
-package import Node
+package import NodeDaemon
 import Planning
 import Resources
 

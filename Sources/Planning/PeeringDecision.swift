@@ -50,9 +50,10 @@ package struct PeeringDecision: Sendable {
         let resources = loaded.resources
         guard let own = resources.node(context.node) else { return nil }
         maximumPaths = resources.configuration(of: context.node).maximumPaths ?? 16
+        let services = resources.configuration(of: context.node).services
         exportScope = ExportScope(
             included: resources.pools.filter { !$0.isDisabled }.map(\.cidr)
-                + resources.configuration(of: context.node).servicePrefixes,
+                + services.prefixes + services.addresses,
             excluded: resources.pools.filter(\.disableBGPExport).map(\.cidr))
         let declared = [own.ipv4?.address, own.ipv6?.address, own.ipipTunnelAddress] + own.vxlanTunnelAddresses
         ownAddresses = Set(declared.compactMap { $0 })

@@ -1,9 +1,10 @@
 import BGPSession
+package import Edges
 import FIB
 import ForwardingPlane
 import LinuxIO
 import NetTypes
-package import Node
+package import NodeDaemon
 
 /// `apusd reflector`: a speaker over nothing. This file names no type that could write a kernel route, and gives up the
 /// privilege to.

@@ -1,10 +1,11 @@
 import AgentDaemon
 import ArgumentParser
+import Edges
 import FIB
 import Glibc
 import LinuxIO
 import NetTypes
-import Node
+import NodeDaemon
 import Planning
 import ReflectorDaemon
 import Resources

@@ -6,12 +6,14 @@ import ForwardingPlane
 import LinuxIO
 import Logging
 import NetTypes
+import NodeDaemon
 import Planning
 import Resources
 import Synchronization
 import Testing
 
 @testable import Node
+@testable import Transport
 
 /// `maxDynamicPeers` of a listenRange, where it is lowered while peers are there.
 @Suite struct DynamicLimitTests {

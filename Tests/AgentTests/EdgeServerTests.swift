@@ -5,6 +5,7 @@ import StatusAPI
 import Synchronization
 import Testing
 
+@testable import Edges
 @testable import Node
 
 /// Clients that mean harm, and those that must be served in spite of them.

@@ -7,11 +7,13 @@ import ForwardingPlane
 import LinuxIO
 import Logging
 import NetTypes
+import NodeDaemon
 import Planning
 import Resources
 import Testing
 
 @testable import Node
+@testable import Transport
 
 /// What a reflector makes of the addresses of its host.
 @Suite struct HostLinksTests {

@@ -8,12 +8,14 @@ import ForwardingPlane
 import LinuxIO
 import Logging
 import NetTypes
+import NodeDaemon
 import Planning
 import Resources
 import StatusAPI
 import Testing
 
 @testable import Node
+@testable import Transport
 
 /// What peering makes of the links that the forwarding plane knows, and of not knowing any.
 @Suite struct LinkDecisionTests {

@@ -8,6 +8,7 @@ import StatusAPI
 import Testing
 
 @testable import Node
+@testable import Status
 
 /// What a question costs the routing thread of an agent with 5,000 peers, counted in peers that were asked about and
 /// groups that were judged.

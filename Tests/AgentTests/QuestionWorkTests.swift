@@ -8,6 +8,7 @@ import StatusAPI
 import Testing
 
 @testable import Node
+@testable import Status
 
 /// What a question costs the routing thread, counted in places that were looked at, and that its pages together are
 /// whole.

@@ -13,6 +13,7 @@ import Resources
 import Testing
 
 @testable import Node
+@testable import Transport
 
 /// Every field of every kind with values that nobody means. What is out of bounds is refused with file, line, field and
 /// what would be right; what is accepted goes through everything that is planned from it, because a number that fits

@@ -11,6 +11,7 @@ import StatusAPI
 import Testing
 
 @testable import Node
+@testable import Transport
 
 /// `shutdown` of a BGPPeer (RFC 9003).
 @Suite struct ShutdownTests {

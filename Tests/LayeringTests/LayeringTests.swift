@@ -10,7 +10,7 @@ import Testing
     /// All but the core.
     static let outerTargets = [
         "LinuxIO", "KernelRoutes", "Resources", "ResourceFiles", "Planning", "StatusAPI", "Crypto", "ForwardingPlane",
-        "Dataplane", "Node", "AgentDaemon",
+        "Dataplane", "Node", "Status", "Transport", "Edges", "NodeDaemon", "AgentDaemon",
         "ReflectorDaemon", "apusd", "apusctl",
     ]
 
@@ -124,11 +124,19 @@ import Testing
         let graph = try Self.dependencies()
         let kernel: Set = ["Dataplane", "KernelRoutes", "CLibMNL"]
         #expect(Self.everything(below: "AgentDaemon", graph).isSuperset(of: kernel))
-        for target in ["ReflectorDaemon", "Node", "ForwardingPlane"] {
+        for target in ["ReflectorDaemon", "NodeDaemon", "ForwardingPlane"] {
             #expect(!graph[target, default: []].isEmpty)
             #expect(Self.everything(below: target, graph).isDisjoint(with: kernel), "\(target)")
         }
         #expect(Self.everything(below: "Dataplane", graph).isDisjoint(with: ["Node", "ResourceFiles"]))
+        // A node runs without sockets, files and threads, and so do its answers.
+        for target in ["Node", "Status"] {
+            let around: Set = ["Transport", "Edges", "ResourceFiles", "Dataplane"]
+            #expect(Self.everything(below: target, graph).isDisjoint(with: around), "\(target)")
+        }
+        for target in ["Transport", "Edges"] {
+            #expect(Self.everything(below: target, graph).isDisjoint(with: ["Node", "Status"]), "\(target)")
+        }
         let system: Set = ["LinuxIO", "CLinux", "KernelRoutes", "CLibMNL"]
         for target in [
             "Planning", "Forwarding", "ForwardingPlane", "Resources", "StatusAPI", "FIB", "BFD", "BGPSpeaker",

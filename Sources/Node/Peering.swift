@@ -1,0 +1,695 @@
+package import BFD
+import BGPMessages
+package import BGPRouting
+import BGPSession
+package import BGPSpeaker
+import FIB
+package import ForwardingPlane
+package import LinuxIO
+package import Logging
+package import NetTypes
+package import Planning
+package import Resources
+import StatusAPI
+
+/// The peers that the resources want, and the speaker's peers that follow them.
+///
+/// A session is its addresses, not the name of an object: a neighbor that moves from the mesh to a BGPPeer keeps its
+/// session. Peers that are to go stay until those that take their place are up (make before break), at most
+/// `removalGrace`.
+package final class Peering {
+    /// How long a peer that is to go waits for its successors.
+    static let removalGrace: Duration = .seconds(30)
+
+    /// A class: what thousands of peers are asked for at every attempt must not cost a copy of it all.
+    private final class Entry {
+        var planned: PlannedPeer
+        let index: PeerIndex
+        var options: TCPSocket.Options
+        var source: IPAddress?
+        var removeAt: Instant?
+        var lastConnectError: Int32?
+        var isDynamic: Bool
+        /// Counts up: who came later has the greater one.
+        let arrival: UInt64
+        /// The link that it is the neighbor on, of an unnumbered peer.
+        var link: String?
+        /// What BFD says of it; nil where it was not asked, or has not answered yet.
+        var bfd: BFDReport?
+        /// What BFD is asked to be: as it is while it is up, by the kernel's routes else.
+        var isBFDMultihop: Bool?
+        var since: Double?
+
+        init(
+            planned: PlannedPeer, index: PeerIndex, options: TCPSocket.Options, source: IPAddress?, isDynamic: Bool,
+            arrival: UInt64
+        ) {
+            self.planned = planned
+            self.index = index
+            self.options = options
+            self.source = source
+            self.isDynamic = isDynamic
+            self.arrival = arrival
+        }
+    }
+
+    struct Target {
+        var address: SocketAddress
+        var source: IPAddress?
+        var options: TCPSocket.Options
+    }
+
+    package let node: String
+    private let isReflector: Bool
+    private let logger: Logger
+    private let identity: AttributeTable.Identity
+    private var entries: [IPAddress: Entry] = [:]
+    private var addresses: [PeerIndex: IPAddress] = [:]
+    /// Peers that came from a range (`listenRange`).
+    struct DynamicPeers {
+        /// Dynamic peers by the name of their range's object.
+        var counts: [String: Int] = [:]
+        var arrivals: UInt64 = 0
+        /// Dynamic peers of which something ended: whether they go is looked at in `removeEndedDynamicPeers`.
+        var ended: Set<IPAddress> = []
+        var ranges: [Prefix: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
+    }
+    private var dynamic = DynamicPeers()
+    private static let endedPeersBudget = 256
+    /// Attempts that could not even begin.
+    private var retries = Timers<IPAddress>()
+    /// Peers that are to go.
+    struct Departure {
+        /// Peers that wait for their successors, and when to look whether they may go.
+        var leaving: Set<IPAddress> = []
+        var check: Instant?
+        /// Peers that were just removed, for the reports that are still on their way.
+        var former: [PeerIndex: (name: String, account: Account)] = [:]
+    }
+    private var departure = Departure()
+    private static let leavingInterval: Duration = .milliseconds(250)
+    private var refusals = LogLimiter()
+    package private(set) var loaded: LoadedConfiguration
+
+    /// A peer that is kept down, and why.
+    package struct HeldDown {
+        package let planned: PlannedPeer
+        package let reason: String
+    }
+
+    /// What the resources asked for last.
+    package struct Plan {
+        /// Peers that are kept down.
+        package var held: [HeldDown] = []
+        /// What is wrong with the resources, a sentence each.
+        package var problems: [String] = []
+        /// Selectors that matched before and match nothing now (docs/promises.md, promise 4).
+        package var alarms: [String] = []
+        /// What is accepted and has no effect as it stands.
+        package var remarks: [String] = []
+        var peers: [PlannedPeer] = []
+        var nodeAddresses: [IPAddress: [IPAddress]] = [:]
+        /// Changes came that could not be applied.
+        var missedChanges = false
+        /// Unnumbered peers by interface; the neighbor is an entry once it was found.
+        var links: [String: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
+    }
+    package private(set) var plan = Plan()
+    package init(
+        node: String, isReflector: Bool, identity: AttributeTable.Identity, first: LoadedConfiguration, logger: Logger
+    ) {
+        self.node = node
+        self.isReflector = isReflector
+        self.identity = identity
+        self.logger = logger
+        loaded = first
+        plan.problems = first.resources.problems.map(\.description)
+    }
+
+    // MARK: Who is who
+
+    package func name(_ peer: PeerIndex) -> String {
+        guard let address = addresses[peer], let entry = entries[address] else {
+            return departure.former[peer]?.name ?? "peer \(peer)"
+        }
+        return "\(address) (\(entry.planned.name))"
+    }
+
+    /// On whose account log lines about a peer are written.
+    enum Account {
+        case configured(PeerIndex)
+        /// Of a range, by the name of its object.
+        case dynamic(IPAddress, range: String)
+    }
+
+    func account(_ peer: PeerIndex) -> Account {
+        guard let address = addresses[peer], let entry = entries[address] else {
+            return departure.former[peer]?.account ?? .configured(peer)
+        }
+        return entry.isDynamic ? .dynamic(address, range: entry.planned.name) : .configured(peer)
+    }
+
+    /// How an operator calls a peer, taken apart once for all peers that it is held against.
+    package struct PeerName {
+        private let text: String
+        private let suffix: String
+        private let address: IPAddress?
+        /// The link of a link-local address.
+        private let hasZone: Bool
+
+        package init(_ text: String) {
+            self.text = text
+            suffix = "/" + text
+            address = IPAddress(String(text.prefix { $0 != "%" }))
+            hasZone = text.contains("%")
+        }
+
+        /// By the address, or by the object's name with or without the kind.
+        fileprivate func means(_ peer: IPAddress, _ name: String) -> Bool {
+            if let address, peer.unscoped == address { return !hasZone || "\(peer)" == text }
+            return name == text || name.hasSuffix(suffix)
+        }
+    }
+
+    /// Whether an operator means this peer.
+    package func matches(_ peer: PeerIndex, _ name: PeerName) -> Bool {
+        guard let address = addresses[peer], let entry = entries[address] else { return false }
+        return name.means(address, entry.planned.name)
+    }
+
+    /// True for a peer that is configured, or came from a range.
+    package func knows(_ peer: PeerIndex) -> Bool { addresses[peer] != nil }
+
+    func target(_ peer: PeerIndex) -> Target? {
+        guard let address = addresses[peer], let entry = entries[address] else { return nil }
+        return Target(
+            address: SocketAddress(address, port: entry.planned.port), source: entry.source, options: entry.options)
+    }
+
+    package func socketOptions(_ peer: PeerIndex) -> TCPSocket.Options {
+        addresses[peer].flatMap { entries[$0] }?.options ?? TCPSocket.Options()
+    }
+
+    package func details(_ peer: PeerIndex) -> (
+        planned: PlannedPeer, isDynamic: Bool, since: Double?, connectError: Int32?, bfd: BFDReport?, link: String?
+    )? {
+        addresses[peer].flatMap { entries[$0] }.map {
+            ($0.planned, $0.isDynamic, $0.since, $0.lastConnectError, $0.bfd, $0.link)
+        }
+    }
+
+    /// Interfaces with an unnumbered peer.
+    package var linkNames: Set<String> { Set(plan.links.keys) }
+
+    /// The peer that a connection from an address belongs to: a configured one, or a new dynamic one within its range's
+    /// limit.
+    func peer(for address: IPAddress, _ speaker: inout Speaker, now: Instant) -> PeerIndex? {
+        if let entry = entries[address] { return entry.index }
+        guard let range = dynamic.ranges.keys.filter({ $0.contains(address) }).max(by: { $0.length < $1.length }),
+            let template = dynamic.ranges[range]
+        else { return nil }
+        let limit = template.planned.options.maxDynamicPeers
+        guard dynamic.counts[template.planned.name, default: 0] < limit, entries.count < RIB.maximumPeers else {
+            if let leftOut = refusals.admit(.range(template.planned.name), .refusal, now: now) {
+                logger.warning(
+                    "too many dynamic peers",
+                    metadata: ["range": "\(range)", "limit": "\(limit)", "leftOut": "\(leftOut)"])
+            }
+            return nil
+        }
+        var planned = template.planned
+        planned.target = .address(address)
+        return add(planned, address, options: template.options, isDynamic: true, speaker: &speaker, now: now)
+    }
+
+    // MARK: BFD
+
+    /// Counts changes of the peers that BFD watches, so that what depends on them is worked out again only then.
+    package private(set) var revision = 0
+
+    /// Whom BFD is to watch. Single hop where the kernel has the peer on a link (RFC 5881), multihop else (RFC 5883).
+    package func bfdTargets(_ plane: any ForwardingPlane) -> [IPAddress: BFDTarget] {
+        var result: [IPAddress: BFDTarget] = [:]
+        for (address, entry) in entries where entry.removeAt == nil {
+            guard let bfd = entry.planned.options.bfd else { continue }
+            var isMultihop = bfd.isMultihop ?? !isOnLink(address, plane)
+            // A link that fails takes its routes along: the session that is to tell of the failure is not made another
+            // one meanwhile.
+            if bfd.isMultihop == nil, entry.bfd?.state == .up, let before = entry.isBFDMultihop { isMultihop = before }
+            entries[address]?.isBFDMultihop = isMultihop
+            result[address] = BFDTarget(
+                configuration: BFDConfiguration(
+                    desiredMinTX: bfd.minTransmitInterval, requiredMinRX: bfd.minReceiveInterval,
+                    detectMultiplier: bfd.detectMultiplier),
+                isMultihop: isMultihop, source: entry.source)
+        }
+        return result
+    }
+
+    /// By the kernel's connected routes; in a reflector, which does not know them, by the subnets of the host's
+    /// addresses and of the Node, and `bfd.multihop` stands over them.
+    private func isOnLink(_ peer: IPAddress, _ plane: any ForwardingPlane) -> Bool {
+        if let link = plane.link(to: peer, from: nil) { return link.isOnLink }
+        let own = loaded.resources.node(node)
+        return peer.scope != 0 || [own?.ipv4?.subnet, own?.ipv6?.subnet].contains { $0?.contains(peer) ?? false }
+    }
+
+    /// Remembers what BFD says; returns whom it says it of.
+    func take(_ report: BFDReport) -> PeerIndex? {
+        guard let entry = entries[report.peer] else { return nil }
+        // Whether the peer is on the link may have changed while it was up.
+        if entry.bfd?.state == .up, report.state != .up { revision += 1 }
+        entry.bfd = report
+        return entry.index
+    }
+
+    // MARK: Links
+
+    /// What the kernel says of the way to a peer. `local`: our end of its connection.
+    func updateReach(_ peer: PeerIndex, from local: IPAddress?, plane: any ForwardingPlane, speaker: inout Speaker) {
+        guard let address = addresses[peer] else { return }
+        let link = plane.link(to: address, from: local)
+        speaker.setReach(
+            peer,
+            PeerReach(isOnLink: link?.isOnLink, addresses: link?.addresses ?? [nil, nil], shared: link?.shared ?? []))
+    }
+
+    /// Links have changed: the ways to the peers that they concern follow.
+    func applyLinkChanges(
+        _ changes: LinkChanges, plane: any ForwardingPlane, transport: any PeerTransport, speaker: inout Speaker
+    ) {
+        guard !changes.isEmpty else { return }
+        var hasBFD = false
+        for (address, entry) in entries where changes.concern(address) {
+            updateReach(entry.index, from: transport.localAddress(entry.index), plane: plane, speaker: &speaker)
+            hasBFD = hasBFD || entry.planned.options.bfd != nil
+        }
+        if hasBFD { revision += 1 }
+    }
+
+    // MARK: Unnumbered peers
+
+    /// Brings the peers on links into step with the neighbors that were found there: `neighbor` has them by interface.
+    package func applyLinks(
+        _ neighbor: (String) -> IPAddress?, plane: any ForwardingPlane, speaker: inout Speaker,
+        transport: any PeerTransport,
+        now: Instant
+    ) {
+        for (address, entry) in entries {
+            guard let link = entry.link else { continue }
+            let current = neighbor(link)
+            if plan.links[link] != nil, current == address { continue }
+            // Another neighbor, while the session with the old one is up: it stays.
+            if plan.links[link] != nil, current != nil, speaker.snapshot(entry.index)?.session != nil { continue }
+            setKeys(nil, Prefix(host: address), old: entry.options, transport: transport)
+            remove(address, .peerDeconfigured, speaker: &speaker, now: now)
+        }
+        var onLink: [String: [Entry]] = [:]
+        for entry in entries.values { if let link = entry.link { onLink[link, default: []].append(entry) } }
+        for (name, template) in plan.links {
+            guard let address = neighbor(name),
+                !(onLink[name] ?? []).contains(where: { $0.planned.target != .address(address) })
+            else { continue }
+            var planned = template.planned
+            planned.target = .address(address)
+            linkLocalAddresses[name] = plane.link(name)?.address
+            setKeys(template.options, Prefix(host: address), old: entries[address]?.options, transport: transport)
+            applyPeer(planned, address, options: template.options, speaker: &speaker, transport: transport, now: now)
+            entries[address]?.link = name
+        }
+        secureHandshakes(transport)
+    }
+    private var linkLocalAddresses: [String: IPAddress] = [:]
+
+    // MARK: Events
+
+    func note(_ peer: PeerIndex, _ event: SpeakerEvent, now: Instant) {
+        guard let address = addresses[peer], let entry = entries[address] else { return }
+        switch event {
+        case .established:
+            entry.since = wallClockSeconds()
+            entry.lastConnectError = nil
+        case .down:
+            entry.since = wallClockSeconds()
+            noteEnd(peer)
+        case .attemptFailed, .flushedStaleRoutes: noteEnd(peer)
+        default: break
+        }
+    }
+
+    /// Something of the peer is over: where nothing of it is left and nothing wants it, it goes.
+    package func noteEnd(_ peer: PeerIndex) {
+        guard let address = addresses[peer], let entry = entries[address] else { return }
+        if entry.isDynamic { dynamic.ended.insert(address) }
+        if entry.removeAt != nil { departure.check = .zero }
+    }
+
+    func noteConnectError(_ peer: PeerIndex, _ error: Int32) {
+        if let address = addresses[peer] { entries[address]?.lastConnectError = error }
+    }
+
+    /// An attempt that could not even begin is reported to the state machine in the next turn, not inside its own
+    /// action.
+    func connectLater(_ peer: PeerIndex, _ now: Instant) {
+        if let address = addresses[peer] { retries.set(address, now + .milliseconds(50)) }
+    }
+
+    var nextDeadline: Instant? {
+        Instant.earliest(departure.check, retries.next)
+    }
+
+    func handleTimeouts(_ speaker: inout Speaker, now: Instant) {
+        for address in retries.takeAllDue(now: now) {
+            if let entry = entries[address] { speaker.connectionFailed(entry.index, .active, now: now) }
+        }
+        if let due = departure.check, due <= now { releaseLeaving(&speaker, now) }
+    }
+
+    /// Peers that are to go do so once those that take their place are up, or their own session is over, or they have
+    /// waited long enough.
+    private func releaseLeaving(_ speaker: inout Speaker, _ now: Instant) {
+        departure.leaving = departure.leaving.filter { entries[$0]?.removeAt != nil }
+        departure.check = departure.leaving.isEmpty ? nil : now + Peering.leavingInterval
+        guard !departure.leaving.isEmpty else { return }
+        let successorsAreUp = entries.values.allSatisfy { entry in
+            entry.removeAt != nil || entry.isDynamic
+                || AddressFamily.allCases.allSatisfy { speaker.isSynchronized(entry.index, $0, now: now) }
+        }
+        for address in departure.leaving {
+            guard let entry = entries[address], let due = entry.removeAt else { continue }
+            // A session that is over carries no route that could be missed.
+            if due <= now || successorsAreUp || speaker.isOver(entry.index) {
+                remove(address, .peerDeconfigured, speaker: &speaker, now: now)
+            }
+        }
+    }
+
+    /// Dynamic peers whose session is over, and whose routes nobody has to keep: at most `endedPeersBudget` are looked at.
+    /// True where more are waiting.
+    func removeEndedDynamicPeers(_ speaker: inout Speaker, now: Instant) -> Bool {
+        for _ in 0..<Peering.endedPeersBudget {
+            guard let address = dynamic.ended.popFirst() else { return false }
+            // Who still has a connection, or stale routes, is told of again when that is over.
+            guard let entry = entries[address], entry.isDynamic, speaker.isOver(entry.index),
+                !speaker.hasConnection(entry.index)
+            else { continue }
+            remove(address, .peerDeconfigured, speaker: &speaker, now: now)
+        }
+        return !dynamic.ended.isEmpty
+    }
+
+    // MARK: Applying resources
+
+    /// Brings the speaker's peers, the listeners' keys and this node's routes into step with the resources.
+    ///
+    /// A pod's route waits for no plan of peers: where nothing but endpoints changed, and pods are no peers, nothing but
+    /// their routes is looked at.
+    func apply(
+        _ change: ResourceChange, speaker: inout Speaker, plane: any ForwardingPlane,
+        transport: any PeerTransport, now: Instant
+    ) {
+        // What came while this node's own object was missing was not taken over.
+        let change = plan.missedChanges ? ResourceChange(whole: change.after) : change
+        let new = change.after
+        if new.resources.problems != loaded.resources.problems {
+            plan.problems = new.resources.problems.map(\.description)
+        }
+        loaded = new
+        let resources = new.resources
+        if change.isOfEndpointsAlone, resources.node(node) != nil,
+            !resources.hasWorkloadPeers
+        {
+            plane.apply(NodeChange(change, node: node, programming: plane.programming), &speaker, now: now)
+            return
+        }
+        let authenticationFailure =
+            resources.peers.contains { $0.peer.tcpAO != nil } ? TCPSocket.authenticationSupport() : nil
+        let context = PeeringDecision.Context(node: node, isReflector: isReflector, identity: identity)
+        guard
+            let decision = PeeringDecision(new, context, last: plan.peers, authenticationFailure: authenticationFailure)
+        else {
+            logger.error(
+                "the Node object of this node is gone; the last good state stays", metadata: ["node": "\(node)"])
+            plan.missedChanges = true
+            return
+        }
+        plan.missedChanges = false
+        speaker.setMaximumPaths(decision.maximumPaths)
+        speaker.setExportScope(decision.exportScope)
+        var nodeChange = NodeChange(change, node: node, programming: plane.programming)
+        // Pods are peers: what else follows from endpoints is looked at, too.
+        if nodeChange.state == nil {
+            nodeChange.state = NodeState(resources, node: node, programming: plane.programming)
+        }
+        plane.apply(nodeChange, &speaker, now: now)
+        plan.nodeAddresses = resources.nodeAddresses
+        // Whatever the mode: what the Node object has, and what is listened on.
+        let listened = transport.listenAddresses.map(\.address).filter { $0 != .any($0.family) }
+        speaker.setOwnAddresses(decision.ownAddresses.union(listened), of: .configuration)
+        plan.alarms = decision.alarms
+        for alarm in plan.alarms {
+            logger.error("not all of the resources is in force", metadata: ["alarm": "\(alarm)"])
+        }
+        for remark in decision.remarks where !plan.remarks.contains(remark) {
+            logger.warning("part of the resources has no effect", metadata: ["remark": "\(remark)"])
+        }
+        plan.remarks = decision.remarks
+        plan.peers = decision.plan
+        applyPeers(decision, speaker: &speaker, transport: transport, now: now)
+    }
+
+    private func applyPeers(
+        _ decision: PeeringDecision, speaker: inout Speaker, transport: any PeerTransport, now: Instant
+    ) {
+        plan.held = []
+        var wanted: Set<IPAddress> = []
+        var newRanges: [Prefix: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
+        var newLinks: [String: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
+        for peer in decision.peers {
+            let planned = peer.planned
+            let options = TCPSocket.Options(peer.keys)
+            let holdReason = peer.holdReason
+            switch planned.target {
+            case .address(let address):
+                if let holdReason {
+                    plan.held.append(HeldDown(planned: planned, reason: holdReason))
+                    if entries[address] != nil {
+                        remove(
+                            address, .administrativeShutdown(planned.options.shutdown ?? ""), speaker: &speaker,
+                            now: now)
+                    }
+                    continue
+                }
+                guard entries[address] != nil || entries.count < RIB.maximumPeers else {
+                    plan.held.append(HeldDown(planned: planned, reason: "no more than \(RIB.maximumPeers) peers"))
+                    continue
+                }
+                wanted.insert(address)
+                setKeys(options, Prefix(host: address), old: entries[address]?.options, transport: transport)
+                applyPeer(planned, address, options: options, speaker: &speaker, transport: transport, now: now)
+            case .interface(let name):
+                if let holdReason {
+                    plan.held.append(HeldDown(planned: planned, reason: holdReason))
+                } else {
+                    newLinks[name] = (planned, options)
+                }
+            case .range(let range):
+                if let holdReason {
+                    plan.held.append(HeldDown(planned: planned, reason: holdReason))
+                    continue
+                }
+                setKeys(options, range, old: dynamic.ranges[range]?.options, transport: transport)
+                newRanges[range] = (planned, options)
+            }
+        }
+        for (range, old) in dynamic.ranges where newRanges[range] == nil {
+            setKeys(nil, range, old: old.options, transport: transport)
+        }
+        dynamic.ranges = newRanges
+        plan.links = newLinks
+        for (address, entry) in entries where !wanted.contains(address) && entry.removeAt == nil {
+            // `applyLinks` looks after these.
+            if entry.link != nil { continue }
+            if entry.isDynamic {
+                let template = newRanges.filter { $0.key.contains(address) }.max { $0.key.length < $1.key.length }?
+                    .value
+                if let template, template.planned.remoteAS == nil || template.planned.remoteAS == entry.planned.remoteAS
+                {
+                    var planned = template.planned
+                    planned.target = .address(address)
+                    applyPeer(
+                        planned, address, options: template.options, speaker: &speaker, transport: transport, now: now)
+                    continue
+                }
+            }
+            setKeys(nil, Prefix(host: address), old: entry.options, transport: transport)
+            entry.removeAt = now + Peering.removalGrace
+            departure.leaving.insert(address)
+            departure.check = now
+            noteBFD(entry)
+        }
+        enforceDynamicLimits(&speaker, now)
+        secureHandshakes(transport)
+        handleTimeouts(&speaker, now: now)
+    }
+
+    /// A lowered `maxDynamicPeers` holds at once: those without a session go first, then the newest, with Out of
+    /// Resources (RFC 4486 3).
+    private func enforceDynamicLimits(_ speaker: inout Speaker, _ now: Instant) {
+        for (range, template) in dynamic.ranges {
+            let limit = template.planned.options.maxDynamicPeers
+            guard dynamic.counts[template.planned.name, default: 0] > limit else { continue }
+            var members = entries.filter {
+                $0.value.isDynamic && $0.value.removeAt == nil && $0.value.planned.name == template.planned.name
+            }.map { address, entry in
+                (address: address, isUp: speaker.isEstablished(entry.index), arrival: entry.arrival)
+            }
+            guard members.count > limit else { continue }
+            members.sort { $0.isUp != $1.isUp ? $0.isUp : $0.arrival < $1.arrival }
+            let excess = members.dropFirst(limit)
+            for member in excess { remove(member.address, NotificationMessage(.cease, 8), speaker: &speaker, now: now) }
+            logger.warning(
+                "maxDynamicPeers was lowered: dynamic peers are closed, those without a session and the newest first",
+                metadata: ["range": "\(range)", "limit": "\(limit)", "closed": "\(excess.count)"])
+        }
+    }
+
+    /// GTSM holds for the handshake too: the listeners' TTL follows the peers and ranges that ask for it.
+    private func secureHandshakes(_ transport: any PeerTransport) {
+        var families: AddressFamilySet = []
+        for (address, entry) in entries where entry.options.ttlSecurityHops != nil {
+            families.insert(AddressFamilySet(address.family))
+        }
+        for (range, template) in dynamic.ranges where template.options.ttlSecurityHops != nil {
+            families.insert(AddressFamilySet(range.family))
+        }
+        transport.setFullTimeToLive(families, logger)
+    }
+
+    /// The keys of a peer or a range on the listeners, TCP MD5 and TCP-AO; nil takes them away. The one place for every
+    /// kind of peer.
+    private func setKeys(
+        _ new: TCPSocket.Options?, _ prefix: Prefix, old: TCPSocket.Options?, transport: any PeerTransport
+    ) {
+        do throws(SystemError) {
+            if new?.password != old?.password { try transport.setPassword(new?.password, for: prefix) }
+            if new?.authentication != old?.authentication {
+                try transport.setAuthentication(new?.authentication, old: old?.authentication, for: prefix)
+            }
+        } catch {
+            logger.error("cannot set the key of a peer", metadata: ["peer": "\(prefix)", "reason": "\(error)"])
+        }
+    }
+
+    private func applyPeer(
+        _ planned: PlannedPeer, _ address: IPAddress, options: TCPSocket.Options, speaker: inout Speaker,
+        transport: any PeerTransport, now: Instant
+    ) {
+        guard let entry = entries[address] else {
+            _ = add(planned, address, options: options, isDynamic: false, speaker: &speaker, now: now)
+            return
+        }
+        let source = planned.sourceAddress(towards: address, loaded.resources, node: node)
+        let (oldOptions, oldSource, oldPort) = (entry.options, entry.source, entry.planned.port)
+        noteBFD(entry)
+        count(entry, -1)
+        entry.removeAt = nil
+        entry.planned = planned
+        entry.options = options
+        entry.source = source
+        entry.isDynamic = entry.isDynamic && planned.isPassive
+        noteBFD(entry)
+        count(entry, 1)
+        speaker.updatePeer(entry.index, settings(planned, address), now: now)
+        // RFC 2385 leaves it open: with the new password on both sides before the hold timer expires the session goes
+        // on. Without a session there is nothing to keep, and an attempt with the old password is not waited for.
+        var old = oldOptions
+        if let password = options.password, old.password != nil, old.password != password,
+            speaker.isEstablished(entry.index)
+        {
+            transport.changePassword(entry.index, password, address: address, logger: logger)
+            old.password = password
+        }
+        // What the first segment depends on needs a new connection.
+        if old != options || oldSource != source || oldPort != planned.port {
+            speaker.resetPeer(entry.index, .configurationChange, now: now)
+        }
+    }
+
+    private func add(
+        _ planned: PlannedPeer, _ address: IPAddress, options: TCPSocket.Options, isDynamic: Bool,
+        speaker: inout Speaker, now: Instant
+    ) -> PeerIndex {
+        let index = speaker.addPeer(settings(planned, address), now: now)
+        let source = planned.sourceAddress(towards: address, loaded.resources, node: node)
+        dynamic.arrivals += 1
+        let entry = Entry(
+            planned: planned, index: index, options: options, source: source, isDynamic: isDynamic,
+            arrival: dynamic.arrivals)
+        entries[address] = entry
+        addresses[index] = address
+        count(entry, 1)
+        noteBFD(entry)
+        return index
+    }
+
+    private func remove(
+        _ address: IPAddress, _ notification: NotificationMessage, speaker: inout Speaker, now: Instant
+    ) {
+        guard let entry = entries[address] else { return }
+        departure.former[entry.index] = (name(entry.index), account(entry.index))
+        entries[address] = nil
+        count(entry, -1)
+        noteBFD(entry)
+        retries.remove(address)
+        dynamic.ended.remove(address)
+        speaker.removePeer(entry.index, notification, now: now)
+        addresses[entry.index] = nil
+    }
+
+    private func count(_ entry: Entry, _ change: Int) {
+        guard entry.isDynamic else { return }
+        let count = dynamic.counts[entry.planned.name, default: 0] + change
+        dynamic.counts[entry.planned.name] = count > 0 ? count : nil
+    }
+
+    private func noteBFD(_ entry: Entry) { if entry.planned.options.bfd != nil { revision += 1 } }
+
+    private func settings(_ planned: PlannedPeer, _ address: IPAddress) -> PeerSettings {
+        var linkLocal: IPAddress?
+        if case .interface(let name)? = plan.links.first(where: { $0.value.planned.name == planned.name })?.value
+            .planned
+            .target
+        {
+            linkLocal = linkLocalAddresses[name]
+        }
+        let source = planned.sourceAddress(towards: address, loaded.resources, node: node)
+        var result = PeerSettings(
+            planned, address, resources: loaded.resources, node: node, identity: identity, source: source,
+            linkLocal: linkLocal, isReflector: isReflector)
+        result.isNode = plan.nodeAddresses[address] != nil
+        return result
+    }
+}
+
+extension TCPSocket.Options {
+    /// As the socket wants them.
+    fileprivate init(_ keys: PeerKeys) {
+        self.init(password: keys.password, ttlSecurityHops: keys.ttlSecurityHops)
+        authentication = keys.authentication.map {
+            TCPSocket.AuthenticationKey(
+                secret: $0.secret, sendID: $0.sendID, receiveID: $0.receiveID, algorithm: .init($0.algorithm))
+        }
+    }
+}
+
+extension TCPSocket.AuthenticationKey.Algorithm {
+    fileprivate init(_ algorithm: BGPPeer.TCPAO.Algorithm) {
+        self =
+            switch algorithm {
+            case .hmacSHA1: .hmacSHA1
+            case .aes128CMAC: .aes128CMAC
+            case .hmacSHA256: .hmacSHA256
+            }
+    }
+}

@@ -1,0 +1,170 @@
+import BGPRouting
+package import BGPSession
+import BGPSpeaker
+package import Edges
+package import ForwardingPlane
+package import LinuxIO
+package import Logging
+import NetTypes
+import Node
+import Planning
+import ResourceFiles
+package import Resources
+import Status
+package import Transport
+
+/// What both modes do alike: read the resources, find out who this node is, open the edges, run the loop.
+package struct Daemon {
+    let settings: ProcessSettings
+    package let logger: Logger
+    let isReflector: Bool
+    package let first: LoadedConfiguration
+    let source: any ResourceSource
+    let node: NodeResource
+    let identity: AttributeTable.Identity
+
+    package init(_ settings: ProcessSettings, isReflector: Bool) throws(StartError) {
+        self.settings = settings
+        self.isReflector = isReflector
+        logger = try makeLogger(level: settings.logLevel, isJSON: settings.isJSONLog)
+        source = FolderSource(
+            loader: ResourceLoader(path: settings.resources, secretsPath: settings.secrets),
+            isLenient: settings.isLenient, logger: logger)
+        first = try source.loadFirst()
+        for problem in first.resources.problems {
+            logger.error("resource not applied", metadata: ["problem": "\(problem)"])
+        }
+        logOthers(first.resources.others, logger)
+        guard let node = first.resources.node(settings.node),
+            let identity = AttributeTable.Identity(first.resources, node: settings.node)
+        else {
+            let known = first.resources.nodes.keys.sorted().joined(separator: ", ")
+            throw StartError(
+                "--node \(settings.node): no Node object has that name in \(settings.resources); there are "
+                    + "\(known.isEmpty ? "none" : known)"
+            )
+        }
+        self.node = node
+        self.identity = identity
+        guard !node.families.isEmpty else {
+            throw StartError("Node/\(settings.node): spec.bgp.ipv4Address or spec.bgp.ipv6Address is needed")
+        }
+    }
+
+    package var configuration: BGPConfiguration { first.resources.configuration(of: settings.node) }
+
+    /// True where this node ran before: peers may be keeping its routes. Leaves the mark for the next start.
+    package func markStarted() throws(StartError) -> Bool {
+        let mark = settings.stateDirectory + "/started"
+        let ranBefore = FileStatus(mark, followsLinks: false)?.isRegular ?? false
+        do throws(SystemError) {
+            try makeFolder(settings.stateDirectory)
+            try replaceFile(mark, Array(settings.node.utf8))
+        } catch {
+            throw StartError(
+                "--state-dir \(settings.stateDirectory): cannot be written (\(error)); create it for this user, or "
+                    + "name another"
+            )
+        }
+        return ranBefore
+    }
+
+    /// Listens, before privileges are given up.
+    package func openTransport() throws(StartError) -> Transport {
+        let port = first.resources.listenPort(of: settings.node)
+        var addresses = [IPAddress.any(.ipv4), IPAddress.any(.ipv6)]
+        if configuration.bindsToNodeIP ?? false {
+            addresses =
+                [node.ipv4?.address, node.ipv6?.address].compactMap { $0 }
+                + configuration.localWorkloadPeering.compactMap { $0 }
+        }
+        do throws(SystemError) {
+            let transport = try Transport(openFiles: OpenFiles.raiseLimit())
+            var opened = 0
+            for address in addresses {
+                do throws(SystemError) {
+                    try transport.listen(on: SocketAddress(address, port: port))
+                    opened += 1
+                } catch {
+                    // A kernel without IPv6 is no reason to stop; a port in use is.
+                    if address.family == .ipv6, opened > 0, error.code != SystemError.addressInUse { continue }
+                    throw error
+                }
+            }
+            return transport
+        } catch {
+            switch error.code {
+            case SystemError.addressInUse:
+                throw StartError(
+                    "TCP port \(port) is in use; another BGP daemon (BIRD, FRR, another apusd?) runs on this host")
+            case SystemError.permissionDenied:
+                throw StartError(
+                    "TCP port \(port) cannot be bound: the process needs CAP_NET_BIND_SERVICE, or a port above 1023 "
+                        + "(listenPort)"
+                )
+            default: throw StartError("cannot listen: \(error)")
+            }
+        }
+    }
+
+    /// Opens the edges, and runs until a signal.
+    package func run(
+        _ plane: any ForwardingPlane, _ transport: Transport, restart: RestartState, signals: consuming SignalReader
+    ) throws(StartError) {
+        ProcessMemory.configure()
+        do throws(SystemError) {
+            let wakeup = try Wakeup()
+            let reload = try Wakeup()
+            let mailbox = Mailbox<LoopMessage>(wakeup)
+            let now = Instant(nanoseconds: monotonicNanoseconds())
+            var seed = SystemRandomNumberGenerator()
+            let speaker = Speaker(
+                identity: identity, tracksNextHops: plane.tracksNextHops && (configuration.tracksNextHops ?? true),
+                maximumPaths: configuration.maximumPaths ?? 16, recordsChanges: plane.programsRoutes, restart: restart,
+                seed: seed.next(), now: now)
+            let peering = Peering(
+                node: settings.node, isReflector: isReflector, identity: identity, first: first, logger: logger)
+            let core = NodeCore(
+                speaker: speaker, plane: plane, peering: peering, transport: transport, logger: logger, now: now)
+            let loop = try RoutingLoop(
+                core: core, transport: transport, signals: signals, wakeup: wakeup, mailbox: mailbox, reload: reload,
+                bfd: try BFDEngine(reports: mailbox, logger: logger, seed: seed.next()),
+                mode: NodeMode(isReflector: isReflector, isDryRun: settings.isDryRun))
+            let socketFile = try startEdges(mailbox, reload)
+            defer { socketFile.remove() }
+            mailbox.post(.change(ResourceChange(whole: first)))
+            logger.notice(
+                "running",
+                metadata: [
+                    "mode": "\(isReflector ? "reflector" : "agent")", "node": "\(settings.node)",
+                    "routerID": "\(identity.identifier)", "as": "\(identity.localAS)",
+                ])
+            loop.run()
+        } catch {
+            if let start = edgeError.value { throw start }
+            throw StartError("\(error)")
+        }
+    }
+
+    /// Returns the file of the status socket.
+    private func startEdges(_ mailbox: Mailbox<LoopMessage>, _ reload: Wakeup) throws(SystemError) -> SocketFile {
+        var opened: SocketFile?
+        do throws(StartError) {
+            let socketFile = try StatusServer.start(path: settings.socket, mailbox: mailbox)
+            opened = socketFile
+            try MetricsServer.start(address: settings.metrics, flag: "--metrics", mailbox: mailbox)
+            if settings.health != settings.metrics {
+                try MetricsServer.start(address: settings.health, flag: "--health", mailbox: mailbox)
+            }
+            source.start(from: first, reload: reload) { mailbox.post(.change($0)) }
+            return socketFile
+        } catch {
+            opened?.remove()
+            edgeError.value = error
+            throw SystemError(code: 0, operation: "start")
+        }
+    }
+
+    private final class ErrorBox { var value: StartError? }
+    private let edgeError = ErrorBox()
+}

@@ -1,0 +1,151 @@
+import BFD
+import BGPMessages
+import BGPRouting
+import BGPSession
+import NetTypes
+import Node
+import Planning
+import StatusAPI
+
+// The core's reasons as those of the status API.
+
+extension PathIneligibility {
+    init(_ reason: IneligibleReason) {
+        self =
+            switch reason {
+            case .ownASInPath: .ownASInPath
+            case .ownOriginatorID: .ownOriginatorID
+            case .ownClusterID: .ownClusterID
+            case .defaultRoute: .defaultRoute
+            case .insideOwnBlock: .insideOwnBlock
+            case .martian: .martian
+            case .nextHopIsOurselves: .nextHopIsOurselves
+            case .rejectedByFilter: .rejectedByFilter
+            case .routeLeak: .routeLeak
+            case .nextHopUnreachable: .nextHopUnreachable
+            case .nextHopOffLink: .nextHopOffLink
+            case .nextHopByDefault: .nextHopByDefault
+            }
+    }
+}
+
+extension BestPathStep {
+    init(_ reason: BestPathReason) {
+        self =
+            switch reason {
+            case .onlyPath: .onlyPath
+            case .locallyOriginated: .locallyOriginated
+            case .notLongLivedStale: .notLongLivedStale
+            case .localPref: .localPref
+            case .asPathLength: .asPathLength
+            case .origin: .origin
+            case .multiExitDisc: .multiExitDisc
+            case .external: .external
+            case .interiorCost: .interiorCost
+            case .identifier: .identifier
+            case .clusterListLength: .clusterListLength
+            case .peerAddress: .peerAddress
+            }
+    }
+}
+
+extension NotAnnouncedReason {
+    init(_ state: RIB.NotAnnounced, _ family: AddressFamily) {
+        self =
+            switch state {
+            case .familyNotNegotiated: .familyNotNegotiated(family: family.name)
+            case .splitHorizon: .splitHorizon
+            case .peerIsNextHop: .peerIsNextHop
+            case .tooLarge: .tooLarge
+            case .undecided: .undecided
+            case .rejectedByRule(let rule): .rejectedByRule(rule: rule)
+            case .policy(let reason): NotAnnouncedReason(reason)
+            }
+    }
+
+    private init(_ reason: ExportReason) {
+        self =
+            switch reason {
+            // A rule is called by its name: `RIB.NotAnnounced.rejectedByRule`.
+            case .announced, .acceptedByRule: .undecided
+            case .rejectedByRule(let position): .rejectedByRule(rule: "rule \(position + 1)")
+            case .noAdvertise: .noAdvertise
+            case .noExport: .noExport
+            case .blackhole: .blackhole
+            case .longLivedStale: .longLivedStale
+            case .onlyToCustomer: .onlyToCustomer
+            case .notReflected: .notReflected
+            case .notOwn: .notOwn
+            case .outsidePools: .outsidePools
+            case .exportDisabled: .exportDisabled
+            case .noNextHop: .noNextHop
+            case .noExtendedNextHop: .noExtendedNextHop
+            }
+    }
+}
+
+extension PeerState {
+    init(_ state: PeerFSM.State) {
+        self =
+            switch state {
+            case .idle: .idle
+            case .connect: .connect
+            case .active: .active
+            case .openSent: .openSent
+            case .openConfirm: .openConfirm
+            case .established: .established
+            }
+    }
+}
+
+extension PeerOrigin {
+    init(_ origin: PlannedPeer.Origin) {
+        self =
+            switch origin {
+            case .mesh: .mesh
+            case .global: .global
+            case .node: .node
+            case .localWorkload: .localWorkload
+            }
+    }
+}
+
+extension PeerDownReason {
+    init(_ reason: SessionDownReason) {
+        self =
+            switch reason {
+            case .connectionLost: .connectionLost
+            case .replacedByNewConnection: .replacedByNewConnection
+            case .connectTimeout: .connectTimeout
+            case .notificationSent(let message):
+                .notificationSent(code: message.code.rawValue, subcode: message.subcode, name: "\(message)")
+            case .notificationReceived(let message):
+                .notificationReceived(code: message.code.rawValue, subcode: message.subcode, name: "\(message)")
+            }
+    }
+}
+
+extension BFDSessionState {
+    init(_ state: BFDState) {
+        self =
+            switch state {
+            case .adminDown: .adminDown
+            case .down: .down
+            case .initializing: .initializing
+            case .up: .up
+            }
+    }
+}
+
+extension HeldPeer {
+    init(_ held: Peering.HeldDown) {
+        let planned = held.planned
+        let target =
+            switch planned.target {
+            case .address(let address): "\(address)"
+            case .range(let range): "\(range)"
+            case .interface(let name): name
+            }
+        self.init(name: planned.name, type: PeerOrigin(planned.origin), address: target, reason: held.reason)
+    }
+}
