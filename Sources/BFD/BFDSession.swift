@@ -157,7 +157,7 @@ package struct BFDSession: Sendable {
         applyIntervals(now)
     }
 
-    /// No more BFD: the neighbor is told, so that it takes it for no failure.
+    /// No more BFD: the neighbor hears of it, so that it takes it for no failure.
     package mutating func stop(now: Instant, _ actions: inout [Action]) {
         state = .adminDown
         diagnostic = .administrativelyDown

@@ -41,7 +41,7 @@ package struct MessageFramer: Sendable {
             input = input.part(header.length, input.byteCount - header.length)
         }
         if !input.isEmpty {
-            // A bad marker is told as soon as it is seen, not when the header is complete.
+            // A bad marker is reported as soon as it is seen, not when the header is complete.
             for index in 0..<min(16, input.byteCount) where input[index] != 0xFF { throw .connectionNotSynchronized }
             partial += [UInt8](input)
         }

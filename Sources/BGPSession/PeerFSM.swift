@@ -230,7 +230,7 @@ package struct PeerFSM: Sendable {
                 continue
             }
             if let deadline = connection.sendHoldDeadline, deadline <= now {
-                // RFC 9687 3.2: told as far as that is possible.
+                // RFC 9687 3.2: sent as far as that is possible.
                 end(side, reason: .notificationSent(.sendHoldTimerExpired), now: now, into: &actions)
                 continue
             }
@@ -243,7 +243,7 @@ package struct PeerFSM: Sendable {
     // MARK: Events
 
     /// Whether a connection that the peer just opened may become the passive side. Frees that side first where a newer
-    /// connection is proof that the older one is dead. False: tell it `connectionCollision` and close it.
+    /// connection is proof that the older one is dead. False: send it `connectionCollision` and close it.
     package mutating func admitsIncoming(now: Instant, _ actions: inout [Action]) -> Bool {
         guard isStarted, idleHoldDeadline == nil || acceptsWhileHeld else { return false }
         if let (side, session) = established {
@@ -378,14 +378,14 @@ package struct PeerFSM: Sendable {
         for side in Side.allCases {
             guard let connection = connections[side] else { continue }
             connections[side] = nil
-            var told = notification
+            var outgoing = notification
             if case .established(let session) = connection.phase, session.preservesOverNotification,
                 notification != .configurationChange
             {
                 // RFC 8538 4: with N on both sides only a Hard Reset says that the routes are to go.
-                told = .hardReset(notification)
+                outgoing = .hardReset(notification)
             }
-            if case .connecting = connection.phase {} else { actions.append(.send(side, told.encoded())) }
+            if case .connecting = connection.phase {} else { actions.append(.send(side, outgoing.encoded())) }
             actions.append(.close(side))
             lastDownReason = .notificationSent(notification)
             switch connection.phase {
@@ -521,7 +521,7 @@ package struct PeerFSM: Sendable {
 
     // MARK: Endings
 
-    /// Ends a connection, tells the peer where we are the one who ends it, and goes to Idle where it was the last one.
+    /// Ends a connection, sends a NOTIFICATION where we are the one who ends it, and goes to Idle where it was the last one.
     private mutating func end(_ side: Side, reason: SessionDownReason, now: Instant, into actions: inout [Action]) {
         guard let connection = connections[side] else { return }
         connections[side] = nil

@@ -83,7 +83,7 @@ extension Speaker {
 
     /// Paths of a prefix that are selected at most (ECMP), from the next decision on.
     package mutating func setMaximumPaths(_ count: Int) { rib.maximumPaths = count }
-    /// What `export: pools` passes on; what that changes is told, and nothing else.
+    /// What `export: pools` passes on; what that changes is sent, and nothing else.
     package mutating func setExportScope(_ scope: ExportScope) { rib.setExportScope(scope) }
     /// What is refused from every peer; routes that are there are judged again.
     package mutating func setImportPolicy(_ policy: ImportPolicy) { rib.setImportPolicy(policy) }

@@ -338,7 +338,7 @@ package struct Speaker: ~Copyable {
 
     package mutating func takeChanges() -> [LocRIBChange] { rib.takeChanges() }
 
-    /// Tells the peers what changed. True where a replay goes on.
+    /// Sends the peers what changed. True where a replay goes on.
     package mutating func export(replayBudget: Int, now: Instant) -> Bool {
         guard rib.hasExportWork(now: now) || !pendingEndOfRIB.isEmpty else { return false }
         var deliveries: [Delivery] = []
@@ -436,13 +436,13 @@ package struct Speaker: ~Copyable {
     /// 4.1), which wait for us.
     mutating func checkDeferral(_ now: Instant) {
         guard deferralDeadline != nil else { return }
-        let haveAllTold = isTrueOfAll(2) { speaker, index in
+        let haveAllSent = isTrueOfAll(2) { speaker, index in
             if speaker.peers[index.index]?.fsm.established?.session.remoteGracefulRestart?.restarting ?? false {
                 return true
             }
             return AddressFamily.allCases.allSatisfy { speaker.isSynchronized(index, $0, now: now) }
         }
-        if haveAllTold { endDeferral() }
+        if haveAllSent { endDeferral() }
     }
 
     /// Our own restart is over: later OPENs do not say R any more.

@@ -35,7 +35,7 @@ final class SpeakerPeer {
     struct RefreshState {
         /// Families of which the peer is being sent everything again, between BoRR and EoRR (RFC 7313).
         var sending: AddressFamilySet = []
-        /// Families that the peer is telling again, between its BoRR and EoRR.
+        /// Families that the peer sends again, between its BoRR and EoRR.
         var receiving: AddressFamilySet = []
         /// By family index: when the last BoRR was taken, which costs a walk over the table.
         var receivingBegan: [Instant?] = [nil, nil]

@@ -45,7 +45,7 @@ extension KernelForwarding {
             core.tunnels.forgetEntries()
             if found > 0 {
                 logger.warning(
-                    "the audit found routes that no notification told of; they are put right",
+                    "the audit found routes that no notification reported; they are put right",
                     metadata: ["routes": "\(found)"])
             }
             audit.at = now + core.state.auditInterval

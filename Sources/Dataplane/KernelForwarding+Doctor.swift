@@ -78,7 +78,7 @@ extension KernelForwarding {
                 findings.append(Finding(.fine, "firewall", text: "no chain at the forward hook has policy drop"))
             }
         } else {
-            findings.append(Finding(.fine, "firewall", text: "the kernel has no nf_tables, or does not tell"))
+            findings.append(Finding(.fine, "firewall", text: "the kernel has no nf_tables, or does not say"))
         }
         for (family, command) in [(AddressFamily.ipv4, "iptables-legacy"), (.ipv6, "ip6tables-legacy")] {
             do throws(HostError) {

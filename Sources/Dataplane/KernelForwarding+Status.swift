@@ -5,7 +5,7 @@ import LinuxIO
 package import NetTypes
 package import StatusAPI
 
-/// What the forwarding plane tells of itself.
+/// What the forwarding plane reports of itself.
 extension KernelForwarding {
     package func fill(_ status: inout DaemonStatus) {
         status.routesWanted = core.delta.desiredCount

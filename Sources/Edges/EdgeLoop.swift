@@ -7,7 +7,7 @@ import NetTypes
 /// answered while they do; a flood must find its bound in clients, bytes, threads and questions to the routing loop,
 /// and not in refused probes. So a request has a deadline from its first byte to its last, whoever has been silent
 /// longest gives way to whoever comes, more clients than there is room for wait in the kernel's queue, and who cannot
-/// be served is told so.
+/// be served gets an answer that says so.
 final class EdgeLoop<Listener: ClientListener & ~Copyable>: @unchecked Sendable {
     private enum Phase {
         /// Since the last answer, or since it came.
@@ -136,7 +136,7 @@ final class EdgeLoop<Listener: ClientListener & ~Copyable>: @unchecked Sendable 
         return next
     }
 
-    /// When a client's phase ends, and what it is told then.
+    /// When a client's phase ends, and what it is sent then.
     private func deadline(_ client: Client) -> (at: Instant, refusal: EdgeRefusal?) {
         switch client.phase {
         case .reading:
@@ -170,7 +170,7 @@ final class EdgeLoop<Listener: ClientListener & ~Copyable>: @unchecked Sendable 
             if !hasRoom { closeOldest(now) }
             let isFull = !hasRoom
             if isFull {
-                // The kernel's queue is where it waits; only after a while without an end in sight is it told.
+                // The kernel's queue is where it waits; only after a while without an end in sight is it refused.
                 fullSince = fullSince ?? now
                 guard let since = fullSince, since + Self.queueTime <= now else { return }
             } else {

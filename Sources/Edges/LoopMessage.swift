@@ -3,7 +3,7 @@ package import LinuxIO
 package import Resources
 package import StatusAPI
 
-/// What edge threads tell the routing loop.
+/// What edge threads send to the routing loop.
 package enum LoopMessage: Sendable {
     case change(ResourceChange)
     case question(StatusQuestion, Promise<StatusAnswer>)

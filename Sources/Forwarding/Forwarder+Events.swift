@@ -11,7 +11,7 @@ extension Forwarder {
         tunnels.forgetEntries()
         restartRoutes()
     }
-    /// What was told of routes so far is void.
+    /// What was heard of routes so far is void.
     package mutating func restartRoutes() {
         local.forgetObserved()
         delta.beginDump()

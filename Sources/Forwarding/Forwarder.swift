@@ -5,7 +5,7 @@ package import NetTypes
 package import Planning
 package import StatusAPI
 
-/// What forwarding is told at its start, and does not change.
+/// What forwarding knows from its start, and does not change.
 package struct ForwardingSettings: Sendable {
     /// Protocol number of the host routes that Felix writes beside us.
     package var felixProtocol: UInt8 = 3

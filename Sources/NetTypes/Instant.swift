@@ -1,6 +1,6 @@
 /// A point on a monotonic clock, in nanoseconds from an arbitrary start.
 ///
-/// The core never reads a clock: it is told `now`, so that a simulation can run it under any time.
+/// The core never reads a clock: it is given `now`, so that a simulation can run it under any time.
 package struct Instant: Sendable, Hashable, Comparable {
     package let nanoseconds: Int64
     package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }

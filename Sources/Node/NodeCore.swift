@@ -60,7 +60,7 @@ package final class NodeCore {
     // MARK: Connections
 
     /// The peer that a connection from an address is for, where one may be adopted now; nil where it is to be closed.
-    /// `isSecond`: the peer's session is up, so that the second connection is told why it goes (RFC 4271 6.8).
+    /// `isSecond`: the peer's session is up, so that the second connection gets the reason (RFC 4271 6.8).
     package func admit(_ address: IPAddress) -> (peer: PeerIndex, isAdmitted: Bool, isSecond: Bool)? {
         guard let peer = peering.peer(for: address, &speaker, now: now) else {
             logStranger(address)

@@ -233,7 +233,7 @@ package final class Peering {
         for (address, entry) in entries where entry.removeAt == nil {
             guard let bfd = entry.planned.options.bfd else { continue }
             var isMultihop = bfd.isMultihop ?? !isOnLink(address, plane)
-            // A link that fails takes its routes along: the session that is to tell of the failure is not made another
+            // A link that fails takes its routes along: the session that is to report the failure is not made another
             // one meanwhile.
             if bfd.isMultihop == nil, entry.bfd?.state == .up, let before = entry.isBFDMultihop { isMultihop = before }
             entries[address]?.isBFDMultihop = isMultihop
@@ -389,7 +389,7 @@ package final class Peering {
     func removeEndedDynamicPeers(_ speaker: inout Speaker, now: Instant) -> Bool {
         for _ in 0..<Peering.endedPeersBudget {
             guard let address = dynamic.ended.popFirst() else { return false }
-            // Who still has a connection, or stale routes, is told of again when that is over.
+            // Who still has a connection, or stale routes, comes up again when that is over.
             guard let entry = entries[address], entry.isDynamic, speaker.isOver(entry.index),
                 !speaker.hasConnection(entry.index)
             else { continue }

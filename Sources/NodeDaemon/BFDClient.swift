@@ -5,7 +5,7 @@ import LinuxIO
 import NetTypes
 import Node
 
-/// Tells the BFD engine whom to watch, where that changed.
+/// Gives the BFD engine the peers to watch, where that changed.
 struct BFDClient {
     let engine: BFDEngine
     private var targets: [IPAddress: BFDTarget] = [:]

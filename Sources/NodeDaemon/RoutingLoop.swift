@@ -72,9 +72,9 @@ final class RoutingLoop {
     /// anyway are sent Cease/2.
     func run() {
         while !lifecycle.isStopping { turn() }
-        let told = Promise<Bool>()
-        bfd.engine.commands.post(.stop(told))
-        _ = told.wait(milliseconds: 200)
+        let stopped = Promise<Bool>()
+        bfd.engine.commands.post(.stop(stopped))
+        _ = stopped.wait(milliseconds: 200)
         core.now = Instant(nanoseconds: monotonicNanoseconds())
         core.speaker.shutDown("apusd on \(core.peering.node) is stopping", now: core.now)
         core.carryOutActions()

@@ -53,7 +53,7 @@ package struct MetricsSnapshot: Sendable {
             values: [("", "\(status.routesWaiting)")])
         gauge("fib_audits_total", "Audits of the kernel's routes.", values: [("", "\(status.audits)")], type: "counter")
         gauge(
-            "fib_audit_findings_total", "Differences that audits found and no notification had told of.",
+            "fib_audit_findings_total", "Differences that audits found and no notification had reported.",
             values: [("", "\(status.auditFindings)")], type: "counter")
         gauge(
             "fib_resyncs_total", "Times that the kernel's notifications were lost and everything was read again.",

@@ -66,7 +66,7 @@ extension StatusBuilder {
         }
         load.slowestPeer = slowest.map { core.peering.name($0) }
         load.prefixesUndecided = counts.undecided
-        load.prefixesUntold = counts.unsent
+        load.prefixesUnsent = counts.unsent
         load.keepaliveLatestSeconds = Double(meter.keepalives.latest) / 1e9
         load.lateKeepalives = meter.keepalives.lateCount
         load.pathMemory = counts.pathMemory

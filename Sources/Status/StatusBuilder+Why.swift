@@ -47,7 +47,7 @@ struct AnnouncementPage {
 }
 
 extension Speaker {
-    /// Peers that a page of `why` tells of: an address and a reason each.
+    /// Peers that a page of `why` lists: an address and a reason each.
     static let announcementsOfPage = 256
 
     /// What became of a prefix at at most `limit.rows` peers, from a number on.

@@ -150,7 +150,7 @@ package struct LoadStatus: Codable, Sendable {
     package var peersTooSlow = 0
     /// Prefixes that wait for a decision, and prefixes that wait to be sent.
     package var prefixesUndecided = 0
-    package var prefixesUntold = 0
+    package var prefixesUnsent = 0
     /// How late a keepalive left at most since the start, in seconds, and how often one was more than 100 ms late.
     package var keepaliveLatestSeconds = 0.0
     package var lateKeepalives: UInt64 = 0

@@ -19,7 +19,7 @@ package final class Connection {
     /// Bytes of the first buffer that were written already.
     private var offset = 0
     package private(set) var waitsForWritability = false
-    /// The state machine was told that nothing goes out (RFC 9687).
+    /// The state machine knows that nothing goes out (RFC 9687).
     package var isSendBlocked = false
 
     init(_ socket: consuming TCPSocket, token: UInt64, peer: PeerIndex, side: PeerFSM.Side, isConnecting: Bool) {

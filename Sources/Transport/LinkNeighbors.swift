@@ -12,7 +12,7 @@ package final class LinkNeighbors {
         var sentAt: Instant?
         var neighbor: IPAddress?
         var heardAt = Instant.zero
-        var hasToldOfOthers = false
+        var hasLoggedOthers = false
     }
 
     /// Quick at first, then now and then (RFC 4861 section 6.2.4 has 16 s for the first ones at most).
@@ -121,12 +121,12 @@ package final class LinkNeighbors {
                         continue
                     }
                     if entry.neighbor != nil, now - entry.heardAt < LinkNeighbors.lifetime {
-                        if !entry.hasToldOfOthers {
+                        if !entry.hasLoggedOthers {
                             logger.warning(
                                 "more than one router on the link of an unnumbered peer; the first one stays",
                                 metadata: ["interface": "\(name)", "other": "\(from.unscoped)"])
                         }
-                        entries[name]?.hasToldOfOthers = true
+                        entries[name]?.hasLoggedOthers = true
                         continue
                     }
                     entries[name]?.neighbor = from

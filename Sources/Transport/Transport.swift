@@ -55,7 +55,7 @@ package final class Transport {
         return isFirst
     }
 
-    /// What the operator is told for a minute after a refusal.
+    /// What the operator reads for a minute after a refusal.
     package func refusalProblem(now: Instant) -> String? {
         guard let refusedAt, now - refusedAt < Transport.refusalMemory else { return nil }
         return
@@ -207,7 +207,7 @@ package final class Transport {
         linger(connection, now)
     }
 
-    /// A connection that is not wanted: the other end is told why, and what it has sent meanwhile is read, because
+    /// A connection that is not wanted: the other end gets the reason, and what it has sent meanwhile is read, because
     /// unread bytes would turn the end into a reset that takes the NOTIFICATION with it.
     package func refuse(_ socket: consuming TCPSocket, _ peer: PeerIndex, reason: NotificationMessage, now: Instant) {
         let connection = Connection(socket, token: takeToken(), peer: peer, side: .passive, isConnecting: false)
@@ -235,7 +235,7 @@ package final class Transport {
     private static let lingeringPerPeer = 8
     private static let lastWrite = 1 << 16
 
-    /// Everything is written: the other end is told so, and gets until the deadline to close.
+    /// Everything is written: the other end sees it, and has until the deadline to close.
     package func finish(_ connection: Connection) { connection.socket.finishWriting() }
 
     /// Forgets a connection; the descriptor closes with it.

@@ -64,8 +64,8 @@ struct Status: ParsableCommand {
         if !load.groupMembers.isEmpty {
             print("groups      \(load.groupMembers.count) of \(groups) peers: each is one encoding for all its members")
         }
-        if load.prefixesUndecided + load.prefixesUntold > 0 {
-            print("under way   \(load.prefixesUndecided) prefixes to decide, \(load.prefixesUntold) to tell")
+        if load.prefixesUndecided + load.prefixesUnsent > 0 {
+            print("under way   \(load.prefixesUndecided) prefixes to decide, \(load.prefixesUnsent) to send")
         }
         if let slowest = load.slowestPeer {
             print(
@@ -174,7 +174,7 @@ struct Reset: ParsableCommand {
         abstract: "End a session with Cease, Administrative Reset, and begin it again.")
     @Argument(help: "Address or name of the peer.")
     var peer: String
-    @Option(help: "What the peer is told, at most 255 bytes (RFC 9003).")
+    @Option(help: "Text for the peer, at most 255 bytes (RFC 9003).")
     var message: String = ""
     @OptionGroup var options: CommonOptions
 
@@ -226,8 +226,8 @@ func routeTable(_ routes: [RouteStatus]) -> String {
 struct Why: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract:
-            "Everything about one prefix or address: who announced it, what decided, what the kernel says, who was "
-            + "told."
+            "Everything about one prefix or address: who announced it, what decided, what the kernel says, to "
+            + "whom it was sent."
     )
     @Argument(help: "A prefix, or an address for the longest prefix that covers it.")
     var prefix: String
@@ -276,9 +276,9 @@ struct Why: ParsableCommand {
             )
         }
         if let best = routes.first(where: \.isBest) {
-            if let told = best.announcedTo, !told.isEmpty { print("told    \(told.joined(separator: ", "))") }
+            if let peers = best.announcedTo, !peers.isEmpty { print("sent to \(peers.joined(separator: ", "))") }
             for (peer, reason) in (best.notAnnouncedTo ?? [:]).sorted(by: { $0.key < $1.key }) {
-                print("untold  \(peer): \(reason.text)")
+                print("not sent to \(peer): \(reason.text)")
             }
         }
     }

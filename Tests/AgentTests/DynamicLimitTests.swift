@@ -109,9 +109,9 @@ import Testing
         lines.all.withLock { $0 = [] }
         peering.apply(
             ResourceChange(whole: Self.loaded(2)), speaker: &speaker, plane: plane, transport: transport, now: now)
-        let told = Self.notifications(&speaker)
+        let sent = Self.notifications(&speaker)
         #expect(
-            told
+            sent
                 == Dictionary([3, 5, 4].compactMap { last in peers[last].map { ($0, [6, 8]) } }) { first, _ in first })
         let left = speaker.peerIndices
         #expect(Set(left) == Set([9, 7].compactMap { peers[$0] }))

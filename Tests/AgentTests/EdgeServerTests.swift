@@ -150,7 +150,7 @@ import Testing
         #expect(Self.readAll(fd)?.hasPrefix("HTTP/1.1 \(status)") == true)
     }
 
-    @Test func `a routing loop that stands still is told by 503 in time`() throws {
+    @Test func `a routing loop that stands still is reported by 503 in time`() throws {
         let port = try Self.startMetrics(try FakeLoop(answers: false))
         let start = Self.now()
         #expect(Self.get("/liveness", port)?.hasPrefix("HTTP/1.1 503") == true)
@@ -177,7 +177,7 @@ import Testing
         #expect(Self.ask(path)?.done == "answered")
         let answered = Atomic<Int>(0)
         Self.inParallel(100) {
-            // A connection may have to give way before its question has come; then it is told so, and comes again.
+            // A connection may have to give way before its question has come; then it gets an answer that says so, and comes again.
             for _ in 0..<100 {
                 let answer = Self.ask(path)
                 if answer?.done == "answered" {

@@ -127,7 +127,8 @@ import Testing
     }
 
     @Test
-    func `a BFD session that is up stays what it is while its link fails, and is another one when it has told of that`()
+    func
+        `a BFD session that is up stays what it is while its link fails, and is another one when it has reported that`()
         throws
     {
         let plane = Links([Self.second])

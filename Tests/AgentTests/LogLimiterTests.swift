@@ -40,7 +40,7 @@ import Testing
         where limiter.admit(.address(stranger(number)), .attempt, now: at(Int64(number / 10_000))) != nil { lines += 1 }
         #expect(limiter.count <= 101)
         #expect(lines <= 200)
-        // What is over is forgotten, and others are told of again.
+        // What is over is forgotten, and others are logged again.
         #expect(limiter.admit(.address(stranger(7_000_000)), .attempt, now: at(100)) != nil)
         #expect(limiter.count <= 101)
     }

@@ -35,24 +35,24 @@ import Testing
         return speaker
     }
 
-    @Test func `why tells of every peer once, a page's peers at a time`() throws {
+    @Test func `why lists every peer once, a page's peers at a time`() throws {
         let speaker = Self.speaker()
         let found = speaker.find(Self.prefix)
         let index = try #require(found)
         let limit = PageLimit(rows: Speaker.announcementsOfPage)
         var peers: Set<String> = []
-        var (told, pages) = (0, 0)
+        var (listed, pages) = (0, 0)
         var start: Int? = 0
         while let from = start {
             let page = speaker.announcementPage(index, .ipv4, from: from, limit: limit)
             #expect(page.looked <= Speaker.announcementsOfPage)
             #expect(page.notAnnouncedTo.values.allSatisfy { $0 == .sessionDown } && page.announcedTo.isEmpty)
-            told += page.notAnnouncedTo.count
+            listed += page.notAnnouncedTo.count
             peers.formUnion(page.notAnnouncedTo.keys)
             pages += 1
             start = page.next
         }
-        #expect(told == Self.count && peers.count == Self.count)
+        #expect(listed == Self.count && peers.count == Self.count)
         #expect(pages == (Self.count + Speaker.announcementsOfPage - 1) / Speaker.announcementsOfPage)
         for beyond in [Self.count + 1, .max] {
             let page = speaker.announcementPage(index, .ipv4, from: beyond, limit: limit)

@@ -112,7 +112,8 @@ final class Path {
         #expect(path.sent[0].suffix(50).allSatisfy { !$0.packet.isPoll })
     }
 
-    @Test func `a cut path is down within three intervals on the side that hears nothing, and the other one is told`() {
+    @Test
+    func `a cut path is down within three intervals on the side that hears nothing, and the other one hears of it`() {
         for cut in [[true, false], [false, true], [true, true]] {
             let path = Path(Self.fast, Self.fast)
             path.advance(5000)

@@ -260,7 +260,7 @@ func frame(_ bytes: [UInt8], portion: Int, maximum: Int = 4096) -> Result<[[UInt
             NotificationMessage(.updateMessage, 3, data: [UInt8](repeating: 1, count: 60000)).encoded().count == 4096)
     }
 
-    @Test func `shutdown text is cut at a character and told only where it is UTF-8 (RFC 9003)`() {
+    @Test func `shutdown text is cut at a character and shown only where it is UTF-8 (RFC 9003)`() {
         let long = NotificationMessage.administrativeShutdown(String(repeating: "ä", count: 200))
         #expect(long.data.count == 255)
         #expect(long.data[0] == 254)

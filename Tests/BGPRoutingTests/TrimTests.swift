@@ -35,7 +35,8 @@ import Testing
     }
 
     /// Announces, or withdraws, prefixes of a peer, each eight with an attribute set of their own.
-    private static func tell(_ rib: inout RIB, _ peer: PeerIndex, _ numbers: Range<Int>, withdraw: Bool = false) throws
+    private static func announce(_ rib: inout RIB, _ peer: PeerIndex, _ numbers: Range<Int>, withdraw: Bool = false)
+        throws
     {
         for number in numbers {
             var builder = UpdateBuilder(family: .ipv4, maximumLength: 4096)
@@ -75,13 +76,13 @@ import Testing
         rib.peerUp(source, Self.peer(2, addPathLimit: addPathLimit))
         let other = rib.addPeer()
         rib.peerUp(other, Self.peer(3, addPathLimit: addPathLimit))
-        try Self.tell(&rib, source, 0..<100)
+        try Self.announce(&rib, source, 0..<100)
         Self.trim(&rib, true, "at the start")
         let before = Self.memory(rib)
         let paths = (0..<100).map { rib.tables[.ipv4].find(Self.prefix($0)).flatMap { rib.tables[.ipv4].single($0) } }
         for _ in 0..<3 {
-            try Self.tell(&rib, source, 100..<40_100)
-            try Self.tell(&rib, source, 100..<40_100, withdraw: true)
+            try Self.announce(&rib, source, 100..<40_100)
+            try Self.announce(&rib, source, 100..<40_100, withdraw: true)
             Self.trim(&rib, true, "after a round")
             let now = Self.memory(rib)
             #expect(now <= before + before / 5, "\(now) bytes, \(before) at the start")

@@ -124,7 +124,7 @@ import Testing
 
     @Test
     func
-        `transit is complete once the last of many peers has told its table, in whatever order they do (RFC 4724 4_1)`()
+        `transit is complete once the last of many peers has sent its table, in whatever order they do (RFC 4724 4_1)`()
     {
         for order in [Array(0..<40), Array((0..<40).reversed()), (0..<40).map { $0 * 7 % 40 }] {
             var speaker = Self.speaker(RestartState(isRestarting: true, preservedFamilies: .all))

@@ -125,7 +125,7 @@ private func filter(_ rules: RouteFilter.Rule...) -> RouteFilter {
 
     @Test
     func
-        `operations change what is told and what is taken, and taking the filter away brings the routes back as they were`()
+        `operations change what is sent and what is taken, and taking the filter away brings the routes back as they were`()
         throws
     {
         let net = Network()
@@ -248,7 +248,7 @@ private func filter(_ rules: RouteFilter.Rule...) -> RouteFilter {
         }
     }
 
-    @Test func `a route leak is kept and not used, and told as such`() throws {
+    @Test func `a route leak is kept and not used, and reported as such`() throws {
         let net = Network()
         let customer = net.add(1, as: 65001)
         let provider = net.add(2, as: 65002)

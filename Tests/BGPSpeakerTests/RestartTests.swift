@@ -8,7 +8,7 @@ import Testing
 /// Graceful restart (RFC 4724), and what ends a peer's routes.
 @Suite struct RestartTests {
     @Test
-    func `a crashed node's routes stay until it is back and has told its table, and what is gone goes (RFC 4724)`() {
+    func `a crashed node's routes stay until it is back and has sent its table, and what is gone goes (RFC 4724)`() {
         let net = Network()
         let a = net.add(1)
         let b = net.add(2)

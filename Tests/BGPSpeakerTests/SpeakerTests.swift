@@ -162,7 +162,7 @@ let block6 = prefix("fd00:65:1::/122")
 
     // MARK: What is sent
 
-    @Test func `an identical announcement is not sent again, and a route that was never told is not withdrawn`() {
+    @Test func `an identical announcement is not sent again, and a route that was never sent is not withdrawn`() {
         let net = Network()
         let a = net.add(1)
         let b = net.add(2)
@@ -331,7 +331,7 @@ let block6 = prefix("fd00:65:1::/122")
 
     // MARK: A slow peer
 
-    @Test func `a peer that does not read is left out, and then told what it missed`() throws {
+    @Test func `a peer that does not read is left out, and then sent what it missed`() throws {
         let net = Network()
         let rr = net.add(9)
         let a = net.add(1)

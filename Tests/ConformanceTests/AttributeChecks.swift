@@ -235,9 +235,9 @@ extension Conformance {
             let (wire, a, b, _) = try between()
             wire.announce(
                 a, ["10.9.0.0/24"], WireBytes.attribute(0xC0, 99, [1, 2, 3]) + WireBytes.attribute(0x80, 98, [7]))
-            let told = try require(try wire.told(b).last, "not announced")
-            try require(told.bytes.windows(of: [0xE0, 99, 3, 1, 2, 3]), "not passed on")
-            try require(!told.types.contains(98), "98 is passed on")
+            let sent = try require(try wire.sent(b).last, "not announced")
+            try require(sent.bytes.windows(of: [0xE0, 99, 3, 1, 2, 3]), "not passed on")
+            try require(!sent.types.contains(98), "98 is passed on")
         },
         Item(
             76, "a malformed UPDATE is reported whole, with what was wrong; OTC of another length → withdraw",

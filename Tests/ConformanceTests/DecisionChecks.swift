@@ -139,19 +139,19 @@ extension Conformance {
             wire.announce(b, ["10.9.0.0/24"])
             try require(wire.best("10.9.0.0/24")?.nextHop == IPAddress("10.0.0.3"), "the stale one wins")
         },
-        Item(96, "when the best route goes the next best is told, without a withdrawal between", "RFC 4271 9.1.3") {
+        Item(96, "when the best route goes the next best is sent, without a withdrawal between", "RFC 4271 9.1.3") {
             let (wire, clients, others) = try reflector()
             wire.announce(clients[0], ["10.9.0.0/24"])
             wire.announce(others[0], ["10.9.0.0/24"])
             clients[1].inbox = []
             wire.send(clients[0], WireBytes.update(withdrawn: target))
-            let updates = try wire.told(clients[1])
+            let updates = try wire.sent(clients[1])
             try require(
                 updates.count == 1 && updates[0].withdrawn.isEmpty
                     && updates[0].attributes.nextHop == IPAddress("10.0.0.4"), "\(updates.count) UPDATEs")
         },
         Item(
-            97, "paths that are equal through the interior cost share traffic, one is told",
+            97, "paths that are equal through the interior cost share traffic, one is sent",
             "RFC 4271 9.1.2.2, maximumPaths"
         ) {
             let wire = Wire(cluster: 9, maximumPaths: 4)
@@ -160,8 +160,8 @@ extension Conformance {
             for remote in remotes.prefix(2) { wire.announce(remote, ["10.9.0.0/24"]) }
             let index = try require(wire.speaker.find(prefix("10.9.0.0/24")), "no route")
             try require(wire.speaker.multipath(index, .ipv4).count == 2, "no ECMP")
-            let told = try wire.told(remotes[2])
-            try require(told.count == 1 && told[0].announced.count == 1, "\(told.count) told")
+            let sent = try wire.sent(remotes[2])
+            try require(sent.count == 1 && sent[0].announced.count == 1, "\(sent.count) sent")
         },
         Item(98, "a client's routes go to all, a non-client's to clients only", "RFC 4456 6") {
             let (wire, clients, others) = try reflector()
@@ -170,7 +170,7 @@ extension Conformance {
             for (remote, first, second) in [
                 (clients[1], true, true), (others[1], true, false), (others[0], true, false), (clients[0], false, true),
             ] {
-                let announced = try wire.told(remote).flatMap(\.announced).map(\.prefix)
+                let announced = try wire.sent(remote).flatMap(\.announced).map(\.prefix)
                 try require(
                     announced.contains(prefix("10.1.0.0/24")) == first
                         && announced.contains(prefix("10.2.0.0/24")) == second, "\(remote.address): \(announced)")
@@ -179,14 +179,14 @@ extension Conformance {
         Item(99, "reflection adds ORIGINATOR_ID where there is none and prepends our cluster id", "RFC 4456 8") {
             let (wire, clients, _) = try reflector()
             wire.announce(clients[0], ["10.1.0.0/24"])
-            let first = try require(try wire.last(clients[1], "10.1.0.0/24"), "not told").attributes
+            let first = try require(try wire.last(clients[1], "10.1.0.0/24"), "not sent").attributes
             try require(
                 first.originatorID?.rawValue == 0x0A00_0002 && first.clusterList.map(\.rawValue) == [0x0909_0909],
                 "\(first.clusterList)")
             wire.announce(
                 clients[0], ["10.1.0.0/24"],
                 WireBytes.attribute(0x80, 9, [7, 7, 7, 7]) + WireBytes.attribute(0x80, 10, [8, 8, 8, 8]))
-            let second = try require(try wire.last(clients[1], "10.1.0.0/24"), "not told").attributes
+            let second = try require(try wire.last(clients[1], "10.1.0.0/24"), "not sent").attributes
             try require(
                 second.originatorID?.rawValue == 0x0707_0707
                     && second.clusterList.map(\.rawValue) == [0x0909_0909, 0x0808_0808], "\(second.clusterList)")
@@ -216,10 +216,10 @@ extension Conformance {
                     WireBytes.origin + WireBytes.asPath([7, 8]) + WireBytes.nextHop(77) + WireBytes.med(5)
                         + WireBytes.localPref(321),
                     nlri: target))
-            let told = try require(try wire.last(b, "10.9.0.0/24"), "not told").attributes
+            let sent = try require(try wire.last(b, "10.9.0.0/24"), "not sent").attributes
             try require(
-                told.nextHop == IPAddress("10.0.0.77") && told.asPath == ASPath([7, 8]) && told.localPref == 321
-                    && told.multiExitDisc == 5, "\(told)")
+                sent.nextHop == IPAddress("10.0.0.77") && sent.asPath == ASPath([7, 8]) && sent.localPref == 321
+                    && sent.multiExitDisc == 5, "\(sent)")
         },
         Item(102, "ORIGINATOR_ID and CLUSTER_LIST never leave the AS", "RFC 4271 5") {
             let wire = Wire(cluster: 9)
@@ -230,7 +230,7 @@ extension Conformance {
             wire.announce(
                 a, ["10.9.0.0/24"],
                 WireBytes.attribute(0x80, 9, [7, 7, 7, 7]) + WireBytes.attribute(0x80, 10, [8, 8, 8, 8]))
-            let types = try require(try wire.last(b, "10.9.0.0/24"), "not told").types
+            let types = try require(try wire.last(b, "10.9.0.0/24"), "not sent").types
             try require(!types.contains(9) && !types.contains(10), "\(types)")
         },
         Item(

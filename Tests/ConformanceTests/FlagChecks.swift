@@ -47,7 +47,7 @@ extension Conformance {
                 for number in [64512, 65002] as [UInt32] {
                     for (name, update) in try heard(WireBytes.attribute(0xE0, type, value), from: number) {
                         let flags = try require(
-                            try Told(update, isFourOctetAS: name != "old external").flags[type],
+                            try SentUpdate(update, isFourOctetAS: name != "old external").flags[type],
                             "type \(type) is not passed on to the \(name)")
                         try require(flags == 0xE0, "type \(type) leaves to the \(name) as \(String(flags, radix: 16))")
                     }
@@ -55,7 +55,7 @@ extension Conformance {
                 guard type != 99 else { continue }
                 // And never set where it was not.
                 for (name, update) in try heard(WireBytes.attribute(0xC0, type, value)) {
-                    let flags = try Told(update, isFourOctetAS: name != "old external").flags[type]
+                    let flags = try SentUpdate(update, isFourOctetAS: name != "old external").flags[type]
                     try require(flags == 0xC0, "type \(type) leaves to the \(name) as \(flags ?? 0)")
                 }
             }
@@ -88,7 +88,7 @@ extension Conformance {
         Item(130, "the four low-order flag bits leave as zero, whatever came", "RFC 4271 4.3") {
             for (type, value) in optionalTransitive {
                 for (name, update) in try heard(WireBytes.attribute(0xC5, type, value)) {
-                    let flags = try Told(update, isFourOctetAS: name != "old external").flags[type]
+                    let flags = try SentUpdate(update, isFourOctetAS: name != "old external").flags[type]
                     try require(
                         flags == (type == 99 ? 0xE0 : 0xC0),
                         "type \(type) leaves to the \(name) as \(String(flags ?? 0, radix: 16))")

@@ -9,11 +9,11 @@ import NetTypes
 extension Conformance {
     private static func address(_ text: String) -> IPAddress { IPAddress(text) ?? .any(.ipv4) }
 
-    /// Next hops that a remote was told last of the two own prefixes, and whether nothing but UPDATEs came.
+    /// Next hops that a remote was sent last of the two own prefixes, and whether nothing but UPDATEs came.
     private static func ownNextHops(_ wire: Wire, _ remote: Wire.Remote) throws -> [IPAddress?] {
         try require(remote.inbox.allSatisfy { $0[18] == 2 }, "more than UPDATEs: \(remote.inbox.map { Wire.text($0) })")
         var result: [IPAddress?] = [nil, nil]
-        for update in try wire.told(remote) {
+        for update in try wire.sent(remote) {
             for nlri in update.announced {
                 result[nlri.prefix.family.index] =
                     nlri.prefix.family == .ipv4 ? update.attributes.nextHop : IPAddress(bytes: update.nextHop)

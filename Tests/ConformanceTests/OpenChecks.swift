@@ -173,7 +173,7 @@ extension Conformance {
             wire.announce(
                 large, ["10.9.0.0/24"],
                 WireBytes.attribute(0xC0, 8, (0..<1200).flatMap { WireBytes.u32(0x0001_0000 + UInt32($0)) }))
-            let updates = try wire.told(small)
+            let updates = try wire.sent(small)
             try require(
                 updates.contains { $0.withdrawn.contains { $0.prefix == prefix("10.9.0.0/24") } }, "not withdrawn")
             try require(updates.allSatisfy(\.announced.isEmpty) && wire.isUp(small), "sent in spite of its size")
@@ -299,9 +299,10 @@ extension Conformance {
             wire.send(remote, WireBytes.keepalive)
             let updates = remote.inbox.filter { $0[18] == 2 }
             try require(wire.isUp(remote) && !updates.isEmpty, "no session")
-            let told = try updates.map { try Told($0, isFourOctetAS: false) }
+            let readable = try updates.map { try SentUpdate($0, isFourOctetAS: false) }
             try require(
-                told.flatMap(\.announced).map(\.prefix) == [prefix("10.9.0.0/24")], "\(told.flatMap(\.announced))")
+                readable.flatMap(\.announced).map(\.prefix) == [prefix("10.9.0.0/24")],
+                "\(readable.flatMap(\.announced))")
         },
         Item(
             26, "the extended form of RFC 9072 is read also for short parameters, and sent only where they need it",

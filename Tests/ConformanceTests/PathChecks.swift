@@ -90,7 +90,7 @@ extension Conformance {
             try wire.establish(a)
             try wire.establish(b)
             wire.announce(a, ["10.9.0.0/24"])
-            try require(try wire.last(b, "10.9.0.0/24") == nil, "told")
+            try require(try wire.last(b, "10.9.0.0/24") == nil, "sent")
         },
         Item(84, "an IPv6 next hop has 16 bytes, or 32 where the peer shares the link", "RFC 2545 3") {
             let (wire, remote) = try pair { _ in }
@@ -120,7 +120,7 @@ extension Conformance {
             wire.send(
                 source, WireBytes.update(reach + WireBytes.origin + WireBytes.asPath([]) + WireBytes.localPref(100)))
             try require(try wire.last(able, "10.9.0.0/24")?.nextHop == WireBytes.hop6, "changed")
-            try require(try wire.last(unable, "10.9.0.0/24") == nil, "told without the capability")
+            try require(try wire.last(unable, "10.9.0.0/24") == nil, "sent without the capability")
             let strict = Wire()
             let plain = strict.add(2)
             try strict.establish(plain)
@@ -141,9 +141,9 @@ extension Conformance {
             try wire.establish(new)
             old.inbox = []
             wire.originate("10.65.0.0/26")
-            let told = try require(try wire.told(old, isFourOctetAS: false).last, "not told")
-            try require(told.bytes.windows(of: [0x40, 2, 4, 2, 1, 0x5B, 0xA0]), "no AS_TRANS")
-            try require(told.types.contains(17) && told.attributes.asPath == ASPath([70000]), "AS4_PATH: \(told.types)")
+            let sent = try require(try wire.sent(old, isFourOctetAS: false).last, "not sent")
+            try require(sent.bytes.windows(of: [0x40, 2, 4, 2, 1, 0x5B, 0xA0]), "no AS_TRANS")
+            try require(sent.types.contains(17) && sent.attributes.asPath == ASPath([70000]), "AS4_PATH: \(sent.types)")
             let path = WireBytes.attribute(0x40, 2, [2, 2, 0xFD, 0xEA, 0x5B, 0xA0])
             let as4 = WireBytes.attribute(0xC0, 17, [2, 1, 0, 1, 0x11, 0x71])
             wire.send(old, WireBytes.update(WireBytes.origin + path + WireBytes.nextHop(2) + as4, nlri: target))

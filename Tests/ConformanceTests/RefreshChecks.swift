@@ -13,13 +13,13 @@ extension Conformance {
             wire.originate("10.65.1.0/26")
             remote.inbox = []
             wire.send(remote, RouteRefreshMessage(AFISAFI(.ipv4)).encoded())
-            try require(try wire.told(remote).flatMap(\.announced).count == 2, "not the whole table")
+            try require(try wire.sent(remote).flatMap(\.announced).count == 2, "not the whole table")
             wire.send(remote, RouteRefreshMessage(AFISAFI(.ipv6)).encoded())
             try require(remote.inbox.isEmpty && wire.isUp(remote), "answered")
         },
         Item(
             105,
-            "BoRR before and EoRR after what is told again; a peer's BoRR marks, its EoRR removes; before "
+            "BoRR before and EoRR after what is sent again; a peer's BoRR marks, its EoRR removes; before "
                 + "End-of-RIB it is ignored",
             "RFC 7313 4"
         ) {
@@ -69,7 +69,7 @@ extension Conformance {
                 + "understood",
             "RFC 7911 4"
         ) {
-            func told(_ value: UInt8) throws -> Bool {
+            func isAnnounced(_ value: UInt8) throws -> Bool {
                 let wire = Wire()
                 let remote = wire.add(2) {
                     $0.session.addPath.sends = true
@@ -83,12 +83,12 @@ extension Conformance {
                 try require(wire.isUp(remote), "value \(value)")
                 remote.inbox = []
                 wire.originate("10.65.0.0/26")
-                let sent = try require(remote.inbox.first { $0[18] == 2 }, "nothing told")
+                let sent = try require(remote.inbox.first { $0[18] == 2 }, "nothing sent")
                 // An identifier before the prefix, or the end of LOCAL_PREF.
                 return Array(sent.suffix(9)) == [0, 0, 0, 1, 26, 10, 65, 0, 0]
             }
             for (value, expected) in [(1, true), (3, true), (2, false), (0, false), (4, false)] as [(UInt8, Bool)] {
-                try require(try told(value) == expected, "send/receive \(value)")
+                try require(try isAnnounced(value) == expected, "send/receive \(value)")
             }
         },
         Item(
@@ -116,16 +116,16 @@ extension Conformance {
             wire.send(source, path(7, med: 1))
             wire.send(source, path(8, med: 2))
             try require(wire.paths("10.9.0.0/24").count == 2, "not two")
-            let first = try wire.told(taker, addPath: .ipv4).flatMap(\.announced)
+            let first = try wire.sent(taker, addPath: .ipv4).flatMap(\.announced)
             try require(Set(first.map(\.pathID)).count == 2 && first.allSatisfy { $0.pathID != 0 }, "\(first)")
             wire.send(source, path(7, med: 3))
             try require(wire.paths("10.9.0.0/24").count == 2, "added")
-            let again = try wire.told(taker, addPath: .ipv4)
+            let again = try wire.sent(taker, addPath: .ipv4)
             try require(again.count == 1 && first.contains(again[0].announced[0]), "the identifier changed")
             wire.send(source, WireBytes.update(withdrawn: WireBytes.u32(99) + target))
             try require(wire.paths("10.9.0.0/24").count == 2, "an unknown one withdraws")
             wire.send(source, WireBytes.update(withdrawn: WireBytes.u32(8) + target))
-            let gone = try wire.told(taker, addPath: .ipv4).flatMap(\.withdrawn)
+            let gone = try wire.sent(taker, addPath: .ipv4).flatMap(\.withdrawn)
             try require(gone.count == 1 && first.contains(gone[0]) && gone[0] != again[0].announced[0], "\(gone)")
         },
         Item(109, "the best path is among those that are sent", "RFC 7911 5") {
@@ -139,25 +139,25 @@ extension Conformance {
             for source in sources { try wire.establish(source) }
             try wire.establish(
                 taker, Wire.usual + [.addPath([AddPathFamily(AFISAFI(.ipv4), receives: true, sends: false)])])
-            var told: Set<OutboundNLRI> = []
+            var sent: Set<OutboundNLRI> = []
             for (index, source) in sources.enumerated() {
                 wire.send(
                     source,
                     WireBytes.update(
                         WireBytes.origin + WireBytes.asPath([]) + WireBytes.nextHop(UInt8(2 + index))
                             + WireBytes.localPref(UInt32(100 + index)), nlri: target))
-                for update in try wire.told(taker, addPath: .ipv4) {
-                    told.subtract(update.withdrawn)
-                    told.formUnion(update.announced)
+                for update in try wire.sent(taker, addPath: .ipv4) {
+                    sent.subtract(update.withdrawn)
+                    sent.formUnion(update.announced)
                 }
                 let best = try require(
                     wire.speaker.find(prefix("10.9.0.0/24")).flatMap {
                         wire.speaker.bestPath($0, .ipv4)
                     }, "no best")
-                try require(best.peer == source.index && told.count == min(2, index + 1), "\(told.count) told")
+                try require(best.peer == source.index && sent.count == min(2, index + 1), "\(sent.count) sent")
                 try require(wire.speaker.isAnnounced(prefix("10.9.0.0/24"), to: taker.index), "not announced")
             }
-            let last = try require(told.map(\.pathID).max(), "none")
+            let last = try require(sent.map(\.pathID).max(), "none")
             let slots = wire.paths("10.9.0.0/24")
             try require(slots.count == 4 && last > 0, "\(slots.count)")
         },

@@ -152,18 +152,18 @@ extension Conformance {
                 wire.connect(a)
                 wire.send(a, wire.openBytes(a, Wire.usual + [graceful(restarting: isRestarting)]))
                 wire.send(a, WireBytes.keepalive)
-                let isTold = { a.inbox.contains { $0.count == 23 && $0[18] == 2 } }
+                let isSent = { a.inbox.contains { $0.count == 23 && $0[18] == 2 } }
                 if wait > 0 {
                     wire.advance(50, alive: [a])
-                    try require(!isTold(), "a peer without R is not waited for")
+                    try require(!isSent(), "a peer without R is not waited for")
                 }
                 wire.advance(wait - 50, alive: [a])
-                try require(isTold(), "R \(isRestarting): still waiting")
+                try require(isSent(), "R \(isRestarting): still waiting")
             }
         },
         Item(
             117,
-            "after the restart time routes are marked LLGR_STALE and the last choice, not told to peers without "
+            "after the restart time routes are marked LLGR_STALE and the last choice, not sent to peers without "
                 + "RFC 9494; NO_LLGR goes; nothing without capability 64",
             "RFC 9494 4.2 to 4.5"
         ) {
@@ -188,10 +188,10 @@ extension Conformance {
                 "not marked, or NO_LLGR kept")
             try require(
                 try wire.last(knows, "10.9.0.0/24")?.attributes.communities == [.llgrStale],
-                "not told with the community")
+                "not sent with the community")
             try require(
-                try wire.told(plain).contains { $0.withdrawn.contains { $0.prefix == prefix("10.9.0.0/24") } },
-                "told to a peer without RFC 9494")
+                try wire.sent(plain).contains { $0.withdrawn.contains { $0.prefix == prefix("10.9.0.0/24") } },
+                "sent to a peer without RFC 9494")
             wire.advance(498, alive: [knows, plain])
             try require(wire.best("10.9.0.0/24") != nil, "gone early")
             wire.advance(4, alive: [knows, plain])
@@ -202,7 +202,7 @@ extension Conformance {
             try require(bare.best("10.9.0.0/24") == nil, "LLGR without capability 64")
         },
         Item(
-            118, "the long-lived timer is not started anew by restarts before the peer has told its table",
+            118, "the long-lived timer is not started anew by restarts before the peer has sent its table",
             "RFC 9494 4.2"
         ) {
             let (wire, remote) = try pair(Wire.usual + [graceful(10), longLived(100)]) {

@@ -145,7 +145,7 @@ extension Conformance {
             wire.speaker.withdrawOwn(prefix("10.65.0.0/26"))
             wire.speaker.withdrawOwn(prefix("fd00:65::/122"))
             wire.run()
-            let updates = try wire.told(remote)
+            let updates = try wire.sent(remote)
             try require(updates.count == 4, "\(updates.count) UPDATEs")
             for update in updates {
                 let isMP = update.types.contains(14) || update.types.contains(15)

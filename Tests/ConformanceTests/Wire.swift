@@ -275,7 +275,7 @@ final class Wire {
 }
 
 /// An UPDATE of the speaker, taken apart.
-struct Told {
+struct SentUpdate {
     var bytes: [UInt8]
     var attributes = PathAttributes()
     var announced: [OutboundNLRI] = []
@@ -329,21 +329,21 @@ struct Told {
 
 extension Wire {
     /// UPDATEs that a remote got since the last look, End-of-RIB left out.
-    func told(_ remote: Remote, isInternal: Bool? = nil, isFourOctetAS: Bool = true, addPath: AddressFamilySet = [])
-        throws -> [Told]
+    func sent(_ remote: Remote, isInternal: Bool? = nil, isFourOctetAS: Bool = true, addPath: AddressFamilySet = [])
+        throws -> [SentUpdate]
     {
         defer { remote.inbox = [] }
         return try remote.inbox.filter { $0[18] == 2 }.map {
-            try Told(
+            try SentUpdate(
                 $0, isInternal: isInternal ?? (remote.asNumber == localAS), isFourOctetAS: isFourOctetAS,
                 addPath: addPath)
         }.filter { !$0.isEndOfRIB }
     }
 
-    /// What a remote was told of a prefix last; nil: nothing, or a withdrawal.
-    func last(_ remote: Remote, _ text: String, addPath: AddressFamilySet = []) throws -> Told? {
-        var result: Told?
-        for update in try told(remote, addPath: addPath) {
+    /// What a remote was sent of a prefix last; nil: nothing, or a withdrawal.
+    func last(_ remote: Remote, _ text: String, addPath: AddressFamilySet = []) throws -> SentUpdate? {
+        var result: SentUpdate?
+        for update in try sent(remote, addPath: addPath) {
             if update.withdrawn.contains(where: { $0.prefix == prefix(text) }) { result = nil }
             if update.announced.contains(where: { $0.prefix == prefix(text) }) { result = update }
         }

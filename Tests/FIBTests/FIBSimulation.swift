@@ -211,7 +211,7 @@ struct Seeded: RandomNumberGenerator {
     }
 
     @Test(arguments: 0..<300)
-    func `what no notification told of is found by an audit in slices while everything else goes on`(seed: Int) {
+    func `what no notification reported is found by an audit in slices while everything else goes on`(seed: Int) {
         let world = World(seed: UInt64(seed) &+ 1000)
         for _ in 0..<60 { world.disturb(isHeard: true) }
         for _ in 0..<20 {
@@ -346,7 +346,7 @@ struct Seeded: RandomNumberGenerator {
 }
 
 @Suite struct KernelErrorTests {
-    @Test func `an errno is told by what is known of the interface`() {
+    @Test func `an errno is explained by what is known of the interface`() {
         var interfaces = InterfaceTable()
         interfaces.set(Interface(index: InterfaceIndex(rawValue: 2), name: "cali1", isUp: true, hasCarrier: true))
         interfaces.set(Interface(index: InterfaceIndex(rawValue: 3), name: "cali2", isUp: false, hasCarrier: false))

@@ -52,7 +52,7 @@ import Testing
             "no hosts of the subnet (RFC 4271 6.3)")
     }
 
-    @Test func `a change of the kernel's routes is told for the next hops that it concerns`() {
+    @Test func `a change of the kernel's routes is reported for the next hops that it concerns`() {
         var table = NextHopTable()
         var routes = Self.routes()
         let interfaces = Self.interfaces()

@@ -56,7 +56,7 @@ import Testing
     }
 
     @Test(arguments: ["198.51.100.7", "203.0.113.1"])
-    func `a peer behind a gateway is on no link, and the interface of our end of the session tells our addresses`(
+    func `a peer behind a gateway is on no link, and the interface of our end of the session shows our addresses`(
         peer: String
     ) {
         let link = NextHopTable().link(
@@ -100,7 +100,7 @@ import Testing
 
     @Test
     func
-        `a next hop is on a link, routed, or reached by the default route alone, and a change of that is told though the attributes is the same`()
+        `a next hop is on a link, routed, or reached by the default route alone, and a change of that is reported though the attributes is the same`()
     {
         var table = NextHopTable()
         let hop = address("198.51.100.7")

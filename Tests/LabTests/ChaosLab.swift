@@ -157,7 +157,7 @@ import Testing
             try scene.disturb("a flood") { try scene.batch(foreign.map { "route add \($0)" }) })
         #expect(try scene.foreignCount() == 50000)
 
-        // The daemon stands still while the kernel tells of 150,000 changes and somebody deletes routes of ours: most
+        // The daemon stands still while the kernel reports 150,000 changes and somebody deletes routes of ours: most
         // of it is lost.
         let before = try scene.metric("apus_fib_resyncs_total")
         try lab.signalAgent("n", SIGSTOP)
@@ -197,7 +197,7 @@ import Testing
         #expect(try lab.ctl("n", "doctor").status == 0)
     }
 
-    @Test func `an audit finds what no notification told of, in a table of thousands, without holding anything up`()
+    @Test func `an audit finds what no notification reported, in a table of thousands, without holding anything up`()
         throws
     {
         let scene = try Scene()

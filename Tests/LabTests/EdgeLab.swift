@@ -151,7 +151,7 @@ import Testing
         #expect(try Lab.run(["ip", "netns", "exec", lab.name("n"), "python3", "-c", local]).status == 0)
         try lab.wait(10, "the service still answers the node itself") { lab.log("received.log").contains("own") }
         #expect(!lab.log("received.log").contains("attack"), "\(lab.log("received.log"))")
-        // Who opens it is told.
+        // Who opens it gets the reason.
         #expect(try !lab.ctl("n", "doctor").text.contains("route_localnet"))
         try lab.must("sysctl -qw net.ipv4.conf.all.route_localnet=1", in: "n")
         #expect(try lab.ctl("n", "doctor").text.contains("net.ipv4.conf.all.route_localnet is 1: pods reach services"))

@@ -157,7 +157,7 @@ final class TunnelLab {
             #expect(try scene.pings(from, TunnelLab.pod(to)), "\(from) to \(to)")
             #expect(try scene.pings(from, TunnelLab.pod6(to)), "\(from) to \(to), IPv6")
         }
-        // 1450 less 28 bytes of IPv4 and ICMP, 1430 less 48: they fit, one more does not and is told so.
+        // 1450 less 28 bytes of IPv4 and ICMP, 1430 less 48: they fit, one more does not, and the sender hears of it.
         #expect(try scene.pings(1, TunnelLab.pod(2), size: 1422))
         #expect(try !scene.pings(1, TunnelLab.pod(2), size: 1423))
         #expect(try scene.pings(1, TunnelLab.pod6(2), size: 1382))

@@ -91,7 +91,8 @@ extension ForwardingLab {
         }
     }
 
-    @Test func `live migration: without CAP_NET_RAW all else works, and a target is told to be waited for in vain`()
+    @Test
+    func `live migration: without CAP_NET_RAW all else works, and status says that a target is waited for in vain`()
         throws
     {
         let lab = try BirdTests.pair()

@@ -114,7 +114,7 @@ import Testing
                 texts += events.compactMap { text($0) }
                 if !texts.contains(last) { usleep(2000) }
             } while !texts.contains(last) && Date() < end
-            // The kernel tells of a change more than once.
+            // The kernel reports a change more than once.
             var once: [String] = []
             for text in texts where !once.contains(text) { once.append(text) }
             lines.append("\(what): \(once.sorted())")

@@ -200,7 +200,7 @@ import Testing
         }
     }
 
-    @Test func `the monitor tells what others do and not what we do`() throws {
+    @Test func `the monitor reports what others do and not what we do`() throws {
         try Self.inNamespace {
             var table = try NetlinkRouteTable(ownership: Ownership())
             var monitor = try KernelMonitor(ownership: Ownership(), ownPorts: (table.port, table.port))

@@ -143,7 +143,8 @@ import Testing
     }
 
     @Test
-    func `an external next hop off the link is ignored and told, taken with multihop, and never by the default route`()
+    func
+        `an external next hop off the link is ignored and reported, taken with multihop, and never by the default route`()
         throws
     {
         let lab = try BirdTests.pair()
@@ -200,7 +201,7 @@ import Testing
                 "exabgp.log.destination=stdout", "exabgp",
                 lab.folder + "/exa.conf",
             ], in: "peer", log: "exa.log")
-        try lab.wait(30, "it is not used, and the reason is told") {
+        try lab.wait(30, "it is not used, and the reason is shown") {
             try lab.ctl("n", "why", "10.70.0.0/24").text.contains("next hop is this node itself")
         }
         try lab.wait(10, "the other one is used") {

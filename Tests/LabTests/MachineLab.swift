@@ -159,7 +159,7 @@ struct Machine {
                 "10.65.1.1/32"'
                 check "pods reach each other" in_ns p1 ping -q -c 3 -W 5 10.65.2.7
                 check "a full packet fits" in_ns p1 ping -q -c 1 -W 5 -M do -s 1452 10.65.2.7
-                check "one byte more is told not to fit" sh -c '! ip netns exec p1 ping -q -c 1 -W 5 -M do -s 1453 \
+                check "one byte more does not fit" sh -c '! ip netns exec p1 ping -q -c 1 -W 5 -M do -s 1453 \
                 10.65.2.7'
                 check "they went through the tunnel" sh -c 'ip -s -n n2 link show tunl0 | grep -A1 "RX:" | tail -1 | \
                 grep -v -q "^ *0 "'

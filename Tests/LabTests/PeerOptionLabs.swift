@@ -75,7 +75,7 @@ extension ProtocolLabs {
         try lab.wait(30, "the session is up again") { try lab.ctl("a", "peer", "10.0.0.2").status == 0 }
     }
 
-    @Test func `TCP-AO guards a session where the kernel has it, and is told to be missing where not (RFC 5925)`()
+    @Test func `TCP-AO guards a session where the kernel has it, and its absence is reported where not (RFC 5925)`()
         throws
     {
         let lab = try Self.twoAgents("tcpAO: {secretKeyRef: {name: bgp, key: key}, sendID: SEND, receiveID: RECEIVE}")

@@ -211,7 +211,8 @@ import Testing
         try lab.wait(20, "now the second one is up") { try lab.ctl("n", "peer", "10.0.0.4").status == 0 }
     }
 
-    @Test func `more clients than there are descriptors for are closed at once, and the operator is answered and told`()
+    @Test
+    func `more clients than there are descriptors for are closed at once, and the operator is answered and reads why`()
         throws
     {
         let lab = try Self.pair()

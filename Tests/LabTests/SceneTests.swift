@@ -32,7 +32,7 @@ import Testing
         try lab.wait(30, "the other block is announced") {
             try BirdTests.bird(lab, "show route").contains("10.65.1.0/26")
         }
-        // Somebody's route is in the way: not in the kernel, so not announced, and the reason is told.
+        // Somebody's route is in the way: not in the kernel, so not announced, and the reason is shown.
         #expect(
             try lab.ctl("n", "status").text.contains(
                 "10.65.9.0/26 (block) not announced: its route is not in the kernel: a route of protocol 4 is in "

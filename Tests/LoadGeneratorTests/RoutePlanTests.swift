@@ -89,7 +89,7 @@ func scenario(_ change: (inout LoadScenario) -> Void = { _ in }) throws -> LoadS
     ]
 
     @Test(arguments: wrongValues)
-    func `values that cannot be are told by the option's name`(
+    func `values that cannot be are reported by the option's name`(
         option: String, change: @Sendable (inout LoadScenario) -> Void
     ) throws {
         #expect(try scenario(change).problem?.contains(option) == true)
@@ -219,7 +219,7 @@ func scenario(_ change: (inout LoadScenario) -> Void = { _ in }) throws -> LoadS
 
     @Test(
         arguments: [([1, 2, 3], "byte 0"), ([0x1F, 0x8B, 0], "compressed"), ([], "no route")] as [([UInt8], String)])
-    func `what is no dump is told, with the place`(bytes: [UInt8], text: String) {
+    func `what is no dump is reported, with the place`(bytes: [UInt8], text: String) {
         #expect {
             _ = try MRTTable(bytes: bytes, name: "x", limit: 1, families: .all)
         } throws: { ($0 as? LoadError)?.description.contains(text) ?? false }

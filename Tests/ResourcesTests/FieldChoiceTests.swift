@@ -56,7 +56,7 @@ import Testing
             ])
     }
 
-    @Test func `what the schema has complained of is not told twice`() {
+    @Test func `what the schema has complained of is not reported twice`() {
         let parsed = ResourceParser.parse(
             "apiVersion: projectcalico.org/v3\nkind: BGPPeer\nmetadata: {name: p}\nspec: {peerIP: 10.0.0.9, "
                 + "asNumber: 65000, role: boss}\n",

@@ -78,7 +78,8 @@ import Testing
         }
     }
 
-    @Test func `files are told by name when they are whole, and a folder that takes the place of another is watched`()
+    @Test
+    func `files are reported by name when they are whole, and a folder that takes the place of another is watched`()
         throws
     {
         let folder = FileManager.default.temporaryDirectory.path + "/apus-watch-\(UInt32.random(in: 0...UInt32.max))"
@@ -92,26 +93,26 @@ import Testing
             if case .folders(let whole) = change { whole.map(\.name) } else { nil }
         }
         /// All that comes until nothing does for a while.
-        func told() -> [String]? {
+        func reported() -> [String]? {
             var all: [String]?
             while let some = names(watcher.waitForChange(milliseconds: 200)) { all = (all ?? []) + some }
             return all
         }
-        #expect(told() == nil, "nothing has happened")
+        #expect(reported() == nil, "nothing has happened")
         try "x".write(toFile: folder + "/a.yaml", atomically: false, encoding: .utf8)
-        #expect(told() == ["a.yaml"])
+        #expect(reported() == ["a.yaml"])
         try manager.moveItem(atPath: folder + "/a.yaml", toPath: folder + "/b.yaml")
-        #expect(told() == ["b.yaml"])
+        #expect(reported() == ["b.yaml"])
         try manager.removeItem(atPath: folder + "/b.yaml")
-        #expect(told() == [], "something has happened, and no file is there to be read")
+        #expect(reported() == [], "something has happened, and no file is there to be read")
         // As a link to a folder is turned, or a ConfigMap is written.
         try manager.moveItem(atPath: folder, toPath: old)
         try manager.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        #expect(told() == [])
+        #expect(reported() == [])
         watcher.watch([folder])
-        _ = told()
+        _ = reported()
         try "x".write(toFile: old + "/c.yaml", atomically: false, encoding: .utf8)
         try "x".write(toFile: folder + "/d.yaml", atomically: false, encoding: .utf8)
-        #expect(told() == ["d.yaml"])
+        #expect(reported() == ["d.yaml"])
     }
 }

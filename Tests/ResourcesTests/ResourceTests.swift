@@ -135,7 +135,8 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
         #expect(found.contains { $0.hasPrefix("r.yaml:4: BGPFilter/f: \(field): ") && $0.contains(words) }, "\(found)")
     }
 
-    @Test func `communities of prefixAdvertisements go by name or value, and a name that nobody declared is told`() {
+    @Test func `communities of prefixAdvertisements go by name or value, and a name that nobody declared is reported`()
+    {
         let good = load(
             object(
                 "BGPConfiguration", "default",

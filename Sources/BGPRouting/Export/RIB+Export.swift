@@ -22,7 +22,7 @@ extension RIB {
             || groups.contains { ($0?.hasPending(now) ?? false) || ($0?.hasReplay ?? false) }
     }
 
-    /// Tells every group's members what changed, and goes on with replays: at most `replayBudget` prefixes of each.
+    /// Sends every group's members what changed, and goes on with replays: at most `replayBudget` prefixes of each.
     ///
     /// Everything pending is sent; `decide` has bounded it. Buffers hold about 32 KB of messages with the same
     /// receivers.
@@ -31,7 +31,7 @@ extension RIB {
     ) {
         offerRetired()
         for index in groups.indices where groups[index] != nil {
-            if groups[index]?.hasPending(now) ?? false { tellPending(index, now: now, into: &deliveries) }
+            if groups[index]?.hasPending(now) ?? false { sendPending(index, now: now, into: &deliveries) }
             if groups[index]?.hasReplay ?? false {
                 goOnWithReplay(index, budget: replayBudget, into: &deliveries, done: &done)
             }
@@ -60,7 +60,7 @@ extension RIB {
         var slots: [UInt32] = []
     }
 
-    private mutating func tellPending(_ index: Int, now: Instant, into deliveries: inout [Delivery]) {
+    private mutating func sendPending(_ index: Int, now: Instant, into deliveries: inout [Delivery]) {
         guard let profile = profiles[index]?.value, let pending = groups[index]?.takePending(now: now) else { return }
         let family = profile.family
         var buckets: [Bucket] = []
@@ -128,7 +128,7 @@ extension RIB {
         for (peer, prefixes) in targeted where groups[index]?.members.contains(peer) ?? false {
             deliver(withdrawing: prefixes, profile: profile, group: index, receivers: .only([peer]), into: &deliveries)
         }
-        tell(&buckets, profile: profile, group: index, to: nil, into: &deliveries)
+        emit(&buckets, profile: profile, group: index, to: nil, into: &deliveries)
         for case let old? in pending.lazy.map(\.oldHandle) { attributes.release(old) }
     }
 
@@ -162,7 +162,7 @@ extension RIB {
     }
 
     /// Announces buckets; consecutive ones with the same receivers share a buffer. `to`: only these members, else all.
-    private mutating func tell(
+    private mutating func emit(
         _ buckets: inout [Bucket], profile: ExportProfile, group: Int, to members: [PeerIndex]?,
         into deliveries: inout [Delivery]
     ) {
@@ -332,7 +332,7 @@ extension RIB {
             buckets[slot].prefixes.append(nlri)
             buckets[slot].slots.append(UInt32(position))
         }
-        tell(&buckets, profile: profile, group: index, to: replay.members, into: &deliveries)
+        emit(&buckets, profile: profile, group: index, to: replay.members, into: &deliveries)
         if end >= total {
             groups[index]?.advanceReplay(to: nil)
             done += replay.members.map {

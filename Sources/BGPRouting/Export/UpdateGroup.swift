@@ -77,7 +77,7 @@ package final class UpdateGroup {
     /// True where a replay for the member is still to begin.
     func isWaitingForReplay(_ peer: PeerIndex) -> Bool { waitingForReplay.contains(peer) }
 
-    /// Tells a member everything again (RFC 2918 section 4).
+    /// Sends a member everything again (RFC 2918 section 4).
     func requestReplay(_ peer: PeerIndex) {
         guard members.contains(peer), !waitingForReplay.contains(peer) else { return }
         waitingForReplay.append(peer)

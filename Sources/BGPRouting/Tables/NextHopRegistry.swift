@@ -8,7 +8,7 @@ package struct NextHopIndex: TableIndex {
 
 /// Every next hop that some attribute set names, with what the outside says of it (RFC 4271 9.1.2.1).
 ///
-/// The registry resolves nothing itself: it lists new next hops, and is told whether each is reachable and at what
+/// The registry resolves nothing itself: it lists new next hops, and is given whether each is reachable and at what
 /// cost.
 package struct NextHopRegistry: Sendable {
     package struct Entry: Sendable {

@@ -385,7 +385,7 @@ package struct PathTable: ~Copyable {
     func prefetch(_ prefix: Prefix) -> UInt32 { prefixes.prefetch(prefix) }
     func prefetch(_ index: PrefixIndex) -> UInt32 { prefixes.prefetch(index) }
 
-    /// Gives a prefix without paths back. The caller has told everyone who addresses arrays by its index.
+    /// Gives a prefix without paths back. The caller has informed everyone who addresses arrays by its index.
     package mutating func releaseIfEmpty(_ index: PrefixIndex) -> Bool {
         guard heads[Int(index)] == 0, !isDirty[Int(index)] else { return false }
         prefixes.remove(index)

@@ -75,8 +75,8 @@ package struct LocRIBChange: Sendable, Equatable {
 
 /// The routing information base: Adj-RIBs-In, Loc-RIB, and the Adj-RIBs-Out of the update groups.
 ///
-/// The way of the data: `receive` (RIB+Import) marks prefixes dirty; `decide` takes dirty prefixes, selects, and tells
-/// the groups what their members are to have; `export` (RIB+Export) tells them. Each stage's output is the next one's
+/// The way of the data: `receive` (RIB+Import) marks prefixes dirty; `decide` takes dirty prefixes, selects, and gives
+/// the groups what their members are to have; `export` (RIB+Export) sends it. Each stage's output is the next one's
 /// input; rates are decoupled by the dirty set and the pending set, so that a flap inside a turn costs nothing.
 package struct RIB: ~Copyable {
     package internal(set) var attributes: AttributeTable
@@ -356,7 +356,7 @@ package struct RIB: ~Copyable {
         return DecisionProcess.decide(&candidates, maximumPaths: maximumPaths)
     }
 
-    /// Tells a group what its members are to have of a prefix.
+    /// Offers a group what its members are to have of a prefix.
     private mutating func offer(_ index: PrefixIndex, _ family: AddressFamily, to group: Int) {
         guard let profile = profiles[group] else { return }
         if profile.sendsPathIDs {
@@ -365,8 +365,8 @@ package struct RIB: ~Copyable {
         }
         var handle: AttributeHandle?
         var source = PeerIndex.local
-        if let best = tables[family].best(index), let told = outbound(best, index, profile: profile) {
-            handle = told
+        if let best = tables[family].best(index), let outgoing = outbound(best, index, profile: profile) {
+            handle = outgoing
             source = best.peer
         }
         set(index.rawValue, handle, source: source, prefix: index, group: group)
@@ -404,7 +404,7 @@ package struct RIB: ~Copyable {
         if let released = result?.released { attributes.release(released) }
     }
 
-    /// Path slots that are gone are withdrawn from the groups that tell path identifiers.
+    /// Path slots that are gone are withdrawn from the groups that send path identifiers.
     mutating func offerRetired() {
         for family in AddressFamily.allCases where tables[family].retiresPaths {
             for (slot, prefix) in tables[family].retired where !tables[family].isWaiting(prefix) {

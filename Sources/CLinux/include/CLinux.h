@@ -255,7 +255,7 @@ static inline int apus_icmp6_socket(void) {
     }
     return fd;
 }
-/* All routers (ff02::2) on a link, to hear router solicitations; joining twice is no error worth telling. */
+/* All routers (ff02::2) on a link, to hear router solicitations; joining twice is no error. */
 static inline void apus_join_all_routers(int fd, unsigned ifindex) {
     struct ipv6_mreq request;
     memset(&request, 0, sizeof request);

@@ -1,6 +1,6 @@
 package import NetTypes
 
-/// What the kernel has of ours: told by notifications, by dumps, by audits, and by what a group of next hops became.
+/// What the kernel has of ours: from notifications, by dumps, by audits, and by what a group of next hops became.
 extension DeltaTracker {
     // MARK: The kernel speaks
 

@@ -76,7 +76,7 @@ extension HostKernel {
 package protocol HostInspector: Sendable {
     /// A value below /proc/sys; nil where it cannot be read.
     func sysctl(_ path: String) -> String?
-    /// The chains of nf_tables that forwarded packets pass; nil where the kernel has no nf_tables or does not tell.
+    /// The chains of nf_tables that forwarded packets pass; nil where the kernel has no nf_tables or does not say.
     func forwardChains() -> [ForwardChain]?
     /// Whether iptables-legacy's FORWARD chain has policy DROP; nil where it has no such table.
     func legacyForwardDrops(_ family: AddressFamily) throws(HostError) -> Bool?

@@ -139,11 +139,11 @@ package final class MemoryHost: HostKernel {
         if routes.foreign.removeValue(forKey: key(route)) != nil { events.append(.foreignRouteRemoved(route)) }
     }
 
-    /// Somebody else deletes one of our routes. `isTold`: with a notification.
-    package func deleteOwn(_ prefix: Prefix, metric: UInt32, isTold: Bool = true) {
+    /// Somebody else deletes one of our routes. `isReported`: with a notification.
+    package func deleteOwn(_ prefix: Prefix, metric: UInt32, isReported: Bool = true) {
         guard let route = routes.own[MemoryKernel.Key(prefix: prefix, metric: metric)] else { return }
         routes.removeBehindOurBack(prefix, metric: metric)
-        if isTold { events.append(.ownRouteRemoved(route)) }
+        if isReported { events.append(.ownRouteRemoved(route)) }
     }
 
     /// Refuses route operations: asked before each of them, an errno or nil.

@@ -7,7 +7,7 @@ import NetTypes
 enum LinkCodec {
     static func interface(_ header: NetlinkMessage) -> Interface? {
         guard let message = header.fixedPart(as: ifinfomsg.self) else { return nil }
-        // A bridge tells of its ports in its own family; only the general messages count.
+        // A bridge reports its ports in its own family; only the general messages count.
         guard Int32(message.ifi_family) == AF_UNSPEC else { return nil }
         var result = Interface(
             index: InterfaceIndex(rawValue: message.ifi_index), name: "",

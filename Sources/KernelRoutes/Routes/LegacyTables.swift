@@ -3,10 +3,10 @@ internal import Glibc
 package import LinuxIO
 package import NetTypes
 
-// `unsafe` here: the kernel fills memory that lives as long as the loop's turn; offsets that it tells are checked
+// `unsafe` here: the kernel fills memory that lives as long as the loop's turn; offsets that it returns are checked
 // before they are followed.
 
-/// iptables-legacy keeps tables of its own beside nf_tables, and tells of them by socket options only.
+/// iptables-legacy keeps tables of its own beside nf_tables, and lists them through socket options only.
 package enum LegacyTables {
     /// Whether the policy of the filter table's FORWARD chain is DROP; nil where there is no such table. Needs
     /// CAP_NET_ADMIN and CAP_NET_RAW.

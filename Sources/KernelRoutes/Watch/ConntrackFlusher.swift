@@ -93,7 +93,7 @@ package final class ConntrackFlusher: Sendable {
         return result
     }
 
-    /// The request that removes an entry: its original tuple, zone and id, as the kernel told them.
+    /// The request that removes an entry: its original tuple, zone and id, as the kernel reported them.
     private static func removal(_ entry: NetlinkMessage, _ family: UInt8) -> [UInt8]? {
         var request = NetlinkBuffer(byteCount: 1024)
         let length = unsafe request.encode { base in

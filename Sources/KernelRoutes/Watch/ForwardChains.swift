@@ -8,7 +8,7 @@ import NetTypes
 // no address outlives the closure.
 
 extension ForwardChain {
-    /// The chains that forwarded packets of this host pass; nil where the kernel has no nf_tables or does not tell.
+    /// The chains that forwarded packets of this host pass; nil where the kernel has no nf_tables or does not say.
     /// iptables-nft's are among them.
     package static func all() -> [ForwardChain]? {
         guard

@@ -4,7 +4,7 @@ internal import Glibc
 // `unsafe` here: calls of the C library with the address of an array for their length; events are read within the count
 // that the kernel returned.
 
-/// inotify on folders: tells that something changed, and which files are whole now. Blocking; for an edge thread.
+/// inotify on folders: reports that something changed, and which files are whole now. Blocking; for an edge thread.
 package struct DirectoryWatcher: ~Copyable {
     private let descriptor: FileDescriptor
     /// Folders by inotify's watch descriptors.

@@ -7,7 +7,7 @@ package import NetTypes
 
 /// An address of an interface of this host.
 package struct HostAddress: Sendable, Hashable {
-    /// Of the interface; 0 where the kernel did not tell.
+    /// Of the interface; 0 where the kernel did not say.
     package var index: UInt32
     package var name: String
     /// Without scope.

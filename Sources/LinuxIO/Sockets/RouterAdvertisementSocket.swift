@@ -20,7 +20,7 @@ package struct RouterAdvertisementSocket: ~Copyable {
 
     package func listen(on interface: UInt32) { apus_join_all_routers(descriptor.raw, interface) }
 
-    /// Tells the link that a router is here, which is nobody's default router (RFC 4861 section 4.2, Router Lifetime
+    /// Announces on the link that a router is here, which is nobody's default router (RFC 4861 section 4.2, Router Lifetime
     /// 0).
     @discardableResult
     package func advertise(on interface: UInt32) -> Bool {

@@ -98,7 +98,7 @@ package struct TCPSocket: ~Copyable {
             key: password)
     }
 
-    /// Starts a connection; writability tells the end of it, and `connectError` how it went.
+    /// Starts a connection; writability shows the end of it, and `connectError` how it went.
     package init(
         connectingTo peer: SocketAddress, from source: IPAddress?, _ options: Options
     ) throws(SystemError) {

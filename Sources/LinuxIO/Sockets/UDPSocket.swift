@@ -8,14 +8,14 @@ import NetTypes
 /// A datagram with what its header said.
 package struct Datagram: Sendable {
     package var from: SocketAddress
-    /// -1 where the kernel did not tell.
+    /// -1 where the kernel did not say.
     package var timeToLive: Int32
-    /// The interface it came by; 0 where the kernel did not tell.
+    /// The interface it came by; 0 where the kernel did not say.
     package var interface: UInt32
     package var bytes: [UInt8]
 }
 
-/// A non-blocking UDP socket that sends with TTL 255 (RFC 5881 section 5), and tells the TTL of what it receives.
+/// A non-blocking UDP socket that sends with TTL 255 (RFC 5881 section 5), and returns the TTL of what it receives.
 package struct UDPSocket: ~Copyable {
     private let descriptor: FileDescriptor
 

@@ -4,7 +4,7 @@ internal import Glibc
 // `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length
 // of the call, and keep none.
 
-/// An eventfd: another thread tells the loop that its mailbox is not empty.
+/// An eventfd: another thread shows the loop that its mailbox is not empty.
 package final class Wakeup: Sendable {
     package let fd: Int32
 

@@ -103,15 +103,15 @@ struct ReceivedRoutes {
                 right.remove(word)
             }
         }
-        for told in update.rightWords {
-            let word = own.without(told)
-            if word.bits != told.bits { returned += (told.bits ^ word.bits).nonzeroBitCount }
+        for wire in update.rightWords {
+            let word = own.without(wire)
+            if word.bits != wire.bits { returned += (wire.bits ^ word.bits).nonzeroBitCount }
             present.insert(word)
             right.insert(word)
         }
-        for told in update.wrongWords {
-            let word = own.without(told)
-            if word.bits != told.bits { returned += (told.bits ^ word.bits).nonzeroBitCount }
+        for wire in update.wrongWords {
+            let word = own.without(wire)
+            if word.bits != wire.bits { returned += (wire.bits ^ word.bits).nonzeroBitCount }
             present.insert(word)
             right.remove(word)
         }

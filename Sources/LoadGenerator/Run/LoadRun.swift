@@ -49,15 +49,15 @@ package final class LoadRun {
     private var connecting = Connecting()
     /// Nil where the kernel is not looked at.
     private var kernel: KernelWatch?
-    private let tell: (String) -> Void
+    private let say: (String) -> Void
 
     private static let writeBudget = 1 << 18
 
-    /// `tell`: gets a line on what is being done, for a terminal.
-    package init(_ scenario: LoadScenario, version: String, tell: @escaping (String) -> Void) throws(LoadError) {
+    /// `say`: gets a line on what is being done, for a terminal.
+    package init(_ scenario: LoadScenario, version: String, say: @escaping (String) -> Void) throws(LoadError) {
         self.scenario = scenario
-        self.tell = tell
-        tell("making up \(scenario.prefixes * scenario.senders) prefixes")
+        self.say = say
+        say("making up \(scenario.prefixes * scenario.senders) prefixes")
         plan = try RoutePlan(scenario)
         reader = UpdateReader(plan, scenario)
         do throws(SystemError) { poller = try Poller() } catch { throw LoadError("epoll: \(errorText(error.code))") }
@@ -119,7 +119,7 @@ package final class LoadRun {
                     "\(speakers.count - up) of \(speakers.count) sessions are not up after \(scenario.timeout) "
                     + "s\(reason)"
             }
-            tell("sessions: \(up) of \(speakers.count)")
+            say("sessions: \(up) of \(speakers.count)")
             turn(.milliseconds(100))
         }
         report.establishSeconds = (now - start).inSeconds
@@ -342,7 +342,7 @@ package final class LoadRun {
             report.problems.append("\(phase.name) did not end as it must within \(scenario.timeout) s\(detail)")
         }
         if result.isGeneratorBound {
-            tell("\(phase.name): the generator was the bottleneck, not the process under test")
+            say("\(phase.name): the generator was the bottleneck, not the process under test")
         }
     }
 
@@ -390,7 +390,7 @@ package final class LoadRun {
         while fault == nil, connecting.incomplete > 0 || !kernelIsRight, now < deadline {
             if now >= nextTell {
                 nextTell = now + .milliseconds(200)
-                tell("\(name): \(total - connecting.incomplete) of \(total) receivers complete")
+                say("\(name): \(total - connecting.incomplete) of \(total) receivers complete")
             }
             turn(kernelIsRight ? .milliseconds(50) : max(.zero, (kernel?.nextLook ?? now) - now))
             if !kernelIsRight { kernelIsRight = kernel?.hasAll(live.count, now: now) ?? true }
@@ -467,7 +467,7 @@ package final class LoadRun {
             }
             for (sender, bytes) in batches { begin(speakers[sender], bytes) }
             batches.removeAll(keepingCapacity: true)
-            tell("churn: \(sent) UPDATEs sent")
+            say("churn: \(sent) UPDATEs sent")
             turn(.milliseconds(1))
         }
         let finished = now

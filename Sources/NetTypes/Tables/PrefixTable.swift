@@ -177,7 +177,7 @@ package struct PrefixTable: ~Copyable, Sendable {
 
     private static let smallest = 4
     private static let distanceBits = 5
-    /// A distance that does not fit: the key tells it.
+    /// A distance that does not fit: the key has it.
     private static let far = 1 << distanceBits - 1
     private var tagShift: UInt32 { UInt32(slotBits + PrefixTable.distanceBits) }
 

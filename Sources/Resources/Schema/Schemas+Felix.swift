@@ -44,7 +44,7 @@ extension Schemas {
             FieldSpec(
                 "routeRefreshInterval", .duration(.seconds(1) ... .seconds(86400)), default: "90s", effect: .live,
                 documentation:
-                    "Time between two audits: the kernel's routes are read in slices, and what no notification told of "
+                    "Time between two audits: the kernel's routes are read in slices, and what no notification reported "
                     + "is put right."
             ),
             FieldSpec(

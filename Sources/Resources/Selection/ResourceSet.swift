@@ -119,7 +119,7 @@ package struct ResourceSet: Sendable, Hashable {
             guard keys.insert(resource.key).inserted else { return .other }
             let before = objects[resource.key]
             if let before {
-                // One that stands in two files is told as a problem.
+                // One that stands in two files is reported as a problem.
                 guard before.file == file else { return .other }
                 known += 1
                 if before.value == resource.value { continue }

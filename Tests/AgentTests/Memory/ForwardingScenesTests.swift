@@ -110,14 +110,14 @@ import Testing
             prefix: other, metric: 0, routeProtocol: 4,
             nextHops: [FIBNextHop(gateway: gateway, interface: index, isOnlink: false)])
         pair.n.host.addForeign(foreign)
-        for isTold in [true, false] {
-            pair.n.host.deleteOwn(prefix, metric: 1024, isTold: isTold)
+        for isReported in [true, false] {
+            pair.n.host.deleteOwn(prefix, metric: 1024, isReported: isReported)
             // Without a notification the audit finds it.
             let isBack = pair.network.run(.seconds(200)) { pair.n.kernelRoutes["10.65.2.0/26"] == "10.0.0.2" }
-            #expect(isBack, "told: \(isTold)")
+            #expect(isBack, "reported: \(isReported)")
         }
         pair.n.host.loseEvents()
-        pair.n.host.deleteOwn(prefix, metric: 1024, isTold: false)
+        pair.n.host.deleteOwn(prefix, metric: 1024, isReported: false)
         pair.has("10.65.2.0/26", "10.0.0.2")
         #expect(pair.n.host.routes.foreign.values.contains(foreign))
         // Somebody's route with our key stays, and is shown; when it goes ours comes back.

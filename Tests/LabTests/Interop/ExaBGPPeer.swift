@@ -1,6 +1,6 @@
 import Foundation
 
-/// ExaBGP 4: no table of its own; what it receives is what its process was told.
+/// ExaBGP 4: no table of its own; what it receives is what its process was sent.
 final class ExaBGPPeer: InteropPeer {
     static let name = "ExaBGP"
     static let missing: [String: String] = [

@@ -245,7 +245,7 @@ enum Interop {
             let text = "closed for stocktaking"
             let bytes = text.utf8.map { String($0, radix: 16) }.joined()
             // Some logs show the bytes.
-            try lab.lab.wait(30, "the peer is told") {
+            try lab.lab.wait(30, "the peer hears of it") {
                 peer.log.contains(text) || peer.log.lowercased().contains(bytes)
             }
             try lab.writeResources(s)
