@@ -73,10 +73,7 @@ package struct BFDSession: Sendable {
     }
 
     package var nextDeadline: Instant? {
-        switch (nextTransmit, detectDeadline) {
-        case (let a?, let b?): min(a, b)
-        case (let a, let b): a ?? b
-        }
+        .earliest(nextTransmit, detectDeadline)
     }
 
     /// How long the neighbor may be silent (6.8.4); nil before its first packet.

@@ -145,7 +145,7 @@ package struct GracefulRestartHelper: Sendable, Hashable {
     }
 
     package var nextDeadline: Instant? {
-        ([restartDeadline, endOfRIBDeadline] + longLivedDeadlines).compactMap { $0 }.min()
+        .earliest([restartDeadline, endOfRIBDeadline] + longLivedDeadlines)
     }
 
     /// Returns what becomes of stale routes because a deadline passed.

@@ -170,14 +170,11 @@ package struct PeerFSM: Sendable {
 
     /// When `handleTimeout` has something to do. May be early, because a received message only moves the hold timer.
     package var nextDeadline: Instant? {
-        var result: Instant?
-        func consider(_ deadline: Instant?) { if let deadline { result = min(result ?? deadline, deadline) } }
-        consider(connectRetryDeadline)
-        consider(idleHoldDeadline)
+        var result = Instant.earliest(connectRetryDeadline, idleHoldDeadline)
         for connection in connections {
-            consider(connection?.holdDeadline)
-            consider(connection?.keepaliveDeadline)
-            consider(connection?.sendHoldDeadline)
+            result = .earliest(result, connection?.holdDeadline)
+            result = .earliest(result, connection?.keepaliveDeadline)
+            result = .earliest(result, connection?.sendHoldDeadline)
         }
         return result
     }

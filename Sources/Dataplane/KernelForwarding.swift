@@ -326,7 +326,6 @@ package final class KernelForwarding: ForwardingPlane {
     }
 
     package var nextDeadline: Instant? {
-        [core.nextDeadline, audit.at, dryRun.log.nextDeadline, isStarting ? start.deadline : nil].compactMap { $0 }
-            .min()
+        .earliest([core.nextDeadline, audit.at, dryRun.log.nextDeadline, isStarting ? start.deadline : nil])
     }
 }

@@ -121,16 +121,16 @@ final class EdgeLoop<Listener: ClientListener & ~Copyable>: @unchecked Sendable 
 
     private var nextDeadline: Instant? {
         var next = acceptsAgainAt
-        if let fullSince { next = min(next ?? .distantFuture, fullSince + Self.queueTime) }
+        if let fullSince { next = .earliest(next, fullSince + Self.queueTime) }
         let isWaitedFor = fullSince != nil || clients.contains { if case .ready = $0.phase { true } else { false } }
         for client in clients {
-            next = min(next ?? .distantFuture, deadline(client).at)
+            next = .earliest(next, deadline(client).at)
             // Who may have to give way soon; what is past has been looked at in this turn.
             if isWaitedFor, case .writing = client.phase {
-                next = min(next ?? .distantFuture, client.progress + Self.stallTime)
+                next = .earliest(next, client.progress + Self.stallTime)
             }
             if fullSince != nil, case .reading = client.phase {
-                next = min(next ?? .distantFuture, client.since + Self.graceTime)
+                next = .earliest(next, client.since + Self.graceTime)
             }
         }
         return next

@@ -215,7 +215,6 @@ package struct Forwarder: ~Copyable {
 
     /// When something is due by itself.
     package var nextDeadline: Instant? {
-        [delta.nextRetry, tunnels.retryAt, local.nextDeadline, restart.check, restart.takeOverCheck].compactMap { $0 }
-            .min()
+        .earliest([delta.nextRetry, tunnels.retryAt, local.nextDeadline, restart.check, restart.takeOverCheck])
     }
 }

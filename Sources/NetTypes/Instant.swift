@@ -5,7 +5,6 @@ package struct Instant: Sendable, Hashable, Comparable {
     package let nanoseconds: Int64
     package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
     package static let zero = Instant(nanoseconds: 0)
-    package static let distantFuture = Instant(nanoseconds: .max)
 
     package static func < (a: Instant, b: Instant) -> Bool { a.nanoseconds < b.nanoseconds }
     /// Saturates at the far future, so that 'never' stays 'never'.
@@ -27,6 +26,11 @@ package struct Instant: Sendable, Hashable, Comparable {
     package static func earliest(_ a: Instant?, _ b: Instant?) -> Instant? {
         guard let a, let b else { return a ?? b }
         return min(a, b)
+    }
+
+    /// The earliest of several deadlines, of which each may be none.
+    package static func earliest(_ deadlines: [Instant?]) -> Instant? {
+        deadlines.reduce(nil) { earliest($0, $1) }
     }
 }
 

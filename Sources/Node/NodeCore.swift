@@ -54,7 +54,7 @@ package final class NodeCore {
 
     /// When something is due by itself; nil for never.
     package var nextDeadline: Instant? {
-        [speaker.nextDeadline, plane.nextDeadline, peering.nextDeadline].compactMap { $0 }.min()
+        .earliest([speaker.nextDeadline, plane.nextDeadline, peering.nextDeadline])
     }
 
     // MARK: Connections

@@ -144,10 +144,10 @@ final class RoutingLoop {
     private func wait() {
         var timeout: Duration? = core.hasMoreWork ? .zero : nil
         if !core.hasMoreWork {
-            let deadlines = [
+            let next = Instant.earliest([
                 core.nextDeadline, transport.nextDeadline, neighbors.nextDeadline, trimmer.nextDeadline,
-            ]
-            if let next = deadlines.compactMap({ $0 }).min() {
+            ])
+            if let next {
                 timeout = max(.zero, next - Instant(nanoseconds: monotonicNanoseconds()))
             }
         }
