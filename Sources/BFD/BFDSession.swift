@@ -14,6 +14,13 @@ package struct BFDConfiguration: Sendable, Hashable {
         self.requiredMinRX = requiredMinRX
         self.detectMultiplier = detectMultiplier
     }
+
+    /// What is as fast as both: of each the lower.
+    package func asFast(as other: BFDConfiguration) -> BFDConfiguration {
+        BFDConfiguration(
+            desiredMinTX: min(desiredMinTX, other.desiredMinTX), requiredMinRX: min(requiredMinRX, other.requiredMinRX),
+            detectMultiplier: min(detectMultiplier, other.detectMultiplier))
+    }
 }
 
 /// One BFD session in asynchronous mode, without echo and authentication, in the active role (RFC 5880 section 6).

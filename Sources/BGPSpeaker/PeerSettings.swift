@@ -6,7 +6,8 @@ package import NetTypes
 package struct PeerSettings: Sendable, Hashable {
     /// For logs and status: the name of the resource, or what stands for it.
     package var name: String
-    package var address: IPAddress
+    /// Two daemons at one address are two peers.
+    package var peerAddress: PeerAddress
     package var session: SessionConfiguration
     /// The peer is our route reflector client (RFC 4456).
     package var isClient = false
@@ -61,8 +62,13 @@ package struct PeerSettings: Sendable, Hashable {
 
     package init(name: String, address: IPAddress, session: SessionConfiguration) {
         self.name = name
-        self.address = address
+        peerAddress = PeerAddress(address)
         self.session = session
+    }
+
+    package var address: IPAddress {
+        get { peerAddress.address }
+        set { peerAddress.address = newValue }
     }
 
     package var isInternal: Bool { session.remoteAS == session.localAS }

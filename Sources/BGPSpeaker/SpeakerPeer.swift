@@ -144,7 +144,7 @@ package struct PeerSnapshot: Sendable {
 /// What totals over all peers are made of, and metrics: read without a copy of the peer's settings or session.
 package struct PeerLoad: Sendable {
     package let index: PeerIndex
-    package let address: IPAddress
+    package let address: PeerAddress
     package let isEstablished: Bool
     package let isClient: Bool
     package let isBacklogged: Bool
@@ -163,7 +163,7 @@ extension Speaker {
         for number in max(0, start)..<peers.count {
             guard let peer = peers[number] else { continue }
             let load = PeerLoad(
-                index: PeerIndex(rawValue: UInt16(number)), address: peer.settings.address,
+                index: PeerIndex(rawValue: UInt16(number)), address: peer.settings.peerAddress,
                 isEstablished: peer.up.side != nil, isClient: peer.settings.isClient,
                 isBacklogged: peer.backlog.isActive, families: peer.settings.session.families,
                 sessionFamilies: peer.up.side == nil ? [] : peer.up.families,

@@ -30,16 +30,20 @@ extension NodeCore {
     func logStranger(_ address: IPAddress) {
         guard logger.logLevel <= .debug, let leftOut = lineLimiter.admit(.strangers, .refusal, now: now) else { return }
         logger.debug(
-            "connection from an address that is no peer", metadata: ["address": "\(address)", "leftOut": "\(leftOut)"])
+            peering.hasPeers(at: address)
+                ? "connection refused: several peers have this address, and all are dialled"
+                : "connection from an address that is no peer",
+            metadata: ["address": "\(address)", "leftOut": "\(leftOut)"])
     }
 
     /// What BFD says of a peer.
     package func take(_ report: BFDReport) {
-        guard let peer = peering.take(report) else { return }
-        logLine(
-            .notice, "BFD", peer: peer, kind: .bfd,
-            metadata: ["state": "\(report.state.name)", "diagnostic": "\(report.diagnostic.text)"])
-        if report.isFailure { speaker.bfdDown(peer, isIndependent: report.isIndependent, now: now) }
+        for peer in peering.take(report) {
+            logLine(
+                .notice, "BFD", peer: peer, kind: .bfd,
+                metadata: ["state": "\(report.state.name)", "diagnostic": "\(report.diagnostic.text)"])
+            if report.isFailure { speaker.bfdDown(peer, isIndependent: report.isIndependent, now: now) }
+        }
     }
 
     /// What the speaker reports of a peer.

@@ -24,6 +24,7 @@ package final class Peering {
     /// A class: what thousands of peers are asked for at every attempt must not cost a copy of it all.
     private final class Entry {
         var planned: PlannedPeer
+        let address: IPAddress
         let index: PeerIndex
         var options: TCPSocket.Options
         var source: IPAddress?
@@ -41,16 +42,19 @@ package final class Peering {
         var since: Double?
 
         init(
-            planned: PlannedPeer, index: PeerIndex, options: TCPSocket.Options, source: IPAddress?, isDynamic: Bool,
-            arrival: UInt64
+            planned: PlannedPeer, _ address: IPAddress, index: PeerIndex, options: TCPSocket.Options,
+            source: IPAddress?, isDynamic: Bool, arrival: UInt64
         ) {
             self.planned = planned
+            self.address = address
             self.index = index
             self.options = options
             self.source = source
             self.isDynamic = isDynamic
             self.arrival = arrival
         }
+
+        var peerAddress: PeerAddress { PeerAddress(address, port: planned.port) }
     }
 
     struct Target {
@@ -63,25 +67,26 @@ package final class Peering {
     private let isReflector: Bool
     private let logger: Logger
     private let identity: AttributeTable.Identity
-    private var entries: [IPAddress: Entry] = [:]
-    private var addresses: [PeerIndex: IPAddress] = [:]
+    private var entries: [PeerIndex: Entry] = [:]
+    /// The same by address: two daemons at one address are two peers, each at its own port.
+    private var neighbors: [IPAddress: [Entry]] = [:]
     /// Peers that came from a range (`listenRange`).
     struct DynamicPeers {
         /// Dynamic peers by the name of their range's object.
         var counts: [String: Int] = [:]
         var arrivals: UInt64 = 0
         /// Dynamic peers of which something ended: whether they go is looked at in `removeEndedDynamicPeers`.
-        var ended: Set<IPAddress> = []
+        var ended: Set<PeerIndex> = []
         var ranges: [Prefix: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
     }
     private var dynamic = DynamicPeers()
     private static let endedPeersBudget = 256
     /// Attempts that could not even begin.
-    private var retries = Timers<IPAddress>()
+    private var retries = Timers<PeerIndex>()
     /// Peers that are to go.
     struct Departure {
         /// Peers that wait for their successors, and when to look whether they may go.
-        var leaving: Set<IPAddress> = []
+        var leaving: Set<PeerIndex> = []
         var check: Instant?
         /// Peers that were just removed, for the reports that are still on their way.
         var former: [PeerIndex: (name: String, account: Account)] = [:]
@@ -113,6 +118,8 @@ package final class Peering {
         var missedChanges = false
         /// Unnumbered peers by interface; the neighbor is an entry once it was found.
         var links: [String: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
+        /// What the listeners have.
+        var listenerKeys: [Prefix: TCPSocket.Options] = [:]
     }
     package private(set) var plan = Plan()
     package init(
@@ -129,10 +136,8 @@ package final class Peering {
     // MARK: Who is who
 
     package func name(_ peer: PeerIndex) -> String {
-        guard let address = addresses[peer], let entry = entries[address] else {
-            return departure.former[peer]?.name ?? "peer \(peer)"
-        }
-        return "\(address) (\(entry.planned.name))"
+        guard let entry = entries[peer] else { return departure.former[peer]?.name ?? "peer \(peer)" }
+        return "\(entry.peerAddress) (\(entry.planned.name))"
     }
 
     /// On whose account log lines about a peer are written.
@@ -143,10 +148,8 @@ package final class Peering {
     }
 
     func account(_ peer: PeerIndex) -> Account {
-        guard let address = addresses[peer], let entry = entries[address] else {
-            return departure.former[peer]?.account ?? .configured(peer)
-        }
-        return entry.isDynamic ? .dynamic(address, range: entry.planned.name) : .configured(peer)
+        guard let entry = entries[peer] else { return departure.former[peer]?.account ?? .configured(peer) }
+        return entry.isDynamic ? .dynamic(entry.address, range: entry.planned.name) : .configured(peer)
     }
 
     /// How an operator calls a peer, taken apart once for all peers that it is held against.
@@ -156,44 +159,61 @@ package final class Peering {
         private let address: IPAddress?
         /// The link of a link-local address.
         private let hasZone: Bool
+        private let port: UInt16?
 
         package init(_ text: String) {
             self.text = text
             suffix = "/" + text
-            address = IPAddress(String(text.prefix { $0 != "%" }))
-            hasZone = text.contains("%")
+            var host = text[...]
+            var port: UInt16?
+            // `10.0.0.1:1790`, `[fd00::1]:1790`.
+            if let colon = text.lastIndex(of: ":"), let number = UInt16(text[text.index(after: colon)...]) {
+                let before = text[..<colon]
+                if before.hasPrefix("["), before.hasSuffix("]") {
+                    (host, port) = (before.dropFirst().dropLast(), number)
+                } else if !before.contains(":") {
+                    (host, port) = (before, number)
+                }
+            }
+            address = IPAddress(String(host.prefix { $0 != "%" }))
+            hasZone = host.contains("%")
+            self.port = port
         }
 
-        /// By the address, or by the object's name with or without the kind.
-        fileprivate func means(_ peer: IPAddress, _ name: String) -> Bool {
-            if let address, peer.unscoped == address { return !hasZone || "\(peer)" == text }
+        /// By the address, with or without the port, or by the object's name with or without the kind.
+        fileprivate func means(_ peer: PeerAddress, _ name: String) -> Bool {
+            if let address, peer.address.unscoped == address {
+                return (!hasZone || "\(peer.address)" == text || "\(peer)" == text)
+                    && port.map { $0 == peer.port } ?? true
+            }
             return name == text || name.hasSuffix(suffix)
         }
     }
 
     /// Whether an operator means this peer.
     package func matches(_ peer: PeerIndex, _ name: PeerName) -> Bool {
-        guard let address = addresses[peer], let entry = entries[address] else { return false }
-        return name.means(address, entry.planned.name)
+        guard let entry = entries[peer] else { return false }
+        return name.means(entry.peerAddress, entry.planned.name)
     }
 
     /// True for a peer that is configured, or came from a range.
-    package func knows(_ peer: PeerIndex) -> Bool { addresses[peer] != nil }
+    package func knows(_ peer: PeerIndex) -> Bool { entries[peer] != nil }
 
     func target(_ peer: PeerIndex) -> Target? {
-        guard let address = addresses[peer], let entry = entries[address] else { return nil }
+        guard let entry = entries[peer] else { return nil }
         return Target(
-            address: SocketAddress(address, port: entry.planned.port), source: entry.source, options: entry.options)
+            address: SocketAddress(entry.address, port: entry.planned.port), source: entry.source,
+            options: entry.options)
     }
 
     package func socketOptions(_ peer: PeerIndex) -> TCPSocket.Options {
-        addresses[peer].flatMap { entries[$0] }?.options ?? TCPSocket.Options()
+        entries[peer]?.options ?? TCPSocket.Options()
     }
 
     package func details(_ peer: PeerIndex) -> (
         planned: PlannedPeer, isDynamic: Bool, since: Double?, connectError: Int32?, bfd: BFDReport?, link: String?
     )? {
-        addresses[peer].flatMap { entries[$0] }.map {
+        entries[peer].map {
             ($0.planned, $0.isDynamic, $0.since, $0.lastConnectError, $0.bfd, $0.link)
         }
     }
@@ -204,7 +224,7 @@ package final class Peering {
     /// The peer that a connection from an address belongs to: a configured one, or a new dynamic one within its range's
     /// limit.
     func peer(for address: IPAddress, _ speaker: inout Speaker, now: Instant) -> PeerIndex? {
-        if let entry = entries[address] { return entry.index }
+        if neighbors[address] != nil { return acceptor(at: address)?.index }
         guard let range = dynamic.ranges.keys.filter({ $0.contains(address) }).max(by: { $0.length < $1.length }),
             let template = dynamic.ranges[range]
         else { return nil }
@@ -220,7 +240,18 @@ package final class Peering {
         var planned = template.planned
         planned.target = .address(address)
         return add(planned, address, options: template.options, isDynamic: true, speaker: &speaker, now: now)
+            .index
     }
+
+    /// The peer at an address that connections from there are for. The port that somebody connects from says nothing of
+    /// who it is: of several peers each is dialled at its own port, which is sure, and what comes in is for the one that
+    /// is not dialled; where all are, for none, because the wrong one would keep the right one's session away.
+    private func acceptor(at address: IPAddress) -> Entry? {
+        guard let here = neighbors[address] else { return nil }
+        return here.count == 1 ? here[0] : here.first { $0.planned.isPassive && $0.removeAt == nil }
+    }
+
+    func hasPeers(at address: IPAddress) -> Bool { neighbors[address] != nil }
 
     // MARK: BFD
 
@@ -230,18 +261,25 @@ package final class Peering {
     /// Whom BFD is to watch. Single hop where the kernel has the peer on a link (RFC 5881), multihop else (RFC 5883).
     package func bfdTargets(_ plane: any ForwardingPlane) -> [IPAddress: BFDTarget] {
         var result: [IPAddress: BFDTarget] = [:]
-        for (address, entry) in entries where entry.removeAt == nil {
+        for entry in entries.values.sorted(by: { $0.peerAddress < $1.peerAddress }) where entry.removeAt == nil {
+            let address = entry.address
             guard let bfd = entry.planned.options.bfd else { continue }
             var isMultihop = bfd.isMultihop ?? !isOnLink(address, plane)
             // A link that fails takes its routes along: the session that is to report the failure is not made another
             // one meanwhile.
             if bfd.isMultihop == nil, entry.bfd?.state == .up, let before = entry.isBFDMultihop { isMultihop = before }
-            entries[address]?.isBFDMultihop = isMultihop
+            entry.isBFDMultihop = isMultihop
+            var configuration = BFDConfiguration(
+                desiredMinTX: bfd.minTransmitInterval, requiredMinRX: bfd.minReceiveInterval,
+                detectMultiplier: bfd.detectMultiplier)
+            // One session watches an address for all peers there (RFC 5882 4.4): as fast as the most demanding asks.
+            if let other = result[address] {
+                isMultihop = other.isMultihop
+                entry.isBFDMultihop = isMultihop
+                configuration = configuration.asFast(as: other.configuration)
+            }
             result[address] = BFDTarget(
-                configuration: BFDConfiguration(
-                    desiredMinTX: bfd.minTransmitInterval, requiredMinRX: bfd.minReceiveInterval,
-                    detectMultiplier: bfd.detectMultiplier),
-                isMultihop: isMultihop, source: entry.source)
+                configuration: configuration, isMultihop: isMultihop, source: result[address]?.source ?? entry.source)
         }
         return result
     }
@@ -255,19 +293,22 @@ package final class Peering {
     }
 
     /// Remembers what BFD says; returns whom it says it of.
-    func take(_ report: BFDReport) -> PeerIndex? {
-        guard let entry = entries[report.peer] else { return nil }
-        // Whether the peer is on the link may have changed while it was up.
-        if entry.bfd?.state == .up, report.state != .up { revision += 1 }
-        entry.bfd = report
-        return entry.index
+    func take(_ report: BFDReport) -> [PeerIndex] {
+        // At one address there may be peers that BFD does not watch.
+        let watched = (neighbors[report.peer] ?? []).filter { $0.planned.options.bfd != nil }
+        for entry in watched {
+            // Whether the peer is on the link may have changed while it was up.
+            if entry.bfd?.state == .up, report.state != .up { revision += 1 }
+            entry.bfd = report
+        }
+        return watched.map(\.index)
     }
 
     // MARK: Links
 
     /// What the kernel says of the way to a peer. `local`: our end of its connection.
     func updateReach(_ peer: PeerIndex, from local: IPAddress?, plane: any ForwardingPlane, speaker: inout Speaker) {
-        guard let address = addresses[peer] else { return }
+        guard let address = entries[peer]?.address else { return }
         let link = plane.link(to: address, from: local)
         speaker.setReach(
             peer,
@@ -280,7 +321,7 @@ package final class Peering {
     ) {
         guard !changes.isEmpty else { return }
         var hasBFD = false
-        for (address, entry) in entries where changes.concern(address) {
+        for entry in entries.values where changes.concern(entry.address) {
             updateReach(entry.index, from: transport.localAddress(entry.index), plane: plane, speaker: &speaker)
             hasBFD = hasBFD || entry.planned.options.bfd != nil
         }
@@ -295,14 +336,13 @@ package final class Peering {
         transport: any PeerTransport,
         now: Instant
     ) {
-        for (address, entry) in entries {
+        for entry in entries.values {
             guard let link = entry.link else { continue }
             let current = neighbor(link)
-            if plan.links[link] != nil, current == address { continue }
+            if plan.links[link] != nil, current == entry.address { continue }
             // Another neighbor, while the session with the old one is up: it stays.
             if plan.links[link] != nil, current != nil, speaker.snapshot(entry.index)?.session != nil { continue }
-            setKeys(nil, Prefix(host: address), old: entry.options, transport: transport)
-            remove(address, .peerDeconfigured, speaker: &speaker, now: now)
+            remove(entry, .peerDeconfigured, speaker: &speaker, now: now)
         }
         var onLink: [String: [Entry]] = [:]
         for entry in entries.values { if let link = entry.link { onLink[link, default: []].append(entry) } }
@@ -313,10 +353,12 @@ package final class Peering {
             var planned = template.planned
             planned.target = .address(address)
             linkLocalAddresses[name] = plane.link(name)?.address
-            setKeys(template.options, Prefix(host: address), old: entries[address]?.options, transport: transport)
-            applyPeer(planned, address, options: template.options, speaker: &speaker, transport: transport, now: now)
-            entries[address]?.link = name
+            let entry = applyPeer(
+                planned, was: neighbors[address]?.first, address, options: template.options, speaker: &speaker,
+                transport: transport, now: now)
+            entry.link = name
         }
+        setKeys(transport)
         secureHandshakes(transport)
     }
     private var linkLocalAddresses: [String: IPAddress] = [:]
@@ -324,7 +366,7 @@ package final class Peering {
     // MARK: Events
 
     func note(_ peer: PeerIndex, _ event: SpeakerEvent, now: Instant) {
-        guard let address = addresses[peer], let entry = entries[address] else { return }
+        guard let entry = entries[peer] else { return }
         switch event {
         case .established:
             entry.since = wallClockSeconds()
@@ -339,19 +381,19 @@ package final class Peering {
 
     /// Something of the peer is over: where nothing of it is left and nothing wants it, it goes.
     package func noteEnd(_ peer: PeerIndex) {
-        guard let address = addresses[peer], let entry = entries[address] else { return }
-        if entry.isDynamic { dynamic.ended.insert(address) }
+        guard let entry = entries[peer] else { return }
+        if entry.isDynamic { dynamic.ended.insert(peer) }
         if entry.removeAt != nil { departure.check = .zero }
     }
 
     func noteConnectError(_ peer: PeerIndex, _ error: Int32) {
-        if let address = addresses[peer] { entries[address]?.lastConnectError = error }
+        entries[peer]?.lastConnectError = error
     }
 
     /// An attempt that could not even begin is reported to the state machine in the next turn, not inside its own
     /// action.
     func connectLater(_ peer: PeerIndex, _ now: Instant) {
-        if let address = addresses[peer] { retries.set(address, now + .milliseconds(50)) }
+        if entries[peer] != nil { retries.set(peer, now + .milliseconds(50)) }
     }
 
     var nextDeadline: Instant? {
@@ -359,8 +401,8 @@ package final class Peering {
     }
 
     func handleTimeouts(_ speaker: inout Speaker, now: Instant) {
-        for address in retries.takeAllDue(now: now) {
-            if let entry = entries[address] { speaker.connectionFailed(entry.index, .active, now: now) }
+        for peer in retries.takeAllDue(now: now) where entries[peer] != nil {
+            speaker.connectionFailed(peer, .active, now: now)
         }
         if let due = departure.check, due <= now { releaseLeaving(&speaker, now) }
     }
@@ -375,11 +417,11 @@ package final class Peering {
             entry.removeAt != nil || entry.isDynamic
                 || AddressFamily.allCases.allSatisfy { speaker.isSynchronized(entry.index, $0, now: now) }
         }
-        for address in departure.leaving {
-            guard let entry = entries[address], let due = entry.removeAt else { continue }
+        for peer in departure.leaving {
+            guard let entry = entries[peer], let due = entry.removeAt else { continue }
             // A session that is over carries no route that could be missed.
             if due <= now || successorsAreUp || speaker.isOver(entry.index) {
-                remove(address, .peerDeconfigured, speaker: &speaker, now: now)
+                remove(entry, .peerDeconfigured, speaker: &speaker, now: now)
             }
         }
     }
@@ -388,12 +430,12 @@ package final class Peering {
     /// True where more are waiting.
     func removeEndedDynamicPeers(_ speaker: inout Speaker, now: Instant) -> Bool {
         for _ in 0..<Peering.endedPeersBudget {
-            guard let address = dynamic.ended.popFirst() else { return false }
+            guard let peer = dynamic.ended.popFirst() else { return false }
             // Who still has a connection, or stale routes, comes up again when that is over.
-            guard let entry = entries[address], entry.isDynamic, speaker.isOver(entry.index),
+            guard let entry = entries[peer], entry.isDynamic, speaker.isOver(entry.index),
                 !speaker.hasConnection(entry.index)
             else { continue }
-            remove(address, .peerDeconfigured, speaker: &speaker, now: now)
+            remove(entry, .peerDeconfigured, speaker: &speaker, now: now)
         }
         return !dynamic.ended.isEmpty
     }
@@ -462,7 +504,13 @@ package final class Peering {
         _ decision: PeeringDecision, speaker: inout Speaker, transport: any PeerTransport, now: Instant
     ) {
         plan.held = []
-        var wanted: Set<IPAddress> = []
+        var wanted: Set<PeerIndex> = []
+        var ports: [IPAddress: Set<UInt16>] = [:]
+        for peer in decision.peers {
+            if case .address(let address) = peer.planned.target {
+                ports[address, default: []].insert(peer.planned.port)
+            }
+        }
         var newRanges: [Prefix: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
         var newLinks: [String: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
         for peer in decision.peers {
@@ -471,22 +519,27 @@ package final class Peering {
             let holdReason = peer.holdReason
             switch planned.target {
             case .address(let address):
+                // Without one at the port: the one at a port that nobody wants any more has moved.
+                let here = neighbors[address] ?? []
+                let entry =
+                    here.first { $0.planned.port == planned.port }
+                    ?? here.first { !(ports[address]?.contains($0.planned.port) ?? false) }
                 if let holdReason {
                     plan.held.append(HeldDown(planned: planned, reason: holdReason))
-                    if entries[address] != nil {
+                    if let entry {
                         remove(
-                            address, .administrativeShutdown(planned.options.shutdown ?? ""), speaker: &speaker,
+                            entry, .administrativeShutdown(planned.options.shutdown ?? ""), speaker: &speaker,
                             now: now)
                     }
                     continue
                 }
-                guard entries[address] != nil || entries.count < RIB.maximumPeers else {
+                guard entry != nil || entries.count < RIB.maximumPeers else {
                     plan.held.append(HeldDown(planned: planned, reason: "no more than \(RIB.maximumPeers) peers"))
                     continue
                 }
-                wanted.insert(address)
-                setKeys(options, Prefix(host: address), old: entries[address]?.options, transport: transport)
-                applyPeer(planned, address, options: options, speaker: &speaker, transport: transport, now: now)
+                let applied = applyPeer(
+                    planned, was: entry, address, options: options, speaker: &speaker, transport: transport, now: now)
+                wanted.insert(applied.index)
             case .interface(let name):
                 if let holdReason {
                     plan.held.append(HeldDown(planned: planned, reason: holdReason))
@@ -498,16 +551,13 @@ package final class Peering {
                     plan.held.append(HeldDown(planned: planned, reason: holdReason))
                     continue
                 }
-                setKeys(options, range, old: dynamic.ranges[range]?.options, transport: transport)
                 newRanges[range] = (planned, options)
             }
         }
-        for (range, old) in dynamic.ranges where newRanges[range] == nil {
-            setKeys(nil, range, old: old.options, transport: transport)
-        }
         dynamic.ranges = newRanges
         plan.links = newLinks
-        for (address, entry) in entries where !wanted.contains(address) && entry.removeAt == nil {
+        for entry in entries.values where !wanted.contains(entry.index) && entry.removeAt == nil {
+            let address = entry.address
             // `applyLinks` looks after these.
             if entry.link != nil { continue }
             if entry.isDynamic {
@@ -517,18 +567,20 @@ package final class Peering {
                 {
                     var planned = template.planned
                     planned.target = .address(address)
-                    applyPeer(
-                        planned, address, options: template.options, speaker: &speaker, transport: transport, now: now)
+                    _ = applyPeer(
+                        planned, was: entry, address, options: template.options, speaker: &speaker,
+                        transport: transport,
+                        now: now)
                     continue
                 }
             }
-            setKeys(nil, Prefix(host: address), old: entry.options, transport: transport)
             entry.removeAt = now + Peering.removalGrace
-            departure.leaving.insert(address)
+            departure.leaving.insert(entry.index)
             departure.check = now
             noteBFD(entry)
         }
         enforceDynamicLimits(&speaker, now)
+        setKeys(transport)
         secureHandshakes(transport)
         handleTimeouts(&speaker, now: now)
     }
@@ -539,15 +591,15 @@ package final class Peering {
         for (range, template) in dynamic.ranges {
             let limit = template.planned.options.maxDynamicPeers
             guard dynamic.counts[template.planned.name, default: 0] > limit else { continue }
-            var members = entries.filter {
-                $0.value.isDynamic && $0.value.removeAt == nil && $0.value.planned.name == template.planned.name
-            }.map { address, entry in
-                (address: address, isUp: speaker.isEstablished(entry.index), arrival: entry.arrival)
+            var members = entries.values.filter {
+                $0.isDynamic && $0.removeAt == nil && $0.planned.name == template.planned.name
+            }.map { entry in
+                (entry: entry, isUp: speaker.isEstablished(entry.index), arrival: entry.arrival)
             }
             guard members.count > limit else { continue }
             members.sort { $0.isUp != $1.isUp ? $0.isUp : $0.arrival < $1.arrival }
             let excess = members.dropFirst(limit)
-            for member in excess { remove(member.address, NotificationMessage(.cease, 8), speaker: &speaker, now: now) }
+            for member in excess { remove(member.entry, NotificationMessage(.cease, 8), speaker: &speaker, now: now) }
             logger.warning(
                 "maxDynamicPeers was lowered: dynamic peers are closed, those without a session and the newest first",
                 metadata: ["range": "\(range)", "limit": "\(limit)", "closed": "\(excess.count)"])
@@ -557,13 +609,30 @@ package final class Peering {
     /// GTSM holds for the handshake too: the listeners' TTL follows the peers and ranges that ask for it.
     private func secureHandshakes(_ transport: any PeerTransport) {
         var families: AddressFamilySet = []
-        for (address, entry) in entries where entry.options.ttlSecurityHops != nil {
-            families.insert(AddressFamilySet(address.family))
+        for entry in entries.values where entry.options.ttlSecurityHops != nil {
+            families.insert(AddressFamilySet(entry.address.family))
         }
         for (range, template) in dynamic.ranges where template.options.ttlSecurityHops != nil {
             families.insert(AddressFamilySet(range.family))
         }
         transport.setFullTimeToLive(families, logger)
+    }
+
+    /// Brings the listeners' keys into step with ranges and peers. The kernel has them by address: those of the peer that
+    /// connections from there are for.
+    private func setKeys(_ transport: any PeerTransport) {
+        var wanted = dynamic.ranges.mapValues(\.options)
+        for address in neighbors.keys {
+            // A dynamic peer has its range's.
+            guard let entry = acceptor(at: address), !entry.isDynamic, entry.removeAt == nil else { continue }
+            wanted[Prefix(host: address)] = entry.options
+        }
+        wanted = wanted.filter { $0.value.password != nil || $0.value.authentication != nil }
+        for (prefix, old) in plan.listenerKeys where wanted[prefix] == nil {
+            setKeys(nil, prefix, old: old, transport: transport)
+        }
+        for (prefix, new) in wanted { setKeys(new, prefix, old: plan.listenerKeys[prefix], transport: transport) }
+        plan.listenerKeys = wanted
     }
 
     /// The keys of a peer or a range on the listeners, TCP MD5 and TCP-AO; nil takes them away. The one place for every
@@ -581,13 +650,13 @@ package final class Peering {
         }
     }
 
+    /// `was`: the peer as it was, where there is one.
     private func applyPeer(
-        _ planned: PlannedPeer, _ address: IPAddress, options: TCPSocket.Options, speaker: inout Speaker,
-        transport: any PeerTransport, now: Instant
-    ) {
-        guard let entry = entries[address] else {
-            _ = add(planned, address, options: options, isDynamic: false, speaker: &speaker, now: now)
-            return
+        _ planned: PlannedPeer, was entry: Entry?, _ address: IPAddress, options: TCPSocket.Options,
+        speaker: inout Speaker, transport: any PeerTransport, now: Instant
+    ) -> Entry {
+        guard let entry else {
+            return add(planned, address, options: options, isDynamic: false, speaker: &speaker, now: now)
         }
         let source = planned.sourceAddress(towards: address, loaded.resources, node: node)
         let (oldOptions, oldSource, oldPort) = (entry.options, entry.source, entry.planned.port)
@@ -614,37 +683,39 @@ package final class Peering {
         if old != options || oldSource != source || oldPort != planned.port {
             speaker.resetPeer(entry.index, .configurationChange, now: now)
         }
+        return entry
     }
 
     private func add(
         _ planned: PlannedPeer, _ address: IPAddress, options: TCPSocket.Options, isDynamic: Bool,
         speaker: inout Speaker, now: Instant
-    ) -> PeerIndex {
+    ) -> Entry {
         let index = speaker.addPeer(settings(planned, address), now: now)
         let source = planned.sourceAddress(towards: address, loaded.resources, node: node)
         dynamic.arrivals += 1
         let entry = Entry(
-            planned: planned, index: index, options: options, source: source, isDynamic: isDynamic,
+            planned: planned, address, index: index, options: options, source: source, isDynamic: isDynamic,
             arrival: dynamic.arrivals)
-        entries[address] = entry
-        addresses[index] = address
+        entries[index] = entry
+        neighbors[address, default: []].append(entry)
         count(entry, 1)
         noteBFD(entry)
-        return index
+        return entry
     }
 
     private func remove(
-        _ address: IPAddress, _ notification: NotificationMessage, speaker: inout Speaker, now: Instant
+        _ entry: Entry, _ notification: NotificationMessage, speaker: inout Speaker, now: Instant
     ) {
-        guard let entry = entries[address] else { return }
         departure.former[entry.index] = (name(entry.index), account(entry.index))
-        entries[address] = nil
+        entries[entry.index] = nil
+        neighbors[entry.address]?.removeAll { $0 === entry }
+        if neighbors[entry.address]?.isEmpty ?? false { neighbors[entry.address] = nil }
         count(entry, -1)
         noteBFD(entry)
-        retries.remove(address)
-        dynamic.ended.remove(address)
+        retries.remove(entry.index)
+        dynamic.ended.remove(entry.index)
+        departure.leaving.remove(entry.index)
         speaker.removePeer(entry.index, notification, now: now)
-        addresses[entry.index] = nil
     }
 
     private func count(_ entry: Entry, _ change: Int) {

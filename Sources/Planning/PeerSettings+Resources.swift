@@ -41,6 +41,7 @@ extension PeerSettings {
             UInt32(clamping: $0.nanoseconds / 1_000_000_000)
         }
         self.init(name: planned.name, address: address, session: session)
+        peerAddress.port = planned.port
         isClient = planned.isClient
         importSettings.mode = options.importMode == .all ? .all : .safe
         switch options.exportMode {

@@ -80,7 +80,7 @@ package struct PeeringDecision: Sendable {
             guard let object = objects[name], object.peerSelector != nil else { continue }
             let kept = last.filter { peer in
                 peer.name == name && [object, object.reversed].contains(peer.options)
-                    && !plan.contains { $0.target == peer.target }
+                    && !plan.contains { $0.target == peer.target && $0.port == peer.port }
             }
             guard !kept.isEmpty, object.applies(to: context.node, own.labels) || kept[0].origin != .node else {
                 continue

@@ -34,14 +34,21 @@ package struct PlannedPeer: Sendable, Hashable {
         case range(Prefix)
         /// The neighbor on a link, whoever it is.
         case interface(String)
+    }
 
-        var text: String {
-            switch self {
-            case .address(let address): "\(address)"
-            case .range(let range): "\(range)"
-            case .interface(let name): "the neighbor on \(name)"
-            }
+    /// Where the peer is, for operators.
+    var targetText: String {
+        switch target {
+        case .address(let address): "\(PeerAddress(address, port: port))"
+        case .range(let range): "\(range)"
+        case .interface(let name): "the neighbor on \(name)"
         }
+    }
+
+    fileprivate var places: [PeeringPlan.Place] {
+        let own = PeeringPlan.Place.target(target, port: port)
+        guard case .address(let address) = target, options.passive ?? false else { return [own] }
+        return [own, .incoming(address)]
     }
 }
 
@@ -54,7 +61,8 @@ package enum PeeringPlan {
     /// A peer of a BGPPeer that another BGPPeer has already.
     struct Shadowed: Sendable, Hashable {
         var name: String
-        var target: PlannedPeer.Target
+        /// With the port, where it is not BGP's own.
+        var target: String
         /// The object that has it.
         var owner: String
     }
@@ -69,17 +77,18 @@ package enum PeeringPlan {
         let builder = Builder(name: name, own: own, nodes: nodes, set: set, owners: owners)
         // Global peers come first and win; an explicit peer wins over a reverse one; the mesh comes last.
         var result: [PlannedPeer] = []
-        var taken: [PlannedPeer.Target: String] = [:]
+        var taken: [Place: String] = [:]
         var shadowed: [Shadowed] = []
         func add(_ peers: [PlannedPeer], isExplicit: Bool = false) {
             for peer in peers {
-                if let owner = taken[peer.target] {
+                let places = peer.places
+                if let owner = places.lazy.compactMap({ taken[$0] }).first {
                     // The mesh and what peers back give way without a word: that is what they are for.
                     if isExplicit {
-                        shadowed.append(Shadowed(name: peer.name, target: peer.target, owner: owner))
+                        shadowed.append(Shadowed(name: peer.name, target: peer.targetText, owner: owner))
                     }
                 } else {
-                    taken[peer.target] = peer.name
+                    for place in places { taken[place] = peer.name }
                     result.append(peer)
                 }
             }
@@ -95,7 +104,28 @@ package enum PeeringPlan {
             add(builder.reverse(peerName, peer))
         }
         if set.configuration(of: name).nodeToNodeMeshEnabled ?? true { add(builder.mesh()) }
-        return (result, shadowed)
+        return (dialled(result), shadowed)
+    }
+
+    /// What one session alone may have.
+    fileprivate enum Place: Hashable {
+        /// Two daemons at one address are two peers.
+        case target(PlannedPeer.Target, port: UInt16)
+        /// Connections from an address that is not dialled: the port that they come from says nothing.
+        case incoming(IPAddress)
+    }
+
+    /// Where several peers have one address, a connection that comes from there may be any one's, and only the port that
+    /// is dialled is sure: nobody is waited for but by `passive`.
+    private static func dialled(_ peers: [PlannedPeer]) -> [PlannedPeer] {
+        var counts: [PlannedPeer.Target: Int] = [:]
+        for peer in peers { counts[peer.target, default: 0] += 1 }
+        guard counts.count < peers.count else { return peers }
+        return peers.map { peer in
+            var result = peer
+            if counts[peer.target, default: 0] > 1 { result.isPassive = peer.options.passive ?? false }
+            return result
+        }
     }
 
     private struct Builder {

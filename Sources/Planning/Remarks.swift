@@ -25,7 +25,7 @@ enum Remarks {
             var owner: String
         }
         var targets: [Pair: [String]] = [:]
-        for peer in shadowed { targets[Pair(name: peer.name, owner: peer.owner), default: []].append(peer.target.text) }
+        for peer in shadowed { targets[Pair(name: peer.name, owner: peer.owner), default: []].append(peer.target) }
         return targets.sorted { ($0.key.name, $0.key.owner) < ($1.key.name, $1.key.owner) }.map { pair, targets in
             "\(pair.name): not used for \(some(targets)): \(pair.owner) has \(targets.count == 1 ? "it" : "them")"
         }

@@ -6,7 +6,7 @@ import StatusAPI
 /// What the metrics page is made of.
 package struct MetricsSnapshot: Sendable {
     struct Peer: Sendable {
-        var address: IPAddress
+        var address: PeerAddress
         var isEstablished: Bool
         var families: AddressFamilySet
         /// By family index.

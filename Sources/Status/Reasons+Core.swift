@@ -142,7 +142,7 @@ extension HeldPeer {
         let planned = held.planned
         let target =
             switch planned.target {
-            case .address(let address): "\(address)"
+            case .address(let address): "\(PeerAddress(address, port: planned.port))"
             case .range(let range): "\(range)"
             case .interface(let name): name
             }

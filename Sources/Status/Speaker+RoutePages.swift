@@ -37,7 +37,7 @@ extension Speaker {
             let attributes = explained.attributes
             let settings = path.peer == .local ? nil : settings(path.peer)
             return RouteStatus(
-                prefix: "\(prefix)", from: settings.map { "\($0.address)" } ?? "local",
+                prefix: "\(prefix)", from: settings.map { "\($0.peerAddress)" } ?? "local",
                 peer: settings?.name ?? "this node", isBest: path.flags.contains(.best),
                 isMultipath: path.flags.contains(.multipath), isStale: path.flags.contains(.stale),
                 ineligible: explained.ineligible.map { PathIneligibility($0) },

@@ -20,7 +20,7 @@ extension StatusBuilder {
     /// peer, which stays its own.
     func peers(named wanted: String? = nil, from start: PageCursor) -> ([PeerStatus], Int?) {
         let name = wanted.map { Peering.PeerName($0) }
-        var chosen: [(index: PeerIndex, address: IPAddress)] = []
+        var chosen: [(index: PeerIndex, address: PeerAddress)] = []
         var looked = 0
         let next = core.speaker.visitPeers(from: start.position) { peer in
             guard looked < StatusBuilder.page.places else { return false }

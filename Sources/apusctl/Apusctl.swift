@@ -70,8 +70,12 @@ struct CommonOptions: ParsableArguments {
             whole.next = answer.next
             if let error = answer.error { throw Failure.no(error) }
         }
-        whole.peers?.sort { (IPAddress($0.address) ?? .any(.ipv4)) < (IPAddress($1.address) ?? .any(.ipv4)) }
+        whole.peers?.sort { place($0) < place($1) }
         return whole
+    }
+
+    private func place(_ peer: PeerStatus) -> PeerAddress {
+        PeerAddress(IPAddress(peer.address) ?? .any(.ipv4), port: peer.port)
     }
 }
 

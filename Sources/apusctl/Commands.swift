@@ -1,5 +1,6 @@
 import ArgumentParser
 import LinuxIO
+import NetTypes
 import StatusAPI
 
 struct Status: ParsableCommand {
@@ -95,7 +96,8 @@ struct Peers: ParsableCommand {
         let now = wallClockSeconds()
         for peer in peers {
             table.add(
-                peer.address, peer.remoteAS.map { "\($0)" } ?? "any", peer.state.rawValue,
+                PeerAddress.text(peer.address, port: peer.port), peer.remoteAS.map { "\($0)" } ?? "any",
+                peer.state.rawValue,
                 peer.since.map { durationText(now - $0) } ?? "-",
                 sum(peer.prefixesReceived), sum(peer.prefixesAnnounced), peer.name,
                 peer.state == .established ? "" : peer.lastError?.text ?? "")
@@ -109,7 +111,7 @@ struct Peers: ParsableCommand {
 struct Peer: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "One peer in full. Exit code 1 where it is not established.")
-    @Argument(help: "Address or name of the peer.")
+    @Argument(help: "Address or name of the peer; with :PORT where several have the address.")
     var peer: String
     @OptionGroup var options: CommonOptions
 
@@ -162,7 +164,7 @@ struct Peer: ParsableCommand {
 struct Refresh: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Ask a peer for all its routes again (RFC 2918). The session stays.")
-    @Argument(help: "Address or name of the peer.")
+    @Argument(help: "Address or name of the peer; with :PORT where several have the address.")
     var peer: String
     @OptionGroup var options: CommonOptions
 
@@ -172,7 +174,7 @@ struct Refresh: ParsableCommand {
 struct Reset: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "End a session with Cease, Administrative Reset, and begin it again.")
-    @Argument(help: "Address or name of the peer.")
+    @Argument(help: "Address or name of the peer; with :PORT where several have the address.")
     var peer: String
     @Option(help: "Text for the peer, at most 255 bytes (RFC 9003).")
     var message: String = ""

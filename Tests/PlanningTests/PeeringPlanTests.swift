@@ -65,6 +65,21 @@ import Testing
             ])
     }
 
+    @Test func `two ports at one address are two peers, and both are dialled`() {
+        let text =
+            Self.three + object("BGPPeer", "tor", "peerIP: 10.0.0.254, asNumber: 65000")
+            + object("BGPPeer", "tor-2", "peerIP: '10.0.0.254:1790', asNumber: 65000")
+            + object("BGPPeer", "waits", "peerIP: '10.0.0.254:1791', asNumber: 65000, passive: true")
+            + object("BGPPeer", "other", "peerIP: '10.0.0.2:1790', asNumber: 65000")
+        #expect(
+            PeeringPlan.peers(of: "a", in: load(text)).map { "\($0.name) \($0.port) \($0.isPassive)" } == [
+                "BGPPeer/other 1790 false", "BGPPeer/tor 179 false", "BGPPeer/tor-2 1790 false",
+                "BGPPeer/waits 1791 true",
+                // As text its address is higher, and alone at its address it would be waited for.
+                "mesh/b 179 false", "mesh/c 179 true",
+            ])
+    }
+
     @Test func `peerSelector picks nodes, they peer back, and a reflector's peers are its clients`() {
         let rr = Self.node("rr", 9, ", routeReflectorClusterID: 1.1.1.1", labels: "role: rr")
         let off = object("BGPConfiguration", "default", "nodeToNodeMeshEnabled: false")

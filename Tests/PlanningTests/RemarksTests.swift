@@ -58,6 +58,14 @@ import Testing
         #expect(NodeState(load(Self.node() + text), node: "n").own.services.count == 1)
     }
 
+    private static let twoAtOnePort =
+        object("BGPPeer", "a", "peerIP: '10.0.0.9:1790', asNumber: 1")
+        + object("BGPPeer", "b", "peerIP: '10.0.0.9:1790', asNumber: 2")
+        + object("BGPPeer", "c", "peerIP: 10.0.0.9, asNumber: 2")
+    private static let twoPassive =
+        object("BGPPeer", "a", "peerIP: 'fd00::9', asNumber: 1, passive: true")
+        + object("BGPPeer", "b", "peerIP: '[fd00::9]:1790', asNumber: 2, passive: true")
+
     // MARK: What has no effect
 
     @Test(arguments: [
@@ -84,6 +92,8 @@ import Testing
                 + object("BGPPeer", "b", "peerIP: 10.0.0.9, asNumber: 2"),
             "BGPPeer/a: not used for 10.0.0.9: BGPPeer/b has it"
         ),
+        (twoAtOnePort, "BGPPeer/b: not used for 10.0.0.9:1790: BGPPeer/a has it"),
+        (twoPassive, "BGPPeer/b: not used for [fd00::9]:1790: BGPPeer/a has it"),
     ])
     func `it is said`(text: String, words: String) throws {
         let remarks = try Self.remarks(text)

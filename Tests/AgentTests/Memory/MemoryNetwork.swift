@@ -75,9 +75,19 @@ final class MemoryNetwork {
 
     // MARK: Packets
 
+    /// The node that has a node's host: the other one where two are on one host.
+    private func hostName(_ node: String) -> String {
+        guard let host = nodes[node]?.host else { return node }
+        return links.values.lazy.joined().first { self.nodes[$0.node]?.host === host }?.node ?? node
+    }
+    /// Who listens at a port of a node's host.
+    private func listener(at node: String, _ port: UInt16) -> MemoryNode? {
+        nodes.values.first { $0.host === nodes[node]?.host && $0.port == port }
+    }
+
     /// Where a packet from a node's host ends: the node that has the address, or nil.
     func walk(from node: String, to address: IPAddress) -> (node: String, isPod: Bool)? {
-        var current = node
+        var current = hostName(node)
         for _ in 0..<16 {
             guard let host = nodes[current]?.host else { return nil }
             if host.addresses.contains(where: { $0.address == address }) { return (current, false) }
@@ -181,11 +191,12 @@ final class MemoryNetwork {
 
     /// True where it is decided.
     private func connect(
-        _ node: MemoryNode, _ core: NodeCore, _ attempt: (peer: PeerIndex, address: IPAddress, source: IPAddress?)
+        _ node: MemoryNode, _ core: NodeCore, _ attempt: MemoryTransport.Attempt
     ) -> Bool {
-        guard let found = walk(from: node.name, to: attempt.address), !found.isPod, let other = nodes[found.node],
+        guard let found = walk(from: node.name, to: attempt.address), !found.isPod,
+            let other = listener(at: found.node, attempt.port),
             let local = attempt.source ?? source(node, attempt.address),
-            walk(from: other.name, to: local)?.node == node.name
+            walk(from: other.name, to: local)?.node == hostName(node.name)
         else {
             // No answer: the state machine gives up by itself.
             node.transport.keep(attempt)
@@ -227,8 +238,9 @@ final class MemoryNetwork {
             !other.outgoing.isEmpty || other.isClosed || nodes[other.owner]?.transport !== other.transport
                 || nodes[other.owner]?.core == nil
         else { return false }
-        guard let from = walk(from: node.name, to: end.remote), let sender = nodes[from.node],
-            walk(from: sender.name, to: end.local)?.node == node.name
+        guard let from = walk(from: node.name, to: end.remote), let sender = nodes[other.owner],
+            from.node == hostName(sender.name),
+            walk(from: sender.name, to: end.local)?.node == hostName(node.name)
         else { return false }
         // The process at the other end is gone: its host resets the connection.
         let isAlive = !other.isClosed && sender.core != nil && sender.transport === other.transport

@@ -16,7 +16,9 @@ import Resources
 /// One node: a host that stays, and a daemon on it that may be killed and started again.
 final class MemoryNode {
     let name: String
-    let host = MemoryHost()
+    let host: MemoryHost
+    /// Where it listens.
+    let port: UInt16
     /// What the node reads, by file.
     var files: [String: String] { didSet { hasNewFiles = true } }
     let isReflector: Bool
@@ -31,8 +33,14 @@ final class MemoryNode {
     private var hasNewFiles = true
     private static let logger = Logger(label: "memory") { _ in SwiftLogNoOpLogHandler() }
 
-    init(_ name: String, isReflector: Bool = false, files: [String: String]) {
+    /// `host`: that of another node, on which this is a second daemon.
+    init(
+        _ name: String, isReflector: Bool = false, on host: MemoryHost = MemoryHost(), port: UInt16 = 179,
+        files: [String: String]
+    ) {
         self.name = name
+        self.host = host
+        self.port = port
         self.isReflector = isReflector
         self.files = files
     }
@@ -129,7 +137,7 @@ final class MemoryNode {
         guard let core else { return [] }
         return Set(
             core.speaker.peerIndices.filter { core.speaker.isEstablished($0) }.compactMap {
-                core.speaker.settings($0).map { "\($0.address)" }
+                core.speaker.settings($0).map { "\($0.peerAddress)" }
             })
     }
 

@@ -34,9 +34,16 @@ final class MemoryTransport: PeerTransport {
         }
     }
 
+    struct Attempt {
+        let peer: PeerIndex
+        let address: IPAddress
+        let port: UInt16
+        let source: IPAddress?
+    }
+
     private(set) var ends: [Key: End] = [:]
     /// Connections that are asked for.
-    private(set) var attempts: [(peer: PeerIndex, address: IPAddress, source: IPAddress?)] = []
+    private(set) var attempts: [Attempt] = []
     /// Keys by peer or range, as text.
     private(set) var passwords: [Prefix: [UInt8]] = [:]
 
@@ -51,7 +58,7 @@ final class MemoryTransport: PeerTransport {
     var mayConnect: Bool { true }
     func connect(_ peer: PeerIndex, _ address: SocketAddress, from source: IPAddress?, options: TCPSocket.Options)
         throws(SystemError)
-    { attempts.append((peer, address.address, source)) }
+    { attempts.append(Attempt(peer: peer, address: address.address, port: address.port, source: source)) }
     func hasConnection(_ peer: PeerIndex, _ side: PeerFSM.Side) -> Bool {
         ends[Key(peer: peer, side: side)] != nil || side == .active && attempts.contains { $0.peer == peer }
     }
@@ -77,11 +84,11 @@ final class MemoryTransport: PeerTransport {
     // MARK: For the network
 
     var hasAttempts: Bool { !attempts.isEmpty }
-    func takeAttempts() -> [(peer: PeerIndex, address: IPAddress, source: IPAddress?)] {
+    func takeAttempts() -> [Attempt] {
         defer { attempts = [] }
         return attempts
     }
-    func keep(_ attempt: (peer: PeerIndex, address: IPAddress, source: IPAddress?)) { attempts.append(attempt) }
+    func keep(_ attempt: Attempt) { attempts.append(attempt) }
     func adopt(_ end: End, _ peer: PeerIndex, _ side: PeerFSM.Side) { ends[Key(peer: peer, side: side)] = end }
     func forget(_ key: Key) { ends[key] = nil }
 }
