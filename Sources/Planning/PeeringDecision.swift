@@ -52,8 +52,8 @@ package struct PeeringDecision: Sendable {
         maximumPaths = resources.configuration(of: context.node).maximumPaths ?? 16
         let services = resources.configuration(of: context.node).services
         exportScope = ExportScope(
-            included: resources.pools.filter { !$0.isDisabled }.map(\.cidr)
-                + services.prefixes + services.addresses,
+            // As Calico's: `disabled` is for IPAM, and pods that are there keep their routes.
+            included: resources.pools.map(\.cidr) + services.prefixes + services.addresses,
             excluded: resources.pools.filter(\.disableBGPExport).map(\.cidr))
         let declared = [own.ipv4?.address, own.ipv6?.address, own.ipipTunnelAddress] + own.vxlanTunnelAddresses
         ownAddresses = Set(declared.compactMap { $0 })

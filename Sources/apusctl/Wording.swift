@@ -77,7 +77,7 @@ extension NotAnnouncedReason {
         case .onlyToCustomer: "OTC: only to customers (RFC 9234 5)"
         case .notReflected: "learned from an internal peer that is no client, towards another (RFC 4456 6)"
         case .notOwn: "not our own route (export: own)"
-        case .outsidePools: "another node's route outside of enabled pools and service ranges (export: pools)"
+        case .outsidePools: "another node's route outside of pools and service ranges (export: pools)"
         case .exportDisabled: "another node's route in a pool with disableBGPExport (export: pools)"
         case .noNextHop: "this node has no address of the family that could be the next hop"
         case .noExtendedNextHop: "its next hop is of IPv6, and the peer does not take that for IPv4 (RFC 8950 4)"

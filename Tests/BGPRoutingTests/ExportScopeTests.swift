@@ -72,7 +72,7 @@ import Testing
         }
     }
 
-    @Test func `routes of others pass inside enabled pools alone, and a change decides only what it is about`() throws {
+    @Test func `routes of others pass inside pools alone, and a change decides only what it is about`() throws {
         let (box, peers) = try Self.rib()
         for peer in peers.dropFirst() {
             #expect(try box.why(Self.block, peer) == .policy(.outsidePools))

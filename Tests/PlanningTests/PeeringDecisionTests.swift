@@ -21,15 +21,17 @@ import Testing
         return try #require(PeeringDecision(loaded, context, last: last, authenticationFailure: authenticationFailure))
     }
 
-    @Test func `enabled pools and service ranges pass on what is inside, and disableBGPExport nothing`() throws {
+    @Test func `pools and service ranges pass on what is inside, and disableBGPExport nothing`() throws {
         let scope = try Self.decide(
             object("IPPool", "a", "cidr: 10.65.0.0/16")
                 + object("IPPool", "b", "cidr: 10.66.0.0/16, disabled: true")
+                + object("IPPool", "d", "cidr: 10.67.0.0/16, disabled: true, disableBGPExport: true")
                 + object("IPPool", "c", "cidr: 'fd65::/64', disableBGPExport: true")
                 + object("BGPConfiguration", "default", "serviceClusterIPs: [{cidr: 10.96.0.0/12}]")
         ).exportScope
         for (text, expected) in [
-            ("10.65.1.0/26", nil), ("10.96.0.0/12", nil), ("10.66.1.0/26", .outsidePools),
+            ("10.65.1.0/26", nil), ("10.96.0.0/12", nil), ("10.66.1.0/26", nil), ("10.67.1.0/26", .exportDisabled),
+            ("10.68.1.0/26", .outsidePools),
             ("fd65::/122", .exportDisabled),
         ] as [(String, ExportReason?)] {
             let prefix = try #require(Prefix(text))

@@ -5,7 +5,7 @@ package import NetTypes
 package enum ExportMode: String, Sendable, Hashable {
     /// Only what this node originates.
     case own
-    /// That, and what others announced inside enabled pools and service ranges (`ExportScope`).
+    /// That, and what others announced inside pools and service ranges (`ExportScope`).
     case pools
     /// Transit too.
     case all

@@ -1,11 +1,11 @@
 package import NetTypes
 
-/// Which routes of others `export: pools` lets pass: those inside enabled pools and service ranges.
+/// Which routes of others `export: pools` lets pass: those inside pools and service ranges.
 ///
 /// One value for all peers, beside their profiles and not in them: a pool that comes or goes then costs one walk and
 /// the difference, and no peer its update group.
 package struct ExportScope: Sendable, Hashable {
-    /// Enabled pools and service ranges, by family index.
+    /// Pools and service ranges, by family index.
     private let included: [[Prefix]]
     /// Pools with `disableBGPExport`, by family index.
     private let excluded: [[Prefix]]

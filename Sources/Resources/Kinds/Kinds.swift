@@ -289,7 +289,6 @@ package struct NodeResource: Sendable, Hashable {
 package struct IPPool: Sendable, Hashable {
     package var cidr: Prefix
     package var disableBGPExport: Bool
-    package var isDisabled = false
     package var encapsulation: Encapsulation?
     package var routeTable: UInt32?
     package var routeSource: IPAddress?

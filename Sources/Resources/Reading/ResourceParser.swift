@@ -425,7 +425,6 @@ package enum ResourceParser {
 
     private static func pool(_ cidr: Prefix, _ spec: FieldReader) -> IPPool {
         var result = IPPool(cidr: cidr, disableBGPExport: spec.bool("disableBGPExport") ?? false)
-        result.isDisabled = spec.bool("disabled") ?? false
         for (name, isVXLAN) in [("ipipMode", false), ("vxlanMode", true)] {
             guard let mode = spec.choice(name, of: IPPool.EncapsulationMode.self), mode != .never else { continue }
             if result.encapsulation != nil { spec.complain(name, "excludes ipipMode; set one of them to Never") }

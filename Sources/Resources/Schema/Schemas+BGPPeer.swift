@@ -94,7 +94,7 @@ extension Schemas {
                 default: "pools; a reflector: own to external peers, all to internal ones",
                 effect: .softRefresh,
                 documentation:
-                    "own announces what this node originates. pools adds what others announced inside enabled pools and "
+                    "own announces what this node originates. pools adds what others announced inside pools and "
                     + "service ranges, but nothing inside a pool with disableBGPExport; all is transit."),
             FieldSpec(
                 "reexportPrepend", .integer(0...10), default: "1; a reflector: 0", effect: .softRefresh,

@@ -225,8 +225,10 @@ package enum Schemas {
                 documentation: "Source address that this host itself uses towards the pool (ip route, src)."),
             .ignored("natOutgoing", "Accepted for Calico's manifests; Apus does no NAT."),
             FieldSpec(
-                "disabled", .bool, default: "false", effect: .softRefresh,
-                documentation: "For IPAM; and with export: pools other nodes' routes inside are not passed on."),
+                "disabled", .bool, default: "false", effect: .none,
+                documentation:
+                    "For IPAM, which gives out no more addresses of the pool; its routes stay, and are announced and "
+                    + "passed on as before (disableBGPExport is about those)."),
             .ignored("nodeSelector"), .ignored("namespaceSelector"), .ignored("allowedUses"),
             .ignored("assignmentMode"),
         ])

@@ -96,7 +96,17 @@ import Testing
         #expect(Self.tor(network)["10.77.2.0/26"] == "10.0.1.2" && Self.sessions(network) == before)
     }
 
-    @Test(arguments: [nil, pool(", disabled: true"), pool(", disableBGPExport: true")] as [String?])
+    /// `disabled` is for IPAM: in Calico too what is exported depends on `disableBGPExport` alone.
+    @Test func `a pool that is disabled is passed on as before`() throws {
+        let network = try Self.network(torPeers: [1])
+        try #require(network.run { Self.tor(network)["10.65.2.0/26"] != nil })
+        let before = Self.tor(network)
+        for node in ["node1", "node2"] { network.nodes[node]?.files["pool.yaml"] = Self.pool(", disabled: true") }
+        network.run(for: .seconds(5))
+        #expect(Self.tor(network) == before, "\(Self.tor(network))")
+    }
+
+    @Test(arguments: [nil, pool(", disableBGPExport: true")] as [String?])
     func `a pool that goes takes others' blocks from the ToR without a reset, and brings them back`(_ changed: String?)
         throws
     {
