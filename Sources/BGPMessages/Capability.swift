@@ -1,19 +1,19 @@
-package import NetTypes
+public import NetTypes
 
 /// Capability codes (IANA registry; RFC 5492). Unknown codes survive.
-package struct CapabilityCode: RawRepresentable, Sendable, Hashable {
-    package let rawValue: UInt8
-    package init(rawValue: UInt8) { self.rawValue = rawValue }
-    package static let multiprotocol = CapabilityCode(rawValue: 1)
-    package static let routeRefresh = CapabilityCode(rawValue: 2)
-    package static let extendedNextHop = CapabilityCode(rawValue: 5)
-    package static let extendedMessage = CapabilityCode(rawValue: 6)
-    package static let role = CapabilityCode(rawValue: 9)
-    package static let gracefulRestart = CapabilityCode(rawValue: 64)
-    package static let fourOctetAS = CapabilityCode(rawValue: 65)
-    package static let addPath = CapabilityCode(rawValue: 69)
-    package static let enhancedRouteRefresh = CapabilityCode(rawValue: 70)
-    package static let longLivedGracefulRestart = CapabilityCode(rawValue: 71)
+public struct CapabilityCode: RawRepresentable, Sendable, Hashable {
+    public let rawValue: UInt8
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    public static let multiprotocol = CapabilityCode(rawValue: 1)
+    public static let routeRefresh = CapabilityCode(rawValue: 2)
+    public static let extendedNextHop = CapabilityCode(rawValue: 5)
+    public static let extendedMessage = CapabilityCode(rawValue: 6)
+    public static let role = CapabilityCode(rawValue: 9)
+    public static let gracefulRestart = CapabilityCode(rawValue: 64)
+    public static let fourOctetAS = CapabilityCode(rawValue: 65)
+    public static let addPath = CapabilityCode(rawValue: 69)
+    public static let enhancedRouteRefresh = CapabilityCode(rawValue: 70)
+    public static let longLivedGracefulRestart = CapabilityCode(rawValue: 71)
 }
 
 /// The Graceful Restart capability (RFC 4724 section 3, RFC 8538 section 2).
@@ -21,26 +21,26 @@ package struct CapabilityCode: RawRepresentable, Sendable, Hashable {
 /// ```
 /// | R 1 bit | N 1 bit | reserved 2 | restart time 12 bits | { AFI 2 | SAFI 1 | F 1 bit, reserved 7 } ... |
 /// ```
-package struct GracefulRestartCapability: Sendable, Hashable {
+public struct GracefulRestartCapability: Sendable, Hashable {
     /// R: this speaker has just restarted.
-    package var restarting: Bool
+    public var restarting: Bool
     /// N: NOTIFICATIONs and hold timer expiry preserve routes too (RFC 8538).
-    package var notification: Bool
+    public var notification: Bool
     /// Seconds until the session should be up again, 0...4095.
-    package var restartTime: UInt16
+    public var restartTime: UInt16
     /// Families, in order, with F: forwarding state was preserved.
-    package var families: [Family]
+    public var families: [Family]
 
-    package struct Family: Sendable, Hashable {
-        package var afiSafi: AFISAFI
-        package var forwardingPreserved: Bool
-        package init(_ afiSafi: AFISAFI, forwardingPreserved: Bool) {
+    public struct Family: Sendable, Hashable {
+        public var afiSafi: AFISAFI
+        public var forwardingPreserved: Bool
+        public init(_ afiSafi: AFISAFI, forwardingPreserved: Bool) {
             self.afiSafi = afiSafi
             self.forwardingPreserved = forwardingPreserved
         }
     }
 
-    package init(restarting: Bool, notification: Bool, restartTime: UInt16, families: [Family]) {
+    public init(restarting: Bool, notification: Bool, restartTime: UInt16, families: [Family]) {
         self.restarting = restarting
         self.notification = notification
         self.restartTime = restartTime
@@ -49,12 +49,12 @@ package struct GracefulRestartCapability: Sendable, Hashable {
 }
 
 /// One family of the ADD-PATH capability (RFC 7911 section 4): `| AFI 2 | SAFI 1 | send/receive 1 |`.
-package struct AddPathFamily: Sendable, Hashable {
-    package var afiSafi: AFISAFI
+public struct AddPathFamily: Sendable, Hashable {
+    public var afiSafi: AFISAFI
     /// Bit 0: the sender takes several paths; bit 1: it sends several. 1...3; any other value is ignored with its
     /// family.
-    package var sendReceive: UInt8
-    package init(_ afiSafi: AFISAFI, receives: Bool, sends: Bool) {
+    public var sendReceive: UInt8
+    public init(_ afiSafi: AFISAFI, receives: Bool, sends: Bool) {
         self.afiSafi = afiSafi
         sendReceive = (receives ? 1 : 0) | (sends ? 2 : 0)
     }
@@ -62,18 +62,18 @@ package struct AddPathFamily: Sendable, Hashable {
         self.afiSafi = afiSafi
         self.sendReceive = sendReceive
     }
-    package var receives: Bool { sendReceive & 1 != 0 }
-    package var sends: Bool { sendReceive & 2 != 0 }
+    public var receives: Bool { sendReceive & 1 != 0 }
+    public var sends: Bool { sendReceive & 2 != 0 }
 }
 
 /// One family of the Long-Lived Graceful Restart capability (RFC 9494 section 3.1):
 /// `| AFI 2 | SAFI 1 | F 1 bit, reserved 7 | long-lived stale time 3 |`.
-package struct LongLivedFamily: Sendable, Hashable {
-    package var afiSafi: AFISAFI
-    package var forwardingPreserved: Bool
+public struct LongLivedFamily: Sendable, Hashable {
+    public var afiSafi: AFISAFI
+    public var forwardingPreserved: Bool
     /// Seconds, 0...16,777,215.
-    package var staleTime: UInt32
-    package init(_ afiSafi: AFISAFI, forwardingPreserved: Bool, staleTime: UInt32) {
+    public var staleTime: UInt32
+    public init(_ afiSafi: AFISAFI, forwardingPreserved: Bool, staleTime: UInt32) {
         self.afiSafi = afiSafi
         self.forwardingPreserved = forwardingPreserved
         self.staleTime = staleTime
@@ -81,7 +81,7 @@ package struct LongLivedFamily: Sendable, Hashable {
 }
 
 /// What a speaker is to the other end of the session (RFC 9234 section 4.1).
-package enum BGPRole: UInt8, Sendable, Hashable, CaseIterable {
+public enum BGPRole: UInt8, Sendable, Hashable, CaseIterable {
     case provider = 0
     case rs = 1
     case rsClient = 2
@@ -89,7 +89,7 @@ package enum BGPRole: UInt8, Sendable, Hashable, CaseIterable {
     case peer = 4
 
     /// The only role that may be at the other end (RFC 9234 section 4.2).
-    package var counterpart: BGPRole {
+    public var counterpart: BGPRole {
         switch self {
         case .provider: .customer
         case .customer: .provider
@@ -99,7 +99,7 @@ package enum BGPRole: UInt8, Sendable, Hashable, CaseIterable {
         }
     }
     /// As in the resources.
-    package var name: String {
+    public var name: String {
         switch self {
         case .provider: "provider"
         case .rs: "rs"
@@ -108,14 +108,14 @@ package enum BGPRole: UInt8, Sendable, Hashable, CaseIterable {
         case .peer: "peer"
         }
     }
-    package init?(name: String) {
+    public init?(name: String) {
         guard let role = BGPRole.allCases.first(where: { $0.name == name }) else { return nil }
         self = role
     }
 }
 
 /// One capability of an OPEN (RFC 5492 section 4): code, length, value.
-package enum Capability: Sendable, Hashable {
+public enum Capability: Sendable, Hashable {
     /// RFC 4760 section 8.
     case multiprotocol(AFISAFI)
     /// RFC 2918 section 2.
@@ -236,7 +236,7 @@ package enum Capability: Sendable, Hashable {
         writer.patchU8(at: start + 1, UInt8(writer.count - start - 2))
     }
 
-    package var code: CapabilityCode {
+    public var code: CapabilityCode {
         switch self {
         case .multiprotocol: .multiprotocol
         case .routeRefresh: .routeRefresh

@@ -4,19 +4,19 @@ import NetTypes
 ///
 /// Bytes are parsed where they lie; only a message that is split between two reads is copied. At most one message,
 /// 65,535 bytes, is ever kept.
-package struct MessageFramer: Sendable {
+public struct MessageFramer: Sendable {
     /// The longest message that the peer may send now: 4,096, or 65,535 once both sides announced RFC 8654.
-    package var maximumLength = MessageSize.standard
+    public var maximumLength = MessageSize.standard
     private var partial: [UInt8] = []
 
-    package init() {}
+    public init() {}
 
     /// Bytes of an unfinished message that are kept.
-    package var bufferedCount: Int { partial.count }
+    public var bufferedCount: Int { partial.count }
 
     /// Hands each whole message in `input`, header included, to `body`, in order. `body` returns false to stop: what
     /// follows is dropped, because the connection is closing. Throws what RFC 4271 6.1 says of a bad header.
-    package mutating func consume(
+    public mutating func consume(
         _ input: RawSpan, _ body: (MessageType, RawSpan) -> Bool
     ) throws(NotificationMessage) {
         var input = input
@@ -49,7 +49,7 @@ package struct MessageFramer: Sendable {
 
     /// Hands the UPDATEs that lie whole in `input` to `body`, as `consume` will, and changes nothing. What is wrong
     /// ends it silently: `consume` will say so.
-    package func peek(_ input: RawSpan, _ body: (RawSpan) -> Void) {
+    public func peek(_ input: RawSpan, _ body: (RawSpan) -> Void) {
         var offset = 0
         if !partial.isEmpty {
             guard partial.count + input.byteCount >= 18 else { return }

@@ -1,9 +1,9 @@
-package import NetTypes
+public import NetTypes
 
 // MARK: RFC 4271 4.1: | marker 16 x 0xFF | length 2 | type 1 |
 extension ByteWriter {
     /// Appends a header whose length is filled in by `endMessage`.
-    package mutating func beginMessage(_ type: MessageType) {
+    public mutating func beginMessage(_ type: MessageType) {
         u64(.max)
         u64(.max)
         u16(0)
@@ -12,7 +12,7 @@ extension ByteWriter {
 
     /// Writes the length of the message that began at `start`. At most 65,535 bytes; more is a broken invariant of the
     /// caller.
-    package mutating func endMessage(at start: Int) {
+    public mutating func endMessage(at start: Int) {
         let length = count - start
         precondition(length <= MessageSize.extended, "BGP message longer than 65535 bytes")
         patchU16(at: start + 16, UInt16(length))
@@ -20,6 +20,6 @@ extension ByteWriter {
 }
 
 /// The KEEPALIVE message: a header and nothing else (RFC 4271 section 4.4).
-package enum KeepaliveMessage {
-    package static let encoded: [UInt8] = [UInt8](repeating: 0xFF, count: 16) + [0, 19, 4]
+public enum KeepaliveMessage {
+    public static let encoded: [UInt8] = [UInt8](repeating: 0xFF, count: 16) + [0, 19, 4]
 }

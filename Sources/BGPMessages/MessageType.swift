@@ -1,16 +1,16 @@
 /// The type byte of a BGP message header (RFC 4271 section 4.1, RFC 2918). Unknown values survive as raw numbers.
-package struct MessageType: RawRepresentable, Sendable, Hashable {
-    package let rawValue: UInt8
-    package init(rawValue: UInt8) { self.rawValue = rawValue }
-    package static let open = MessageType(rawValue: 1)
-    package static let update = MessageType(rawValue: 2)
-    package static let notification = MessageType(rawValue: 3)
-    package static let keepalive = MessageType(rawValue: 4)
-    package static let routeRefresh = MessageType(rawValue: 5)
+public struct MessageType: RawRepresentable, Sendable, Hashable {
+    public let rawValue: UInt8
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    public static let open = MessageType(rawValue: 1)
+    public static let update = MessageType(rawValue: 2)
+    public static let notification = MessageType(rawValue: 3)
+    public static let keepalive = MessageType(rawValue: 4)
+    public static let routeRefresh = MessageType(rawValue: 5)
 
     /// The smallest length that a message of this type can have, header included (RFC 4271 4.1 to 4.5). Nil for an
     /// unknown type.
-    package var minimumLength: Int? {
+    public var minimumLength: Int? {
         switch self {
         case .open: 29
         case .update: 23
@@ -25,10 +25,10 @@ package struct MessageType: RawRepresentable, Sendable, Hashable {
 }
 
 /// Sizes of BGP messages in bytes, header included.
-package enum MessageSize {
-    package static let header = 19
+public enum MessageSize {
+    public static let header = 19
     /// RFC 4271 section 4.1.
-    package static let standard = 4096
+    public static let standard = 4096
     /// RFC 8654 section 3.
-    package static let extended = 65535
+    public static let extended = 65535
 }

@@ -1,15 +1,15 @@
-package import NetTypes
+public import NetTypes
 
 /// Network layer reachability information: a list of prefixes (RFC 4271 section 4.3, RFC 4760 section 5).
 ///
 /// ```
 /// | path identifier 4, with ADD-PATH (RFC 7911 section 3) | length in bits 1 | prefix: as many bytes as the bits need |
 /// ```
-package enum NLRI {
+public enum NLRI {
     /// Reads the next prefix; host bits are masked. Nil where the length is beyond the family's, or the bytes run out
     /// (RFC 7606 5.3).
     @inline(__always)
-    package static func next(_ reader: inout ByteReader, _ family: AddressFamily) -> Prefix? {
+    public static func next(_ reader: inout ByteReader, _ family: AddressFamily) -> Prefix? {
         guard let rawLength = reader.u8() else { return nil }
         let length = Int(rawLength)
         let bytes = (length + 7) >> 3
@@ -23,7 +23,7 @@ package enum NLRI {
 
     /// The next path identifier and prefix of a field of a family with ADD-PATH; without it the identifier is 0.
     @inline(__always)
-    package static func next(_ reader: inout ByteReader, _ family: AddressFamily, hasPathID: Bool) -> (
+    public static func next(_ reader: inout ByteReader, _ family: AddressFamily, hasPathID: Bool) -> (
         prefix: Prefix, pathID: UInt32
     )? {
         var pathID: UInt32 = 0
@@ -36,7 +36,7 @@ package enum NLRI {
     }
 
     /// True where the whole field is a list of well-formed prefixes (RFC 7606 5.3).
-    package static func isWellFormed(_ field: RawSpan, _ family: AddressFamily, hasPathID: Bool = false) -> Bool {
+    public static func isWellFormed(_ field: RawSpan, _ family: AddressFamily, hasPathID: Bool = false) -> Bool {
         var offset = 0
         while offset < field.byteCount {
             if hasPathID {
@@ -52,11 +52,11 @@ package enum NLRI {
     }
 
     /// Bytes that a prefix takes: 1 to 17.
-    package static func encodedSize(_ prefix: Prefix) -> Int { 1 + (Int(prefix.length) + 7) >> 3 }
+    public static func encodedSize(_ prefix: Prefix) -> Int { 1 + (Int(prefix.length) + 7) >> 3 }
 }
 
 extension ByteWriter {
-    package mutating func append(_ prefix: Prefix) {
+    public mutating func append(_ prefix: Prefix) {
         u8(prefix.length)
         let bytes = (Int(prefix.length) + 7) >> 3
         let words: InlineArray<2, UInt64> = [prefix.high.bigEndian, prefix.low.bigEndian]

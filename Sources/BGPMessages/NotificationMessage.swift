@@ -1,17 +1,17 @@
-package import NetTypes
+public import NetTypes
 
 /// The code byte of a NOTIFICATION (RFC 4271 section 4.5, RFC 7313, RFC 9687).
-package struct ErrorCode: RawRepresentable, Sendable, Hashable {
-    package let rawValue: UInt8
-    package init(rawValue: UInt8) { self.rawValue = rawValue }
-    package static let messageHeader = ErrorCode(rawValue: 1)
-    package static let openMessage = ErrorCode(rawValue: 2)
-    package static let updateMessage = ErrorCode(rawValue: 3)
-    package static let holdTimerExpired = ErrorCode(rawValue: 4)
-    package static let finiteStateMachine = ErrorCode(rawValue: 5)
-    package static let cease = ErrorCode(rawValue: 6)
-    package static let routeRefresh = ErrorCode(rawValue: 7)
-    package static let sendHoldTimerExpired = ErrorCode(rawValue: 8)
+public struct ErrorCode: RawRepresentable, Sendable, Hashable {
+    public let rawValue: UInt8
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    public static let messageHeader = ErrorCode(rawValue: 1)
+    public static let openMessage = ErrorCode(rawValue: 2)
+    public static let updateMessage = ErrorCode(rawValue: 3)
+    public static let holdTimerExpired = ErrorCode(rawValue: 4)
+    public static let finiteStateMachine = ErrorCode(rawValue: 5)
+    public static let cease = ErrorCode(rawValue: 6)
+    public static let routeRefresh = ErrorCode(rawValue: 7)
+    public static let sendHoldTimerExpired = ErrorCode(rawValue: 8)
 }
 
 /// A NOTIFICATION: why a session ends. Also the typed error of every decoder whose failure resets the session.
@@ -19,20 +19,20 @@ package struct ErrorCode: RawRepresentable, Sendable, Hashable {
 /// ```
 /// | error code 1 | error subcode 1 | data ... |
 /// ```
-package struct NotificationMessage: Error, Sendable, Hashable {
-    package let code: ErrorCode
-    package let subcode: UInt8
+public struct NotificationMessage: Error, Sendable, Hashable {
+    public let code: ErrorCode
+    public let subcode: UInt8
     /// As the RFC asks for each (code, subcode); empty where it asks for none.
-    package let data: [UInt8]
+    public let data: [UInt8]
 
-    package init(_ code: ErrorCode, _ subcode: UInt8, data: [UInt8] = []) {
+    public init(_ code: ErrorCode, _ subcode: UInt8, data: [UInt8] = []) {
         self.code = code
         self.subcode = subcode
         self.data = data
     }
 
     /// From a whole message, header included and its length checked by the framer.
-    package init?(message: RawSpan) {
+    public init?(message: RawSpan) {
         guard message.byteCount >= 21 else { return nil }
         code = ErrorCode(rawValue: message[19])
         subcode = message[20]
@@ -41,7 +41,7 @@ package struct NotificationMessage: Error, Sendable, Hashable {
 
     /// The whole message. Data beyond what fits in 4,096 bytes is cut (RFC 8654 section 5: the peer may not take
     /// more).
-    package func encoded() -> [UInt8] {
+    public func encoded() -> [UInt8] {
         var writer = ByteWriter(capacity: 21 + data.count)
         writer.beginMessage(.notification)
         writer.u8(code.rawValue)
@@ -55,33 +55,33 @@ package struct NotificationMessage: Error, Sendable, Hashable {
 // MARK: The errors by their names in the RFCs
 extension NotificationMessage {
     // RFC 4271 6.1
-    package static let connectionNotSynchronized = NotificationMessage(.messageHeader, 1)
-    package static func badMessageLength(_ length: Int) -> NotificationMessage {
+    public static let connectionNotSynchronized = NotificationMessage(.messageHeader, 1)
+    public static func badMessageLength(_ length: Int) -> NotificationMessage {
         NotificationMessage(
             .messageHeader, 2, data: [UInt8(truncatingIfNeeded: length >> 8), UInt8(truncatingIfNeeded: length)])
     }
-    package static func badMessageType(_ type: UInt8) -> NotificationMessage {
+    public static func badMessageType(_ type: UInt8) -> NotificationMessage {
         NotificationMessage(.messageHeader, 3, data: [type])
     }
 
     // RFC 4271 6.2
-    package static let openUnspecific = NotificationMessage(.openMessage, 0)
-    package static let unsupportedVersion = NotificationMessage(.openMessage, 1, data: [0, 4])
-    package static let badPeerAS = NotificationMessage(.openMessage, 2)
-    package static let badBGPIdentifier = NotificationMessage(.openMessage, 3)
-    package static let unsupportedOptionalParameter = NotificationMessage(.openMessage, 4)
-    package static let unacceptableHoldTime = NotificationMessage(.openMessage, 6)
+    public static let openUnspecific = NotificationMessage(.openMessage, 0)
+    public static let unsupportedVersion = NotificationMessage(.openMessage, 1, data: [0, 4])
+    public static let badPeerAS = NotificationMessage(.openMessage, 2)
+    public static let badBGPIdentifier = NotificationMessage(.openMessage, 3)
+    public static let unsupportedOptionalParameter = NotificationMessage(.openMessage, 4)
+    public static let unacceptableHoldTime = NotificationMessage(.openMessage, 6)
     /// RFC 9234 section 4.2.
-    package static let roleMismatch = NotificationMessage(.openMessage, 11)
+    public static let roleMismatch = NotificationMessage(.openMessage, 11)
     /// RFC 5492 section 3: data are the capabilities that were missing, each with code and length.
-    package static func unsupportedCapability(_ capabilities: [UInt8]) -> NotificationMessage {
+    public static func unsupportedCapability(_ capabilities: [UInt8]) -> NotificationMessage {
         NotificationMessage(.openMessage, 7, data: capabilities)
     }
 
     // RFC 4271 6.3
-    package static let malformedAttributeList = NotificationMessage(.updateMessage, 1)
+    public static let malformedAttributeList = NotificationMessage(.updateMessage, 1)
     /// Data is the attribute: flags, type, length and value (RFC 4271 6.3, RFC 4760 section 7).
-    package static func optionalAttributeError(_ attribute: RawAttribute) -> NotificationMessage {
+    public static func optionalAttributeError(_ attribute: RawAttribute) -> NotificationMessage {
         let length = attribute.value.byteCount
         let isLong = attribute.flags.contains(.extendedLength)
         let head =
@@ -90,30 +90,30 @@ extension NotificationMessage {
         return NotificationMessage(
             .updateMessage, 9, data: head + [UInt8(truncatingIfNeeded: length)] + [UInt8](attribute.value))
     }
-    package static let invalidNetworkField = NotificationMessage(.updateMessage, 10)
+    public static let invalidNetworkField = NotificationMessage(.updateMessage, 10)
 
     // RFC 4271 6.5, RFC 9687
-    package static let holdTimerExpired = NotificationMessage(.holdTimerExpired, 0)
-    package static let sendHoldTimerExpired = NotificationMessage(.sendHoldTimerExpired, 0)
+    public static let holdTimerExpired = NotificationMessage(.holdTimerExpired, 0)
+    public static let sendHoldTimerExpired = NotificationMessage(.sendHoldTimerExpired, 0)
 
     // RFC 6608 section 3: data is the type of the message that was unexpected
-    package static func unexpectedInOpenSent(_ type: MessageType) -> NotificationMessage {
+    public static func unexpectedInOpenSent(_ type: MessageType) -> NotificationMessage {
         NotificationMessage(.finiteStateMachine, 1, data: [type.rawValue])
     }
-    package static func unexpectedInOpenConfirm(_ type: MessageType) -> NotificationMessage {
+    public static func unexpectedInOpenConfirm(_ type: MessageType) -> NotificationMessage {
         NotificationMessage(.finiteStateMachine, 2, data: [type.rawValue])
     }
-    package static func unexpectedInEstablished(_ type: MessageType) -> NotificationMessage {
+    public static func unexpectedInEstablished(_ type: MessageType) -> NotificationMessage {
         NotificationMessage(.finiteStateMachine, 3, data: [type.rawValue])
     }
     /// RFC 7313 section 5: data is the whole message.
-    package static func invalidRouteRefreshLength(_ message: RawSpan) -> NotificationMessage {
+    public static func invalidRouteRefreshLength(_ message: RawSpan) -> NotificationMessage {
         NotificationMessage(.routeRefresh, 1, data: [UInt8](message))
     }
 
     // RFC 4486 section 3
     /// RFC 4486 section 4: AFI, SAFI and the limit.
-    package static func maximumPrefixes(_ family: AddressFamily, limit: UInt32) -> NotificationMessage {
+    public static func maximumPrefixes(_ family: AddressFamily, limit: UInt32) -> NotificationMessage {
         let afi = AFISAFI(family)
         return NotificationMessage(
             .cease, 1,
@@ -122,18 +122,18 @@ extension NotificationMessage {
                 UInt8(limit >> 8 & 255), UInt8(limit & 255),
             ])
     }
-    package static let peerDeconfigured = NotificationMessage(.cease, 3)
-    package static let configurationChange = NotificationMessage(.cease, 6)
-    package static let connectionCollision = NotificationMessage(.cease, 7)
+    public static let peerDeconfigured = NotificationMessage(.cease, 3)
+    public static let configurationChange = NotificationMessage(.cease, 6)
+    public static let connectionCollision = NotificationMessage(.cease, 7)
     /// RFC 9384 section 3.
-    package static let bfdDown = NotificationMessage(.cease, 10)
+    public static let bfdDown = NotificationMessage(.cease, 10)
     /// Hard Reset (RFC 8538 section 3.1): the peer is not to keep our routes. Data is the NOTIFICATION that it stands
     /// for.
-    package static func hardReset(_ inner: NotificationMessage) -> NotificationMessage {
+    public static func hardReset(_ inner: NotificationMessage) -> NotificationMessage {
         NotificationMessage(.cease, 9, data: [inner.code.rawValue, inner.subcode] + inner.data)
     }
     /// What a Hard Reset stands for; nil for any other NOTIFICATION, or where it says nothing.
-    package var hardResetReason: NotificationMessage? {
+    public var hardResetReason: NotificationMessage? {
         // One level: a Hard Reset in a Hard Reset says nothing.
         guard code == .cease, subcode == 9, data.count >= 2, data[0] != ErrorCode.cease.rawValue || data[1] != 9 else {
             return nil
@@ -143,9 +143,9 @@ extension NotificationMessage {
 
     /// Administrative Shutdown with a text of at most 255 bytes of UTF-8 (RFC 9003 section 2); longer text is cut at a
     /// character.
-    package static func administrativeShutdown(_ text: String = "") -> NotificationMessage { communication(2, text) }
+    public static func administrativeShutdown(_ text: String = "") -> NotificationMessage { communication(2, text) }
     /// Administrative Reset, likewise.
-    package static func administrativeReset(_ text: String = "") -> NotificationMessage { communication(4, text) }
+    public static func administrativeReset(_ text: String = "") -> NotificationMessage { communication(4, text) }
 
     private static func communication(_ subcode: UInt8, _ text: String) -> NotificationMessage {
         guard !text.isEmpty else { return NotificationMessage(.cease, subcode) }
@@ -159,7 +159,7 @@ extension NotificationMessage {
     }
 
     /// The text of an Administrative Shutdown or Reset (RFC 9003). Nil where there is none or it is not valid UTF-8.
-    package var shutdownCommunication: String? {
+    public var shutdownCommunication: String? {
         guard code == .cease, subcode == 2 || subcode == 4, let length = data.first, length > 0,
             data.count >= 1 + Int(length)
         else { return nil }
@@ -169,7 +169,7 @@ extension NotificationMessage {
 
 extension NotificationMessage: CustomStringConvertible {
     /// `Cease/Administrative Shutdown: "text"`, in the words of the IANA registry.
-    package var description: String {
+    public var description: String {
         var text = codeName
         if let name = subcodeName { text += "/\(name)" } else if subcode != 0 { text += "/\(subcode)" }
         if let inner = hardResetReason { text += " (\(inner))" }

@@ -1,4 +1,4 @@
-package import NetTypes
+public import NetTypes
 
 /// OPEN (RFC 4271 section 4.2, RFC 5492, RFC 9072).
 ///
@@ -7,16 +7,16 @@ package import NetTypes
 /// parameter:            | type 1 | length 1 | value |
 /// RFC 9072 (extended):  length = 255, then | 255 | length 2 | { type 1 | length 2 | value } ... |
 /// ```
-package struct OpenMessage: Sendable, Hashable {
+public struct OpenMessage: Sendable, Hashable {
     /// The field of two bytes: AS_TRANS where the real number needs four (RFC 6793 section 4.2.1).
-    package var myAS: UInt16
+    public var myAS: UInt16
     /// Seconds; 0, or 3 and more (RFC 4271 6.2 checks that, not the decoder).
-    package var holdTime: UInt16
-    package var identifier: BGPIdentifier
+    public var holdTime: UInt16
+    public var identifier: BGPIdentifier
     /// In the order of the message, repetitions included.
-    package var capabilities: [Capability]
+    public var capabilities: [Capability]
 
-    package init(asNumber: ASNumber, holdTime: UInt16, identifier: BGPIdentifier, capabilities: [Capability]) {
+    public init(asNumber: ASNumber, holdTime: UInt16, identifier: BGPIdentifier, capabilities: [Capability]) {
         myAS = asNumber.twoBytes
         self.holdTime = holdTime
         self.identifier = identifier
@@ -25,7 +25,7 @@ package struct OpenMessage: Sendable, Hashable {
 
     /// The sender's AS: of the four-octet capability where there is one, else of the two-byte field (RFC 6793 section
     /// 4.1).
-    package var asNumber: ASNumber {
+    public var asNumber: ASNumber {
         for case .fourOctetAS(let number) in capabilities { return number }
         return ASNumber(UInt32(myAS))
     }
@@ -33,7 +33,7 @@ package struct OpenMessage: Sendable, Hashable {
     // MARK: Decode
 
     /// From a whole message, header included. Checks structure and version; the meaning is `OpenNegotiation`'s.
-    package init(message: RawSpan) throws(NotificationMessage) {
+    public init(message: RawSpan) throws(NotificationMessage) {
         var reader = ByteReader(message)
         guard reader.take(MessageSize.header) != nil, let version = reader.u8(), let myAS = reader.u16(),
             let holdTime = reader.u16(),
@@ -81,7 +81,7 @@ package struct OpenMessage: Sendable, Hashable {
     // MARK: Encode
 
     /// The whole message. The extended form of RFC 9072 is used only where the capabilities do not fit in 255 bytes.
-    package func encoded() -> [UInt8] {
+    public func encoded() -> [UInt8] {
         var parameters = ByteWriter()
         for capability in capabilities { capability.encode(into: &parameters) }
         var writer = ByteWriter(capacity: 32 + parameters.count)

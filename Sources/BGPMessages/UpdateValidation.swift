@@ -3,20 +3,20 @@ import NetTypes
 /// The attribute block of an UPDATE, cut into the multiprotocol attributes and the rest.
 ///
 /// `plain` is what is interned: the same for every UPDATE that carries the same attributes, whatever its NLRI.
-package struct AttributeBlock: ~Escapable {
-    package let mpReach: MPReachNLRI?
-    package let mpUnreach: MPUnreachNLRI?
+public struct AttributeBlock: ~Escapable {
+    public let mpReach: MPReachNLRI?
+    public let mpUnreach: MPUnreachNLRI?
     /// Every attribute but MP_REACH_NLRI and MP_UNREACH_NLRI, contiguous where the sender put those first or last.
-    package let plain: RawSpan
+    public let plain: RawSpan
     /// Where they stand between others, the rest is copied together here, and `plain` is empty.
-    package let gathered: [UInt8]
+    public let gathered: [UInt8]
     /// The block ends inside an attribute (RFC 7606 section 4): treat-as-withdraw.
-    package let isOverrun: Bool
-    package let isEmpty: Bool
+    public let isOverrun: Bool
+    public let isEmpty: Bool
 
     /// Throws session reset for a repeated or broken multiprotocol attribute (RFC 7606 3 g, 5.3).
     @_lifetime(copy block)
-    package init(_ block: RawSpan, _ context: AttributeContext) throws(NotificationMessage) {
+    public init(_ block: RawSpan, _ context: AttributeContext) throws(NotificationMessage) {
         var reader = ByteReader(block)
         var reach: MPReachNLRI?
         var unreach: MPUnreachNLRI?
@@ -58,21 +58,21 @@ package struct AttributeBlock: ~Escapable {
 }
 
 /// What RFC 7606 makes of an attribute block.
-package struct ValidatedAttributes: Sendable {
-    package var attributes = PathAttributes()
+public struct ValidatedAttributes: Sendable {
+    public var attributes = PathAttributes()
     /// Everything that was wrong, in order of appearance.
-    package var faults: [AttributeFault] = []
+    public var faults: [AttributeFault] = []
 
-    package init() {}
+    public init() {}
 
     /// The strongest action asked for (RFC 7606 3 h); nil where nothing is wrong.
-    package var action: AttributeFault.Action? { faults.map(\.action).max() }
+    public var action: AttributeFault.Action? { faults.map(\.action).max() }
 }
 
 /// Decoding checks structure; this checks meaning, attribute by attribute.
-package enum UpdateValidation {
+public enum UpdateValidation {
     /// Decodes a block without its multiprotocol attributes. Never throws: every fault is a value.
-    package static func decode(_ block: RawSpan, _ context: AttributeContext) -> ValidatedAttributes {
+    public static func decode(_ block: RawSpan, _ context: AttributeContext) -> ValidatedAttributes {
         var result = ValidatedAttributes()
         var reader = ByteReader(block)
         // One bit per type code, for repetitions.
@@ -105,7 +105,7 @@ package enum UpdateValidation {
     }
 
     /// Well-known attributes that an UPDATE with reachable NLRI must have (RFC 4271 5, RFC 7606 3 d).
-    package static func missingMandatory(_ attributes: PathAttributes, hasIPv4NLRI: Bool) -> AttributeFault? {
+    public static func missingMandatory(_ attributes: PathAttributes, hasIPv4NLRI: Bool) -> AttributeFault? {
         if attributes.origin == nil { return .withdraw(.origin, "missing (RFC 7606 3 d)") }
         if attributes.asPath == nil { return .withdraw(.asPath, "missing (RFC 7606 3 d)") }
         if hasIPv4NLRI, attributes.nextHop == nil { return .withdraw(.nextHop, "missing (RFC 7606 3 d)") }

@@ -1,11 +1,11 @@
-package import BGPMessages
-package import NetTypes
+public import BGPMessages
+public import NetTypes
 
 /// The routing tables for those who only read: forwarding and status.
 ///
 /// Positions (`PrefixIndex`, `PathIndex`, `AttributeHandle`) are valid until the tables change, that is for one phase of
 /// a turn. Every function costs what one prefix costs, unless it says otherwise.
-package protocol RouteView: ~Copyable {
+public protocol RouteView: ~Copyable {
     /// The position of a prefix that has a path.
     func find(_ prefix: Prefix) -> PrefixIndex?
     /// The longest prefix that covers an address. Cost: the lengths of prefixes that occur.
@@ -38,28 +38,28 @@ package protocol RouteView: ~Copyable {
 }
 
 /// How much the tables hold.
-package struct RouteCounts: Sendable, Hashable {
+public struct RouteCounts: Sendable, Hashable {
     /// Prefixes and paths, by family index.
-    package var prefixes = [0, 0]
-    package var paths = [0, 0]
-    package var attributeSets = 0
+    public var prefixes = [0, 0]
+    public var paths = [0, 0]
+    public var attributeSets = 0
     /// Prefixes that wait for a decision.
-    package var undecided = 0
+    public var undecided = 0
     /// Changes that update groups have not been sent.
-    package var unsent = 0
+    public var unsent = 0
     /// Members of each update group, the largest first.
-    package var groupMembers: [Int] = []
+    public var groupMembers: [Int] = []
     /// Bytes that are reserved.
-    package var pathMemory = 0
-    package var attributeMemory = 0
-    package var groupMemory = 0
+    public var pathMemory = 0
+    public var attributeMemory = 0
+    public var groupMemory = 0
 
-    package init() {}
+    public init() {}
 }
 
 extension RIB {
     /// Cost: the number of update groups.
-    package var counts: RouteCounts {
+    public var counts: RouteCounts {
         var counts = RouteCounts()
         for family in AddressFamily.allCases {
             counts.prefixes[family.index] = tables[family].prefixCount
@@ -80,20 +80,20 @@ extension RIB {
 }
 
 /// One path of a prefix, with what the decision and the policies made of it.
-package struct ExplainedPath: Sendable {
-    package let path: Path
-    package let attributes: PathAttributes
+public struct ExplainedPath: Sendable {
+    public let path: Path
+    public let attributes: PathAttributes
     /// Why the path takes no part in the decision; nil for an eligible one.
-    package let ineligible: IneligibleReason?
+    public let ineligible: IneligibleReason?
     /// The step that decided for it; nil for any but the best one.
-    package let bestReason: BestPathReason?
+    public let bestReason: BestPathReason?
     /// The import rule that decided on it, by its label.
-    package let importRule: String?
+    public let importRule: String?
 }
 
 extension RIB {
     /// All paths of a prefix, the best one first.
-    package func explainedPaths(_ index: PrefixIndex, _ family: AddressFamily) -> [ExplainedPath] {
+    public func explainedPaths(_ index: PrefixIndex, _ family: AddressFamily) -> [ExplainedPath] {
         guard let prefix = tables[family].prefix(at: index) else { return [] }
         var list: [PathIndex] = []
         tables[family].pathIndices(index, into: &list)
@@ -111,7 +111,7 @@ extension RIB {
 
 extension RIB {
     /// Prefixes, or paths with their identifiers, that a peer's update group has been sent.
-    package func announcedCount(to peer: PeerIndex, _ family: AddressFamily) -> Int {
+    public func announcedCount(to peer: PeerIndex, _ family: AddressFamily) -> Int {
         guard let group = peers[peer]?.groups[family.index] else { return 0 }
         return groups[group]?.announcedCount ?? 0
     }

@@ -1,13 +1,13 @@
-package import BGPMessages
-package import NetTypes
+public import BGPMessages
+public import NetTypes
 
 /// What we say of our own restart in an OPEN (RFC 4724 section 4.1).
-package struct RestartState: Sendable, Hashable {
+public struct RestartState: Sendable, Hashable {
     /// R: set from the start of the process until the session came up once, or the deferral ended.
-    package var isRestarting: Bool
+    public var isRestarting: Bool
     /// F: families whose forwarding state the kernel still holds from before.
-    package var preservedFamilies: AddressFamilySet
-    package init(isRestarting: Bool = false, preservedFamilies: AddressFamilySet = []) {
+    public var preservedFamilies: AddressFamilySet
+    public init(isRestarting: Bool = false, preservedFamilies: AddressFamilySet = []) {
         self.isRestarting = isRestarting
         self.preservedFamilies = preservedFamilies
     }
@@ -20,24 +20,24 @@ package struct RestartState: Sendable, Hashable {
 ///   session down ──> stale, Restart Time ──> long-lived stale, LLST of each family ──> gone
 ///                        └────── session up, End-of-RIB: what was not sent again goes ──────┘
 /// ```
-package struct GracefulRestartHelper: Sendable, Hashable {
+public struct GracefulRestartHelper: Sendable, Hashable {
     /// What a deadline or the end of a session did to the stale routes.
-    package struct Outcome: Sendable, Hashable {
+    public struct Outcome: Sendable, Hashable {
         /// Families whose stale routes go now.
-        package var flushed: AddressFamilySet = []
+        public var flushed: AddressFamilySet = []
         /// Families whose stale routes are the least preferred from now on (RFC 9494 section 4.2).
-        package var longLived: AddressFamilySet = []
-        package init() {}
+        public var longLived: AddressFamilySet = []
+        public init() {}
     }
 
     /// Families whose routes are held as stale now.
-    package private(set) var staleFamilies: AddressFamilySet = []
+    public private(set) var staleFamilies: AddressFamilySet = []
     /// Those of them that are beyond the restart time.
-    package private(set) var longLivedFamilies: AddressFamilySet = []
+    public private(set) var longLivedFamilies: AddressFamilySet = []
     /// While the session is down: when the restart time is over. After it came back: nil, End-of-RIB decides, and
     /// `endOfRIBDeadline` bounds it.
-    package private(set) var restartDeadline: Instant?
-    package private(set) var endOfRIBDeadline: Instant?
+    public private(set) var restartDeadline: Instant?
+    public private(set) var endOfRIBDeadline: Instant?
     /// By family: when the long-lived stale time is over. It runs on over consecutive restarts until the peer has sent
     /// its table.
     private var longLivedDeadlines: [Instant?] = [nil, nil]
@@ -46,13 +46,13 @@ package struct GracefulRestartHelper: Sendable, Hashable {
 
     /// A peer that came back but never sends End-of-RIB keeps its stale routes this long (RFC 4724 4.2: 'an upper
     /// bound').
-    package static let endOfRIBLimit: Duration = .seconds(360)
+    public static let endOfRIBLimit: Duration = .seconds(360)
 
-    package init() {}
+    public init() {}
 
     /// The session went down. Returns the families whose routes are kept as stale, and those of them that are
     /// long-lived at once because the peer gave them no restart time; the routes of all others go now.
-    package mutating func sessionDown(
+    public mutating func sessionDown(
         _ session: NegotiatedSession, reason: SessionDownReason, now: Instant
     ) -> (kept: AddressFamilySet, longLived: AddressFamilySet) {
         guard let capability = session.remoteGracefulRestart,
@@ -113,7 +113,7 @@ package struct GracefulRestartHelper: Sendable, Hashable {
 
     /// The session is back. Returns the families whose stale routes go at once: the peer did not keep forwarding, or
     /// dropped the family.
-    package mutating func sessionUp(_ session: NegotiatedSession, now: Instant) -> AddressFamilySet {
+    public mutating func sessionUp(_ session: NegotiatedSession, now: Instant) -> AddressFamilySet {
         restartDeadline = nil
         guard !staleFamilies.isEmpty else { return [] }
         var keep: AddressFamilySet = []
@@ -137,19 +137,19 @@ package struct GracefulRestartHelper: Sendable, Hashable {
     }
 
     /// End-of-RIB came. True where stale routes of the family are to be removed now.
-    package mutating func endOfRIB(_ family: AddressFamily) -> Bool {
+    public mutating func endOfRIB(_ family: AddressFamily) -> Bool {
         guard staleFamilies.contains(family) else { return false }
         forget(family)
         if staleFamilies.isEmpty { endOfRIBDeadline = nil }
         return true
     }
 
-    package var nextDeadline: Instant? {
+    public var nextDeadline: Instant? {
         .earliest([restartDeadline, endOfRIBDeadline] + longLivedDeadlines)
     }
 
     /// Returns what becomes of stale routes because a deadline passed.
-    package mutating func handleTimeout(now: Instant) -> Outcome {
+    public mutating func handleTimeout(now: Instant) -> Outcome {
         var outcome = Outcome()
         if let deadline = restartDeadline, deadline <= now {
             restartDeadline = nil
@@ -173,11 +173,11 @@ package struct GracefulRestartHelper: Sendable, Hashable {
         return outcome
     }
 
-    package mutating func clear() { self = GracefulRestartHelper() }
+    public mutating func clear() { self = GracefulRestartHelper() }
 }
 
 /// Why a session ended, or could not begin.
-package enum SessionDownReason: Sendable, Hashable {
+public enum SessionDownReason: Sendable, Hashable {
     case notificationSent(NotificationMessage)
     case notificationReceived(NotificationMessage)
     /// The TCP connection was closed or failed.
@@ -203,7 +203,7 @@ package enum SessionDownReason: Sendable, Hashable {
 }
 
 extension SessionDownReason: CustomStringConvertible {
-    package var description: String {
+    public var description: String {
         switch self {
         case .notificationSent(let message): "sent \(message)"
         case .notificationReceived(let message): "received \(message)"

@@ -1,60 +1,60 @@
-package import BGPMessages
-package import NetTypes
+public import BGPMessages
+public import NetTypes
 
 /// What two OPENs agree on. One property per capability or field of theirs.
-package struct NegotiatedSession: Sendable, Hashable {
-    package let remoteAS: ASNumber
-    package let remoteIdentifier: BGPIdentifier
-    package let isInternal: Bool
+public struct NegotiatedSession: Sendable, Hashable {
+    public let remoteAS: ASNumber
+    public let remoteIdentifier: BGPIdentifier
+    public let isInternal: Bool
     /// Zero: no keepalives, no hold timer (RFC 4271 section 4.2).
-    package let holdTime: Duration
-    package let keepaliveTime: Duration
+    public let holdTime: Duration
+    public let keepaliveTime: Duration
     /// Families that both sides announced.
-    package let families: AddressFamilySet
-    package let isFourOctetAS: Bool
-    package let isExtendedMessage: Bool
-    package let isRouteRefresh: Bool
+    public let families: AddressFamilySet
+    public let isFourOctetAS: Bool
+    public let isExtendedMessage: Bool
+    public let isRouteRefresh: Bool
     /// Both sides speak RFC 7313.
-    package let isEnhancedRefresh: Bool
+    public let isEnhancedRefresh: Bool
     /// Families whose NLRI carries path identifiers: from the peer, and to it (RFC 7911).
-    package let addPathReceive: AddressFamilySet
-    package let addPathSend: AddressFamilySet
+    public let addPathReceive: AddressFamilySet
+    public let addPathSend: AddressFamilySet
     /// IPv4 routes may have IPv6 next hops (RFC 8950).
-    package let hasExtendedNextHop: Bool
+    public let hasExtendedNextHop: Bool
     /// What we are to the peer; nil where we say nothing (RFC 9234).
-    package let role: BGPRole?
+    public let role: BGPRole?
     /// The peer's capability; nil without, or where we do not take part.
-    package let remoteGracefulRestart: GracefulRestartCapability?
+    public let remoteGracefulRestart: GracefulRestartCapability?
     /// The peer keeps our routes over a lost connection: our OPEN asked for that, and the peer's knows graceful restart
     /// (RFC 4724, RFC 9494).
-    package let peerKeepsRoutes: Bool
+    public let peerKeepsRoutes: Bool
     /// Families that the peer asks us to keep for long (RFC 9494); empty without its graceful restart capability (4.5),
     /// or where we take no part.
-    package let remoteLongLived: [LongLivedFamily]
+    public let remoteLongLived: [LongLivedFamily]
     /// The peer's OPEN, for display.
-    package let remoteOpen: OpenMessage
+    public let remoteOpen: OpenMessage
 
     /// The longest message that either side may send.
-    package var maximumMessageLength: Int { isExtendedMessage ? MessageSize.extended : MessageSize.standard }
-    package var attributeContext: AttributeContext {
+    public var maximumMessageLength: Int { isExtendedMessage ? MessageSize.extended : MessageSize.standard }
+    public var attributeContext: AttributeContext {
         AttributeContext(
             isInternal: isInternal, isFourOctetAS: isFourOctetAS, addPath: addPathReceive,
             hasExtendedNextHop: hasExtendedNextHop)
     }
     /// Both sides announced N: any NOTIFICATION but a Hard Reset preserves routes (RFC 8538 section 2). We always do
     /// with the capability.
-    package var preservesOverNotification: Bool { remoteGracefulRestart?.notification ?? false }
+    public var preservesOverNotification: Bool { remoteGracefulRestart?.notification ?? false }
     /// The peer's long-lived stale time of a family; 0 for none.
-    package func longLivedStaleTime(_ family: AddressFamily) -> Duration {
+    public func longLivedStaleTime(_ family: AddressFamily) -> Duration {
         .seconds(Int64(remoteLongLived.first { $0.afiSafi.family == family }?.staleTime ?? 0))
     }
 }
 
 /// Builds our OPEN and judges the peer's (RFC 4271 6.2, RFC 5492, RFC 6286, RFC 6793, RFC 7607).
-package enum OpenNegotiation {
+public enum OpenNegotiation {
     /// Our OPEN. `restart` is set in the first one after a restart (R bit) and says for which families forwarding state
     /// was preserved.
-    package static func localOpen(
+    public static func localOpen(
         _ configuration: SessionConfiguration, restart: RestartState, omittingCapabilities: Bool = false
     ) -> OpenMessage {
         var capabilities: [Capability] = []
@@ -112,7 +112,7 @@ package enum OpenNegotiation {
     }
 
     /// Judges the peer's OPEN. Throws the NOTIFICATION that it deserves.
-    package static func negotiate(
+    public static func negotiate(
         _ open: OpenMessage, _ configuration: SessionConfiguration, omittedCapabilities: Bool = false
     ) throws(NotificationMessage) -> NegotiatedSession {
         let remoteAS = open.asNumber

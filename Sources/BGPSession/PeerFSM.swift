@@ -1,5 +1,5 @@
-package import BGPMessages
-package import NetTypes
+public import BGPMessages
+public import NetTypes
 
 /// The session state machine of one peer (RFC 4271 section 8), with both connections that two speakers may open towards
 /// each other and the resolution of their collision (6.8).
@@ -13,18 +13,18 @@ package import NetTypes
 ///    ^  idle hold, doubled while failing                │                 │                      │
 ///    └──────────────────────────────────────────────────┴─────────────────┴──────────────────────┘
 /// ```
-package struct PeerFSM: Sendable {
+public struct PeerFSM: Sendable {
     /// Which end opened a connection.
-    package enum Side: UInt8, Sendable, Hashable, CaseIterable {
+    public enum Side: UInt8, Sendable, Hashable, CaseIterable {
         /// We did.
         case active
         /// The peer did.
         case passive
-        package var other: Side { self == .active ? .passive : .active }
+        public var other: Side { self == .active ? .passive : .active }
     }
 
     /// RFC 4271 8.2.2. Of two connections the more advanced one counts.
-    package enum State: String, Sendable, Hashable, CaseIterable {
+    public enum State: String, Sendable, Hashable, CaseIterable {
         case idle = "Idle"
         case connect = "Connect"
         case active = "Active"
@@ -33,7 +33,7 @@ package struct PeerFSM: Sendable {
         case established = "Established"
     }
 
-    package enum Event: Sendable {
+    public enum Event: Sendable {
         /// ManualStart, AutomaticStart (RFC 4271 8.1.2, events 1 and 3).
         case start
         /// ManualStop, AutomaticStop (2, 8), with what the peer is sent.
@@ -59,7 +59,7 @@ package struct PeerFSM: Sendable {
         case bfdDown
     }
 
-    package enum Action: Sendable, Hashable {
+    public enum Action: Sendable, Hashable {
         /// Open a TCP connection to the peer.
         case connect
         /// Queue a whole message.
@@ -90,16 +90,16 @@ package struct PeerFSM: Sendable {
         var sendHoldDeadline: Instant?
     }
 
-    package private(set) var configuration: SessionConfiguration
+    public private(set) var configuration: SessionConfiguration
     /// What our next OPEN says of our own restart.
-    package var restart: RestartState
+    public var restart: RestartState
     /// Failures since the last Established session: the exponent of the idle hold time.
-    package private(set) var consecutiveFailures = 0
+    public private(set) var consecutiveFailures = 0
     /// By how much ConnectRetryTime is longer than configured, 1 or more: the speaker bounds so what thousands of peers
     /// cost that do not answer.
-    package var connectRetryFactor = 1
+    public var connectRetryFactor = 1
     /// Why the last session or attempt ended.
-    package private(set) var lastDownReason: SessionDownReason?
+    public private(set) var lastDownReason: SessionDownReason?
 
     private var isStarted = false
     private var connections = PerSide<Connection?>(nil, nil)
@@ -111,13 +111,13 @@ package struct PeerFSM: Sendable {
     private var omitsCapabilities = false
     private var random: SeededRandom
 
-    package init(_ configuration: SessionConfiguration, restart: RestartState = RestartState(), seed: UInt64) {
+    public init(_ configuration: SessionConfiguration, restart: RestartState = RestartState(), seed: UInt64) {
         self.configuration = configuration
         self.restart = restart
         random = SeededRandom(seed: seed)
     }
 
-    package var state: State {
+    public var state: State {
         var result: State = !isStarted || idleHoldDeadline != nil ? .idle : .active
         for connection in connections {
             guard let connection else { continue }
@@ -134,7 +134,7 @@ package struct PeerFSM: Sendable {
     }
 
     /// The session in force, with the side that carries it.
-    package var established: (side: Side, session: NegotiatedSession)? {
+    public var established: (side: Side, session: NegotiatedSession)? {
         for side in Side.allCases {
             if let connection = connections[side], case .established(let session) = connection.phase {
                 return (side, session)
@@ -145,7 +145,7 @@ package struct PeerFSM: Sendable {
 
     /// True where the peer keeps our routes if its connection is just closed, or may do so as far as we know (RFC
     /// 4724): a NOTIFICATION would take that away.
-    package var peerMayKeepRoutes: Bool {
+    public var peerMayKeepRoutes: Bool {
         connections.contains { connection in
             switch connection?.phase {
             case .openConfirm(let session), .established(let session): session.peerKeepsRoutes
@@ -156,20 +156,20 @@ package struct PeerFSM: Sendable {
     }
 
     /// True while some connection is there.
-    package var isSpeaking: Bool { isSpeaking(.active) || isSpeaking(.passive) }
+    public var isSpeaking: Bool { isSpeaking(.active) || isSpeaking(.passive) }
 
     /// True while a connection that was asked for is neither there nor given up.
-    package var isConnecting: Bool {
+    public var isConnecting: Bool {
         if case .connecting? = connections[.active]?.phase { true } else { false }
     }
 
     /// True while the side has a connection, in whatever phase.
-    package func hasConnection(_ side: Side) -> Bool { connections[side] != nil }
+    public func hasConnection(_ side: Side) -> Bool { connections[side] != nil }
 
     // MARK: Time
 
     /// When `handleTimeout` has something to do. May be early, because a received message only moves the hold timer.
-    package var nextDeadline: Instant? {
+    public var nextDeadline: Instant? {
         var result = Instant.earliest(connectRetryDeadline, idleHoldDeadline)
         for connection in connections {
             result = .earliest(result, connection?.holdDeadline)
@@ -180,19 +180,19 @@ package struct PeerFSM: Sendable {
     }
 
     /// When the next keepalive is due on either connection.
-    package var nextKeepalive: Instant? {
+    public var nextKeepalive: Instant? {
         guard let active = connections.active?.keepaliveDeadline else { return connections.passive?.keepaliveDeadline }
         return connections.passive?.keepaliveDeadline.map { min($0, active) } ?? active
     }
 
     /// The earliest moment at which a keepalive was due and has not been sent by `now`; nil where none is.
-    package func dueKeepalive(now: Instant) -> Instant? {
+    public func dueKeepalive(now: Instant) -> Instant? {
         connections.compactMap { $0?.keepaliveDeadline }.filter { $0 <= now }.min()
     }
 
     /// Takes it that the keepalives that are due are sent by the caller, who answers for it, and looks at no other
     /// timer: for a caller that has messages of the peer still to read.
-    package mutating func takeDueKeepalives(now: Instant) -> [Side] {
+    public mutating func takeDueKeepalives(now: Instant) -> [Side] {
         var sides: [Side] = []
         var sent: [Action] = []
         for side in Side.allCases {
@@ -205,7 +205,7 @@ package struct PeerFSM: Sendable {
 
     /// Fires every timer that is due: IdleHold (13), ConnectRetry (9), Hold (10), Keepalive (11). Extra calls are
     /// harmless.
-    package mutating func handleTimeout(now: Instant, _ actions: inout [Action]) {
+    public mutating func handleTimeout(now: Instant, _ actions: inout [Action]) {
         if let deadline = idleHoldDeadline, deadline <= now {
             idleHoldDeadline = nil
             beginConnecting(now, &actions)
@@ -241,7 +241,7 @@ package struct PeerFSM: Sendable {
 
     /// Whether a connection that the peer just opened may become the passive side. Frees that side first where a newer
     /// connection is proof that the older one is dead. False: send it `connectionCollision` and close it.
-    package mutating func admitsIncoming(now: Instant, _ actions: inout [Action]) -> Bool {
+    public mutating func admitsIncoming(now: Instant, _ actions: inout [Action]) -> Bool {
         guard isStarted, idleHoldDeadline == nil || acceptsWhileHeld else { return false }
         if let (side, session) = established {
             // RFC 4724 4.2: with graceful restart the old connection is closed without a NOTIFICATION, else the new one
@@ -259,7 +259,7 @@ package struct PeerFSM: Sendable {
         return true
     }
 
-    package mutating func handle(_ event: Event, now: Instant, _ actions: inout [Action]) {
+    public mutating func handle(_ event: Event, now: Instant, _ actions: inout [Action]) {
         switch event {
         case .start:
             guard !isStarted else { return }
@@ -317,7 +317,7 @@ package struct PeerFSM: Sendable {
     /// caller resets the session where what is negotiated changed. Without a session the new settings are in force at
     /// once: what waits or is attempted under the old ones is given up, with Cease/6 where the peer already heard of
     /// it, and begins again.
-    package mutating func reconfigure(_ configuration: SessionConfiguration, now: Instant, _ actions: inout [Action]) {
+    public mutating func reconfigure(_ configuration: SessionConfiguration, now: Instant, _ actions: inout [Action]) {
         guard configuration != self.configuration else { return }
         self.configuration = configuration
         guard isStarted, established == nil else { return }

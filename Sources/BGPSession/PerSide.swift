@@ -1,15 +1,15 @@
 /// One value for each of the two connections that a session may have for a moment (RFC 4271 section 6.8).
-package struct PerSide<Value> {
+public struct PerSide<Value> {
     /// Of the connection that we opened, and of the one that the peer did.
-    package var active: Value
-    package var passive: Value
+    public var active: Value
+    public var passive: Value
 
-    package init(_ active: Value, _ passive: Value) {
+    public init(_ active: Value, _ passive: Value) {
         self.active = active
         self.passive = passive
     }
 
-    package subscript(side: PeerFSM.Side) -> Value {
+    public subscript(side: PeerFSM.Side) -> Value {
         get { side == .active ? active : passive }
         _modify {
             if side == .active { yield &active } else { yield &passive }
@@ -19,16 +19,16 @@ package struct PerSide<Value> {
 
 /// Both, the active one first, without memory of their own.
 extension PerSide: Sequence {
-    package struct Iterator: IteratorProtocol {
+    public struct Iterator: IteratorProtocol {
         fileprivate let values: PerSide
         fileprivate var side: PeerFSM.Side? = .active
-        package mutating func next() -> Value? {
+        public mutating func next() -> Value? {
             guard let current = side else { return nil }
             side = current == .active ? .passive : nil
             return values[current]
         }
     }
-    package func makeIterator() -> Iterator { Iterator(values: self) }
+    public func makeIterator() -> Iterator { Iterator(values: self) }
 }
 
 extension PerSide: Sendable where Value: Sendable {}

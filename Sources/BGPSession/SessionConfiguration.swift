@@ -1,58 +1,58 @@
-package import BGPMessages
-package import NetTypes
+public import BGPMessages
+public import NetTypes
 
 /// What a session needs to know of itself and of its peer. A change of any of these resets the session.
-package struct SessionConfiguration: Sendable, Hashable {
-    package var localAS: ASNumber
+public struct SessionConfiguration: Sendable, Hashable {
+    public var localAS: ASNumber
     /// Nil: any AS is accepted (dynamic neighbors with `asNumber: 0`).
-    package var remoteAS: ASNumber?
-    package var localIdentifier: BGPIdentifier
+    public var remoteAS: ASNumber?
+    public var localIdentifier: BGPIdentifier
     /// Families that we offer.
-    package var families: AddressFamilySet
+    public var families: AddressFamilySet
     /// Offered hold time in seconds: 0, or 3...65535.
-    package var holdTime: UInt16 = 90
+    public var holdTime: UInt16 = 90
     /// Nil: a third of the negotiated hold time.
-    package var keepaliveTime: Duration?
+    public var keepaliveTime: Duration?
     /// Never open the connection.
-    package var isPassive = false
-    package var connectRetryTime: Duration = .seconds(5)
+    public var isPassive = false
+    public var connectRetryTime: Duration = .seconds(5)
     /// The first wait after a failure; doubled up to `maximumIdleHoldTime` while failures go on.
-    package var idleHoldTime: Duration = .seconds(1)
+    public var idleHoldTime: Duration = .seconds(1)
     /// Graceful restart (RFC 4724, RFC 9494).
-    package struct Restart: Sendable, Hashable {
-        package var mode: GracefulRestartMode = .on
+    public struct Restart: Sendable, Hashable {
+        public var mode: GracefulRestartMode = .on
         /// Seconds that we ask peers to keep our routes, 0...4095 (RFC 4724 section 3).
-        package var time: UInt16 = 120
+        public var time: UInt16 = 120
         /// Seconds that we ask peers to keep our routes beyond `restartTime`, 1...16,777,215 (RFC 9494); nil: not at all,
         /// and we keep nobody's.
-        package var longLivedStaleTime: UInt32?
-        package init() {}
+        public var longLivedStaleTime: UInt32?
+        public init() {}
     }
-    package var restart = Restart()
-    package var offersExtendedMessage = true
+    public var restart = Restart()
+    public var offersExtendedMessage = true
     /// RFC 8950: IPv4 routes with IPv6 next hops.
-    package var offersExtendedNextHop = false
+    public var offersExtendedNextHop = false
     /// RFC 7911: whether we take several paths of a prefix, and whether we send them.
-    package struct AddPath: Sendable, Hashable {
+    public struct AddPath: Sendable, Hashable {
         /// RFC 7911: whether we take several paths of a prefix, and whether we send them.
-        package var receives = false
-        package var sends = false
-        package init() {}
+        public var receives = false
+        public var sends = false
+        public init() {}
     }
-    package var addPath = AddPath()
+    public var addPath = AddPath()
     /// What we are to the peer (RFC 9234); nil says nothing.
-    package var role: BGPRole?
+    public var role: BGPRole?
     /// Refuse a peer that says no role.
-    package var isRoleStrict = false
+    public var isRoleStrict = false
 
-    package static let maximumIdleHoldTime: Duration = .seconds(60)
+    public static let maximumIdleHoldTime: Duration = .seconds(60)
     /// RFC 4271 section 8.2.2: 'a large value', 4 minutes suggested.
-    package static let openSentHoldTime: Duration = .seconds(240)
+    public static let openSentHoldTime: Duration = .seconds(240)
 
     /// A peer that takes nothing for so long is given up (RFC 9687 section 3.2): 8 minutes, or twice the hold time.
-    package static func sendHoldTime(_ holdTime: Duration) -> Duration { max(.seconds(480), holdTime * 2) }
+    public static func sendHoldTime(_ holdTime: Duration) -> Duration { max(.seconds(480), holdTime * 2) }
 
-    package init(
+    public init(
         localAS: ASNumber, remoteAS: ASNumber?, localIdentifier: BGPIdentifier, families: AddressFamilySet = .all
     ) {
         self.localAS = localAS
@@ -63,7 +63,7 @@ package struct SessionConfiguration: Sendable, Hashable {
 }
 
 /// How far a session takes part in graceful restart (RFC 4724).
-package enum GracefulRestartMode: String, Sendable, Hashable {
+public enum GracefulRestartMode: String, Sendable, Hashable {
     /// Both roles.
     case on
     /// Keeps a restarting peer's routes, promises nothing itself.

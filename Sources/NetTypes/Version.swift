@@ -1,2 +1,2 @@
 /// The version of every program of this package, as `--version` prints it.
-package let apusVersion = "0.1.0"
+public let apusVersion = "0.1.0"

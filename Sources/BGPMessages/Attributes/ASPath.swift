@@ -1,39 +1,39 @@
-package import NetTypes
+public import NetTypes
 
 /// AS_PATH (RFC 4271 section 5.1.2, RFC 6793): segments of AS numbers.
 ///
 /// ```
 /// { | segment type 1 | count 1 | count x AS number of 4 bytes (2 towards and from an old speaker) | } ...
 /// ```
-package struct ASPath: Sendable, Hashable {
-    package enum SegmentType: UInt8, Sendable, Hashable {
+public struct ASPath: Sendable, Hashable {
+    public enum SegmentType: UInt8, Sendable, Hashable {
         case set = 1
         case sequence = 2
         case confedSequence = 3
         case confedSet = 4
     }
 
-    package struct Segment: Sendable, Hashable {
-        package var type: SegmentType
+    public struct Segment: Sendable, Hashable {
+        public var type: SegmentType
         /// 1...255 numbers.
-        package var numbers: [ASNumber]
-        package init(_ type: SegmentType, _ numbers: [ASNumber]) {
+        public var numbers: [ASNumber]
+        public init(_ type: SegmentType, _ numbers: [ASNumber]) {
             self.type = type
             self.numbers = numbers
         }
     }
 
-    package var segments: [Segment]
+    public var segments: [Segment]
 
-    package init(segments: [Segment] = []) { self.segments = segments }
+    public init(segments: [Segment] = []) { self.segments = segments }
     /// A single AS_SEQUENCE; empty for no numbers.
-    package init(_ numbers: [UInt32]) {
+    public init(_ numbers: [UInt32]) {
         segments = numbers.isEmpty ? [] : [Segment(.sequence, numbers.map { ASNumber($0) })]
     }
 
     /// The length that the decision process compares: a set counts 1, confederation segments 0 (RFC 4271 9.1.2.2 a, RFC
     /// 5065 5.3).
-    package var decisionLength: Int {
+    public var decisionLength: Int {
         segments.reduce(0) { sum, segment in
             switch segment.type {
             case .sequence: sum + segment.numbers.count
@@ -44,19 +44,19 @@ package struct ASPath: Sendable, Hashable {
     }
 
     /// The neighbor AS of a route: the leftmost number, where the path begins with a sequence.
-    package var firstAS: ASNumber? {
+    public var firstAS: ASNumber? {
         guard let first = segments.first(where: { $0.type == .sequence || $0.type == .set }), first.type == .sequence
         else { return nil }
         return first.numbers.first
     }
 
     /// How often a number occurs, in any kind of segment.
-    package func occurrences(of number: ASNumber) -> Int {
+    public func occurrences(of number: ASNumber) -> Int {
         segments.reduce(0) { $0 + $1.numbers.reduce(0) { $0 + ($1 == number ? 1 : 0) } }
     }
 
     /// Prepends a number once (RFC 4271 5.1.2 b): a new segment where the first is no sequence or is full.
-    package func prepending(_ number: ASNumber) -> ASPath {
+    public func prepending(_ number: ASNumber) -> ASPath {
         var result = self
         if let first = segments.first, first.type == .sequence, first.numbers.count < 255 {
             result.segments[0].numbers.insert(number, at: 0)
@@ -149,7 +149,7 @@ package struct ASPath: Sendable, Hashable {
 
 extension ASPath: CustomStringConvertible {
     /// `64512 65000 {65001 65002}`: sets in braces, confederation segments in parentheses.
-    package var description: String {
+    public var description: String {
         segments.map { segment in
             let numbers = segment.numbers.map(\.description).joined(separator: " ")
             switch segment.type {

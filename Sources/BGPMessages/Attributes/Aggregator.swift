@@ -1,14 +1,14 @@
-package import NetTypes
+public import NetTypes
 
 /// AGGREGATOR (RFC 4271 section 5.1.7, RFC 6793): an AS number of 4 bytes (2 with an old speaker) and an IPv4 address.
-package struct Aggregator: Sendable, Hashable, CustomStringConvertible {
-    package var asNumber: ASNumber
-    package var address: IPAddress
-    package init(asNumber: ASNumber, address: IPAddress) {
+public struct Aggregator: Sendable, Hashable, CustomStringConvertible {
+    public var asNumber: ASNumber
+    public var address: IPAddress
+    public init(asNumber: ASNumber, address: IPAddress) {
         self.asNumber = asNumber
         self.address = address
     }
-    package var description: String { "\(asNumber) \(address)" }
+    public var description: String { "\(asNumber) \(address)" }
 
     static func decode(_ value: RawSpan, bytes: Int) -> Aggregator? {
         var reader = ByteReader(value)

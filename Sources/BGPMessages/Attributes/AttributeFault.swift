@@ -1,21 +1,21 @@
-package import NetTypes
+public import NetTypes
 
 /// What is wrong with a received attribute and what RFC 7606 section 2 says to do about it.
-package struct AttributeFault: Sendable, Hashable {
+public struct AttributeFault: Sendable, Hashable {
     /// The approaches of RFC 7606 section 2, in order of strength.
-    package enum Action: UInt8, Sendable, Comparable {
+    public enum Action: UInt8, Sendable, Comparable {
         case attributeDiscard
         case treatAsWithdraw
         case sessionReset
-        package static func < (a: Action, b: Action) -> Bool { a.rawValue < b.rawValue }
+        public static func < (a: Action, b: Action) -> Bool { a.rawValue < b.rawValue }
     }
 
-    package let type: AttributeType
-    package let action: Action
+    public let type: AttributeType
+    public let action: Action
     /// A few words for the log, with the section of the RFC.
-    package let reason: String
+    public let reason: String
 
-    package init(_ type: AttributeType, _ action: Action, reason: String) {
+    public init(_ type: AttributeType, _ action: Action, reason: String) {
         self.type = type
         self.action = action
         self.reason = reason
@@ -30,20 +30,20 @@ package struct AttributeFault: Sendable, Hashable {
 }
 
 extension AttributeFault: CustomStringConvertible {
-    package var description: String { "\(type.name): \(reason)" }
+    public var description: String { "\(type.name): \(reason)" }
 }
 
 /// What a decoder must know of the session that an attribute block came by.
-package struct AttributeContext: Sendable, Hashable {
+public struct AttributeContext: Sendable, Hashable {
     /// The peer is in our AS (iBGP).
-    package var isInternal: Bool
+    public var isInternal: Bool
     /// Both sides announced four-octet AS numbers (RFC 6793).
-    package var isFourOctetAS: Bool
+    public var isFourOctetAS: Bool
     /// Families whose NLRI from the peer carries path identifiers (RFC 7911).
-    package var addPath: AddressFamilySet
+    public var addPath: AddressFamilySet
     /// IPv4 NLRI may come with an IPv6 next hop (RFC 8950).
-    package var hasExtendedNextHop: Bool
-    package init(
+    public var hasExtendedNextHop: Bool
+    public init(
         isInternal: Bool, isFourOctetAS: Bool, addPath: AddressFamilySet = [], hasExtendedNextHop: Bool = false
     ) {
         self.isInternal = isInternal

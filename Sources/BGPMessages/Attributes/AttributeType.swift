@@ -1,31 +1,31 @@
-package import NetTypes
+public import NetTypes
 
 /// The type code of a path attribute (IANA registry). Unknown codes survive.
-package struct AttributeType: RawRepresentable, Sendable, Hashable {
-    package let rawValue: UInt8
-    package init(rawValue: UInt8) { self.rawValue = rawValue }
-    package static let origin = AttributeType(rawValue: 1)
-    package static let asPath = AttributeType(rawValue: 2)
-    package static let nextHop = AttributeType(rawValue: 3)
-    package static let multiExitDisc = AttributeType(rawValue: 4)
-    package static let localPref = AttributeType(rawValue: 5)
-    package static let atomicAggregate = AttributeType(rawValue: 6)
-    package static let aggregator = AttributeType(rawValue: 7)
-    package static let communities = AttributeType(rawValue: 8)
-    package static let originatorID = AttributeType(rawValue: 9)
-    package static let clusterList = AttributeType(rawValue: 10)
-    package static let mpReachNLRI = AttributeType(rawValue: 14)
-    package static let mpUnreachNLRI = AttributeType(rawValue: 15)
-    package static let extendedCommunities = AttributeType(rawValue: 16)
-    package static let as4Path = AttributeType(rawValue: 17)
-    package static let as4Aggregator = AttributeType(rawValue: 18)
-    package static let ipv6ExtendedCommunities = AttributeType(rawValue: 25)
-    package static let largeCommunities = AttributeType(rawValue: 32)
-    package static let onlyToCustomer = AttributeType(rawValue: 35)
+public struct AttributeType: RawRepresentable, Sendable, Hashable {
+    public let rawValue: UInt8
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    public static let origin = AttributeType(rawValue: 1)
+    public static let asPath = AttributeType(rawValue: 2)
+    public static let nextHop = AttributeType(rawValue: 3)
+    public static let multiExitDisc = AttributeType(rawValue: 4)
+    public static let localPref = AttributeType(rawValue: 5)
+    public static let atomicAggregate = AttributeType(rawValue: 6)
+    public static let aggregator = AttributeType(rawValue: 7)
+    public static let communities = AttributeType(rawValue: 8)
+    public static let originatorID = AttributeType(rawValue: 9)
+    public static let clusterList = AttributeType(rawValue: 10)
+    public static let mpReachNLRI = AttributeType(rawValue: 14)
+    public static let mpUnreachNLRI = AttributeType(rawValue: 15)
+    public static let extendedCommunities = AttributeType(rawValue: 16)
+    public static let as4Path = AttributeType(rawValue: 17)
+    public static let as4Aggregator = AttributeType(rawValue: 18)
+    public static let ipv6ExtendedCommunities = AttributeType(rawValue: 25)
+    public static let largeCommunities = AttributeType(rawValue: 32)
+    public static let onlyToCustomer = AttributeType(rawValue: 35)
 
     /// The Optional and Transitive bits that the attribute's RFC prescribes; nil for an attribute that Apus does not
     /// know.
-    package var prescribedFlags: AttributeFlags? {
+    public var prescribedFlags: AttributeFlags? {
         switch self {
         case .origin, .asPath, .nextHop, .localPref, .atomicAggregate: .transitive
         case .multiExitDisc, .originatorID, .clusterList, .mpReachNLRI, .mpUnreachNLRI: .optional
@@ -37,7 +37,7 @@ package struct AttributeType: RawRepresentable, Sendable, Hashable {
     }
 
     /// The name in the RFCs, or `attribute N`.
-    package var name: String {
+    public var name: String {
         switch self {
         case .origin: "ORIGIN"
         case .asPath: "AS_PATH"
@@ -63,32 +63,32 @@ package struct AttributeType: RawRepresentable, Sendable, Hashable {
 }
 
 /// The flags byte of a path attribute (RFC 4271 section 4.3).
-package struct AttributeFlags: OptionSet, Sendable, Hashable {
-    package let rawValue: UInt8
-    package init(rawValue: UInt8) { self.rawValue = rawValue }
-    package static let optional = AttributeFlags(rawValue: 0x80)
-    package static let transitive = AttributeFlags(rawValue: 0x40)
-    package static let partial = AttributeFlags(rawValue: 0x20)
-    package static let extendedLength = AttributeFlags(rawValue: 0x10)
+public struct AttributeFlags: OptionSet, Sendable, Hashable {
+    public let rawValue: UInt8
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    public static let optional = AttributeFlags(rawValue: 0x80)
+    public static let transitive = AttributeFlags(rawValue: 0x40)
+    public static let partial = AttributeFlags(rawValue: 0x20)
+    public static let extendedLength = AttributeFlags(rawValue: 0x10)
     /// What goes on to other peers: Extended Length belongs to the encoding, and the unused low-order bits MUST be zero
     /// when sent (RFC 4271 4.3).
-    package static let forwarded: AttributeFlags = [.optional, .transitive, .partial]
+    public static let forwarded: AttributeFlags = [.optional, .transitive, .partial]
 }
 
 /// Attributes that came with the Partial bit. Once set it MUST NOT be set back to 0 (RFC 4271 5), so it belongs to the
 /// value.
-package struct PartialAttributes: OptionSet, Sendable, Hashable {
-    package let rawValue: UInt64
-    package init(rawValue: UInt64) { self.rawValue = rawValue }
+public struct PartialAttributes: OptionSet, Sendable, Hashable {
+    public let rawValue: UInt64
+    public init(rawValue: UInt64) { self.rawValue = rawValue }
     /// The set with one attribute in it. Types from 64 on are kept as `UnknownAttribute`, with flags of their own.
-    package init(_ type: AttributeType) { rawValue = type.rawValue < 64 ? 1 << UInt64(type.rawValue) : 0 }
+    public init(_ type: AttributeType) { rawValue = type.rawValue < 64 ? 1 << UInt64(type.rawValue) : 0 }
 }
 
 /// One attribute of a block: its header read, its value a view.
-package struct RawAttribute: ~Escapable {
-    package let flags: AttributeFlags
-    package let type: AttributeType
-    package let value: RawSpan
+public struct RawAttribute: ~Escapable {
+    public let flags: AttributeFlags
+    public let type: AttributeType
+    public let value: RawSpan
 
     @_lifetime(copy value)
     private init(flags: AttributeFlags, type: AttributeType, value: RawSpan) {
@@ -101,7 +101,7 @@ package struct RawAttribute: ~Escapable {
     /// (RFC 7606 section 4).
     @inline(__always)
     @_lifetime(copy reader)
-    package static func next(_ reader: inout ByteReader) -> RawAttribute? {
+    public static func next(_ reader: inout ByteReader) -> RawAttribute? {
         guard let rawFlags = reader.u8(), let rawType = reader.u8() else { return nil }
         let flags = AttributeFlags(rawValue: rawFlags)
         guard let length = flags.contains(.extendedLength) ? reader.u16().map(Int.init) : reader.u8().map(Int.init),
@@ -117,7 +117,7 @@ extension ByteWriter {
     ///
     /// A value beyond 65,535 bytes (a path that just fitted and was prepended to, say) gets a length that does not
     /// hold: its block fits into no message, and `UpdateBuilder.fits` keeps it from being sent.
-    package mutating func attributeHeader(_ type: AttributeType, flags: AttributeFlags, length: Int) {
+    public mutating func attributeHeader(_ type: AttributeType, flags: AttributeFlags, length: Int) {
         let flags = flags.intersection(.forwarded)
         if length > 255 {
             u8(flags.union(.extendedLength).rawValue)

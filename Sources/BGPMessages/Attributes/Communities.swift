@@ -1,23 +1,23 @@
 import NetTypes
 
 /// A community of four bytes, `AS:value` (RFC 1997).
-package struct Community: RawRepresentable, Sendable, Hashable, Comparable, CustomStringConvertible {
-    package let rawValue: UInt32
-    package init(rawValue: UInt32) { self.rawValue = rawValue }
-    package init(_ high: UInt16, _ low: UInt16) { rawValue = UInt32(high) << 16 | UInt32(low) }
+public struct Community: RawRepresentable, Sendable, Hashable, Comparable, CustomStringConvertible {
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+    public init(_ high: UInt16, _ low: UInt16) { rawValue = UInt32(high) << 16 | UInt32(low) }
     /// RFC 8326: the sender will go away soon; take another path while there is one.
-    package static let gracefulShutdown = Community(0xFFFF, 0)
+    public static let gracefulShutdown = Community(0xFFFF, 0)
     /// RFC 9494: kept beyond the restart of the peer that it came from.
-    package static let llgrStale = Community(0xFFFF, 6)
+    public static let llgrStale = Community(0xFFFF, 6)
     /// RFC 9494: not to be kept so long.
-    package static let noLLGR = Community(0xFFFF, 7)
+    public static let noLLGR = Community(0xFFFF, 7)
     /// RFC 7999: drop the traffic to this prefix.
-    package static let blackhole = Community(0xFFFF, 666)
-    package static let noExport = Community(0xFFFF, 0xFF01)
-    package static let noAdvertise = Community(0xFFFF, 0xFF02)
-    package static let noExportSubconfed = Community(0xFFFF, 0xFF03)
-    package static func < (a: Community, b: Community) -> Bool { a.rawValue < b.rawValue }
-    package var description: String {
+    public static let blackhole = Community(0xFFFF, 666)
+    public static let noExport = Community(0xFFFF, 0xFF01)
+    public static let noAdvertise = Community(0xFFFF, 0xFF02)
+    public static let noExportSubconfed = Community(0xFFFF, 0xFF03)
+    public static func < (a: Community, b: Community) -> Bool { a.rawValue < b.rawValue }
+    public var description: String {
         switch self {
         case .gracefulShutdown: "graceful-shutdown"
         case .llgrStale: "llgr-stale"

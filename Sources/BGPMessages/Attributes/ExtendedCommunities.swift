@@ -1,12 +1,12 @@
 import NetTypes
 
 /// Extended communities of eight bytes each (RFC 4360). An unknown type is no error (RFC 7606 section 7.14).
-package struct ExtendedCommunity: RawRepresentable, Sendable, Hashable, CustomStringConvertible {
-    package let rawValue: UInt64
-    package init(rawValue: UInt64) { self.rawValue = rawValue }
+public struct ExtendedCommunity: RawRepresentable, Sendable, Hashable, CustomStringConvertible {
+    public let rawValue: UInt64
+    public init(rawValue: UInt64) { self.rawValue = rawValue }
     /// Bit 6 of the type byte: set for a community that does not leave its AS (RFC 4360 section 2).
-    package var isTransitive: Bool { rawValue >> 62 & 1 == 0 }
-    package var description: String {
+    public var isTransitive: Bool { rawValue >> 62 & 1 == 0 }
+    public var description: String {
         "0x" + String(repeating: "0", count: max(0, 16 - String(rawValue, radix: 16).count))
             + String(rawValue, radix: 16)
     }

@@ -1,16 +1,16 @@
 import NetTypes
 
 /// A large community, three times four bytes (RFC 8092).
-package struct LargeCommunity: Sendable, Hashable, CustomStringConvertible {
-    package var globalAdministrator: UInt32
-    package var localData1: UInt32
-    package var localData2: UInt32
-    package init(globalAdministrator: UInt32, localData1: UInt32, localData2: UInt32) {
+public struct LargeCommunity: Sendable, Hashable, CustomStringConvertible {
+    public var globalAdministrator: UInt32
+    public var localData1: UInt32
+    public var localData2: UInt32
+    public init(globalAdministrator: UInt32, localData1: UInt32, localData2: UInt32) {
         self.globalAdministrator = globalAdministrator
         self.localData1 = localData1
         self.localData2 = localData2
     }
-    package var description: String { "\(globalAdministrator):\(localData1):\(localData2)" }
+    public var description: String { "\(globalAdministrator):\(localData1):\(localData2)" }
 }
 
 extension PathAttributes {

@@ -5,7 +5,7 @@ extension PathAttributes {
     /// What a route gets that came without one.
     /// Differs: RFC 4271 5.1.5 wants it on every internal UPDATE, but RFC 7606 3 d names it in no list of what must be
     /// withdrawn when missing; as BIRD does, 100 is taken for it.
-    package static let defaultLocalPref: UInt32 = 100
+    public static let defaultLocalPref: UInt32 = 100
 
     mutating func readLocalPref(_ value: RawSpan, _ context: AttributeContext) -> AttributeFault? {
         guard context.isInternal else { return .discard(.localPref, "from an external peer (RFC 7606 7.5)") }

@@ -1,23 +1,23 @@
-package import NetTypes
+public import NetTypes
 
 /// MP_REACH_NLRI (RFC 4760 section 3, RFC 2545 section 3).
 ///
 /// ```
 /// | AFI 2 | SAFI 1 | next hop length 1 | next hop | reserved 1 | NLRI ... |
 /// ```
-package struct MPReachNLRI: ~Escapable {
-    package let afiSafi: AFISAFI
+public struct MPReachNLRI: ~Escapable {
+    public let afiSafi: AFISAFI
     /// Global next hop, of IPv6 for IPv4 NLRI too where RFC 8950 was negotiated. Meaningful only for a family that Apus
     /// routes.
-    package let nextHop: IPAddress
+    public let nextHop: IPAddress
     /// The link-local address of RFC 2545, where the peer sent both.
-    package let linkLocalNextHop: IPAddress?
-    package let nlri: RawSpan
+    public let linkLocalNextHop: IPAddress?
+    public let nlri: RawSpan
 
     /// From the attribute. Throws session reset where flags, lengths or the next hop make the NLRI untrustworthy (RFC
     /// 7606 5.3, 7.11). An address family that Apus does not route is returned with its NLRI unread.
     @_lifetime(copy attribute)
-    package init(_ attribute: RawAttribute, _ context: AttributeContext) throws(NotificationMessage) {
+    public init(_ attribute: RawAttribute, _ context: AttributeContext) throws(NotificationMessage) {
         guard attribute.flags.contains(.optional), !attribute.flags.contains(.transitive) else {
             throw .optionalAttributeError(attribute)
         }
@@ -60,12 +60,12 @@ package struct MPReachNLRI: ~Escapable {
 }
 
 /// MP_UNREACH_NLRI (RFC 4760 section 4): `| AFI 2 | SAFI 1 | withdrawn routes ... |`.
-package struct MPUnreachNLRI: ~Escapable {
-    package let afiSafi: AFISAFI
-    package let nlri: RawSpan
+public struct MPUnreachNLRI: ~Escapable {
+    public let afiSafi: AFISAFI
+    public let nlri: RawSpan
 
     @_lifetime(copy attribute)
-    package init(_ attribute: RawAttribute, _ context: AttributeContext) throws(NotificationMessage) {
+    public init(_ attribute: RawAttribute, _ context: AttributeContext) throws(NotificationMessage) {
         guard attribute.flags.contains(.optional), !attribute.flags.contains(.transitive) else {
             throw .optionalAttributeError(attribute)
         }

@@ -1,4 +1,4 @@
-package import NetTypes
+public import NetTypes
 
 /// NEXT_HOP (RFC 4271 section 5.1.3): an IPv4 address of four bytes.
 extension PathAttributes {
@@ -21,7 +21,7 @@ extension PathAttributes {
 
     /// RFC 4271 6.3: a valid unicast host address. An IPv4 address inside an IPv6 one (RFC 4291 2.5.5) is none on any
     /// link.
-    package static func isValidNextHop(_ address: IPAddress) -> Bool {
+    public static func isValidNextHop(_ address: IPAddress) -> Bool {
         !address.isUnspecified && !address.isLoopback && !address.isMulticast && !address.isReserved
             && !address.embedsIPv4
             && !(address.family == .ipv4 && address.v4 >> 24 == 0)

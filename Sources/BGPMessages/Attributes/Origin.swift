@@ -1,12 +1,12 @@
 import NetTypes
 
 /// ORIGIN (RFC 4271 section 5.1.1): one byte. Lower is preferred.
-package enum Origin: UInt8, Sendable, Hashable, Comparable, CustomStringConvertible {
+public enum Origin: UInt8, Sendable, Hashable, Comparable, CustomStringConvertible {
     case igp = 0
     case egp = 1
     case incomplete = 2
-    package static func < (a: Origin, b: Origin) -> Bool { a.rawValue < b.rawValue }
-    package var description: String { self == .igp ? "IGP" : self == .egp ? "EGP" : "incomplete" }
+    public static func < (a: Origin, b: Origin) -> Bool { a.rawValue < b.rawValue }
+    public var description: String { self == .igp ? "IGP" : self == .egp ? "EGP" : "incomplete" }
 }
 
 extension PathAttributes {

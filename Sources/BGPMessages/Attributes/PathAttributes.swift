@@ -1,44 +1,44 @@
-package import NetTypes
+public import NetTypes
 
 /// The path attributes of a route, decoded: everything but the NLRI. One property per attribute.
 ///
 /// The canonical encoding (`encoded`) has the attributes in ascending order of type, four-octet AS numbers and no
 /// repetition, so that two routes have equal attributes exactly where the bytes are equal.
-package struct PathAttributes: Sendable, Hashable {
-    package var origin: Origin?
-    package var asPath: ASPath?
+public struct PathAttributes: Sendable, Hashable {
+    public var origin: Origin?
+    public var asPath: ASPath?
     /// NEXT_HOP of IPv4 routes, or the global next hop of MP_REACH_NLRI.
-    package var nextHop: IPAddress?
-    package var multiExitDisc: UInt32?
-    package var localPref: UInt32?
-    package var atomicAggregate = false
-    package var aggregator: Aggregator?
-    package var communities: [Community] = []
-    package var originatorID: BGPIdentifier?
-    package var clusterList: [BGPIdentifier] = []
-    package var extendedCommunities: [ExtendedCommunity] = []
-    package var largeCommunities: [LargeCommunity] = []
+    public var nextHop: IPAddress?
+    public var multiExitDisc: UInt32?
+    public var localPref: UInt32?
+    public var atomicAggregate = false
+    public var aggregator: Aggregator?
+    public var communities: [Community] = []
+    public var originatorID: BGPIdentifier?
+    public var clusterList: [BGPIdentifier] = []
+    public var extendedCommunities: [ExtendedCommunity] = []
+    public var largeCommunities: [LargeCommunity] = []
     /// OTC: the route may go to customers only (RFC 9234 section 5).
-    package var onlyToCustomer: ASNumber?
+    public var onlyToCustomer: ASNumber?
     /// Optional transitive attributes that Apus passes on without looking into them.
-    package var unknown: [UnknownAttribute] = []
+    public var unknown: [UnknownAttribute] = []
     /// Optional transitive attributes among those above that came with the Partial bit.
-    package var partial: PartialAttributes = []
+    public var partial: PartialAttributes = []
     /// Only while decoding what an old speaker sent.
     var as4Path: ASPath?
     var as4Aggregator: Aggregator?
 
-    package init() {}
+    public init() {}
 
     /// The canonical block. NEXT_HOP is part of it for IPv4; an IPv6 next hop travels in MP_REACH_NLRI and is not.
-    package func encoded() -> [UInt8] {
+    public func encoded() -> [UInt8] {
         var writer = ByteWriter(capacity: 64)
         encode(isFourOctetAS: true, into: &writer)
         return writer.bytes
     }
 
     /// Appends the block, for a peer with four-octet AS numbers or an old one (RFC 6793 section 4.2.2).
-    package func encode(isFourOctetAS: Bool, into writer: inout ByteWriter) {
+    public func encode(isFourOctetAS: Bool, into writer: inout ByteWriter) {
         let bytes = isFourOctetAS ? 4 : 2
         var rest = unknown.sorted { $0.type.rawValue < $1.type.rawValue }
         func flush(below type: UInt8) {

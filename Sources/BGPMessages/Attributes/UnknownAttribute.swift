@@ -2,11 +2,11 @@ import NetTypes
 
 /// An attribute that Apus does not know. Optional transitive ones are kept byte for byte with the Partial bit set;
 /// optional non-transitive ones are dropped silently (RFC 4271 section 5).
-package struct UnknownAttribute: Sendable, Hashable {
-    package var type: AttributeType
-    package var flags: AttributeFlags
-    package var value: [UInt8]
-    package init(type: AttributeType, flags: AttributeFlags, value: [UInt8]) {
+public struct UnknownAttribute: Sendable, Hashable {
+    public var type: AttributeType
+    public var flags: AttributeFlags
+    public var value: [UInt8]
+    public init(type: AttributeType, flags: AttributeFlags, value: [UInt8]) {
         self.type = type
         self.flags = flags
         self.value = value

@@ -1,9 +1,9 @@
 import BGPMessages
-package import NetTypes
+public import NetTypes
 
 /// The step of the decision process that set the best path apart from the others. One numbering in code, tests and
 /// apusd(8).
-package enum BestPathReason: Int, Sendable, Hashable, CaseIterable, Comparable {
+public enum BestPathReason: Int, Sendable, Hashable, CaseIterable, Comparable {
     /// 0: there is no other eligible path.
     case onlyPath = 0
     /// 1: a route of this speaker itself.
@@ -29,22 +29,22 @@ package enum BestPathReason: Int, Sendable, Hashable, CaseIterable, Comparable {
     /// 11: the lowest peer address (9.1.2.2 g), then the lowest path identifier.
     case peerAddress
 
-    package static func < (a: BestPathReason, b: BestPathReason) -> Bool { a.rawValue < b.rawValue }
+    public static func < (a: BestPathReason, b: BestPathReason) -> Bool { a.rawValue < b.rawValue }
 }
 
 /// What the decision process compares: everything about a path that matters, in one value.
-package struct Candidate: Sendable, Hashable {
-    package var path: PathIndex
-    package var key: DecisionKey
-    package var isLocal: Bool
-    package var isExternal: Bool
-    package var interiorCost: UInt32
+public struct Candidate: Sendable, Hashable {
+    public var path: PathIndex
+    public var key: DecisionKey
+    public var isLocal: Bool
+    public var isExternal: Bool
+    public var interiorCost: UInt32
     /// ORIGINATOR_ID, or the peer's BGP Identifier.
-    package var identifier: UInt32
-    package var peerAddress: IPAddress
-    package var pathID: UInt32
+    public var identifier: UInt32
+    public var peerAddress: IPAddress
+    public var pathID: UInt32
 
-    package init(
+    public init(
         path: PathIndex, key: DecisionKey, isLocal: Bool, isExternal: Bool, interiorCost: UInt32, identifier: UInt32,
         peerAddress: IPAddress,
         pathID: UInt32 = 0
@@ -63,16 +63,16 @@ package struct Candidate: Sendable, Hashable {
 /// RFC 4271 9.1.2.2 and RFC 4456 9, as elimination: each step removes candidates, so that the result does not depend on
 /// the order of arrival. MULTI_EXIT_DISC is compared among routes of one neighbor AS only, which is what makes
 /// pairwise comparison wrong.
-package enum DecisionProcess {
-    package struct Outcome: Sendable, Equatable {
-        package var best: PathIndex
-        package var reason: BestPathReason
+public enum DecisionProcess {
+    public struct Outcome: Sendable, Equatable {
+        public var best: PathIndex
+        public var reason: BestPathReason
         /// Paths that are equal through step 8, the best one included, at most `maximumPaths`.
-        package var multipath: [PathIndex]
+        public var multipath: [PathIndex]
     }
 
     /// Nil for no candidates. `candidates` is used as scratch space and left in no particular order.
-    package static func decide(_ candidates: inout [Candidate], maximumPaths: Int) -> Outcome? {
+    public static func decide(_ candidates: inout [Candidate], maximumPaths: Int) -> Outcome? {
         guard let first = candidates.first else { return nil }
         if candidates.count == 1 { return Outcome(best: first.path, reason: .onlyPath, multipath: [first.path]) }
         var reason = BestPathReason.onlyPath
@@ -137,7 +137,7 @@ package enum DecisionProcess {
 
     /// The best `limit` paths in the order in which each would follow the one before (RFC 7911 5: the best one is among
     /// them).
-    package static func rank(_ candidates: [Candidate], limit: Int) -> [PathIndex] {
+    public static func rank(_ candidates: [Candidate], limit: Int) -> [PathIndex] {
         var left = candidates
         var scratch: [Candidate] = []
         var result: [PathIndex] = []

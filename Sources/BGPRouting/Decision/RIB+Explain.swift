@@ -1,8 +1,8 @@
-package import NetTypes
+public import NetTypes
 
 /// What became of one prefix in the update groups, while one page of an answer is written: each group is judged once,
 /// however many of its members are asked about.
-package struct GroupVerdicts {
+public struct GroupVerdicts {
     /// What all members of a group have in common.
     struct Verdict {
         /// Of each entry that the group has announced: where it came from, and which members are left out.
@@ -14,9 +14,9 @@ package struct GroupVerdicts {
     let family: AddressFamily
     var byGroup: [Int: Verdict] = [:]
     /// Groups that were judged: the work.
-    package internal(set) var judged = 0
+    public internal(set) var judged = 0
     /// Valid until the tables change.
-    package init(of index: PrefixIndex, _ family: AddressFamily) {
+    public init(of index: PrefixIndex, _ family: AddressFamily) {
         self.index = index
         self.family = family
     }
@@ -24,7 +24,7 @@ package struct GroupVerdicts {
 
 extension RIB {
     /// Why a peer with a session does not have the best path of a prefix announced.
-    package enum NotAnnounced: Sendable, Hashable {
+    public enum NotAnnounced: Sendable, Hashable {
         case familyNotNegotiated
         /// The path came from the peer itself.
         case splitHorizon
@@ -41,7 +41,7 @@ extension RIB {
 
     /// Nil where the peer has the prefix of `verdicts` announced. Work: the paths of the prefix for the first member of a
     /// group, little for the others.
-    package func whyNotAnnounced(to peer: PeerIndex, _ verdicts: inout GroupVerdicts) -> NotAnnounced? {
+    public func whyNotAnnounced(to peer: PeerIndex, _ verdicts: inout GroupVerdicts) -> NotAnnounced? {
         let (index, family) = (verdicts.index, verdicts.family)
         guard tables[family].prefix(at: index) != nil else { return nil }
         guard let group = peers[peer]?.groups[family.index] ?? nil, let profile = profiles[group]?.value else {
@@ -65,7 +65,7 @@ extension RIB {
     }
 
     /// The same of one peer.
-    package func whyNotAnnounced(_ index: PrefixIndex, _ family: AddressFamily, to peer: PeerIndex) -> NotAnnounced? {
+    public func whyNotAnnounced(_ index: PrefixIndex, _ family: AddressFamily, to peer: PeerIndex) -> NotAnnounced? {
         var verdicts = GroupVerdicts(of: index, family)
         return whyNotAnnounced(to: peer, &verdicts)
     }

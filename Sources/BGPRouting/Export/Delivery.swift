@@ -1,8 +1,8 @@
-package import NetTypes
+public import NetTypes
 
 /// A buffer and who gets it.
-package struct Delivery: Sendable {
-    package enum Receivers: Sendable, Hashable {
+public struct Delivery: Sendable {
+    public enum Receivers: Sendable, Hashable {
         /// All members of the group but at most two: the one that the routes came from, and the one that is their next
         /// hop.
         case allBut(PeerIndex?, PeerIndex?)
@@ -10,9 +10,9 @@ package struct Delivery: Sendable {
         case allExcept(Set<PeerIndex>)
         case only([PeerIndex])
     }
-    package let buffer: MessageBuffer
-    package let group: Int
-    package let receivers: Receivers
+    public let buffer: MessageBuffer
+    public let group: Int
+    public let receivers: Receivers
     /// Prefixes that the buffer withdraws, kept for members that are too slow to take it (see `UpdateGroup.detached`).
-    package let withdrawn: [OutboundNLRI]
+    public let withdrawn: [OutboundNLRI]
 }

@@ -1,8 +1,8 @@
 import NetTypes
 
 /// Where a next hop lies, by the kernel's routes that are not ours.
-package struct NextHopPlace: Sendable, Hashable {
-    package enum Reach: UInt8, Sendable, Hashable {
+public struct NextHopPlace: Sendable, Hashable {
+    public enum Reach: UInt8, Sendable, Hashable {
         /// Nobody judges next hops here.
         case unknown
         /// On one of our links, or a pod of this node.
@@ -12,20 +12,20 @@ package struct NextHopPlace: Sendable, Hashable {
         /// Nothing but a default route leads there.
         case byDefault
     }
-    package var reach: Reach
+    public var reach: Reach
     /// It is the address of a Node.
-    package var isNode: Bool
+    public var isNode: Bool
 
-    package init(_ reach: Reach, isNode: Bool = false) {
+    public init(_ reach: Reach, isNode: Bool = false) {
         self.reach = reach
         self.isNode = isNode
     }
-    package static let unknown = NextHopPlace(.unknown)
+    public static let unknown = NextHopPlace(.unknown)
 }
 
 /// Which next hops are accepted from a peer (RFC 4271 6.3): from an external peer one hop away, its own address
 /// and addresses on one of our links.
-package enum NextHopRule: UInt8, Sendable, Hashable {
+public enum NextHopRule: UInt8, Sendable, Hashable {
     /// Internal peers, and where links are not known.
     case any
     /// The peer is one hop away. Differs from RFC 4271 6.3 b: a Node's address is taken too, because fabrics keep the

@@ -1,23 +1,23 @@
 import BGPMessages
-package import NetTypes
+public import NetTypes
 
 // MARK: Loc-RIB to bytes
 extension RIB {
     /// A member's replay of a family is complete: End-of-RIB may follow.
-    package struct ReplayDone: Sendable, Equatable {
-        package let peer: PeerIndex
-        package let family: AddressFamily
+    public struct ReplayDone: Sendable, Equatable {
+        public let peer: PeerIndex
+        public let family: AddressFamily
         /// False where another replay for the member begins now: it asked again meanwhile.
-        package let isLast: Bool
+        public let isLast: Bool
     }
 
     /// When announcements that wait for their interval may go out.
-    package var nextExport: Instant? {
+    public var nextExport: Instant? {
         groups.compactMap { group in group.flatMap { $0.hasPending ? $0.heldUntil : nil } }.min()
     }
 
     /// True where `export` has something to do.
-    package func hasExportWork(now: Instant) -> Bool {
+    public func hasExportWork(now: Instant) -> Bool {
         !emptied[0].isEmpty || !emptied[1].isEmpty || !tables[.ipv4].retired.isEmpty || !tables[.ipv6].retired.isEmpty
             || groups.contains { ($0?.hasPending(now) ?? false) || ($0?.hasReplay ?? false) }
     }
@@ -26,7 +26,7 @@ extension RIB {
     ///
     /// Everything pending is sent; `decide` has bounded it. Buffers hold about 32 KB of messages with the same
     /// receivers.
-    package mutating func export(
+    public mutating func export(
         replayBudget: Int, now: Instant, _ deliveries: inout [Delivery], _ done: inout [ReplayDone]
     ) {
         offerRetired()
@@ -262,7 +262,7 @@ extension RIB {
     }
 
     /// The attribute block that leaves to a group, and the next hop for MP_REACH_NLRI.
-    package func outboundAttributes(
+    public func outboundAttributes(
         _ handle: AttributeHandle, _ source: PeerIndex, profile: ExportProfile
     ) -> (block: [UInt8], nextHop: [UInt8]) {
         let origin = source == .local ? nil : peers.key(source)
@@ -344,7 +344,7 @@ extension RIB {
     }
 
     /// A member asked for everything again (RFC 2918), or fell too far behind.
-    package mutating func requestReplay(_ peer: PeerIndex, _ family: AddressFamily) {
+    public mutating func requestReplay(_ peer: PeerIndex, _ family: AddressFamily) {
         guard let group = peers[peer]?.groups[family.index] else { return }
         groups[group]?.requestReplay(peer)
     }
@@ -358,10 +358,10 @@ extension RIB {
     }
 
     /// True where the peer has the prefix announced, by whatever path.
-    package func isAnnounced(_ prefix: Prefix, to peer: PeerIndex) -> Bool { !announcedPaths(prefix, to: peer).isEmpty }
+    public func isAnnounced(_ prefix: Prefix, to peer: PeerIndex) -> Bool { !announcedPaths(prefix, to: peer).isEmpty }
 
     /// True where some peer has the prefix announced. Cost: the update groups, and the paths of the prefix.
-    package func isAnnouncedToAny(_ prefix: Prefix) -> Bool {
+    public func isAnnouncedToAny(_ prefix: Prefix) -> Bool {
         let family = prefix.family
         guard let index = tables[family].find(prefix) else { return false }
         return groups.contains { group in
@@ -373,7 +373,7 @@ extension RIB {
     }
 
     /// True where the peer has been sent, or is about to be sent, this prefix and path identifier.
-    package func isAnnounced(_ nlri: OutboundNLRI, to peer: PeerIndex) -> Bool {
+    public func isAnnounced(_ nlri: OutboundNLRI, to peer: PeerIndex) -> Bool {
         announcedPaths(nlri.prefix, to: peer).contains(nlri)
     }
 
@@ -397,7 +397,7 @@ extension RIB {
 extension RIB {
     /// New settings on a running session: the peer moves to the groups of its new profiles, loses what they do not
     /// have, and gets the rest by replay. Nothing happens where no profile changed.
-    package mutating func changeProfiles(_ index: PeerIndex, _ peer: RoutingPeer, into deliveries: inout [Delivery]) {
+    public mutating func changeProfiles(_ index: PeerIndex, _ peer: RoutingPeer, into deliveries: inout [Delivery]) {
         guard let old = peers[index] else { return }
         guard old.profiles != peer.profiles || old.isClient != peer.isClient else { return }
         var had: [[OutboundNLRI]] = [[], []]

@@ -1,12 +1,12 @@
 import BGPMessages
-package import NetTypes
+public import NetTypes
 
 /// A prefix as it is sent to a peer. As large as a prefix alone.
-package struct OutboundNLRI: Sendable, Hashable {
-    package var prefix: Prefix
+public struct OutboundNLRI: Sendable, Hashable {
+    public var prefix: Prefix
     /// Ours (RFC 7911); 0 towards peers that take none.
-    package var pathID: UInt32
-    package init(_ prefix: Prefix, pathID: UInt32 = 0) {
+    public var pathID: UInt32
+    public init(_ prefix: Prefix, pathID: UInt32 = 0) {
         self.prefix = prefix
         self.pathID = pathID
     }
@@ -14,42 +14,42 @@ package struct OutboundNLRI: Sendable, Hashable {
 
 /// Writes UPDATEs: as many prefixes as fit in a message, one of {withdrawn, NLRI, MP_REACH, MP_UNREACH} in each,
 /// multiprotocol attributes first (RFC 7606 5.1).
-package struct UpdateBuilder: Sendable {
-    package private(set) var writer = ByteWriter(capacity: 4096)
+public struct UpdateBuilder: Sendable {
+    public private(set) var writer = ByteWriter(capacity: 4096)
     private let family: AddressFamily
     private let maximumLength: Int
     private let sendsPathIDs: Bool
 
-    package init(family: AddressFamily, maximumLength: Int, sendsPathIDs: Bool = false) {
+    public init(family: AddressFamily, maximumLength: Int, sendsPathIDs: Bool = false) {
         self.family = family
         self.maximumLength = maximumLength
         self.sendsPathIDs = sendsPathIDs
     }
 
-    package init(_ profile: ExportProfile) {
+    public init(_ profile: ExportProfile) {
         self.init(
             family: profile.family, maximumLength: profile.maximumMessageLength, sendsPathIDs: profile.sendsPathIDs)
     }
 
-    package var isEmpty: Bool { writer.count == 0 }
-    package var count: Int { writer.count }
+    public var isEmpty: Bool { writer.count == 0 }
+    public var count: Int { writer.count }
 
     /// The bytes so far, as one buffer; the builder starts afresh.
-    package mutating func take() -> MessageBuffer {
+    public mutating func take() -> MessageBuffer {
         let buffer = MessageBuffer(writer.bytes)
         writer.removeAll()
         return buffer
     }
 
     /// True where at least one prefix fits beside a block of attributes.
-    package func fits(blockSize: Int) -> Bool {
+    public func fits(blockSize: Int) -> Bool {
         let overhead = MessageSize.header + 4 + 4 + 5 + 32
         return overhead + blockSize + (sendsPathIDs ? 4 : 0) + 1 + family.bytes <= maximumLength
     }
 
     /// Announces prefixes with one attribute block. `nextHop`: the 4, 16 or 32 bytes that go into MP_REACH_NLRI; empty
     /// for IPv4 with its next hop in the block.
-    package mutating func announce(_ prefixes: [OutboundNLRI], block: [UInt8], nextHop: [UInt8]) {
+    public mutating func announce(_ prefixes: [OutboundNLRI], block: [UInt8], nextHop: [UInt8]) {
         var next = 0
         while next < prefixes.count {
             let start = writer.count
@@ -81,7 +81,7 @@ package struct UpdateBuilder: Sendable {
         }
     }
 
-    package mutating func withdraw(_ prefixes: [OutboundNLRI]) {
+    public mutating func withdraw(_ prefixes: [OutboundNLRI]) {
         var next = 0
         while next < prefixes.count {
             let start = writer.count

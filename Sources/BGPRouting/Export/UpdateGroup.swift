@@ -1,4 +1,4 @@
-package import NetTypes
+public import NetTypes
 
 /// Peers with the same export profile: one Adj-RIB-Out, one encoding of every UPDATE (docs/ARCHITECTURE.md).
 ///
@@ -10,9 +10,9 @@ package import NetTypes
 ///
 /// Behind a reference, because it is asked once per prefix: an optional element of an array is copied whole to be
 /// asked. What changes with every prefix is one value, `table`.
-package final class UpdateGroup {
-    package let profile: ExportProfile
-    package private(set) var members: [PeerIndex] = []
+public final class UpdateGroup {
+    public let profile: ExportProfile
+    public private(set) var members: [PeerIndex] = []
     /// The state that members are to have. What they have been sent so far is this, or what it has pending.
     private var table: AdjRIBOut {
         @inline(__always) _read { yield unsafe uncheckedTable }
@@ -21,7 +21,7 @@ package final class UpdateGroup {
     /// Without the dynamic check of exclusive access, which every route would pay: it is read and changed by `table`
     /// alone, and no method of it calls anybody else.
     @exclusivity(unchecked) private var uncheckedTable = AdjRIBOut()
-    package var announcedCount: Int { table.announcedCount }
+    public var announcedCount: Int { table.announcedCount }
 
     /// The prefix of an entry.
     func prefix(ofSlot slot: UInt32) -> PrefixIndex {
@@ -39,10 +39,10 @@ package final class UpdateGroup {
     private(set) var replay: Replay?
     private var waitingForReplay: [PeerIndex] = []
 
-    package init(profile: ExportProfile) { self.profile = profile }
+    public init(profile: ExportProfile) { self.profile = profile }
 
     /// When announcements may go out again (RFC 4271 9.2.1.1); nil: now.
-    package private(set) var heldUntil: Instant?
+    public private(set) var heldUntil: Instant?
 
     /// True where something may be sent now.
     func hasPending(_ now: Instant) -> Bool {
@@ -51,12 +51,12 @@ package final class UpdateGroup {
         // Withdrawals do not wait.
         return table.hasPendingWithdrawal
     }
-    package var hasPending: Bool { !table.pending.isEmpty }
-    package var hasReplay: Bool { replay != nil || !waitingForReplay.isEmpty }
-    package var pendingCount: Int { table.pending.count }
+    public var hasPending: Bool { !table.pending.isEmpty }
+    public var hasReplay: Bool { replay != nil || !waitingForReplay.isEmpty }
+    public var pendingCount: Int { table.pending.count }
 
     /// Bytes of memory: what grows with prefixes and members.
-    package var memory: Int {
+    public var memory: Int {
         table.memory + members.capacity * MemoryLayout<PeerIndex>.stride
     }
 
@@ -98,7 +98,7 @@ package final class UpdateGroup {
 
     // MARK: Adj-RIB-Out
 
-    package func entry(_ slot: UInt32) -> AdjRIBOutEntry { table.entry(slot) }
+    public func entry(_ slot: UInt32) -> AdjRIBOutEntry { table.entry(slot) }
     var entryCount: Int { table.entries.count }
     /// Entries of a range of prefix indices, for a replay.
     func entries(_ range: Range<Int>) -> ArraySlice<AdjRIBOutEntry> { table.entries[range] }

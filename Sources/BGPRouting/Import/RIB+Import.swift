@@ -1,23 +1,23 @@
-package import BGPMessages
-package import NetTypes
+public import BGPMessages
+public import NetTypes
 
 /// What an UPDATE did.
-package struct UpdateResult: Sendable {
+public struct UpdateResult: Sendable {
     /// End-of-RIB of this family (RFC 4724 section 2).
-    package var endOfRIB: AddressFamily?
+    public var endOfRIB: AddressFamily?
     /// Attribute errors that did not reset the session (RFC 7606), for the log.
-    package var faults: [AttributeFault] = []
-    package var wasTreatedAsWithdraw = false
-    package var announced = 0
-    package var withdrawn = 0
+    public var faults: [AttributeFault] = []
+    public var wasTreatedAsWithdraw = false
+    public var announced = 0
+    public var withdrawn = 0
     /// Paths beyond what one peer may have of a prefix (RFC 7911); they are not kept.
-    package var refused = 0
+    public var refused = 0
 }
 
 // MARK: UPDATE to Adj-RIB-In
 extension RIB {
     /// Takes a whole UPDATE of a peer. Throws the NOTIFICATION of a session reset; everything milder is in the result.
-    package mutating func receive(
+    public mutating func receive(
         _ message: RawSpan, from index: PeerIndex, families: AddressFamilySet
     ) throws(NotificationMessage) -> UpdateResult {
         var result = UpdateResult()
@@ -84,7 +84,7 @@ extension RIB {
     }
 
     /// Touches what `receive` will need of the IPv4 prefixes of an UPDATE: see `PrefixTable.prefetch`.
-    package mutating func prefetch(_ message: RawSpan, from index: PeerIndex) {
+    public mutating func prefetch(_ message: RawSpan, from index: PeerIndex) {
         guard let hasPathID = peers.rows.indices.contains(index.index) ? peers.key(index).hasPathID : nil,
             let update = try? UpdateMessage(message: message)
         else { return }

@@ -1,5 +1,5 @@
 import BGPMessages
-package import NetTypes
+public import NetTypes
 
 /// What policy makes of one attribute set of one peer in one family, worked out as far as the set alone decides it.
 /// Holds references until `endVerdict`.
@@ -111,7 +111,7 @@ extension RIB {
     }
 
     /// The rule of its peer's import filters that a path met, for `apusctl why`; nil for none.
-    package func importRule(_ prefix: Prefix, _ path: Path) -> RouteFilter.Rule? {
+    public func importRule(_ prefix: Prefix, _ path: Path) -> RouteFilter.Rule? {
         guard path.peer != .local, let peer = peers[path.peer], !peer.policy.filter.isEmpty(prefix.family) else {
             return nil
         }
@@ -128,14 +128,14 @@ extension RIB {
     // MARK: Judging again
 
     /// A new import policy: every path is judged again, no session is touched.
-    package mutating func setImportPolicy(_ policy: ImportPolicy) {
+    public mutating func setImportPolicy(_ policy: ImportPolicy) {
         guard policy != importPolicy else { return }
         importPolicy = policy
         judgeAgain(peers.indices { _ in true })
     }
 
     /// A live change of a peer's import settings.
-    package mutating func setImport(_ index: PeerIndex, _ settings: ImportSettings) {
+    public mutating func setImport(_ index: PeerIndex, _ settings: ImportSettings) {
         guard let peer = peers[index], peer.policy != settings else { return }
         peers[index]?.policy = settings
         judgeAgain([index.index])
@@ -198,7 +198,7 @@ extension RIB {
 
     /// The restart time of a peer is over and its routes are kept on, as the least preferred ones (RFC 9494 section
     /// 4.2). What has NO_LLGR goes.
-    package mutating func markLongLived(_ index: PeerIndex, _ family: AddressFamily) {
+    public mutating func markLongLived(_ index: PeerIndex, _ family: AddressFamily) {
         removePaths(of: index, family) { path, table in
             path.flags.contains(.stale) && table.key(path.attributes).flags.contains(.noLongLived)
         }
@@ -215,12 +215,12 @@ extension RIB {
     }
 
     /// BoRR: what the peer has sent so far is to be sent again (RFC 7313 section 4).
-    package mutating func beginRefresh(_ index: PeerIndex, _ family: AddressFamily) {
+    public mutating func beginRefresh(_ index: PeerIndex, _ family: AddressFamily) {
         tables[family].mark(index, .refreshing, isSet: true)
     }
 
     /// EoRR: what was not sent again is gone. Returns how many paths.
-    package mutating func endRefresh(_ index: PeerIndex, _ family: AddressFamily) -> Int {
+    public mutating func endRefresh(_ index: PeerIndex, _ family: AddressFamily) -> Int {
         let before = tables[family].pathCount(of: index)
         removePaths(of: index, family) { path, _ in path.flags.contains(.refreshing) }
         return before - tables[family].pathCount(of: index)

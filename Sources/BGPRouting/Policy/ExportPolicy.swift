@@ -1,8 +1,8 @@
-package import BGPMessages
-package import NetTypes
+public import BGPMessages
+public import NetTypes
 
 /// What leaves to a peer (apus.resources(5), `export`).
-package enum ExportMode: String, Sendable, Hashable {
+public enum ExportMode: String, Sendable, Hashable {
     /// Only what this node originates.
     case own
     /// That, and what others announced inside pools and service ranges (`ExportScope`).
@@ -12,7 +12,7 @@ package enum ExportMode: String, Sendable, Hashable {
 }
 
 /// What becomes of the next hop towards a peer (contract 2.3, `nextHopMode`).
-package enum NextHopMode: String, Sendable, Hashable {
+public enum NextHopMode: String, Sendable, Hashable {
     /// RFC 4271 5.1.3: ourselves towards external peers, unchanged towards internal ones.
     case auto
     /// Ourselves, also for external routes towards internal peers.
@@ -22,7 +22,7 @@ package enum NextHopMode: String, Sendable, Hashable {
 }
 
 /// Why a selected route is, or is not, announced to the peers of an update group.
-package enum ExportReason: Sendable, Hashable {
+public enum ExportReason: Sendable, Hashable {
     case announced
     /// A rule accepted it: its position among the peers' export rules.
     case acceptedByRule(Int)
@@ -49,7 +49,7 @@ package enum ExportReason: Sendable, Hashable {
     /// RFC 8950 section 4: the peer does not take IPv6 next hops for IPv4 routes.
     case noExtendedNextHop
 
-    package var isAnnounced: Bool {
+    public var isAnnounced: Bool {
         switch self {
         case .announced, .acceptedByRule: true
         default: false
@@ -59,49 +59,49 @@ package enum ExportReason: Sendable, Hashable {
 
 /// Everything that makes two peers' outbound UPDATEs the same or different. Peers with an equal profile share one
 /// update group.
-package struct ExportProfile: Sendable, Hashable {
-    package var family: AddressFamily
-    package var isInternal: Bool
+public struct ExportProfile: Sendable, Hashable {
+    public var family: AddressFamily
+    public var isInternal: Bool
     /// The peer is our route reflector client (RFC 4456).
-    package var isClient = false
-    package var isFourOctetAS = true
-    package var maximumMessageLength = MessageSize.standard
-    package var mode = ExportMode.all
+    public var isClient = false
+    public var isFourOctetAS = true
+    public var maximumMessageLength = MessageSize.standard
+    public var mode = ExportMode.all
     /// The next hops that are sent.
-    package struct NextHopProfile: Sendable, Hashable {
+    public struct NextHopProfile: Sendable, Hashable {
         /// Next hop of own routes, and of all routes to external peers or with `nextHopMode: Self`.
-        package var own: IPAddress?
+        public var own: IPAddress?
         /// Our address on the link that we share with the peers, beside or in place of `nextHopSelf` (RFC 2545 section
         /// 3).
-        package var linkLocal: IPAddress?
-        package var mode = NextHopMode.auto
+        public var linkLocal: IPAddress?
+        public var mode = NextHopMode.auto
         /// RFC 8950.
-        package var isExtended = false
-        package init() {}
+        public var isExtended = false
+        public init() {}
     }
-    package var nextHop = NextHopProfile()
+    public var nextHop = NextHopProfile()
     /// The AS that we prepend.
-    package var localAS: ASNumber
+    public var localAS: ASNumber
     /// How often more we prepend it to another node's route that leaves with our own next hop, so that who has the
     /// route from its owner too prefers the owner.
-    package var reexportPrepend = 0
+    public var reexportPrepend = 0
     /// Paths of a prefix that are sent (RFC 7911); 0: one, without a path identifier.
-    package var addPathLimit = 0
+    public var addPathLimit = 0
     /// What we are to the peers (RFC 9234).
-    package var role: BGPRole?
+    public var role: BGPRole?
     /// The peers speak RFC 9494.
-    package var isLongLivedCapable = false
-    package var filter = RouteFilter()
+    public var isLongLivedCapable = false
+    public var filter = RouteFilter()
     /// MinRouteAdvertisementIntervalTimer (RFC 4271 9.2.1.1); zero for none.
-    package var minimumInterval: Duration = .zero
+    public var minimumInterval: Duration = .zero
 
-    package init(family: AddressFamily, isInternal: Bool, localAS: ASNumber) {
+    public init(family: AddressFamily, isInternal: Bool, localAS: ASNumber) {
         self.family = family
         self.isInternal = isInternal
         self.localAS = localAS
     }
 
-    package var sendsPathIDs: Bool { addPathLimit > 0 }
+    public var sendsPathIDs: Bool { addPathLimit > 0 }
 
     /// True where our own address is the next hop of a route from `source`.
     func replacesNextHop(_ source: RouteSource) -> Bool {
@@ -114,21 +114,21 @@ package struct ExportProfile: Sendable, Hashable {
 }
 
 /// Where a route came from, as far as export cares.
-package enum RouteSource: Sendable, Hashable {
+public enum RouteSource: Sendable, Hashable {
     case local
     case external
     case client
     case nonClient
 }
 
-package enum ExportPolicy {
+public enum ExportPolicy {
     /// RFC 4271 9.2, RFC 4456 6, RFC 1997, and `export`. Route reflection, in five lines:
     /// own and external routes go to everyone; a client's to everyone; a non-client's to clients only, and to external
     /// peers.
     ///
     /// `rule`: the position of the export rule that the route met, if any. A rule may let transit pass, and never
     /// breaks what an RFC forbids. `outOfScope`: why `export: pools` does not pass the route on, if so.
-    package static func judge(
+    public static func judge(
         _ key: DecisionKey, source: RouteSource, nextHop: IPAddress?, profile: ExportProfile, rule: Int?,
         outOfScope: ExportReason? = nil
     ) -> ExportReason {

@@ -1,43 +1,43 @@
-package import BGPMessages
-package import NetTypes
+public import BGPMessages
+public import NetTypes
 
 /// What import refuses of a peer (apus.resources(5), `import`).
-package enum ImportMode: String, Sendable, Hashable {
+public enum ImportMode: String, Sendable, Hashable {
     /// No default route, nothing inside our own blocks, nothing that is never routed.
     case safe
     case all
 }
 
 /// What a peer's routes meet on their way in. A change of it judges what is there again; no session is touched.
-package struct ImportSettings: Sendable, Hashable {
-    package var mode = ImportMode.safe
+public struct ImportSettings: Sendable, Hashable {
+    public var mode = ImportMode.safe
     /// How often our own AS may occur in a path (contract 2.3, `numAllowedLocalASNumbers`).
-    package var allowedOwnAS = 0
-    package var filter = RouteFilter()
+    public var allowedOwnAS = 0
+    public var filter = RouteFilter()
     /// RFC 7999: routes with BLACKHOLE are installed as such and go no further.
-    package var acceptsBlackhole = false
+    public var acceptsBlackhole = false
     /// The AS that we are to this peer, where it is not that of the node.
-    package var localAS: ASNumber?
+    public var localAS: ASNumber?
     /// RFC 9234; nil: no role was agreed on.
-    package var role: BGPRole?
+    public var role: BGPRole?
 
-    package init() {}
+    public init() {}
 
     /// Nothing is asked but what the node's own policy asks of every peer.
     var isPlain: Bool { filter.isEmpty && localAS == nil && role == nil && !acceptsBlackhole }
 }
 
 /// Judges a path when it arrives, and again when the policy or the own blocks change.
-package struct ImportPolicy: Sendable, Hashable {
+public struct ImportPolicy: Sendable, Hashable {
     /// Blocks that this node owns.
-    package var ownBlocks: [Prefix] = []
+    public var ownBlocks: [Prefix] = []
     /// Our own addresses: no next hop of a route that we install (RFC 4271 5.1.3).
-    package var ownAddresses: Set<IPAddress> = []
+    public var ownAddresses: Set<IPAddress> = []
 
-    package init() {}
+    public init() {}
 
     /// What an attribute set alone decides: the same for every prefix of an UPDATE.
-    package func judge(_ key: DecisionKey, nextHop: IPAddress?, allowedOwnAS: Int) -> IneligibleReason? {
+    public func judge(_ key: DecisionKey, nextHop: IPAddress?, allowedOwnAS: Int) -> IneligibleReason? {
         if Int(key.ownASCount) > allowedOwnAS { return .ownASInPath }
         if key.flags.contains(.ownOriginator) { return .ownOriginatorID }
         if key.flags.contains(.ownCluster) { return .ownClusterID }
@@ -46,7 +46,7 @@ package struct ImportPolicy: Sendable, Hashable {
     }
 
     /// What the prefix decides.
-    package func judge(_ prefix: Prefix, mode: ImportMode, isInternal: Bool) -> IneligibleReason? {
+    public func judge(_ prefix: Prefix, mode: ImportMode, isInternal: Bool) -> IneligibleReason? {
         // RFC 4271 6.3: a multicast prefix is ignored whatever the mode.
         if prefix.address.isMulticast { return .martian }
         guard mode == .safe else { return nil }
@@ -72,7 +72,7 @@ package struct ImportPolicy: Sendable, Hashable {
     }
 
     /// This network, loopback, link-local, multicast and reserved (RFC 6890); for IPv6 also unspecified and mapped.
-    package static func isMartian(_ prefix: Prefix) -> Bool {
+    public static func isMartian(_ prefix: Prefix) -> Bool {
         let martians = prefix.family == .ipv4 ? martians4 : martians6
         return martians.contains { $0.contains(prefix) }
     }

@@ -1,13 +1,13 @@
-package import BGPMessages
-package import NetTypes
+public import BGPMessages
+public import NetTypes
 
 /// A community of either kind, as a rule names it.
-package enum AnyCommunity: Sendable, Hashable, CustomStringConvertible {
+public enum AnyCommunity: Sendable, Hashable, CustomStringConvertible {
     case standard(Community)
     case large(LargeCommunity)
 
     /// `aa:nn` or `aa:nn:mm`, decimal (contract 2.2); nil for anything else.
-    package init?(_ text: String) {
+    public init?(_ text: String) {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         let numbers = parts.compactMap { UInt32($0) }
         guard numbers.count == parts.count else { return nil }
@@ -22,7 +22,7 @@ package enum AnyCommunity: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    package var description: String {
+    public var description: String {
         switch self {
         case .standard(let value): value.description
         case .large(let value): value.description
@@ -38,7 +38,7 @@ package enum AnyCommunity: Sendable, Hashable, CustomStringConvertible {
 }
 
 /// What a rule, or a rule of an RFC, changes in the attributes of a route.
-package enum AttributeOperation: Sendable, Hashable {
+public enum AttributeOperation: Sendable, Hashable {
     case addCommunity(AnyCommunity)
     /// In the order in which they are to stand in the path.
     case prependASPath([ASNumber])
@@ -47,7 +47,7 @@ package enum AttributeOperation: Sendable, Hashable {
     case setLocalPref(UInt32)
     case setOnlyToCustomer(ASNumber)
 
-    package func apply(to attributes: inout PathAttributes) {
+    public func apply(to attributes: inout PathAttributes) {
         switch self {
         case .addCommunity(.standard(let value)):
             if !attributes.communities.contains(value) { attributes.communities.append(value) }
@@ -65,28 +65,28 @@ package enum AttributeOperation: Sendable, Hashable {
 }
 
 /// A kernel metric carried by LOCAL_PREF (contract 2.6: `LOCAL_PREF = 2147483647 - metric`).
-package enum RoutePriority {
-    package static let normal: UInt32 = 1024
+public enum RoutePriority {
+    public static let normal: UInt32 = 1024
     /// Metrics that are told apart from an ordinary LOCAL_PREF.
-    package static let range: ClosedRange<UInt32> = 1...65535
+    public static let range: ClosedRange<UInt32> = 1...65535
     private static let base: UInt32 = 2_147_483_647
 
-    package static func localPref(_ priority: UInt32) -> UInt32 { base - min(base, priority) }
+    public static func localPref(_ priority: UInt32) -> UInt32 { base - min(base, priority) }
 
     /// The metric that a LOCAL_PREF carries; `normal` where it carries none.
-    package static func priority(ofLocalPref value: UInt32) -> UInt32 {
+    public static func priority(ofLocalPref value: UInt32) -> UInt32 {
         guard value <= base, range.contains(base - value) else { return normal }
         return base - value
     }
 }
 
 /// The rules that a peer's routes meet in one direction: its BGPFilter objects in their order (contract 2.4).
-package struct RouteFilter: Sendable, Hashable {
-    package enum Action: String, Sendable, Hashable {
+public struct RouteFilter: Sendable, Hashable {
+    public enum Action: String, Sendable, Hashable {
         case accept = "Accept"
         case reject = "Reject"
     }
-    package enum CIDROperator: String, Sendable, Hashable, CaseIterable {
+    public enum CIDROperator: String, Sendable, Hashable, CaseIterable {
         case equal = "Equal"
         case notEqual = "NotEqual"
         case isIn = "In"
@@ -94,27 +94,27 @@ package struct RouteFilter: Sendable, Hashable {
     }
 
     /// One rule. Everything that it names must match.
-    package struct Rule: Sendable, Hashable {
+    public struct Rule: Sendable, Hashable {
         /// `BGPFilter/NAME importV4 rule 2`, as `apusctl why` prints it.
-        package var label: String
-        package var action = Action.accept
-        package var cidr: Prefix?
-        package var cidrOperator = CIDROperator.isIn
+        public var label: String
+        public var action = Action.accept
+        public var cidr: Prefix?
+        public var cidrOperator = CIDROperator.isIn
         /// Lengths of the route's prefix.
-        package var lengths: ClosedRange<UInt8>?
+        public var lengths: ClosedRange<UInt8>?
         /// Only routes that a peer announced.
-        package var onlyFromPeers = false
+        public var onlyFromPeers = false
         /// The interface that the route leaves by; `*` stands for any characters, anywhere.
-        package var interface: String?
+        public var interface: String?
         /// Only on sessions of this kind.
-        package var isInternalPeer: Bool?
-        package var community: AnyCommunity?
+        public var isInternalPeer: Bool?
+        public var community: AnyCommunity?
         /// The AS_PATH begins with these.
-        package var asPathPrefix: [ASNumber] = []
-        package var priority: UInt32?
-        package var operations: [AttributeOperation] = []
+        public var asPathPrefix: [ASNumber] = []
+        public var priority: UInt32?
+        public var operations: [AttributeOperation] = []
 
-        package init(label: String) { self.label = label }
+        public init(label: String) { self.label = label }
 
         /// True where the rule looks at more than the prefix and the session.
         var needsAttributes: Bool { community != nil || !asPathPrefix.isEmpty }
@@ -161,13 +161,13 @@ package struct RouteFilter: Sendable, Hashable {
     }
 
     /// What a rule may ask of a route besides its prefix and attributes.
-    package struct RouteFacts: Sendable {
-        package var isLocal: Bool
-        package var isInternalPeer: Bool
-        package var localPref: UInt32
+    public struct RouteFacts: Sendable {
+        public var isLocal: Bool
+        public var isInternalPeer: Bool
+        public var localPref: UInt32
         /// Name of the interface that the route leaves by; empty where that is not known.
-        package var interface: String
-        package init(isLocal: Bool, isInternalPeer: Bool, localPref: UInt32, interface: String) {
+        public var interface: String
+        public init(isLocal: Bool, isInternalPeer: Bool, localPref: UInt32, interface: String) {
             self.isLocal = isLocal
             self.isInternalPeer = isInternalPeer
             self.localPref = localPref
@@ -176,18 +176,18 @@ package struct RouteFilter: Sendable, Hashable {
     }
 
     /// By family index, in order.
-    package var rules: [[Rule]] = [[], []]
+    public var rules: [[Rule]] = [[], []]
 
-    package init() {}
+    public init() {}
 
-    package var isEmpty: Bool { rules[0].isEmpty && rules[1].isEmpty }
-    package func isEmpty(_ family: AddressFamily) -> Bool { rules[family.index].isEmpty }
-    package var asksForInterface: Bool { rules.contains { $0.contains { $0.interface != nil } } }
+    public var isEmpty: Bool { rules[0].isEmpty && rules[1].isEmpty }
+    public func isEmpty(_ family: AddressFamily) -> Bool { rules[family.index].isEmpty }
+    public var asksForInterface: Bool { rules.contains { $0.contains { $0.interface != nil } } }
 
     /// The position of the first rule that matches; nil where none does.
-    package func firstMatch(_ prefix: Prefix, route: RouteFacts, _ attributes: () -> PathAttributes) -> Int? {
+    public func firstMatch(_ prefix: Prefix, route: RouteFacts, _ attributes: () -> PathAttributes) -> Int? {
         rules[prefix.family.index].firstIndex { $0.matches(prefix, route: route, attributes) }
     }
 
-    package func rule(_ position: Int, _ family: AddressFamily) -> Rule { rules[family.index][position] }
+    public func rule(_ position: Int, _ family: AddressFamily) -> Rule { rules[family.index][position] }
 }

@@ -1,11 +1,11 @@
-package import BGPMessages
-package import NetTypes
+public import BGPMessages
+public import NetTypes
 
 /// Turns the attributes of a selected route into those that leave to an update group: NEXT_HOP, LOCAL_PREF,
 /// MULTI_EXIT_DISC, AS_PATH (RFC 4271 5.1), ORIGINATOR_ID and CLUSTER_LIST (RFC 4456 8), OTC (RFC 9234 5).
-package enum OutboundAttributes {
+public enum OutboundAttributes {
     /// `sourceIdentifier`: the BGP Identifier of the peer that the route came from, for ORIGINATOR_ID.
-    package static func transform(
+    public static func transform(
         _ attributes: PathAttributes, source: RouteSource, sourceIdentifier: BGPIdentifier, profile: ExportProfile,
         identity: AttributeTable.Identity
     ) -> PathAttributes {
@@ -41,7 +41,7 @@ package enum OutboundAttributes {
 
     /// RFC 4456 8 on a canonical block: ORIGINATOR_ID where there is none, our cluster id before the others. The rest
     /// is copied as it is.
-    package static func reflect(_ canonical: RawSpan, originator: BGPIdentifier, clusterID: BGPIdentifier) -> [UInt8] {
+    public static func reflect(_ canonical: RawSpan, originator: BGPIdentifier, clusterID: BGPIdentifier) -> [UInt8] {
         var writer = ByteWriter(capacity: canonical.byteCount + 16)
         var reader = ByteReader(canonical)
         var hasOriginator = false

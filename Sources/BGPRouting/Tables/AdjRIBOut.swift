@@ -1,16 +1,16 @@
 import NetTypes
 
 /// What a group has sent, or is about to send, its members for one prefix. 8 bytes.
-package struct AdjRIBOutEntry: Sendable, Equatable {
+public struct AdjRIBOutEntry: Sendable, Equatable {
     /// Handle + 1; 0: not announced.
     var attributes: UInt32 = 0
     var source = PeerIndex.local
     var isPending = false
     /// It was to be announced, and is not: the UPDATE is larger than the members take (RFC 8654 section 4).
-    package internal(set) var isTooLarge = false
+    public internal(set) var isTooLarge = false
 
-    package var isAnnounced: Bool { attributes != 0 }
-    package var handle: AttributeHandle? { AttributeHandle(link: attributes) }
+    public var isAnnounced: Bool { attributes != 0 }
+    public var handle: AttributeHandle? { AttributeHandle(link: attributes) }
 }
 
 /// What the members of an update group are to have, and what they are still to be sent of it.

@@ -1,51 +1,51 @@
-package import BGPMessages
-package import NetTypes
+public import BGPMessages
+public import NetTypes
 
 /// A reference to an interned attribute set. Two routes have equal attributes exactly where their handles are equal.
-package struct AttributeHandle: TableIndex {
-    package let rawValue: UInt32
-    package init(rawValue: UInt32) { self.rawValue = rawValue }
+public struct AttributeHandle: TableIndex {
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
 }
 
 /// What the decision process and the export rules need of an attribute set, without touching its bytes.
-package struct DecisionKey: Sendable, Hashable {
-    package var localPref: UInt32 = PathAttributes.defaultLocalPref
+public struct DecisionKey: Sendable, Hashable {
+    public var localPref: UInt32 = PathAttributes.defaultLocalPref
     /// 0 where absent (RFC 4271 9.1.2.2 c).
-    package var multiExitDisc: UInt32 = 0
+    public var multiExitDisc: UInt32 = 0
     /// The leftmost AS of the path; 0 for a route of our own AS.
-    package var neighborAS: UInt32 = 0
+    public var neighborAS: UInt32 = 0
     /// 0 where absent.
-    package var originatorID: UInt32 = 0
-    package var nextHop: NextHopIndex = NextHopRegistry.itself
-    package var pathLength: UInt16 = 0
-    package var clusterListLength: UInt16 = 0
+    public var originatorID: UInt32 = 0
+    public var nextHop: NextHopIndex = NextHopRegistry.itself
+    public var pathLength: UInt16 = 0
+    public var clusterListLength: UInt16 = 0
     /// How often our own AS occurs in the path.
-    package var ownASCount: UInt8 = 0
-    package var origin: Origin = .igp
-    package var flags: Flags = []
+    public var ownASCount: UInt8 = 0
+    public var origin: Origin = .igp
+    public var flags: Flags = []
 
-    package init() {}
+    public init() {}
 
-    package struct Flags: OptionSet, Sendable, Hashable {
-        package let rawValue: UInt16
-        package init(rawValue: UInt16) { self.rawValue = rawValue }
+    public struct Flags: OptionSet, Sendable, Hashable {
+        public let rawValue: UInt16
+        public init(rawValue: UInt16) { self.rawValue = rawValue }
         /// RFC 1997.
-        package static let noExport = Flags(rawValue: 1)
-        package static let noAdvertise = Flags(rawValue: 2)
-        package static let noExportSubconfed = Flags(rawValue: 4)
+        public static let noExport = Flags(rawValue: 1)
+        public static let noAdvertise = Flags(rawValue: 2)
+        public static let noExportSubconfed = Flags(rawValue: 4)
         /// Our cluster id is in the CLUSTER_LIST, our identifier is the ORIGINATOR_ID (RFC 4456 8).
-        package static let ownCluster = Flags(rawValue: 8)
-        package static let ownOriginator = Flags(rawValue: 16)
-        package static let hasLocalPref = Flags(rawValue: 32)
+        public static let ownCluster = Flags(rawValue: 8)
+        public static let ownOriginator = Flags(rawValue: 16)
+        public static let hasLocalPref = Flags(rawValue: 32)
         /// RFC 8326.
-        package static let gracefulShutdown = Flags(rawValue: 64)
+        public static let gracefulShutdown = Flags(rawValue: 64)
         /// RFC 7999.
-        package static let blackhole = Flags(rawValue: 128)
+        public static let blackhole = Flags(rawValue: 128)
         /// LLGR_STALE and NO_LLGR (RFC 9494).
-        package static let longLivedStale = Flags(rawValue: 256)
-        package static let noLongLived = Flags(rawValue: 512)
+        public static let longLivedStale = Flags(rawValue: 256)
+        public static let noLongLived = Flags(rawValue: 512)
         /// RFC 9234.
-        package static let onlyToCustomer = Flags(rawValue: 1024)
+        public static let onlyToCustomer = Flags(rawValue: 1024)
     }
 }
 
@@ -54,7 +54,7 @@ package struct DecisionKey: Sendable, Hashable {
 /// Why: most UPDATEs repeat a set that is already here. Then nothing is parsed: the raw bytes are looked up, and a
 /// route costs four bytes.
 /// Cost: the set's own bytes and 64 bytes more.
-package struct AttributeTable: ~Copyable {
+public struct AttributeTable: ~Copyable {
     private struct Entry {
         var bytes: HeapBytes
         var hash: UInt32
@@ -67,23 +67,23 @@ package struct AttributeTable: ~Copyable {
     }
 
     /// What our own numbers are, for the loop flags of the decision key.
-    package struct Identity: Sendable, Hashable {
-        package var localAS: ASNumber
-        package var identifier: BGPIdentifier
-        package var clusterID: BGPIdentifier
-        package init(localAS: ASNumber, identifier: BGPIdentifier, clusterID: BGPIdentifier) {
+    public struct Identity: Sendable, Hashable {
+        public var localAS: ASNumber
+        public var identifier: BGPIdentifier
+        public var clusterID: BGPIdentifier
+        public init(localAS: ASNumber, identifier: BGPIdentifier, clusterID: BGPIdentifier) {
             self.localAS = localAS
             self.identifier = identifier
             self.clusterID = clusterID
         }
     }
 
-    package let identity: Identity
-    package private(set) var nextHops: NextHopRegistry
+    public let identity: Identity
+    public private(set) var nextHops: NextHopRegistry
     /// Sets in use.
-    package private(set) var count = 0
+    public private(set) var count = 0
     /// Bytes of canonical encodings kept.
-    package private(set) var byteCount = 0
+    public private(set) var byteCount = 0
     private var entries: [Entry] = []
     private var free: [AttributeHandle] = []
     /// Open addressing: the hash in the upper half, handle + 1 in the lower; 0: empty. Its own copy of the hash spares
@@ -92,7 +92,7 @@ package struct AttributeTable: ~Copyable {
     private var mask: Int
     private let seed: UInt64
 
-    package init(identity: Identity, assumesReachableNextHops: Bool, seed: UInt64) {
+    public init(identity: Identity, assumesReachableNextHops: Bool, seed: UInt64) {
         self.identity = identity
         self.seed = seed
         nextHops = NextHopRegistry(assumesReachable: assumesReachableNextHops)
@@ -106,7 +106,7 @@ package struct AttributeTable: ~Copyable {
 
     /// A set that was validated before in the same context, byte for byte. Retained. Nil: parse the block and call
     /// `intern`.
-    package mutating func lookup(_ block: RawSpan, separateNextHop: IPAddress?, context: AttributeContext)
+    public mutating func lookup(_ block: RawSpan, separateNextHop: IPAddress?, context: AttributeContext)
         -> AttributeHandle?
     {
         guard context.isFourOctetAS,
@@ -119,7 +119,7 @@ package struct AttributeTable: ~Copyable {
 
     /// Interns a decoded set, retained once. `received`: the bytes that it was decoded from, which are remembered as
     /// valid in `context` where they are canonical.
-    package mutating func intern(
+    public mutating func intern(
         _ attributes: PathAttributes, separateNextHop: IPAddress?, received: RawSpan? = nil,
         context: AttributeContext? = nil
     ) -> AttributeHandle {
@@ -140,7 +140,7 @@ package struct AttributeTable: ~Copyable {
     }
 
     /// The set with a change, interned and retained. The next hop stays where it came from.
-    package mutating func transformed(_ handle: AttributeHandle, _ change: (inout PathAttributes) -> Void)
+    public mutating func transformed(_ handle: AttributeHandle, _ change: (inout PathAttributes) -> Void)
         -> AttributeHandle
     {
         var set = attributes(handle)
@@ -150,9 +150,9 @@ package struct AttributeTable: ~Copyable {
         return intern(set, separateNextHop: separate)
     }
 
-    package mutating func retain(_ handle: AttributeHandle) { entries[Int(handle)].references += 1 }
+    public mutating func retain(_ handle: AttributeHandle) { entries[Int(handle)].references += 1 }
 
-    package mutating func release(_ handle: AttributeHandle) {
+    public mutating func release(_ handle: AttributeHandle) {
         entries[Int(handle)].references -= 1
         guard entries[Int(handle)].references == 0 else { return }
         let entry = entries[Int(handle)]
@@ -189,15 +189,15 @@ package struct AttributeTable: ~Copyable {
 
     // MARK: Reading
 
-    package func key(_ handle: AttributeHandle) -> DecisionKey { entries[Int(handle)].key }
+    public func key(_ handle: AttributeHandle) -> DecisionKey { entries[Int(handle)].key }
 
     /// The canonical bytes, valid inside `body`.
-    package func withBytes<R>(_ handle: AttributeHandle, _ body: (RawSpan) -> R) -> R {
+    public func withBytes<R>(_ handle: AttributeHandle, _ body: (RawSpan) -> R) -> R {
         body(entries[Int(handle)].bytes.bytes)
     }
 
     /// The set decoded again, for transformation and display. Canonical bytes always decode.
-    package func attributes(_ handle: AttributeHandle) -> PathAttributes {
+    public func attributes(_ handle: AttributeHandle) -> PathAttributes {
         var result = withBytes(handle) {
             UpdateValidation.decode($0, AttributeContext(isInternal: true, isFourOctetAS: true)).attributes
         }
@@ -208,33 +208,33 @@ package struct AttributeTable: ~Copyable {
     }
 
     /// Nil for a route of our own.
-    package func nextHopAddress(_ handle: AttributeHandle) -> IPAddress? {
+    public func nextHopAddress(_ handle: AttributeHandle) -> IPAddress? {
         let index = entries[Int(handle)].key.nextHop
         return index == NextHopRegistry.itself ? nil : nextHops.entries[Int(index)].address
     }
 
     /// The next hop came in MP_REACH_NLRI and is not in the bytes.
-    package func hasSeparateNextHop(_ handle: AttributeHandle) -> Bool { entries[Int(handle)].hasSeparateNextHop }
+    public func hasSeparateNextHop(_ handle: AttributeHandle) -> Bool { entries[Int(handle)].hasSeparateNextHop }
 
-    package func isReachable(_ index: NextHopIndex) -> Bool { nextHops.entries[Int(index)].isReachable }
+    public func isReachable(_ index: NextHopIndex) -> Bool { nextHops.entries[Int(index)].isReachable }
     func family(ofNextHop index: NextHopIndex) -> AddressFamily { nextHops.entries[Int(index)].address.family }
-    package func cost(_ index: NextHopIndex) -> UInt32 { nextHops.entries[Int(index)].cost }
+    public func cost(_ index: NextHopIndex) -> UInt32 { nextHops.entries[Int(index)].cost }
 
     // MARK: Next hops
 
-    package mutating func takeUnresolvedNextHops() -> [IPAddress] { nextHops.takeUnresolved() }
-    package mutating func takeReleasedNextHops() -> [IPAddress] { nextHops.takeReleased() }
-    package mutating func setNextHop(_ state: RIB.NextHopState) -> NextHopIndex? {
+    public mutating func takeUnresolvedNextHops() -> [IPAddress] { nextHops.takeUnresolved() }
+    public mutating func takeReleasedNextHops() -> [IPAddress] { nextHops.takeReleased() }
+    public mutating func setNextHop(_ state: RIB.NextHopState) -> NextHopIndex? {
         nextHops.set(state)
     }
 
     /// Bytes of memory: the sets' own, and what is kept beside them, reserve for growth included.
-    package var memory: Int {
+    public var memory: Int {
         byteCount + entries.capacity * MemoryLayout<Entry>.stride + slots.capacity * 8 + free.capacity * 4
     }
 
     /// Bytes in use for a set beside its own: its entry and its share of the slots.
-    package var memoryPerSet: Int { count == 0 ? 0 : MemoryLayout<Entry>.stride + slots.count * 8 / count }
+    public var memoryPerSet: Int { count == 0 ? 0 : MemoryLayout<Entry>.stride + slots.count * 8 / count }
 
     // MARK: Storage
 

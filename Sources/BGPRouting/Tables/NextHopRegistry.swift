@@ -1,31 +1,31 @@
-package import NetTypes
+public import NetTypes
 
 /// The number of a next hop in `NextHopRegistry`.
-package struct NextHopIndex: TableIndex {
-    package let rawValue: UInt32
-    package init(rawValue: UInt32) { self.rawValue = rawValue }
+public struct NextHopIndex: TableIndex {
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
 }
 
 /// Every next hop that some attribute set names, with what the outside says of it (RFC 4271 9.1.2.1).
 ///
 /// The registry resolves nothing itself: it lists new next hops, and is given whether each is reachable and at what
 /// cost.
-package struct NextHopRegistry: Sendable {
-    package struct Entry: Sendable {
-        package var address: IPAddress
-        package var isReachable: Bool
+public struct NextHopRegistry: Sendable {
+    public struct Entry: Sendable {
+        public var address: IPAddress
+        public var isReachable: Bool
         /// Interior cost (RFC 4271 9.1.2.2 e).
-        package var cost: UInt32
+        public var cost: UInt32
         /// Where it leads out, for filters; empty where nobody said.
-        package var interface: String
-        package var place = NextHopPlace.unknown
+        public var interface: String
+        public var place = NextHopPlace.unknown
         var references: UInt32
     }
 
     /// Index 0 stands for this speaker itself: the next hop of own routes, always reachable.
-    package static let itself = NextHopIndex(rawValue: 0)
+    public static let itself = NextHopIndex(rawValue: 0)
 
-    package private(set) var entries: [Entry]
+    public private(set) var entries: [Entry]
     private var indices: [IPAddress: NextHopIndex] = [:]
     private var free: [NextHopIndex] = []
     /// Next hops that nobody has judged yet; drained by the caller of `takeUnresolved`.
@@ -70,7 +70,7 @@ package struct NextHopRegistry: Sendable {
     }
 
     /// Next hops in use.
-    package var count: Int { indices.count }
+    public var count: Int { indices.count }
 
     /// Gives back what a table that shrank does not need. Indices in use stay as they are.
     mutating func trim() {
@@ -83,7 +83,7 @@ package struct NextHopRegistry: Sendable {
         if released.isEmpty { released = [] }
     }
 
-    package func index(of address: IPAddress) -> NextHopIndex? { indices[address] }
+    public func index(of address: IPAddress) -> NextHopIndex? { indices[address] }
 
     /// Next hops to resolve, each once.
     mutating func takeUnresolved() -> [IPAddress] {

@@ -1,43 +1,43 @@
-package import NetTypes
+public import NetTypes
 import Synchronization
 
 /// A slot of a path in `PathTable`.
-package struct PathIndex: TableIndex {
-    package let rawValue: UInt32
-    package init(rawValue: UInt32) { self.rawValue = rawValue }
+public struct PathIndex: TableIndex {
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
 }
 
 /// One route as a peer announced it.
-package struct Path: Sendable {
+public struct Path: Sendable {
     /// The next path of the same prefix, + 1; 0 ends the list.
     var next: UInt32
     /// What the decision sees: what was received, as import policy changed it.
-    package var attributes: AttributeHandle
+    public var attributes: AttributeHandle
     /// What the peer sent. The same handle where policy changed nothing; then the path has one reference to it, else
     /// one to each.
-    package var received: AttributeHandle
+    public var received: AttributeHandle
     /// The peer's (RFC 7911); 0 without it.
-    package var pathID: UInt32
-    package var peer: PeerIndex
-    package var flags: Flags
+    public var pathID: UInt32
+    public var peer: PeerIndex
+    public var flags: Flags
 
-    package struct Flags: OptionSet, Sendable, Hashable {
-        package let rawValue: UInt16
-        package init(rawValue: UInt16) { self.rawValue = rawValue }
+    public struct Flags: OptionSet, Sendable, Hashable {
+        public let rawValue: UInt16
+        public init(rawValue: UInt16) { self.rawValue = rawValue }
         /// The selected path: always the first of its prefix's list.
-        package static let best = Flags(rawValue: 1)
+        public static let best = Flags(rawValue: 1)
         /// Equal to the best one through the interior cost: a member of the ECMP set.
-        package static let multipath = Flags(rawValue: 2)
+        public static let multipath = Flags(rawValue: 2)
         /// Kept for a restarting peer (RFC 4724 4.2).
-        package static let stale = Flags(rawValue: 4)
+        public static let stale = Flags(rawValue: 4)
         /// Learned from an external peer.
-        package static let external = Flags(rawValue: 8)
+        public static let external = Flags(rawValue: 8)
         /// Not sent again since the peer began a refresh (RFC 7313).
-        package static let refreshing = Flags(rawValue: 16)
+        public static let refreshing = Flags(rawValue: 16)
         /// Kept beyond the restart time (RFC 9494).
-        package static let longLived = Flags(rawValue: 32)
+        public static let longLived = Flags(rawValue: 32)
         /// Traffic to the prefix is to be dropped (RFC 7999).
-        package static let blackhole = Flags(rawValue: 64)
+        public static let blackhole = Flags(rawValue: 64)
         static let reasonShift: UInt16 = 8
         /// What import policy decides.
         static let verdictMask = Flags(rawValue: 0xFF00 | Flags.blackhole.rawValue)
@@ -45,7 +45,7 @@ package struct Path: Sendable {
     }
 
     /// Why import found the path ineligible; nil for an eligible one.
-    package var ineligible: IneligibleReason? { IneligibleReason(rawValue: UInt8(flags.rawValue >> Flags.reasonShift)) }
+    public var ineligible: IneligibleReason? { IneligibleReason(rawValue: UInt8(flags.rawValue >> Flags.reasonShift)) }
 
     static func flags(external: Bool, ineligible: IneligibleReason?, blackhole: Bool = false) -> Flags {
         Flags(
@@ -55,7 +55,7 @@ package struct Path: Sendable {
 }
 
 /// Why a path takes no part in the decision.
-package enum IneligibleReason: UInt8, Sendable, Hashable, CaseIterable {
+public enum IneligibleReason: UInt8, Sendable, Hashable, CaseIterable {
     /// RFC 4271 9.1.2: our AS is in the AS_PATH.
     case ownASInPath = 1
     /// RFC 4456 8: our identifier is the ORIGINATOR_ID.
@@ -89,14 +89,14 @@ package enum IneligibleReason: UInt8, Sendable, Hashable, CaseIterable {
 ///
 /// A prefix has a list of paths; the selected one is its head. Paths are slots in one array, linked by index: 20 bytes
 /// each, no object per route. Per prefix 4 bytes more, beside the prefix table's own.
-package struct PathTable: ~Copyable {
+public struct PathTable: ~Copyable {
     /// What has an atomic in it is lent by its address; without, a method that only reads would be given a copy of the
     /// whole struct on the stack.
     private let lentByAddress = Atomic<Bool>(true)
     private var prefixes: PrefixTable
     /// First path + 1 by prefix index; 0: none.
     private var heads: [UInt32] = []
-    package private(set) var paths: [Path] = []
+    public private(set) var paths: [Path] = []
     private var freePaths: [PathIndex] = []
     /// Prefixes to decide, in the order in which they changed, each once.
     private var dirty: [PrefixIndex] = []
@@ -105,35 +105,35 @@ package struct PathTable: ~Copyable {
     /// Paths by peer index.
     private var pathCounts: [Int] = []
 
-    package init(family: AddressFamily, seed: UInt64) {
+    public init(family: AddressFamily, seed: UInt64) {
         self.family = family
         prefixes = PrefixTable(family: family, seed: seed)
     }
 
-    package let family: AddressFamily
+    public let family: AddressFamily
     /// Prefixes that have a path, or had one until the last decision.
-    package var prefixCount: Int { prefixes.count }
+    public var prefixCount: Int { prefixes.count }
     /// One more than the highest prefix index in use.
-    package var prefixCapacity: Int { prefixes.capacity }
-    package func find(_ prefix: Prefix) -> PrefixIndex? { prefixes.find(prefix) }
-    package func prefix(at index: PrefixIndex) -> Prefix? { prefixes.prefix(at: index) }
+    public var prefixCapacity: Int { prefixes.capacity }
+    public func find(_ prefix: Prefix) -> PrefixIndex? { prefixes.find(prefix) }
+    public func prefix(at index: PrefixIndex) -> Prefix? { prefixes.prefix(at: index) }
     /// Visits prefixes in pieces: see `PrefixTable.visit`.
-    package func visit(
+    public func visit(
         overlapping wanted: Prefix?, from start: Int, budget: inout Int, _ body: (PrefixIndex, Prefix) -> Bool
     ) -> Int? {
         prefixes.visit(overlapping: wanted, from: start, budget: &budget, body)
     }
     /// The longest prefix with a path that covers an address.
-    package func longestMatch(_ address: IPAddress) -> PrefixIndex? { prefixes.longestMatch(address) }
-    package var pathCount: Int { paths.count - freePaths.count }
+    public func longestMatch(_ address: IPAddress) -> PrefixIndex? { prefixes.longestMatch(address) }
+    public var pathCount: Int { paths.count - freePaths.count }
     /// Paths that a peer has announced, eligible or not.
-    package func pathCount(of peer: PeerIndex) -> Int { peer.index < pathCounts.count ? pathCounts[peer.index] : 0 }
+    public func pathCount(of peer: PeerIndex) -> Int { peer.index < pathCounts.count ? pathCounts[peer.index] : 0 }
     /// Prefixes that wait for a decision.
-    package var dirtyCount: Int { dirty.count - dirtyCursor }
+    public var dirtyCount: Int { dirty.count - dirtyCursor }
 
     // MARK: Writing
 
-    package enum Change: Sendable {
+    public enum Change: Sendable {
         /// The same path with the same attributes was there.
         case none
         case added
@@ -145,11 +145,11 @@ package struct PathTable: ~Copyable {
     }
 
     /// Paths of one prefix that one peer may announce.
-    package static let pathsPerPrefix = 256
+    public static let pathsPerPrefix = 256
 
     /// Adds or replaces a peer's path. The caller passes its references to the attributes in, except on `.none` and
     /// `.refused`.
-    package mutating func update(
+    public mutating func update(
         _ prefix: Prefix, _ peer: PeerIndex, pathID: UInt32, attributes: AttributeHandle, received: AttributeHandle,
         flags: Path.Flags
     ) -> Change {
@@ -193,7 +193,7 @@ package struct PathTable: ~Copyable {
     }
 
     /// Removes a peer's path. The table's references to its attributes pass to the caller. Nil where there is none.
-    package mutating func remove(_ prefix: Prefix, _ peer: PeerIndex, pathID: UInt32) -> Path? {
+    public mutating func remove(_ prefix: Prefix, _ peer: PeerIndex, pathID: UInt32) -> Path? {
         guard let index = prefixes.find(prefix) else { return nil }
         return unlink(index) { $0.peer == peer && $0.pathID == pathID }
     }
@@ -220,7 +220,7 @@ package struct PathTable: ~Copyable {
 
     /// Removes a peer's paths of which `condition` is true, and returns them; the table's references to their
     /// attributes pass to the caller.
-    package mutating func removeAll(of peer: PeerIndex, where condition: (Path) -> Bool) -> [Path] {
+    public mutating func removeAll(of peer: PeerIndex, where condition: (Path) -> Bool) -> [Path] {
         guard pathCount(of: peer) > 0 else { return [] }
         var removed: [Path] = []
         for index in 0..<heads.count where heads[index] != 0 {
@@ -232,7 +232,7 @@ package struct PathTable: ~Copyable {
     }
 
     /// Sets or clears a flag of all paths of a peer that takes no part in the decision.
-    package mutating func mark(_ peer: PeerIndex, _ flag: Path.Flags, isSet: Bool) {
+    public mutating func mark(_ peer: PeerIndex, _ flag: Path.Flags, isSet: Bool) {
         guard pathCount(of: peer) > 0 else { return }
         for head in heads {
             var cursor = head
@@ -247,16 +247,16 @@ package struct PathTable: ~Copyable {
     }
 
     /// What policy makes of a path that is there.
-    package struct Reevaluation {
-        package var prefix: PrefixIndex
-        package var path: PathIndex
-        package var attributes: AttributeHandle
-        package var flags: Path.Flags
+    public struct Reevaluation {
+        public var prefix: PrefixIndex
+        public var path: PathIndex
+        public var attributes: AttributeHandle
+        public var flags: Path.Flags
     }
 
     /// Records new verdicts; marks their prefixes. The caller passes a reference to the new attributes in, and gets
     /// that to the old ones back.
-    package mutating func reevaluate(_ item: Reevaluation) -> AttributeHandle {
+    public mutating func reevaluate(_ item: Reevaluation) -> AttributeHandle {
         let slot = Int(item.path)
         let old = paths[slot].attributes
         let kept = paths[slot].flags.subtracting(.verdictMask)
@@ -270,7 +270,7 @@ package struct PathTable: ~Copyable {
 
     /// Set while some update group sends path identifiers, which are made of path slots: a slot is then not used again
     /// before every group knows that its path is gone.
-    package var retiresPaths = false {
+    public var retiresPaths = false {
         didSet {
             guard !retiresPaths else { return }
             freePaths += retired.map(\.path)
@@ -278,20 +278,20 @@ package struct PathTable: ~Copyable {
         }
     }
     /// Slots of paths that are gone, with the prefix that they were of.
-    package private(set) var retired: [(path: PathIndex, prefix: PrefixIndex)] = []
+    public private(set) var retired: [(path: PathIndex, prefix: PrefixIndex)] = []
 
     /// True where the prefix waits for a decision.
-    package func isWaiting(_ index: PrefixIndex) -> Bool { isDirty[Int(index)] }
+    public func isWaiting(_ index: PrefixIndex) -> Bool { isDirty[Int(index)] }
 
     /// Every group knows of the retired paths of prefixes that are decided: their slots may be used again.
-    package mutating func releaseRetired() {
+    public mutating func releaseRetired() {
         guard !retired.isEmpty else { return }
         var rest: [(path: PathIndex, prefix: PrefixIndex)] = []
         for item in retired { if isDirty[Int(item.prefix)] { rest.append(item) } else { freePaths.append(item.path) } }
         retired = rest
     }
 
-    package mutating func markDirty(_ index: PrefixIndex) {
+    public mutating func markDirty(_ index: PrefixIndex) {
         guard !isDirty[Int(index)] else { return }
         isDirty[Int(index)] = true
         dirty.append(index)
@@ -300,7 +300,7 @@ package struct PathTable: ~Copyable {
     // MARK: Deciding
 
     /// The next prefix to decide.
-    package mutating func takeDirty() -> PrefixIndex? {
+    public mutating func takeDirty() -> PrefixIndex? {
         guard dirtyCursor < dirty.count else { return nil }
         let index = dirty[dirtyCursor]
         dirtyCursor += 1
@@ -313,7 +313,7 @@ package struct PathTable: ~Copyable {
     }
 
     /// The paths of a prefix, the selected one first where there is one.
-    package func pathIndices(_ index: PrefixIndex, into list: inout [PathIndex]) {
+    public func pathIndices(_ index: PrefixIndex, into list: inout [PathIndex]) {
         list.removeAll(keepingCapacity: true)
         guard Int(index) < heads.count else { return }
         var cursor = heads[Int(index)]
@@ -324,20 +324,20 @@ package struct PathTable: ~Copyable {
     }
 
     /// The first path and whether it is the only one: the case that needs no list.
-    package func single(_ index: PrefixIndex) -> PathIndex? {
+    public func single(_ index: PrefixIndex) -> PathIndex? {
         guard let head = PathIndex(link: heads[Int(index)]), paths[Int(head)].next == 0 else { return nil }
         return head
     }
 
     /// The selected path of a prefix.
-    package func best(_ index: PrefixIndex) -> Path? {
+    public func best(_ index: PrefixIndex) -> Path? {
         guard Int(index) < heads.count, heads[Int(index)] != 0 else { return nil }
         let path = paths[Int(heads[Int(index)] - 1)]
         return path.flags.contains(.best) ? path : nil
     }
 
     /// Records the decision: `best` goes to the head of the list, `multipath` are the members of the ECMP set with it.
-    package mutating func select(_ index: PrefixIndex, best: PathIndex?, multipath: [PathIndex]) {
+    public mutating func select(_ index: PrefixIndex, best: PathIndex?, multipath: [PathIndex]) {
         var cursor = heads[Int(index)]
         var previous: Int?
         while cursor != 0 {
@@ -359,7 +359,7 @@ package struct PathTable: ~Copyable {
     }
 
     /// The same for a prefix with one path: it is selected, or nothing is. Allocates nothing.
-    package mutating func selectOnly(_ path: PathIndex, isEligible: Bool) {
+    public mutating func selectOnly(_ path: PathIndex, isEligible: Bool) {
         if isEligible {
             paths[Int(path)].flags.formUnion([.best, .multipath])
         } else {
@@ -368,7 +368,7 @@ package struct PathTable: ~Copyable {
     }
 
     /// True where the selected path shares traffic with others.
-    package func isMultipath(_ index: PrefixIndex) -> Bool {
+    public func isMultipath(_ index: PrefixIndex) -> Bool {
         guard Int(index) < heads.count, heads[Int(index)] != 0 else { return false }
         var cursor = paths[Int(heads[Int(index)] - 1)].next
         while cursor != 0 {
@@ -379,14 +379,14 @@ package struct PathTable: ~Copyable {
     }
 
     /// True where the prefix has no path at all.
-    package func hasNoPath(_ index: PrefixIndex) -> Bool { Int(index) >= heads.count || heads[Int(index)] == 0 }
+    public func hasNoPath(_ index: PrefixIndex) -> Bool { Int(index) >= heads.count || heads[Int(index)] == 0 }
 
     /// See `PrefixTable.prefetch`.
     func prefetch(_ prefix: Prefix) -> UInt32 { prefixes.prefetch(prefix) }
     func prefetch(_ index: PrefixIndex) -> UInt32 { prefixes.prefetch(index) }
 
     /// Gives a prefix without paths back. The caller has informed everyone who addresses arrays by its index.
-    package mutating func releaseIfEmpty(_ index: PrefixIndex) -> Bool {
+    public mutating func releaseIfEmpty(_ index: PrefixIndex) -> Bool {
         guard heads[Int(index)] == 0, !isDirty[Int(index)] else { return false }
         prefixes.remove(index)
         if prefixes.count == 0 { releaseAll() }
@@ -394,7 +394,7 @@ package struct PathTable: ~Copyable {
     }
 
     /// Bytes of memory, what is reserved for growth included.
-    package var memory: Int {
+    public var memory: Int {
         prefixes.memory + heads.capacity * 4 + isDirty.capacity + dirty.capacity * 4 + paths.capacity
             * MemoryLayout<Path>.stride + freePaths.capacity * 4
     }

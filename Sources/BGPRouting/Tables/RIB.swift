@@ -1,23 +1,23 @@
-package import BGPMessages
-package import NetTypes
+public import BGPMessages
+public import NetTypes
 
 /// A peer as the routing core knows it, from session up to session down (and while its routes are stale).
-package struct RoutingPeer: Sendable {
-    package var address: IPAddress
-    package var identifier: BGPIdentifier
-    package var asNumber: ASNumber
-    package var isInternal: Bool
-    package var isClient: Bool
-    package var policy: ImportSettings
+public struct RoutingPeer: Sendable {
+    public var address: IPAddress
+    public var identifier: BGPIdentifier
+    public var asNumber: ASNumber
+    public var isInternal: Bool
+    public var isClient: Bool
+    public var policy: ImportSettings
     /// RFC 4271 6.3.
-    package var nextHopRule = NextHopRule.any
-    package var context: AttributeContext
+    public var nextHopRule = NextHopRule.any
+    public var context: AttributeContext
     /// Export profiles by family index; nil for a family that is not on the session.
-    package var profiles: [ExportProfile?]
+    public var profiles: [ExportProfile?]
     /// Update group by family index, while the session is up.
-    package internal(set) var groups: [Int?] = [nil, nil]
+    public internal(set) var groups: [Int?] = [nil, nil]
 
-    package init(
+    public init(
         address: IPAddress, identifier: BGPIdentifier, asNumber: ASNumber, isInternal: Bool, isClient: Bool,
         policy: ImportSettings,
         context: AttributeContext, profiles: [ExportProfile?]
@@ -68,9 +68,9 @@ final class GroupProfile: Sendable {
 }
 
 /// A prefix whose selected paths changed; valid until the next `export`.
-package struct LocRIBChange: Sendable, Equatable {
-    package let prefix: Prefix
-    package let index: PrefixIndex
+public struct LocRIBChange: Sendable, Equatable {
+    public let prefix: Prefix
+    public let index: PrefixIndex
 }
 
 /// The routing information base: Adj-RIBs-In, Loc-RIB, and the Adj-RIBs-Out of the update groups.
@@ -78,18 +78,18 @@ package struct LocRIBChange: Sendable, Equatable {
 /// The way of the data: `receive` (RIB+Import) marks prefixes dirty; `decide` takes dirty prefixes, selects, and gives
 /// the groups what their members are to have; `export` (RIB+Export) sends it. Each stage's output is the next one's
 /// input; rates are decoupled by the dirty set and the pending set, so that a flap inside a turn costs nothing.
-package struct RIB: ~Copyable {
-    package internal(set) var attributes: AttributeTable
-    package internal(set) var tables: PerFamily<PathTable>
+public struct RIB: ~Copyable {
+    public internal(set) var attributes: AttributeTable
+    public internal(set) var tables: PerFamily<PathTable>
     var peers = PeerTable()
-    package internal(set) var groups: [UpdateGroup?] = []
+    public internal(set) var groups: [UpdateGroup?] = []
     /// The groups' profiles beside them: what is asked once per prefix must not cost a copy of the group.
     var profiles: [GroupProfile?] = []
     /// Sink that keeps the loads of `prefetch` alive.
     var prefetchSink: UInt32 = 0
-    package internal(set) var importPolicy = ImportPolicy()
+    public internal(set) var importPolicy = ImportPolicy()
     private(set) var exportScope = ExportScope()
-    package var maximumPaths: Int
+    public var maximumPaths: Int
     /// Whether `takeChanges` is used: a reflector has no use for it.
     private let recordsChanges: Bool
     private var changes: [LocRIBChange] = []
@@ -106,7 +106,7 @@ package struct RIB: ~Copyable {
     }
     private var scratch = Scratch()
 
-    package init(
+    public init(
         identity: AttributeTable.Identity, assumesReachableNextHops: Bool, maximumPaths: Int, recordsChanges: Bool,
         seed: UInt64
     ) {
@@ -116,10 +116,10 @@ package struct RIB: ~Copyable {
         self.recordsChanges = recordsChanges
     }
 
-    package var identity: AttributeTable.Identity { attributes.identity }
+    public var identity: AttributeTable.Identity { attributes.identity }
 
     /// About how many bytes the routes that are there need: what falls when they go, unlike what is reserved.
-    package var usedBytes: Int {
+    public var usedBytes: Int {
         (tables[.ipv4].pathCount + tables[.ipv6].pathCount) * RIB.bytesPerPath + attributes.byteCount + attributes.count
             * RIB.bytesPerSet
             + attributes.nextHops.count * RIB.bytesPerNextHop
@@ -131,7 +131,7 @@ package struct RIB: ~Copyable {
 
     /// Gives back the memory of tables that shrank. False, and nothing is done, while anything waits to be decided or
     /// sent. Cost: a walk over all tables.
-    package mutating func trim() -> Bool {
+    public mutating func trim() -> Bool {
         guard dirtyCount == 0, emptied.allSatisfy(\.isEmpty), tables[.ipv4].retired.isEmpty,
             tables[.ipv6].retired.isEmpty,
             groups.allSatisfy({ $0.map { !$0.hasPending && !$0.hasReplay } ?? true })
@@ -144,17 +144,17 @@ package struct RIB: ~Copyable {
         return true
     }
     /// Bytes of the groups' Adj-RIBs-Out.
-    package var groupMemory: Int { groups.reduce(0) { $0 + ($1?.memory ?? 0) } }
+    public var groupMemory: Int { groups.reduce(0) { $0 + ($1?.memory ?? 0) } }
 
     // MARK: Peers
 
     /// A number for a peer; it keeps it until `removePeer`.
-    package mutating func addPeer() -> PeerIndex { peers.add() }
+    public mutating func addPeer() -> PeerIndex { peers.add() }
     /// Peers at most: a `PeerIndex` has two bytes.
-    package static let maximumPeers = 65_000
+    public static let maximumPeers = 65_000
 
     /// The session is up: the peer joins its update groups, and gets their tables.
-    package mutating func peerUp(_ index: PeerIndex, _ peer: RoutingPeer) {
+    public mutating func peerUp(_ index: PeerIndex, _ peer: RoutingPeer) {
         leaveGroups(index)
         peers.setUp(index, peer)
         for family in AddressFamily.allCases {
@@ -166,23 +166,23 @@ package struct RIB: ~Copyable {
     }
 
     /// The session is down: it leaves its groups. Its routes stay until `flush` or `markStale` says otherwise.
-    package mutating func peerDown(_ index: PeerIndex) { leaveGroups(index) }
+    public mutating func peerDown(_ index: PeerIndex) { leaveGroups(index) }
 
     /// Forgets the peer and its routes; the number is free again.
-    package mutating func removePeer(_ index: PeerIndex) {
+    public mutating func removePeer(_ index: PeerIndex) {
         leaveGroups(index)
         for family in AddressFamily.allCases { flush(index, family, onlyStale: false) }
         peers.remove(index)
     }
 
     /// Removes a peer's routes of a family, or its stale ones.
-    package mutating func flush(_ index: PeerIndex, _ family: AddressFamily, onlyStale: Bool) {
+    public mutating func flush(_ index: PeerIndex, _ family: AddressFamily, onlyStale: Bool) {
         removePaths(of: index, family) { path, _ in !onlyStale || path.flags.contains(.stale) }
     }
 
     /// Marks a peer's paths as stale. Paths that are stale already are of an older session and go (RFC 4724 4.2),
     /// unless they are kept for long (RFC 9494 4.2).
-    package mutating func markStale(_ index: PeerIndex, _ family: AddressFamily) {
+    public mutating func markStale(_ index: PeerIndex, _ family: AddressFamily) {
         removePaths(of: index, family) { path, _ in path.flags.contains(.stale) && !path.flags.contains(.longLived) }
         tables[family].mark(index, .refreshing, isSet: false)
         tables[family].mark(index, .stale, isSet: true)
@@ -232,14 +232,14 @@ package struct RIB: ~Copyable {
 
     /// Originates a route of this speaker, or changes it. Takes effect with the next decision. `interface`: where it
     /// leads out, for filters.
-    package mutating func originate(_ prefix: Prefix, _ route: PathAttributes, interface: String = "") {
+    public mutating func originate(_ prefix: Prefix, _ route: PathAttributes, interface: String = "") {
         ownInterfaces[prefix] = interface.isEmpty ? nil : interface
         let handle = attributes.intern(route, separateNextHop: nil)
         _ = insert(prefix, .local, pathID: 0, attributes: handle, received: handle, flags: [])
         attributes.release(handle)
     }
 
-    package mutating func withdrawOwn(_ prefix: Prefix) {
+    public mutating func withdrawOwn(_ prefix: Prefix) {
         ownInterfaces[prefix] = nil
         if let path = tables[prefix.family].remove(prefix, .local, pathID: 0) { releaseAttributes(of: path) }
     }
@@ -270,10 +270,10 @@ package struct RIB: ~Copyable {
     // MARK: Decide
 
     /// Prefixes that wait for a decision.
-    package var dirtyCount: Int { tables[.ipv4].dirtyCount + tables[.ipv6].dirtyCount }
+    public var dirtyCount: Int { tables[.ipv4].dirtyCount + tables[.ipv6].dirtyCount }
 
     /// Decides at most `budget` dirty prefixes and updates the update groups.
-    package mutating func decide(budget: Int) {
+    public mutating func decide(budget: Int) {
         judgeByInterfaceAgain()
         var budget = budget
         for family in AddressFamily.allCases {
@@ -327,7 +327,7 @@ package struct RIB: ~Copyable {
     }
 
     /// Why a path takes no part; nil for an eligible one.
-    package func ineligibility(_ path: Path) -> IneligibleReason? {
+    public func ineligibility(_ path: Path) -> IneligibleReason? {
         if let reason = path.ineligible { return reason }
         let hop = attributes.key(path.attributes).nextHop
         guard attributes.isReachable(hop) else { return .nextHopUnreachable }
@@ -340,7 +340,7 @@ package struct RIB: ~Copyable {
     }
 
     /// The way to an external peer is another one now: what it announces is decided again.
-    package mutating func setNextHopRule(_ index: PeerIndex, _ rule: NextHopRule) {
+    public mutating func setNextHopRule(_ index: PeerIndex, _ rule: NextHopRule) {
         guard peers[index] != nil, peers.key(index).nextHopRule != rule else { return }
         peers.setNextHopRule(index, rule)
         for family in AddressFamily.allCases where tables[family].pathCount(of: index) > 0 {
@@ -349,7 +349,7 @@ package struct RIB: ~Copyable {
     }
 
     /// The decision on a prefix explained: the outcome as it would be now.
-    package func explain(_ index: PrefixIndex, _ family: AddressFamily) -> DecisionProcess.Outcome? {
+    public func explain(_ index: PrefixIndex, _ family: AddressFamily) -> DecisionProcess.Outcome? {
         var list: [PathIndex] = []
         tables[family].pathIndices(index, into: &list)
         var candidates = list.compactMap { candidate($0, family) }
@@ -446,7 +446,7 @@ package struct RIB: ~Copyable {
     }
 
     /// Whether a path of a prefix may be sent to the peers of a profile, and by what rule.
-    package func exportVerdict(_ path: Path, _ index: PrefixIndex, profile: ExportProfile) -> ExportReason {
+    public func exportVerdict(_ path: Path, _ index: PrefixIndex, profile: ExportProfile) -> ExportReason {
         let key = attributes.key(path.attributes)
         let source = source(path)
         var rule: Int?
@@ -468,7 +468,7 @@ package struct RIB: ~Copyable {
             outOfScope: outOfScope)
     }
 
-    package func source(_ path: Path) -> RouteSource {
+    public func source(_ path: Path) -> RouteSource {
         if path.peer == .local { return .local }
         if path.flags.contains(.external) { return .external }
         return peers.key(path.peer).isClient ? .client : .nonClient
@@ -476,7 +476,7 @@ package struct RIB: ~Copyable {
 
     /// What `export: pools` passes on from now on. Prefixes of which that says something else than before are decided
     /// again, and nothing else is sent. Cost: one walk over the tables of families with such peers.
-    package mutating func setExportScope(_ scope: ExportScope) {
+    public mutating func setExportScope(_ scope: ExportScope) {
         guard scope != exportScope else { return }
         let old = exportScope
         exportScope = scope
@@ -490,7 +490,7 @@ package struct RIB: ~Copyable {
     }
 
     /// What changed in the Loc-RIB since the last call.
-    package mutating func takeChanges() -> [LocRIBChange] {
+    public mutating func takeChanges() -> [LocRIBChange] {
         let taken = changes
         changes.removeAll(keepingCapacity: taken.count < 65536)
         return taken
@@ -498,18 +498,18 @@ package struct RIB: ~Copyable {
 
     // MARK: Next hops and policy
 
-    package mutating func takeUnresolvedNextHops() -> [IPAddress] { attributes.takeUnresolvedNextHops() }
-    package mutating func takeReleasedNextHops() -> [IPAddress] { attributes.takeReleasedNextHops() }
+    public mutating func takeUnresolvedNextHops() -> [IPAddress] { attributes.takeUnresolvedNextHops() }
+    public mutating func takeReleasedNextHops() -> [IPAddress] { attributes.takeReleasedNextHops() }
 
     /// What the kernel says of a next hop.
-    package struct NextHopState: Sendable {
-        package var address: IPAddress
-        package var isReachable: Bool
-        package var cost: UInt32
+    public struct NextHopState: Sendable {
+        public var address: IPAddress
+        public var isReachable: Bool
+        public var cost: UInt32
         /// Where it leads out; empty for several ways.
-        package var interface: String
-        package var place: NextHopPlace
-        package init(
+        public var interface: String
+        public var place: NextHopPlace
+        public init(
             address: IPAddress, isReachable: Bool, cost: UInt32, interface: String = "", place: NextHopPlace = .unknown
         ) {
             self.address = address
@@ -521,7 +521,7 @@ package struct RIB: ~Copyable {
     }
 
     /// A next hop that has just been met: its users wait for their first decision anyway.
-    package mutating func setNewNextHop(_ state: NextHopState) {
+    public mutating func setNewNextHop(_ state: NextHopState) {
         guard attributes.setNextHop(state) != nil else { return }
         if !state.interface.isEmpty { hasInterfaceChanges = true }
     }
@@ -529,7 +529,7 @@ package struct RIB: ~Copyable {
     /// What the kernel says of next hops that are reached in another way than before (edge A of the design). Prefixes
     /// that use one are decided again, also where only the way changed, because the FIB must hear of it. One walk over
     /// the table, however many next hops.
-    package mutating func changeNextHops(_ states: [NextHopState]) {
+    public mutating func changeNextHops(_ states: [NextHopState]) {
         var changed: Set<NextHopIndex> = []
         for state in states {
             _ = attributes.setNextHop(state)
@@ -561,7 +561,7 @@ package struct RIB: ~Copyable {
 
 extension RIB {
     /// The attribute sets of the ECMP members of a prefix, the best one first.
-    package func multipath(_ index: PrefixIndex, _ family: AddressFamily) -> [AttributeHandle] {
+    public func multipath(_ index: PrefixIndex, _ family: AddressFamily) -> [AttributeHandle] {
         guard let best = tables[family].best(index) else { return [] }
         if tables[family].single(index) != nil { return [best.attributes] }
         var list: [PathIndex] = []

@@ -1,26 +1,26 @@
 /// An IPv4 or IPv6 address as a value of 128 bits, most significant first.
 ///
 /// An IPv4 address occupies the top 32 bits of `high`, so that prefix arithmetic is one code path for both families.
-package struct IPAddress: Sendable, Hashable {
-    package let high: UInt64
-    package let low: UInt64
-    package let family: AddressFamily
+public struct IPAddress: Sendable, Hashable {
+    public let high: UInt64
+    public let low: UInt64
+    public let family: AddressFamily
 
     /// An IPv6 address from its two halves, in host order.
-    package init(high: UInt64, low: UInt64) {
+    public init(high: UInt64, low: UInt64) {
         self.high = high
         self.low = low
         family = .ipv6
     }
 
     /// An IPv4 address from its 32-bit value in host order (10.0.0.1 is 0x0A000001).
-    package init(v4 value: UInt32) {
+    public init(v4 value: UInt32) {
         high = UInt64(value) << 32
         low = 0
         family = .ipv4
     }
 
-    package init(high: UInt64, low: UInt64, family: AddressFamily) {
+    public init(high: UInt64, low: UInt64, family: AddressFamily) {
         self.high = high
         self.low = low
         self.family = family
@@ -33,36 +33,36 @@ package struct IPAddress: Sendable, Hashable {
     ///
     /// It is kept in the bits that RFC 4291 2.5.6 wants to be zero, so that the same address on two links is two
     /// addresses everywhere. It never leaves the process: `unscoped` is what goes on the wire.
-    package var scope: UInt32 { family == .ipv6 && isLinkLocal ? UInt32(truncatingIfNeeded: high) : 0 }
-    package func scoped(_ scope: UInt32) -> IPAddress {
+    public var scope: UInt32 { family == .ipv6 && isLinkLocal ? UInt32(truncatingIfNeeded: high) : 0 }
+    public func scoped(_ scope: UInt32) -> IPAddress {
         guard family == .ipv6, isLinkLocal else { return self }
         return IPAddress(high: high & 0xFFFF_FFFF_0000_0000 | UInt64(scope), low: low)
     }
-    package var unscoped: IPAddress { scoped(0) }
+    public var unscoped: IPAddress { scoped(0) }
 
     /// The IPv4 value in host order. Meaningful only where `family == .ipv4`.
-    package var v4: UInt32 { UInt32(truncatingIfNeeded: high >> 32) }
+    public var v4: UInt32 { UInt32(truncatingIfNeeded: high >> 32) }
 
-    package static func any(_ family: AddressFamily) -> IPAddress { IPAddress(high: 0, low: 0, family: family) }
+    public static func any(_ family: AddressFamily) -> IPAddress { IPAddress(high: 0, low: 0, family: family) }
 
-    package var isUnspecified: Bool { high == 0 && low == 0 }
+    public var isUnspecified: Bool { high == 0 && low == 0 }
     /// 127/8 or ::1.
-    package var isLoopback: Bool {
+    public var isLoopback: Bool {
         family == .ipv4 ? v4 >> 24 == 127 : high == 0 && low == 1
     }
     /// 224/4 or ff00::/8.
-    package var isMulticast: Bool { family == .ipv4 ? v4 >> 28 == 0xE : high >> 56 == 0xFF }
+    public var isMulticast: Bool { family == .ipv4 ? v4 >> 28 == 0xE : high >> 56 == 0xFF }
     /// 240/4, the former class E, with the limited broadcast address.
-    package var isReserved: Bool { family == .ipv4 && v4 >> 28 == 0xF }
+    public var isReserved: Bool { family == .ipv4 && v4 >> 28 == 0xF }
     /// 169.254/16 or fe80::/10.
-    package var isLinkLocal: Bool { family == .ipv4 ? v4 >> 16 == 0xA9FE : high >> 54 == 0x3FA }
+    public var isLinkLocal: Bool { family == .ipv4 ? v4 >> 16 == 0xA9FE : high >> 54 == 0x3FA }
 
     /// An IPv6 address that stands for an IPv4 one: ::a.b.c.d or ::ffff:a.b.c.d (RFC 4291 2.5.5). :: and ::1 have the
     /// form of the first.
-    package var embedsIPv4: Bool { family == .ipv6 && high == 0 && (low >> 32 == 0 || low >> 32 == 0xFFFF) }
+    public var embedsIPv4: Bool { family == .ipv6 && high == 0 && (low >> 32 == 0 || low >> 32 == 0xFFFF) }
 
     /// The bytes in network order: 4 or 16 of them.
-    package var bytes: [UInt8] {
+    public var bytes: [UInt8] {
         var out: [UInt8] = []
         out.reserveCapacity(family.bytes)
         for i in 0..<min(8, family.bytes) { out.append(UInt8(truncatingIfNeeded: high >> UInt64(56 - 8 * i))) }
@@ -71,7 +71,7 @@ package struct IPAddress: Sendable, Hashable {
     }
 
     /// From 4 or 16 bytes in network order; nil for any other count.
-    package init?(_ bytes: RawSpan) {
+    public init?(_ bytes: RawSpan) {
         var reader = ByteReader(bytes)
         switch bytes.byteCount {
         case 4:
@@ -85,7 +85,7 @@ package struct IPAddress: Sendable, Hashable {
     }
 
     /// From 4 or 16 bytes in network order; nil for any other count.
-    package init?(bytes: some Collection<UInt8>) {
+    public init?(bytes: some Collection<UInt8>) {
         var high: UInt64 = 0
         var low: UInt64 = 0
         switch bytes.count {
@@ -104,7 +104,7 @@ package struct IPAddress: Sendable, Hashable {
 
 extension IPAddress: Comparable {
     /// Numeric order; all of IPv4 before all of IPv6.
-    package static func < (a: IPAddress, b: IPAddress) -> Bool {
+    public static func < (a: IPAddress, b: IPAddress) -> Bool {
         if a.family != b.family { return a.family == .ipv4 }
         return a.high != b.high ? a.high < b.high : a.low < b.low
     }
@@ -112,7 +112,7 @@ extension IPAddress: Comparable {
 
 // MARK: Text (RFC 4291 2.2, RFC 5952)
 extension IPAddress: CustomStringConvertible, LosslessStringConvertible {
-    package init?(_ text: String) {
+    public init?(_ text: String) {
         let utf8 = Array(text.utf8)
         if utf8.contains(UInt8(ascii: ":")) {
             guard let words = IPAddress.parseIPv6(utf8) else { return nil }
@@ -127,13 +127,13 @@ extension IPAddress: CustomStringConvertible, LosslessStringConvertible {
         }
     }
 
-    package var description: String {
+    public var description: String {
         if family == .ipv4 { return IPAddress.dottedQuad(v4) }
         return scope == 0 ? ipv6Text : "\(unscoped.ipv6Text)%\(scope)"
     }
 
     /// `a.b.c.d` for a 32-bit value in host order.
-    package static func dottedQuad(_ value: UInt32) -> String {
+    public static func dottedQuad(_ value: UInt32) -> String {
         "\(value >> 24).\(value >> 16 & 255).\(value >> 8 & 255).\(value & 255)"
     }
 

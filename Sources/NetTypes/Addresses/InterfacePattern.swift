@@ -1,7 +1,7 @@
 /// A name of interfaces as the resources write it: `eth1`, or with `*` for any characters, anywhere: `cali*`, `*.calico`.
-package enum InterfacePattern {
+public enum InterfacePattern {
     /// An empty name, of an interface that is not known, matches nothing but an empty pattern.
-    package static func matches(_ pattern: String, _ name: String) -> Bool {
+    public static func matches(_ pattern: String, _ name: String) -> Bool {
         guard pattern.contains("*") else { return name == pattern }
         guard !name.isEmpty else { return false }
         let (pattern, name) = (Array(pattern.utf8), Array(name.utf8))

@@ -1,25 +1,25 @@
 /// Where a peer is: two daemons at one address are told apart by their ports. As text the port is left out where it is
 /// BGP's own.
-package struct PeerAddress: Sendable, Hashable, Comparable, CustomStringConvertible {
+public struct PeerAddress: Sendable, Hashable, Comparable, CustomStringConvertible {
     /// RFC 4271 section 8.2.1.
-    package static let defaultPort: UInt16 = 179
+    public static let defaultPort: UInt16 = 179
 
-    package var address: IPAddress
-    package var port: UInt16
+    public var address: IPAddress
+    public var port: UInt16
 
-    package init(_ address: IPAddress, port: UInt16 = defaultPort) {
+    public init(_ address: IPAddress, port: UInt16 = defaultPort) {
         self.address = address
         self.port = port
     }
 
-    package static func < (first: PeerAddress, second: PeerAddress) -> Bool {
+    public static func < (first: PeerAddress, second: PeerAddress) -> Bool {
         first.address == second.address ? first.port < second.port : first.address < second.address
     }
 
-    package var description: String { PeerAddress.text("\(address)", port: port) }
+    public var description: String { PeerAddress.text("\(address)", port: port) }
 
     /// The same of an address that is text already.
-    package static func text(_ address: String, port: UInt16) -> String {
+    public static func text(_ address: String, port: UInt16) -> String {
         if port == defaultPort { return address }
         return address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
     }

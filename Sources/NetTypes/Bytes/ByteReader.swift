@@ -3,30 +3,30 @@
 /// The compiler does not let it outlive the bytes that it was made over. Reads in network order; a read beyond the end
 /// returns nil and moves nothing. Lengths are `Int` from the moment they are read, because arithmetic on narrow
 /// integers traps on overflow.
-package struct ByteReader: ~Escapable {
+public struct ByteReader: ~Escapable {
     @usableFromInline let bytes: RawSpan
     @usableFromInline var offset = 0
 
     @inlinable
     @_lifetime(copy bytes)
-    package init(_ bytes: RawSpan) { self.bytes = bytes }
+    public init(_ bytes: RawSpan) { self.bytes = bytes }
 
-    @inlinable package var remaining: Int { bytes.byteCount - offset }
-    @inlinable package var isEmpty: Bool { offset == bytes.byteCount }
+    @inlinable public var remaining: Int { bytes.byteCount - offset }
+    @inlinable public var isEmpty: Bool { offset == bytes.byteCount }
     /// What has not been read yet.
-    package var unread: RawSpan {
+    public var unread: RawSpan {
         @inlinable @_lifetime(copy self)
         get { bytes.part(offset, remaining) }
     }
 
-    @inlinable @inline(__always) package mutating func u8() -> UInt8? { read(UInt8.self) }
-    @inlinable @inline(__always) package mutating func u16() -> UInt16? {
+    @inlinable @inline(__always) public mutating func u8() -> UInt8? { read(UInt8.self) }
+    @inlinable @inline(__always) public mutating func u16() -> UInt16? {
         read(UInt16.self).map { UInt16(bigEndian: $0) }
     }
-    @inlinable @inline(__always) package mutating func u32() -> UInt32? {
+    @inlinable @inline(__always) public mutating func u32() -> UInt32? {
         read(UInt32.self).map { UInt32(bigEndian: $0) }
     }
-    @inlinable @inline(__always) package mutating func u64() -> UInt64? {
+    @inlinable @inline(__always) public mutating func u64() -> UInt64? {
         read(UInt64.self).map { UInt64(bigEndian: $0) }
     }
 
@@ -42,7 +42,7 @@ package struct ByteReader: ~Escapable {
 
     /// The next `count` bytes, 8 at most, as the first bytes of a word; what follows them in the word is 0.
     @inlinable @inline(__always)
-    package mutating func leading(_ count: Int) -> UInt64? {
+    public mutating func leading(_ count: Int) -> UInt64? {
         guard count >= 0, count <= 8, remaining >= count else { return nil }
         var word: UInt64 = 0
         if remaining >= 8 {
@@ -60,7 +60,7 @@ package struct ByteReader: ~Escapable {
     /// The next `count` bytes as a view into the same buffer.
     @inlinable
     @_lifetime(copy self)
-    package mutating func take(_ count: Int) -> RawSpan? {
+    public mutating func take(_ count: Int) -> RawSpan? {
         guard count >= 0, remaining >= count else { return nil }
         // Within bounds: checked the line above.
         let part = unsafe bytes.extracting(unchecked: offset..<(offset + count))
@@ -71,7 +71,7 @@ package struct ByteReader: ~Escapable {
 
 extension RawSpan {
     /// One byte. Traps beyond the end.
-    package subscript(_ offset: Int) -> UInt8 {
+    public subscript(_ offset: Int) -> UInt8 {
         @inlinable @inline(__always) get {
             precondition(offset >= 0 && offset < byteCount, "a byte beyond the end of a span")
             // Within bounds: checked the line above.
@@ -81,14 +81,14 @@ extension RawSpan {
 
     /// Eight bytes in the machine's order, for hashes and comparisons. Traps beyond the end.
     @inlinable @inline(__always)
-    package func word(_ offset: Int) -> UInt64 {
+    public func word(_ offset: Int) -> UInt64 {
         precondition(offset >= 0 && byteCount - offset >= 8, "a word beyond the end of a span")
         // Within bounds: checked the line above. Any bits are an integer.
         return unsafe unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt64.self)
     }
 
     /// An integer in the machine's order, as the kernel writes them. Traps beyond the end.
-    package func integer<Value: FixedWidthInteger & BitwiseCopyable>(_ offset: Int, as type: Value.Type) -> Value {
+    public func integer<Value: FixedWidthInteger & BitwiseCopyable>(_ offset: Int, as type: Value.Type) -> Value {
         precondition(
             offset >= 0 && byteCount - offset >= MemoryLayout<Value>.size, "an integer beyond the end of a span")
         // Within bounds: checked the line above. Any bits are an integer.
@@ -98,10 +98,10 @@ extension RawSpan {
     /// Bytes `start..<start+count` as a view. Traps beyond the end.
     @inlinable @inline(__always)
     @_lifetime(copy self)
-    package func part(_ start: Int, _ count: Int) -> RawSpan { extracting(start..<(start + count)) }
+    public func part(_ start: Int, _ count: Int) -> RawSpan { extracting(start..<(start + count)) }
 
     /// True where both hold the same bytes.
-    package func equals(_ other: RawSpan) -> Bool {
+    public func equals(_ other: RawSpan) -> Bool {
         guard byteCount == other.byteCount else { return false }
         var offset = 0
         // Within bounds, in both: they are as long as each other, and the loops' conditions are the checks.
@@ -121,17 +121,17 @@ extension RawSpan {
 
 extension [UInt8] {
     /// A copy of bytes that are lent.
-    package init(_ bytes: RawSpan) { self = unsafe bytes.withUnsafeBytes { unsafe Array($0) } }
+    public init(_ bytes: RawSpan) { self = unsafe bytes.withUnsafeBytes { unsafe Array($0) } }
 
     /// The bytes, for as long as the array is borrowed.
-    package var rawSpan: RawSpan {
+    public var rawSpan: RawSpan {
         // Bytes have no padding that could be read uninitialized.
         @inlinable @_lifetime(borrow self)
         get { unsafe span.bytes }
     }
 
     /// Lends the bytes to `body`.
-    package func withBytes<Result: ~Copyable, Failure: Error>(_ body: (RawSpan) throws(Failure) -> Result)
+    public func withBytes<Result: ~Copyable, Failure: Error>(_ body: (RawSpan) throws(Failure) -> Result)
         throws(Failure) -> Result
     {
         try body(rawSpan)

@@ -1,27 +1,27 @@
 /// Appends integers in network order to a growing array of bytes. Reused between messages by `removeAll`.
 ///
 /// `unsafe`: bytes that a closure lends are copied inside of it.
-package struct ByteWriter: Sendable {
+public struct ByteWriter: Sendable {
     private var storage: [UInt8] = []
-    package var bytes: [UInt8] { storage }
+    public var bytes: [UInt8] { storage }
 
-    package init(capacity: Int = 0) { storage.reserveCapacity(capacity) }
+    public init(capacity: Int = 0) { storage.reserveCapacity(capacity) }
 
-    package var count: Int { storage.count }
-    package mutating func removeAll() { storage.removeAll(keepingCapacity: true) }
+    public var count: Int { storage.count }
+    public mutating func removeAll() { storage.removeAll(keepingCapacity: true) }
 
-    package mutating func u8(_ value: UInt8) { storage.append(value) }
-    package mutating func u16(_ value: UInt16) { append(value) }
-    package mutating func u32(_ value: UInt32) { append(value) }
-    package mutating func u64(_ value: UInt64) { append(value) }
+    public mutating func u8(_ value: UInt8) { storage.append(value) }
+    public mutating func u16(_ value: UInt16) { append(value) }
+    public mutating func u32(_ value: UInt32) { append(value) }
+    public mutating func u64(_ value: UInt64) { append(value) }
     private mutating func append(_ value: some FixedWidthInteger) {
         unsafe withUnsafeBytes(of: value.bigEndian) { unsafe storage.append(contentsOf: $0) }
     }
-    package mutating func append(_ other: [UInt8]) { storage.append(contentsOf: other) }
-    package mutating func append(_ other: RawSpan) {
+    public mutating func append(_ other: [UInt8]) { storage.append(contentsOf: other) }
+    public mutating func append(_ other: RawSpan) {
         unsafe other.withUnsafeBytes { unsafe storage.append(contentsOf: $0) }
     }
-    package mutating func append(_ address: IPAddress) {
+    public mutating func append(_ address: IPAddress) {
         if address.family == .ipv4 {
             u32(address.v4)
         } else {
@@ -31,9 +31,9 @@ package struct ByteWriter: Sendable {
     }
 
     /// Overwrites one byte at `offset`.
-    package mutating func patchU8(at offset: Int, _ value: UInt8) { storage[offset] = value }
+    public mutating func patchU8(at offset: Int, _ value: UInt8) { storage[offset] = value }
     /// Overwrites two bytes at `offset`, for lengths that are known only afterwards.
-    package mutating func patchU16(at offset: Int, _ value: UInt16) {
+    public mutating func patchU16(at offset: Int, _ value: UInt16) {
         storage[offset] = UInt8(truncatingIfNeeded: value >> 8)
         storage[offset + 1] = UInt8(truncatingIfNeeded: value)
     }

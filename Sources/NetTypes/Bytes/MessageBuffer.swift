@@ -2,16 +2,16 @@
 ///
 /// The bytes do not move, so that many buffers can be written with one system call. They are lent as a span, which the
 /// compiler does not let outlive the buffer: a pointer taken from a temporary buffer once sent freed memory to a peer.
-package struct MessageBuffer: Sendable {
+public struct MessageBuffer: Sendable {
     private let storage: [UInt8]
 
     /// Copies `source`; what it has reserved beyond its count is not kept.
-    package init(_ source: [UInt8]) { storage = [UInt8](source.rawSpan) }
+    public init(_ source: [UInt8]) { storage = [UInt8](source.rawSpan) }
 
-    package var count: Int { storage.count }
+    public var count: Int { storage.count }
 
     /// The bytes, for as long as the buffer is borrowed.
-    package var bytes: RawSpan {
+    public var bytes: RawSpan {
         @_lifetime(borrow self)
         get { storage.rawSpan }
     }

@@ -2,11 +2,11 @@
 ///
 /// Why by address: a `_read` accessor of a stored struct moves the whole value to the stack and back at every access,
 /// which was a tenth of a full table's time. The address stays in here: who reads one value borrows both.
-@safe package struct PerFamily<Value: ~Copyable>: ~Copyable {
+@safe public struct PerFamily<Value: ~Copyable>: ~Copyable {
     @usableFromInline let base: UnsafeMutablePointer<Value>
 
     /// Makes the value of each family.
-    @inlinable package init(_ make: (AddressFamily) -> Value) {
+    @inlinable public init(_ make: (AddressFamily) -> Value) {
         // Room for one value per family, each of which is initialized here.
         unsafe base = .allocate(capacity: AddressFamily.allCases.count)
         for family in AddressFamily.allCases { unsafe (base + family.index).initialize(to: make(family)) }
@@ -17,7 +17,7 @@
         unsafe base.deallocate()
     }
 
-    package subscript(family: AddressFamily) -> Value {
+    public subscript(family: AddressFamily) -> Value {
         @inlinable @inline(__always) unsafeAddress { unsafe UnsafePointer(base + family.index) }
         @inlinable @inline(__always) unsafeMutableAddress { unsafe base + family.index }
     }

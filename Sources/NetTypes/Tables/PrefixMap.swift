@@ -1,16 +1,16 @@
 /// Values by prefix, both families: a dictionary whose walk can be interrupted (`PrefixTable.visit`).
-package struct PrefixMap<Value: Sendable>: ~Copyable, Sendable {
+public struct PrefixMap<Value: Sendable>: ~Copyable, Sendable {
     private var tables: InlineArray<2, PrefixTable>
     private var values: InlineArray<2, [Value?]> = [[], []]
 
-    package init(seed: UInt64) {
+    public init(seed: UInt64) {
         tables = InlineArray { PrefixTable(family: AddressFamily.allCases[$0], seed: seed) }
     }
 
-    package var count: Int { tables[0].count + tables[1].count }
-    package var isEmpty: Bool { tables[0].count == 0 && tables[1].count == 0 }
+    public var count: Int { tables[0].count + tables[1].count }
+    public var isEmpty: Bool { tables[0].count == 0 && tables[1].count == 0 }
 
-    package subscript(prefix: Prefix) -> Value? {
+    public subscript(prefix: Prefix) -> Value? {
         get {
             let family = prefix.family.index
             return tables[family].find(prefix).flatMap { values[family][Int($0)] }
@@ -30,7 +30,7 @@ package struct PrefixMap<Value: Sendable>: ~Copyable, Sendable {
     }
 
     /// Visits entries of a family as `PrefixTable.visit` does.
-    package func visit(
+    public func visit(
         _ family: AddressFamily, overlapping wanted: Prefix?, from start: Int, budget: inout Int,
         _ body: (Prefix, Value) -> Bool
     ) -> Int? {

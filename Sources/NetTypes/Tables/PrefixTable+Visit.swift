@@ -17,7 +17,7 @@
 extension PrefixTable {
     /// Inside a prefix with so many host bits (an IPv4 /22, an IPv6 /118) all 2,046 prefixes are looked up; inside a
     /// larger one the table is walked.
-    package static let mostHostBits = 10
+    public static let mostHostBits = 10
 
     /// Visits the prefixes, or those that overlap `wanted`, from a position on, and looks at no more than `budget`
     /// places: fewer are left in it.
@@ -25,7 +25,7 @@ extension PrefixTable {
     /// Ends where the budget does, or where `body` returns false: then it had no room for that prefix. Returns the
     /// position to go on from, nil where nothing follows. Any position from 0 on is possible; one beyond the end has
     /// nothing behind it.
-    package func visit(
+    public func visit(
         overlapping wanted: Prefix?, from start: Int, budget: inout Int, _ body: (PrefixIndex, Prefix) -> Bool
     ) -> Int? {
         guard let wanted else { return walk(from: start, budget: &budget, where: { _ in true }, body) }

@@ -13,12 +13,12 @@
 /// ```
 /// | tag: what is left | distance 5 (31: look it up) | index + 1: slotBits |      0: empty
 /// ```
-package struct PrefixTable: ~Copyable, Sendable {
-    package let family: AddressFamily
+public struct PrefixTable: ~Copyable, Sendable {
+    public let family: AddressFamily
     /// Prefixes present.
-    package private(set) var count = 0
+    public private(set) var count = 0
     /// One more than the highest index in use so far: the size of arrays that are addressed by index.
-    package var capacity: Int { family == .ipv4 ? keys4.count : keys6.count }
+    public var capacity: Int { family == .ipv4 ? keys4.count : keys6.count }
 
     /// `address << 32 | length + 1`, 0 for a free index. The prefix is never packed to 0, because of the + 1.
     private var keys4: [UInt64] = []
@@ -39,7 +39,7 @@ package struct PrefixTable: ~Copyable, Sendable {
         var length: UInt8
     }
 
-    package init(family: AddressFamily, seed: UInt64) {
+    public init(family: AddressFamily, seed: UInt64) {
         self.family = family
         self.seed = seed
         slots = [UInt32](repeating: 0, count: 1 << PrefixTable.smallest)
@@ -49,7 +49,7 @@ package struct PrefixTable: ~Copyable, Sendable {
     }
 
     /// The index of a prefix, if present.
-    package func find(_ prefix: Prefix) -> PrefixIndex? { find(prefix, hash(prefix)) }
+    public func find(_ prefix: Prefix) -> PrefixIndex? { find(prefix, hash(prefix)) }
 
     private func find(_ prefix: Prefix, _ hash: UInt64) -> PrefixIndex? {
         var slot = home(hash)
@@ -73,7 +73,7 @@ package struct PrefixTable: ~Copyable, Sendable {
     }
 
     /// The index of a prefix, which is inserted if absent.
-    package mutating func insert(_ prefix: Prefix) -> PrefixIndex {
+    public mutating func insert(_ prefix: Prefix) -> PrefixIndex {
         let hash = hash(prefix)
         if let found = find(prefix, hash) { return found }
         if (count + 1) * 4 > slots.count * 3 { grow() }
@@ -99,7 +99,7 @@ package struct PrefixTable: ~Copyable, Sendable {
     }
 
     /// Removes a prefix by its index; the index may be given to another prefix later. An index not in use is ignored.
-    package mutating func remove(_ index: PrefixIndex) {
+    public mutating func remove(_ index: PrefixIndex) {
         guard let gone = prefix(at: index) else { return }
         var hole = home(hash(gone))
         while slots[hole] == 0 || self.index(slots[hole]) != index { hole = (hole + 1) & mask }
@@ -123,7 +123,7 @@ package struct PrefixTable: ~Copyable, Sendable {
     }
 
     /// The prefix that has an index, nil if the index is free.
-    package func prefix(at index: PrefixIndex) -> Prefix? {
+    public func prefix(at index: PrefixIndex) -> Prefix? {
         guard Int(index) < capacity else { return nil }
         if family == .ipv4 {
             let key = keys4[Int(index)]
@@ -136,7 +136,7 @@ package struct PrefixTable: ~Copyable, Sendable {
     }
 
     /// The longest prefix that contains an address and satisfies `accept`: one lookup per length that occurs.
-    package func longestMatch(_ address: IPAddress, where accept: (PrefixIndex) -> Bool = { _ in true }) -> PrefixIndex?
+    public func longestMatch(_ address: IPAddress, where accept: (PrefixIndex) -> Bool = { _ in true }) -> PrefixIndex?
     {
         guard address.family == family else { return nil }
         for length in stride(from: family.bits, through: 0, by: -1) where lengthCounts[length] > 0 {
@@ -146,7 +146,7 @@ package struct PrefixTable: ~Copyable, Sendable {
     }
 
     /// Bytes of memory, what is reserved for growth included.
-    package var memory: Int {
+    public var memory: Int {
         keys4.capacity * MemoryLayout<UInt64>.stride + keys6.capacity * MemoryLayout<Key6>.stride + slots.capacity * 4
             + free.capacity * 4
     }
@@ -156,7 +156,7 @@ package struct PrefixTable: ~Copyable, Sendable {
     /// Gives back what a table that shrank does not need: unused indices at the end, slots, and reserve for growth.
     /// Indices in use stay as they are, and the lowest unused ones are given out first from now on, so that the end
     /// becomes free. Cost: a walk over the table.
-    package mutating func trim() {
+    public mutating func trim() {
         var end = capacity
         while end > 0, !isUsed(PrefixIndex(end - 1)) { end -= 1 }
         if family == .ipv4 { keys4 = Array(keys4[..<end]) } else { keys6 = Array(keys6[..<end]) }
@@ -236,9 +236,9 @@ package struct PrefixTable: ~Copyable, Sendable {
     /// Reads the slot of a prefix that is about to be looked up. Independent reads overlap, those of look-ups hardly: a
     /// batch that is warmed first waits for several lines of memory at a time, and not for one after another. Returns
     /// something, so that the read happens.
-    package func prefetch(_ prefix: Prefix) -> UInt32 { slots[home(hash(prefix))] }
+    public func prefetch(_ prefix: Prefix) -> UInt32 { slots[home(hash(prefix))] }
     /// The same for an index that is about to be removed.
-    package func prefetch(_ index: PrefixIndex) -> UInt32 { slots[home(hash(unchecked: index))] }
+    public func prefetch(_ index: PrefixIndex) -> UInt32 { slots[home(hash(unchecked: index))] }
 
     /// An emptied table gives its memory back.
     private mutating func releaseAll() {

@@ -2,7 +2,7 @@
 ///
 /// A binary heap with the place of each key beside it; inlinable, so that each module has it for its own keys. `next`
 /// costs nothing, a change O(log n), and what is not due is not looked at.
-package struct Timers<Key: Hashable & Sendable>: Sendable {
+public struct Timers<Key: Hashable & Sendable>: Sendable {
     @usableFromInline struct Entry: Sendable {
         @usableFromInline var deadline: Instant
         @usableFromInline var key: Key
@@ -15,18 +15,18 @@ package struct Timers<Key: Hashable & Sendable>: Sendable {
     @usableFromInline var heap: [Entry] = []
     @usableFromInline var places: [Key: Int] = [:]
 
-    @inlinable package init() {}
+    @inlinable public init() {}
 
-    @inlinable package var count: Int { heap.count }
-    @inlinable package var isEmpty: Bool { heap.isEmpty }
+    @inlinable public var count: Int { heap.count }
+    @inlinable public var isEmpty: Bool { heap.isEmpty }
 
     /// The earliest deadline.
-    @inlinable package var next: Instant? { heap.first?.deadline }
+    @inlinable public var next: Instant? { heap.first?.deadline }
 
-    @inlinable package func deadline(of key: Key) -> Instant? { places[key].map { heap[$0].deadline } }
+    @inlinable public func deadline(of key: Key) -> Instant? { places[key].map { heap[$0].deadline } }
 
     /// Sets the deadline of a key, in place of the one that it had; nil takes it away.
-    @inlinable package mutating func set(_ key: Key, _ deadline: Instant?) {
+    @inlinable public mutating func set(_ key: Key, _ deadline: Instant?) {
         guard let deadline else { return remove(key) }
         if let place = places[key] {
             let old = heap[place].deadline
@@ -39,7 +39,7 @@ package struct Timers<Key: Hashable & Sendable>: Sendable {
         rise(heap.count - 1)
     }
 
-    @inlinable package mutating func remove(_ key: Key) {
+    @inlinable public mutating func remove(_ key: Key) {
         guard let place = places.removeValue(forKey: key) else { return }
         let last = heap.removeLast()
         guard place < heap.count else { return }
@@ -50,7 +50,7 @@ package struct Timers<Key: Hashable & Sendable>: Sendable {
     }
 
     /// Takes the key out whose deadline is the earliest, if it is due.
-    @inlinable package mutating func takeDue(now: Instant) -> Key? {
+    @inlinable public mutating func takeDue(now: Instant) -> Key? {
         guard let first = heap.first, first.deadline <= now else { return nil }
         remove(first.key)
         return first.key
@@ -58,7 +58,7 @@ package struct Timers<Key: Hashable & Sendable>: Sendable {
 
     /// Takes all keys out that are due, the earliest first, at most `budget` of them. What is set again meanwhile,
     /// however early, waits for the next call.
-    @inlinable package mutating func takeAllDue(now: Instant, budget: Int = .max) -> [Key] {
+    @inlinable public mutating func takeAllDue(now: Instant, budget: Int = .max) -> [Key] {
         var due: [Key] = []
         while due.count < budget, let key = takeDue(now: now) { due.append(key) }
         return due
