@@ -73,7 +73,9 @@ package struct PeeringDecision: Sendable {
         _ resources: ResourceSet, _ own: NodeResource, context: Context, last: [PlannedPeer]
     ) -> [PlannedPeer] {
         var (plan, shadowed) = PeeringPlan.plan(of: context.node, in: resources)
-        remarks = Remarks.all(resources, node: context.node, plan: plan + last, shadowed: shadowed)
+        remarks =
+            Remarks.all(resources, node: context.node, plan: plan + last, shadowed: shadowed)
+            + Remarks.fields(resources, node: context.node, plan: plan, isReflector: context.isReflector)
         let objects = Dictionary(resources.peers.map { ("BGPPeer/\($0.name)", $0.peer) }) { first, _ in first }
         let names = Set(plan.map(\.name))
         for name in Set(last.map(\.name)) where !names.contains(name) {

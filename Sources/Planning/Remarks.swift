@@ -72,10 +72,11 @@ enum Remarks {
         let labels = resources.node(node)?.labels ?? [:]
         let own = resources.peers.filter { $0.peer.applies(to: node, labels) }
         var remarks: [String] = []
-        if configuration.localWorkloadPeering.contains(where: { $0 != nil }), !resources.hasWorkloadPeers {
+        for family in AddressFamily.allCases
+        where configuration.localWorkloadPeering[family.index] != nil && !resources.hasWorkloadPeers {
             remarks.append(
-                "BGPConfiguration/default: spec.localWorkloadPeeringIPV4 and IPV6 are for a BGPPeer with "
-                    + "localWorkloadSelector, and there is none")
+                "BGPConfiguration/default: spec.localWorkloadPeering\(family == .ipv4 ? "IPV4" : "IPV6") is for a BGPPeer "
+                    + "with localWorkloadSelector, and there is none")
         }
         for (name, peer) in own {
             if let selector = peer.localWorkloadSelector {
@@ -110,5 +111,190 @@ enum Remarks {
         return [
             "\(object): \(some(pods.map(\.name))): no peer, because \(field) of BGPConfiguration/default is not set"
         ]
+    }
+}
+
+// MARK: Fields that depend on others
+
+extension Remarks {
+    /// Fields that say nothing as the others stand. Each field is classified in the tests (FieldClassificationTests).
+    static func fields(
+        _ resources: ResourceSet, node: String, plan: [PlannedPeer], isReflector: Bool
+    ) -> [String] {
+        configurations(resources, node: node) + tunnels(resources, node: node) + selection(resources)
+            + idleFields(resources, node: node, plan: plan, isReflector: isReflector)
+    }
+
+    /// Objects and fields of objects that nothing reads (contract 2.2).
+    private static func configurations(_ resources: ResourceSet, node: String) -> [String] {
+        var remarks: [String] = []
+        for kind in ["BGPConfiguration", "FelixConfiguration"] {
+            for name in resources.names(of: kind) where name != "default" {
+                if !name.hasPrefix("node.") {
+                    remarks.append("\(kind)/\(name): not used: only default and node.NAME are")
+                } else if resources.node(String(name.dropFirst(5))) == nil {
+                    remarks.append("\(kind)/\(name): not used: there is no Node of this name")
+                }
+            }
+        }
+        for (name, configuration) in resources.configurations where name == "node.\(node)" {
+            var rest = configuration
+            (rest.listenPort, rest.logSeverity, rest.prefixAdvertisements, rest.communities) = (nil, nil, [], [:])
+            if rest != BGPConfiguration() {
+                remarks.append(
+                    "BGPConfiguration/\(name): of one node only listenPort, logSeverityScreen and prefixAdvertisements "
+                        + "take effect; other fields are for default")
+            }
+        }
+        let configuration = resources.configuration(of: node)
+        if configuration.massWithdrawalPercent == 0,
+            configuration.massWithdrawalMinimum != BGPConfiguration().massWithdrawalMinimum
+        {
+            remarks.append("BGPConfiguration/default: spec.massWithdrawal.minimum: percent is 0, which is no limit")
+        }
+        return remarks
+    }
+
+    /// What is about tunnels, where no pool wants one.
+    private static func tunnels(_ resources: ResourceSet, node: String) -> [String] {
+        let felix = resources.felix(of: node)
+        let wanted = resources.pools.filter { $0.encapsulation != nil }
+        let vxlan = wanted.filter { $0.encapsulation?.isVXLAN ?? false }
+        var remarks: [String] = []
+        func say(_ field: String, if isIdle: Bool, without what: String) {
+            guard isIdle else { return }
+            remarks.append("FelixConfiguration: spec.\(field): no IPPool has \(what)")
+        }
+        say("vxlanVNI", if: vxlan.isEmpty && felix.vxlanIdentifier ?? 4096 != 4096, without: "vxlanMode")
+        say("vxlanPort", if: vxlan.isEmpty && felix.vxlanPort ?? 4789 != 4789, without: "vxlanMode")
+        for (family, field) in [(AddressFamily.ipv4, "vxlanMTU"), (.ipv6, "vxlanMTUV6")] {
+            say(
+                field, if: felix.vxlanMTU[family.index] ?? 0 != 0 && !vxlan.contains { $0.cidr.family == family },
+                without: "vxlanMode for \(family.name)")
+        }
+        say("ipipMTU", if: felix.ipipMTU ?? 0 != 0 && wanted.count == vxlan.count, without: "ipipMode")
+        say("mtuIfacePattern", if: felix.mtuInterfacePattern != nil && wanted.isEmpty, without: "ipipMode or vxlanMode")
+        return remarks
+    }
+
+    /// Objects that nothing picks.
+    private static func selection(_ resources: ResourceSet) -> [String] {
+        var remarks: [String] = []
+        let used = Set(resources.peers.flatMap(\.peer.filters))
+        let unused = resources.names(of: "BGPFilter").filter { !used.contains($0) }.map { "BGPFilter/\($0)" }
+        if !unused.isEmpty { remarks.append("\(some(unused)): not used: spec.filters of no BGPPeer has it") }
+        let nodes = resources.nodes
+        for (name, peer) in resources.peers {
+            if let node = peer.node, nodes[node] == nil {
+                remarks.append("BGPPeer/\(name): spec.node: there is no Node of this name")
+            }
+            if let selector = peer.nodeSelector, !nodes.values.contains(where: { selector.matches($0.labels) }) {
+                remarks.append("BGPPeer/\(name): spec.nodeSelector matches no Node")
+            }
+        }
+        return remarks
+    }
+
+    private static func idleFields(
+        _ resources: ResourceSet, node: String, plan: [PlannedPeer], isReflector: Bool
+    ) -> [String] {
+        let labels = resources.node(node)?.labels ?? [:]
+        let addresses = resources.nodeAddresses
+        var sessions: [String: [PlannedPeer]] = [:]
+        for peer in plan { sessions[peer.name, default: []].append(peer) }
+        // A thousand peers with one slip are one sentence.
+        var names: [String: [String]] = [:]
+        for (name, peer) in resources.peers where peer.applies(to: node, labels) {
+            let own = sessions["BGPPeer/\(name)"] ?? []
+            let isOfNodes =
+                peer.peerSelector != nil || peer.peer.map { addresses[$0.address] != nil } ?? false
+            for (field, why) in ofTheKind(peer, isOfNodes: isOfNodes) + ofTheSessions(peer, own)
+                + (isReflector ? ofTheMode(peer) : [])
+            { names["spec.\(field): \(why)", default: []].append("BGPPeer/\(name)") }
+        }
+        return names.sorted { $0.key < $1.key }.map { "\(some($0.value)): \($0.key)" }
+    }
+
+    private typealias Idle = (field: String, why: String)
+
+    /// By other fields of the object.
+    private static func ofTheKind(_ peer: BGPPeer, isOfNodes: Bool) -> [Idle] {
+        let defaults = BGPPeer()
+        let waits = peer.listenRange != nil || peer.localWorkloadSelector != nil
+        let rows: [(Bool, String, String)] = [
+            (
+                peer.maxDynamicPeers != defaults.maxDynamicPeers && peer.listenRange == nil, "maxDynamicPeers",
+                "there is no listenRange"
+            ),
+            (
+                peer.connectRetryTime != nil && (waits || peer.passive == true), "connectRetryTime",
+                "the peer opens the connection"
+            ),
+            (waits && peer.passive == false, "passive", "the peer opens the connection in any case"),
+            (peer.keepaliveTime != nil && peer.holdTime == .zero, "keepaliveTime", "holdTime is 0s: no keepalives"),
+            (peer.maxRestartTime != nil && peer.gracefulRestart != .on, "maxRestartTime", "gracefulRestart is not on"),
+            (
+                peer.longLivedStaleTime != nil && peer.gracefulRestart == .off, "longLivedStaleTime",
+                "gracefulRestart is off"
+            ),
+            (
+                peer.maxPrefixesRestart != defaults.maxPrefixesRestart && peer.maxPrefixesAction != .restart,
+                "maxPrefixes.restartAfter", "action is not restart"
+            ),
+            (peer.isReversePeeringManual && !isOfNodes, "reversePeering", "the peer is no Node"),
+            (
+                peer.reexportPrepend ?? 0 > 0 && peer.exportMode == .own, "reexportPrepend",
+                "export is own: no route of another node leaves"
+            ),
+        ]
+        return rows.filter(\.0).map { ($0.1, $0.2) }
+    }
+
+    /// By what the sessions are that follow from it.
+    private static func ofTheSessions(_ peer: BGPPeer, _ sessions: [PlannedPeer]) -> [Idle] {
+        guard !sessions.isEmpty else { return [] }
+        let isInternal = sessions.allSatisfy { $0.remoteAS == $0.localAS }
+        let isExternal = sessions.allSatisfy { $0.remoteAS != nil && $0.remoteAS != $0.localAS }
+        let families = sessions.reduce(into: AddressFamilySet()) { $0.formUnion($1.families) }
+        let toInternal = "the session is internal"
+        let rows: [(Bool, String, String)] = [
+            (isInternal && peer.role != nil, "role", toInternal),
+            (isInternal && peer.reexportPrepend ?? 0 > 0, "reexportPrepend", toInternal),
+            (isInternal && peer.isMultihop, "multihop", toInternal),
+            (
+                isInternal && peer.nextHopMode == .keep, "nextHopMode and keepOriginalNextHop",
+                "\(toInternal): next hops are kept in any case"
+            ),
+            (
+                isExternal && peer.nextHopMode == .itself, "nextHopMode",
+                "the session is external: the next hop is ours in any case"
+            ),
+            (
+                isExternal && peer.routeReflectorClient == true, "routeReflectorClient",
+                "the session is external, and reflection is for internal ones"
+            ),
+            (
+                peer.extendedNextHop == true && !families.contains(.ipv4), "extendedNextHop",
+                "the session does not carry IPv4"
+            ),
+            (
+                peer.nextHopAddresses[AddressFamily.ipv4.index] != nil && !families.contains(.ipv4),
+                "nextHopAddressIPv4", "the session does not carry IPv4"
+            ),
+            (
+                peer.nextHopAddresses[AddressFamily.ipv6.index] != nil && !families.contains(.ipv6)
+                    && peer.extendedNextHop != true, "nextHopAddressIPv6", "the session does not carry IPv6"
+            ),
+        ]
+        return rows.filter(\.0).map { ($0.1, $0.2) }
+    }
+
+    /// In a reflector, which has no way to the kernel's routes and links.
+    private static func ofTheMode(_ peer: BGPPeer) -> [Idle] {
+        let rows = [
+            (peer.routeTable != nil, "routeTable"), (peer.routeSource != nil, "routeSourceAddress"),
+            (peer.reachableBy != nil, "reachableBy"), (peer.isMultihop, "multihop"),
+        ]
+        return rows.filter(\.0).map { ($0.1, "a reflector writes no routes and does not know links") }
     }
 }

@@ -75,7 +75,7 @@ import Testing
             "spec.nodeMeshPassword is for the mesh"
         ),
         (configuration("communities: [{name: c, value: '65000:1'}]"), "no entry of prefixAdvertisements uses \"c\""),
-        (configuration("localWorkloadPeeringIPV4: 169.254.9.9"), "are for a BGPPeer with localWorkloadSelector"),
+        (configuration("localWorkloadPeeringIPV4: 169.254.9.9"), "is for a BGPPeer with localWorkloadSelector"),
         (pods, "spec.localWorkloadSelector needs an address that pods connect to"),
         (
             pods + configuration("localWorkloadPeeringIPV4: 169.254.9.9") + pod("w", "fd00:65::9/128"),
@@ -111,7 +111,8 @@ import Testing
         object("Node", "m", "bgp: {ipv4Address: 10.0.0.2/24}") + object("BGPPeer", "p", "peerIP: 10.0.0.2"),
         object("Node", "m", "bgp: {ipv4Address: 10.0.0.2/24}", labels: "rr: 'yes'")
             + object("BGPPeer", "p", "peerSelector: rr == 'yes'"),
-        object("BGPPeer", "elsewhere", "node: m, localWorkloadSelector: all(), asNumber: 65001"),
+        object("Node", "m", "bgp: {ipv4Address: 10.0.0.2/24}")
+            + object("BGPPeer", "elsewhere", "node: m, localWorkloadSelector: all(), asNumber: 65001"),
         // Every node has it, and one of them is it.
         object("BGPPeer", "me", "peerIP: 10.0.0.1, asNumber: 64512"),
     ])

@@ -377,6 +377,9 @@ package enum ResourceParser {
                 spec.complain("reachableBy", "needs peerIP")
             }
         }
+        if case .address(let source) = peer.source, let address = peer.peer?.address, address.family != source.family {
+            spec.complain("sourceAddress", "\(source) is not of the family of peerIP")
+        }
         if let hold = peer.holdTime {
             let seconds = hold.nanoseconds / 1_000_000_000
             if hold != .seconds(seconds) || (seconds != 0 && seconds < 3) {

@@ -202,8 +202,8 @@ package enum Schemas {
         fields: [
             FieldSpec("cidr", .cidr, required: true, effect: .live, documentation: "The pool."),
             FieldSpec(
-                "blockSize", .integer(20...128), default: "26 for IPv4, 122 for IPv6", effect: .live,
-                documentation: "Prefix length of a node's block."),
+                "blockSize", .integer(20...128), default: "26 for IPv4, 122 for IPv6", effect: .none,
+                documentation: "For IPAM; which blocks a node has is said by BlockAffinity."),
             FieldSpec(
                 "disableBGPExport", .bool, default: "false", effect: .softRefresh,
                 documentation:

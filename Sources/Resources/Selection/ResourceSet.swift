@@ -208,6 +208,22 @@ package struct ResourceSet: Sendable, Hashable {
         return result
     }
 
+    /// Every BGPConfiguration, by name.
+    package var configurations: [(name: String, configuration: BGPConfiguration)] {
+        var result: [(name: String, configuration: BGPConfiguration)] = []
+        visit("BGPConfiguration") {
+            if case .bgpConfiguration(let value) = $0.value { result.append(($0.key.name, value)) }
+        }
+        return result
+    }
+
+    /// Names of the objects of a kind.
+    package func names(of kind: String) -> [String] {
+        var result: [String] = []
+        visit(kind) { result.append($0.key.name) }
+        return result
+    }
+
     /// BGPConfiguration of a node: `node.NAME` over `default`.
     package func configuration(of node: String) -> BGPConfiguration {
         var result = BGPConfiguration()
