@@ -25,7 +25,7 @@ public protocol RouteView: ~Copyable {
     /// LOCAL_PREF as the decision takes it (RFC 4271 9.1.1).
     func localPref(of handle: AttributeHandle) -> UInt32
     /// The address of a peer that is configured.
-    func address(of peer: PeerIndex) -> IPAddress?
+    func address(of peer: PeerIndex) -> PeerAddress?
     /// No prefix waits for a decision.
     var isDecided: Bool { get }
 

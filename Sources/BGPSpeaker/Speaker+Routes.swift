@@ -25,7 +25,7 @@ extension Speaker: RouteView {
     /// The attributes of a set, decoded.
     package func attributes(of handle: AttributeHandle) -> PathAttributes { rib.attributes.attributes(handle) }
     package func localPref(of handle: AttributeHandle) -> UInt32 { rib.attributes.key(handle).localPref }
-    package func address(of peer: PeerIndex) -> IPAddress? { settings(peer)?.address }
+    package func address(of peer: PeerIndex) -> PeerAddress? { settings(peer)?.peerAddress }
     package var isDecided: Bool { rib.dirtyCount == 0 }
     package func announcesOnlyItself(_ peer: PeerIndex) -> Bool { settings(peer)?.announcesOnlyItself ?? false }
 

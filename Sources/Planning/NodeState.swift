@@ -21,7 +21,13 @@ package struct NodeState: Sendable, Hashable {
     package struct PeerPlacement: Sendable, Hashable {
         /// The peer's address, or the range that it may lie in.
         package var peers: Prefix
+        /// Of one of those at its address; nil: whatever the port.
+        package var port: UInt16?
         package var placement: Placement
+
+        package func isOf(_ peer: PeerAddress) -> Bool {
+            peers.contains(peer.address) && port.map { $0 == peer.port } ?? true
+        }
     }
     package struct PoolPlacement: Sendable, Hashable {
         package var cidr: Prefix
@@ -120,7 +126,10 @@ package struct NodeState: Sendable, Hashable {
         }
         let labels = resources.node(node)?.labels ?? [:]
         for (_, peer) in resources.peers where peer.applies(to: node, labels) {
-            if let gateway = peer.reachableBy, let address = peer.peer?.address {
+            // A way leads to an address, whatever the ports there: the first has it.
+            if let gateway = peer.reachableBy, let address = peer.peer?.address,
+                !own.statics.contains(where: { $0.peer == address })
+            {
                 own.statics.append(StaticRoute(peer: address, gateway: gateway))
             }
         }
@@ -147,10 +156,15 @@ package struct NodeState: Sendable, Hashable {
             } else {
                 addresses = [peer.peer.map { Prefix(host: $0.address) }, peer.listenRange].compactMap { $0 }
             }
+            let port = peer.peer.map { endpoint in
+                endpoint.port ?? resources.nodes.first { $0.value.address(endpoint.address.family) == endpoint.address }
+                    .map { resources.listenPort(of: $0.key) } ?? PeerAddress.defaultPort
+            }
             for prefix in addresses {
                 placement.peers.append(
-                    PeerPlacement(peers: prefix, placement: Placement(table: peer.routeTable, source: peer.routeSource))
-                )
+                    PeerPlacement(
+                        peers: prefix, port: port,
+                        placement: Placement(table: peer.routeTable, source: peer.routeSource)))
             }
         }
     }

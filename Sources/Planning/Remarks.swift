@@ -122,7 +122,7 @@ extension Remarks {
         _ resources: ResourceSet, node: String, plan: [PlannedPeer], isReflector: Bool
     ) -> [String] {
         configurations(resources, node: node) + tunnels(resources, node: node) + selection(resources)
-            + idleFields(resources, node: node, plan: plan, isReflector: isReflector)
+            + otherWays(resources, node: node) + idleFields(resources, node: node, plan: plan, isReflector: isReflector)
     }
 
     /// Objects and fields of objects that nothing reads (contract 2.2).
@@ -190,6 +190,24 @@ extension Remarks {
             }
             if let selector = peer.nodeSelector, !nodes.values.contains(where: { selector.matches($0.labels) }) {
                 remarks.append("BGPPeer/\(name): spec.nodeSelector matches no Node")
+            }
+        }
+        return remarks
+    }
+
+    /// A way leads to an address, whatever the ports there.
+    private static func otherWays(_ resources: ResourceSet, node: String) -> [String] {
+        let labels = resources.node(node)?.labels ?? [:]
+        var first: [IPAddress: (name: String, gateway: IPAddress)] = [:]
+        var remarks: [String] = []
+        for (name, peer) in resources.peers where peer.applies(to: node, labels) {
+            guard let gateway = peer.reachableBy, let address = peer.peer?.address else { continue }
+            if let owner = first[address], owner.gateway != gateway {
+                remarks.append(
+                    "BGPPeer/\(name): spec.reachableBy: BGPPeer/\(owner.name) has the way to \(address), by "
+                        + "\(owner.gateway)")
+            } else if first[address] == nil {
+                first[address] = (name, gateway)
             }
         }
         return remarks

@@ -62,6 +62,10 @@ import Testing
         object("BGPPeer", "a", "peerIP: '10.0.0.9:1790', asNumber: 1")
         + object("BGPPeer", "b", "peerIP: '10.0.0.9:1790', asNumber: 2")
         + object("BGPPeer", "c", "peerIP: 10.0.0.9, asNumber: 2")
+    private static let twoWays =
+        object("BGPPeer", "a", "peerIP: 10.0.9.9, asNumber: 1, reachableBy: 10.0.0.7")
+        + object("BGPPeer", "b", "peerIP: '10.0.9.9:1790', asNumber: 2, reachableBy: 10.0.0.8")
+        + object("BGPPeer", "c", "peerIP: '10.0.9.9:1791', asNumber: 2, reachableBy: 10.0.0.7")
     private static let twoPassive =
         object("BGPPeer", "a", "peerIP: 'fd00::9', asNumber: 1, passive: true")
         + object("BGPPeer", "b", "peerIP: '[fd00::9]:1790', asNumber: 2, passive: true")
@@ -92,6 +96,7 @@ import Testing
                 + object("BGPPeer", "b", "peerIP: 10.0.0.9, asNumber: 2"),
             "BGPPeer/a: not used for 10.0.0.9: BGPPeer/b has it"
         ),
+        (twoWays, "BGPPeer/b: spec.reachableBy: BGPPeer/a has the way to 10.0.9.9, by 10.0.0.7"),
         (twoAtOnePort, "BGPPeer/b: not used for 10.0.0.9:1790: BGPPeer/a has it"),
         (twoPassive, "BGPPeer/b: not used for [fd00::9]:1790: BGPPeer/a has it"),
     ])

@@ -161,7 +161,7 @@ extension Forwarder {
         if !state.placement.peers.isEmpty {
             if peerPlacements[peer] == nil, let address = routes.address(of: peer) {
                 peerPlacements[peer] =
-                    state.placement.peers.first { $0.peers.contains(address) }?.placement ?? NodeState.Placement()
+                    state.placement.peers.first { $0.isOf(address) }?.placement ?? NodeState.Placement()
             }
             result = peerPlacements[peer] ?? result
         }

@@ -69,7 +69,7 @@ extension Forwarder {
         for peer in routes.peerIndices {
             for family in AddressFamily.allCases
             where missing[family.index] != .anybody && !routes.isSynchronized(peer, family, now: now) {
-                guard let address = routes.address(of: peer), routes.announcesOnlyItself(peer) else {
+                guard let address = routes.address(of: peer)?.address, routes.announcesOnlyItself(peer) else {
                     missing[family.index] = .anybody
                     continue
                 }

@@ -1,4 +1,5 @@
 import BGPSpeaker
+import FIB
 import NetTypes
 import StatusAPI
 import Testing
@@ -107,6 +108,18 @@ import Testing
             network.run { Self.times(network).keys.sorted() == ["10.0.1.2:1790", "10.0.1.2:1799"] },
             "\(Self.times(network))")
         #expect(network.run { node.established == ["10.0.1.2:1790"] }, "\(node.established)")
+    }
+
+    @Test func `routes of the second go into its table, and those of the first stay in the main one`() throws {
+        let network = try Self.network([65001, 65002], second: ", routeTable: 100")
+        func tables() -> [String: UInt32] {
+            var result: [String: UInt32] = [:]
+            for route in (network.nodes["node1"]?.host.routes.own ?? [:]).values where route.kind == .unicast {
+                result["\(route.prefix)"] = route.table
+            }
+            return result
+        }
+        #expect(network.run { tables() == ["10.65.2.0/26": 254, "10.65.3.0/26": 100] }, "\(tables())")
     }
 
     @Test func `what comes in is for the one that is not dialled`() throws {
