@@ -70,12 +70,17 @@ let package = Package(
         // What an operator declared, and what follows from it: values in, values out.
         core(
             "Planning",
-            ["Resources", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "FIB", "Crypto", "NetTypes"]),
+            [
+                "Resources", "StatusAPI", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "FIB", "Crypto",
+                "NetTypes",
+            ]),
 
         // Edges: text, JSON and disk to values.
         core("Resources", ["NetTypes", "CLibYAML"]),
         core("ResourceFiles", ["Resources", "LinuxIO"]),
         core("StatusAPI", ["NetTypes"]),
+        // What states, reasons and findings are called for people: in apusctl, the log and /readiness alike.
+        core("Wording", ["StatusAPI", "LinuxIO"]),
 
         // Shells: the only callers of the operating system.
         core("LinuxIO", ["NetTypes", "CLinux"]),
@@ -108,15 +113,15 @@ let package = Package(
         core(
             "Edges",
             [
-                "Resources", "ResourceFiles", "StatusAPI", "BFD", "LinuxIO", "NetTypes",
+                "Resources", "ResourceFiles", "StatusAPI", "Wording", "BFD", "LinuxIO", "NetTypes",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         // A whole node but for its threads, sockets and clock: it runs in memory, too.
         core(
             "Node",
             [
-                "ForwardingPlane", "Planning", "Resources", "StatusAPI", "BGPSpeaker", "BGPSession", "BGPRouting",
-                "BGPMessages", "BFD", "FIB", "LinuxIO", "NetTypes",
+                "ForwardingPlane", "Planning", "Resources", "StatusAPI", "Wording", "BGPSpeaker", "BGPSession",
+                "BGPRouting", "BGPMessages", "BFD", "FIB", "LinuxIO", "NetTypes",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         // Answers to questions: they read a node, and change nothing.
@@ -131,8 +136,8 @@ let package = Package(
             "NodeDaemon",
             [
                 "Node", "Status", "Transport", "Edges", "ForwardingPlane", "Planning", "Resources", "ResourceFiles",
-                "StatusAPI", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "BFD", "FIB", "LinuxIO",
-                "NetTypes",
+                "StatusAPI", "Wording", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "BFD", "FIB",
+                "LinuxIO", "NetTypes",
                 .product(name: "Logging", package: "swift-log"),
             ]),
 
@@ -157,7 +162,8 @@ let package = Package(
         .executableTarget(
             name: "apusctl",
             dependencies: [
-                "StatusAPI", "LinuxIO", "NetTypes", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "StatusAPI", "Wording", "LinuxIO", "NetTypes",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: memorySafe),
 
@@ -197,17 +203,20 @@ let package = Package(
         tests("LoadGeneratorTests", ["LoadGenerator", "BGPMessages", "NetTypes"]),
         tests("FIBTests", ["FIB", "NetTypes"]),
         tests("CryptoTests", ["Crypto"]),
-        tests("StatusAPITests", ["StatusAPI", "apusctl", "NetTypes"]),
+        tests("StatusAPITests", ["StatusAPI", "Wording", "apusctl", "NetTypes"]),
         tests("ResourcesTests", ["Resources", "ResourceFiles", "LinuxIO", "NetTypes"]),
         tests(
             "PlanningTests",
-            ["Planning", "Resources", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "FIB", "NetTypes"]),
+            [
+                "Planning", "Resources", "StatusAPI", "Wording", "BGPSpeaker", "BGPSession", "BGPRouting",
+                "BGPMessages", "FIB", "NetTypes",
+            ]),
         tests(
             "AgentTests",
             [
                 "Node", "Status", "Edges", "Transport", "NodeDaemon", "Dataplane", "Forwarding", "ForwardingPlane",
                 "Planning", "Resources", "BFD", "BGPSpeaker",
-                "BGPSession", "BGPRouting", "BGPMessages", "StatusAPI", "FIB",
+                "BGPSession", "BGPRouting", "BGPMessages", "StatusAPI", "Wording", "FIB",
                 "LinuxIO", "NetTypes",
                 .product(name: "Logging", package: "swift-log"),
             ]),

@@ -33,11 +33,8 @@ extension KernelForwarding {
         if !core.state.foreignPools.isEmpty {
             findings.append(
                 Finding(
-                    core.settings.programming == .all ? .warning : .fine, "others",
-                    text:
-                        "routes of \(core.state.foreignPools.map { "\($0)" }.joined(separator: ", ")) are left to another "
-                        + "programmer (programClusterRoutes)"
-                ))
+                    core.settings.programming == .all ? .degraded : .fine,
+                    .poolsLeftToOthers(pools: core.state.foreignPools.map { "\($0)" })))
         }
         round.add(findings)
     }
@@ -48,13 +45,10 @@ extension KernelForwarding {
         where families.contains(family) {
             let name = path.replacing("/", with: ".")
             switch inspector.sysctl(path) {
-            case "1": findings.append(Finding(.fine, "forwarding", text: "\(name) is 1"))
+            case "1": findings.append(Finding(.fine, .forwardingOn(sysctl: name)))
             case let value?:
-                findings.append(
-                    Finding(
-                        .fault, "forwarding",
-                        text: "\(name) is \(value): no packet passes this host to or from a pod; sysctl -w \(name)=1"))
-            case nil: findings.append(Finding(.warning, "forwarding", text: "\(name) cannot be read"))
+                findings.append(Finding(.fault, .forwardingOff(sysctl: name, value: value)))
+            case nil: findings.append(Finding(.degraded, .forwardingOff(sysctl: name, value: nil)))
             }
         }
         return findings
@@ -67,35 +61,20 @@ extension KernelForwarding {
             for chain in dropping {
                 findings.append(
                     Finding(
-                        .warning, "firewall",
-                        text:
-                            "chain \(chain.family) \(chain.table) \(chain.name) has policy drop: packets of pods pass "
-                            + "only where a rule accepts them; nft list chain \(chain.family) \(chain.table) "
-                            + "\(chain.name)"
-                    ))
+                        .degraded, .chainDrops(family: chain.family, table: chain.table, chain: chain.name)))
             }
             if dropping.isEmpty {
-                findings.append(Finding(.fine, "firewall", text: "no chain at the forward hook has policy drop"))
+                findings.append(Finding(.fine, .noChainDrops))
             }
         } else {
-            findings.append(Finding(.fine, "firewall", text: "the kernel has no nf_tables, or does not say"))
+            findings.append(Finding(.fine, .noNetfilter))
         }
         for (family, command) in [(AddressFamily.ipv4, "iptables-legacy"), (.ipv6, "ip6tables-legacy")] {
             do throws(HostError) {
                 guard try inspector.legacyForwardDrops(family) ?? false else { continue }
-                findings.append(
-                    Finding(
-                        .warning, "firewall",
-                        text: "chain FORWARD of \(command) has policy DROP: packets of pods pass only where a rule "
-                            + "accepts them; \(command) -S FORWARD"
-                    ))
+                findings.append(Finding(.degraded, .legacyChainDrops(command: command)))
             } catch {
-                findings.append(
-                    Finding(
-                        .warning, "firewall",
-                        text:
-                            "the tables of \(command) cannot be read: \(errorText(error)); \(command) -S FORWARD shows its policy"
-                    ))
+                findings.append(Finding(.degraded, .legacyTablesUnreadable(command: command, code: error.code)))
             }
         }
         return findings
@@ -104,9 +83,7 @@ extension KernelForwarding {
     private func examineRoutes(_ findings: inout [Finding]) {
         let missing = missingCount
         if missing == 0 {
-            findings.append(
-                Finding(.fine, "routes", text: "\(core.delta.desiredCount) wanted, all of them in the kernel as wanted")
-            )
+            findings.append(Finding(.fine, .allRoutesInKernel(count: core.delta.desiredCount)))
         } else {
             var budget = 64
             var examples = core.delta.examplesOfMissing(most: 3)
@@ -116,22 +93,13 @@ extension KernelForwarding {
                     return examples.count <= 3
                 }
             }
-            let shown =
-                examples.sorted().prefix(3).map { "\($0)" }.joined(separator: ", ") + (missing > 3 ? ", ..." : "")
             findings.append(
                 Finding(
-                    .fault, "routes",
-                    text: "\(missing) are not in the kernel as wanted (\(shown)); apusctl fib says why")
-            )
+                    .fault,
+                    .routesMissing(count: missing, examples: examples.sorted().prefix(3).map { "\($0)" })))
         }
         if core.breaker.isTripped {
-            findings.append(
-                Finding(
-                    .fault, "held",
-                    text:
-                        "\(core.breaker.held.count) routes are kept though nearly all were withdrawn at once; look at the "
-                        + "peers, and if it is right: apusctl fib release"
-                ))
+            findings.append(Finding(.fault, .massWithdrawal(routes: core.breaker.held.count)))
         }
     }
 
@@ -154,29 +122,16 @@ extension KernelForwarding {
                 $0.path.replacing("/", with: ".")
             }
             guard !wrong.isEmpty else {
-                return [Finding(.fine, "pods", text: "the interfaces of \(count) endpoints are set up")]
+                return [Finding(.fine, .podsSetUp(count: count))]
             }
-            let some = wrong.prefix(3).joined(separator: ", ") + (wrong.count > 3 ? ", ..." : "")
-            return [
-                Finding(
-                    .fault, "pods",
-                    text:
-                        "\(wrong.count) settings of pods' interfaces were changed by somebody (\(some)); they must be 1"
-                )
-            ]
+            return [Finding(.fault, .podSettingsChanged(count: wrong.count, sysctls: Array(wrong.prefix(3))))]
         }
         round.checks.append { [inspector = host.inspector] in KernelForwarding.examineLoopback(names, inspector) }
         if let gateway = IPAddress("169.254.1.1"),
             endpoints.contains(where: { $0.addresses.contains { $0.family == .ipv4 } }),
             !NextHopTable.resolve(gateway, interfaces: core.interfaces, routes: core.delta.foreign).isReachable
         {
-            round.add([
-                Finding(
-                    .warning, "pods",
-                    text: "this host has no route to 169.254.1.1 (no default route): the kernel answers no ARP request "
-                        + "for the pods' gateway; add a default route, or a permanent neighbor entry in the pods"
-                )
-            ])
+            round.add([Finding(.degraded, .noRouteToPodGateway)])
         }
     }
 
@@ -187,38 +142,22 @@ extension KernelForwarding {
             $0.replacing("/", with: ".")
         }
         guard let first = open.first else { return [] }
-        return [
-            Finding(
-                .warning, "pods",
-                text: "\(first)\(open.count > 1 ? " and \(open.count - 1) more are" : " is") 1: pods reach services on "
-                    + "this host's loopback addresses unless a firewall drops it; sysctl -w \(first)=0, or look at who "
-                    + "set it (kube-proxy does for node ports on 127.0.0.1)"
-            )
-        ]
+        return [Finding(.degraded, .loopbackReachable(sysctl: first, more: open.count - 1))]
     }
 
     private func examineTunnels(_ findings: inout [Finding]) {
         for kind in TunnelKind.allCases {
             guard let device = core.tunnels.device(kind) else { continue }
             if let failure = core.tunnels.failure(kind) {
-                findings.append(
-                    Finding(
-                        .fault, "tunnels", text: "\(kind.deviceName) carries nothing", reason: .tunnel(reason: failure))
-                )
+                findings.append(Finding(.fault, .tunnelDown(device: kind.deviceName, reason: failure)))
                 continue
             }
-            findings.append(Finding(.fine, "tunnels", text: "\(kind.deviceName) is up, MTU \(device.mtu)"))
+            findings.append(Finding(.fine, .tunnelUp(device: kind.deviceName, mtu: Int(device.mtu))))
             if device.address == nil {
                 let field =
                     kind == .ipip
                     ? "bgp.ipv4IPIPTunnelAddr" : kind == .vxlanIPv4 ? "ipv4VXLANTunnelAddr" : "ipv6VXLANTunnelAddr"
-                findings.append(
-                    Finding(
-                        .warning, "tunnels",
-                        text:
-                            "this Node has no \(field): what the host itself sends through \(kind.deviceName) has the "
-                            + "node's address, and the answers come outside the tunnel"
-                    ))
+                findings.append(Finding(.degraded, .tunnelAddressMissing(device: kind.deviceName, field: field)))
             }
             let larger = core.local.endpoints.values.compactMap { core.interfaces.named($0.endpoint.interfaceName) }
                 .filter {
@@ -227,11 +166,10 @@ extension KernelForwarding {
             if let first = larger.first {
                 findings.append(
                     Finding(
-                        .warning, "tunnels",
-                        text: "\(larger.count) pods have a larger MTU than \(kind.deviceName) (\(first.name): "
-                            + "\(first.mtu), tunnel: \(device.mtu)): they depend on path MTU discovery; set the CNI "
-                            + "plugin's mtu to \(device.mtu)"
-                    ))
+                        .degraded,
+                        .podMTUTooLarge(
+                            pods: larger.count, interface: first.name, mtu: Int(first.mtu), device: kind.deviceName,
+                            tunnelMTU: Int(device.mtu))))
             }
         }
     }
@@ -264,12 +202,7 @@ extension KernelForwarding {
 
     private func foreignFindings(_ foreign: [UInt8: Int]) -> [Finding] {
         foreign.sorted { $0.key < $1.key }.map { number, count in
-            Finding(
-                .warning, "others",
-                text:
-                    "\(count) routes inside our pools are of protocol \(number) (\(number == 12 ? "BIRD" : "Felix")): "
-                    + "two programmers of one pool hide each other's routes; stop one, or use programClusterRoutes"
-            )
+            Finding(.degraded, .otherProgrammer(routeProtocol: number, routes: count))
         }
     }
 }

@@ -11,12 +11,10 @@ extension KernelForwarding {
         status.routesWanted = core.delta.desiredCount
         status.routesInKernel = core.delta.kernelCount
         status.problems += core.tunnels.pendingFailures.map {
-            "tunnel: cannot \($0.attempt): \(errorText($0.code))"
+            Finding(.fault, .tunnelStepFailed(attempt: "\($0.attempt)", code: $0.code))
         }
         if let guestError, core.local.awaitsGuests {
-            status.problems.append(
-                "a live migration's target waits: no guest can be heard: \(errorText(guestError)); it needs CAP_NET_RAW"
-            )
+            status.problems.append(Finding(.fault, .guestsNotHeard(code: guestError.code)))
         }
         status.routesHeld = core.breaker.held.count
         status.routesWaiting = core.delta.waitingCount
@@ -24,10 +22,7 @@ extension KernelForwarding {
         status.resyncs = resyncs
         status.auditFindings = audit.findings
         if core.breaker.isTripped {
-            status.problems.append(
-                "\(core.breaker.held.count) routes of the cluster were withdrawn at once and are kept (massWithdrawal): "
-                    + "apusctl fib release lets them go"
-            )
+            status.problems.append(Finding(.fault, .massWithdrawal(routes: core.breaker.held.count)))
         }
         status.routesMissing = missingCount
         status.routesRepaired = core.delta.repairCount

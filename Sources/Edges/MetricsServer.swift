@@ -1,6 +1,7 @@
 package import LinuxIO
 import NetTypes
 package import StatusAPI
+import Wording
 
 /// The metrics page; its text is made where it is served, not on the routing thread.
 package struct MetricsPage: Sendable {
@@ -15,15 +16,7 @@ package struct ReadinessReport: Sendable {
     package init(unreadiness: Unreadiness?) { self.unreadiness = unreadiness }
 
     /// The page's one line.
-    var text: String {
-        switch unreadiness {
-        case nil: "ready"
-        case .starting?: "starting"
-        case .routesMissing(let count)?: "\(count) routes are not in the kernel"
-        case .notAnnounced(let prefix)?: "\(prefix) is not announced; apusctl status says why"
-        case .noPeerEstablished?: "no peer is established"
-        }
-    }
+    var text: String { unreadiness?.text ?? "ready" }
 }
 
 /// Prometheus metrics and health: three pages by HTTP/1.1 (RFC 9112), on addresses of their own, one request a

@@ -200,10 +200,8 @@ package struct Forwarder: ~Copyable {
             attributes.origin = .igp
             attributes.asPath = ASPath()
             attributes.localPref = announcement.localPref
-            for text in announcement.communities {
-                if let community = AnyCommunity(text) {
-                    AttributeOperation.addCommunity(community).apply(to: &attributes)
-                }
+            for community in announcement.communities {
+                AttributeOperation.addCommunity(AnyCommunity(community)).apply(to: &attributes)
             }
             let interface = local.desired[change.prefix]?.nextHops.first.flatMap { interfaces[$0.interface]?.name }
             return Origination(prefix: change.prefix, attributes: attributes, interface: interface ?? "")

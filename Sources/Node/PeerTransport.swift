@@ -30,8 +30,8 @@ package protocol PeerTransport: AnyObject {
     func localAddress(_ peer: PeerIndex, _ side: PeerFSM.Side) -> IPAddress?
     /// Bytes that wait for a peer to read them.
     func queuedBytes(_ peer: PeerIndex) -> Int
-    /// What is wrong with accepting connections; nil for nothing.
-    func refusalProblem(now: Instant) -> String?
+    /// Connections at most, and how many were closed at once; nil where none was for a minute.
+    func recentRefusals(now: Instant) -> (limit: Int, closed: Int)?
     func send(_ peer: PeerIndex, _ side: PeerFSM.Side, buffer: MessageBuffer)
     /// Closes a connection once what is queued has been sent.
     func close(_ peer: PeerIndex, _ side: PeerFSM.Side, now: Instant)

@@ -10,7 +10,8 @@ package import Logging
 package import NetTypes
 package import Planning
 package import Resources
-import StatusAPI
+package import StatusAPI
+import Wording
 
 /// The peers that the resources want, and the speaker's peers that follow them.
 ///
@@ -99,17 +100,17 @@ package final class Peering {
     /// A peer that is kept down, and why.
     package struct HeldDown {
         package let planned: PlannedPeer
-        package let reason: String
+        package let reason: HoldReason
     }
 
     /// What the resources asked for last.
     package struct Plan {
         /// Peers that are kept down.
         package var held: [HeldDown] = []
-        /// What is wrong with the resources, a sentence each.
-        package var problems: [String] = []
+        /// What is wrong with the resources.
+        package var problems: [FindingCause] = []
         /// Selectors that matched before and match nothing now (docs/promises.md, promise 4).
-        package var alarms: [String] = []
+        package var alarms: [FindingCause] = []
         /// What is accepted and has no effect as it stands.
         package var remarks: [String] = []
         var peers: [PlannedPeer] = []
@@ -130,7 +131,7 @@ package final class Peering {
         self.identity = identity
         self.logger = logger
         loaded = first
-        plan.problems = first.resources.problems.map(\.description)
+        plan.problems = first.resources.problems.map { FindingCause($0) }
     }
 
     // MARK: Who is who
@@ -454,7 +455,7 @@ package final class Peering {
         let change = plan.missedChanges ? ResourceChange(whole: change.after) : change
         let new = change.after
         if new.resources.problems != loaded.resources.problems {
-            plan.problems = new.resources.problems.map(\.description)
+            plan.problems = new.resources.problems.map { FindingCause($0) }
         }
         loaded = new
         let resources = new.resources
@@ -465,7 +466,7 @@ package final class Peering {
             return
         }
         let authenticationFailure =
-            resources.peers.contains { $0.peer.tcpAO != nil } ? TCPSocket.authenticationSupport() : nil
+            resources.peers.contains { $0.peer.tcpAO != nil } ? TCPSocket.authenticationFailure() : nil
         let context = PeeringDecision.Context(node: node, isReflector: isReflector, identity: identity)
         guard
             let decision = PeeringDecision(new, context, last: plan.peers, authenticationFailure: authenticationFailure)
@@ -490,7 +491,7 @@ package final class Peering {
         speaker.setOwnAddresses(decision.ownAddresses.union(listened), of: .configuration)
         plan.alarms = decision.alarms
         for alarm in plan.alarms {
-            logger.error("not all of the resources is in force", metadata: ["alarm": "\(alarm)"])
+            logger.error("not all of the resources is in force", metadata: ["alarm": "\(alarm.text)"])
         }
         for remark in decision.remarks where !plan.remarks.contains(remark) {
             logger.warning("part of the resources has no effect", metadata: ["remark": "\(remark)"])
@@ -534,7 +535,7 @@ package final class Peering {
                     continue
                 }
                 guard entry != nil || entries.count < RIB.maximumPeers else {
-                    plan.held.append(HeldDown(planned: planned, reason: "no more than \(RIB.maximumPeers) peers"))
+                    plan.held.append(HeldDown(planned: planned, reason: .tooManyPeers(limit: RIB.maximumPeers)))
                     continue
                 }
                 let applied = applyPeer(
@@ -762,5 +763,13 @@ extension TCPSocket.AuthenticationKey.Algorithm {
             case .aes128CMAC: .aes128CMAC
             case .hmacSHA256: .hmacSHA256
             }
+    }
+}
+
+extension FindingCause {
+    fileprivate init(_ problem: Problem) {
+        self = .resource(
+            file: problem.file, line: problem.line, object: problem.object, field: problem.field,
+            message: problem.message)
     }
 }

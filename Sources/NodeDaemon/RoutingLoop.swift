@@ -12,6 +12,7 @@ import Resources
 import Status
 import StatusAPI
 import Transport
+import Wording
 
 /// The daemon's one routing thread. Start reading here: `turn` is the map of the whole.
 ///
@@ -192,8 +193,9 @@ final class RoutingLoop {
             guard let accepted = transport.accept(token) else { return }
             let address = accepted.peer.address
             if transport.isFull {
-                if transport.noteRefusal(now: core.now), let problem = transport.refusalProblem(now: core.now) {
-                    logger.error("connection refused", metadata: ["address": "\(address)", "reason": "\(problem)"])
+                if transport.noteRefusal(now: core.now), let (limit, closed) = transport.recentRefusals(now: core.now) {
+                    let cause = FindingCause.connectionsRefused(limit: limit, closed: closed)
+                    logger.error("connection refused", metadata: ["address": "\(address)", "reason": "\(cause.text)"])
                 }
                 continue
             }

@@ -1,4 +1,5 @@
 package import Resources
+import StatusAPI
 
 /// What the first segment of a peer's connection depends on: keys and the TTL.
 package struct PeerKeys: Sendable, Hashable {
@@ -20,20 +21,35 @@ package struct PeerKeys: Sendable, Hashable {
 
     /// The keys of a planned peer. Where one that was asked for is missing, `missing` is set to the reason: there is no
     /// session without it.
-    init(_ planned: PlannedPeer, _ secrets: Secrets, authenticationFailure: String?, missing: inout String?) {
+    init(_ planned: PlannedPeer, _ secrets: Secrets, authenticationFailure: Int32?, missing: inout HoldReason?) {
         ttlSecurityHops = planned.options.ttlSecurity
         if let reference = planned.password {
             password = secrets.values[reference]
-            if password == nil { missing = secrets.failures[reference] ?? "secret \(reference) is missing" }
+            if password == nil { missing = HoldReason(reference, secrets.failures[reference]) }
         }
         if let key = planned.options.tcpAO {
-            missing = missing ?? authenticationFailure
+            missing = missing ?? authenticationFailure.map { .noTCPAO(code: $0) }
             if let secret = secrets.values[key.secret] {
                 authentication = AuthenticationKey(
                     secret: secret, sendID: key.sendID, receiveID: key.receiveID, algorithm: key.algorithm)
             } else {
-                missing = missing ?? secrets.failures[key.secret] ?? "secret \(key.secret) is missing"
+                missing = missing ?? HoldReason(key.secret, secrets.failures[key.secret])
             }
         }
+    }
+}
+
+extension HoldReason {
+    fileprivate init(_ reference: SecretReference, _ failure: Secrets.Failure?) {
+        let secret = "\(reference)"
+        self =
+            switch failure {
+            case .missing(let file)?: .secretMissing(secret: secret, file: file)
+            case .readableByOthers(let file)?: .secretReadableByOthers(secret: secret, file: file)
+            case .empty(let file)?: .secretEmpty(secret: secret, file: file)
+            case .tooLong?: .secretTooLong(secret: secret)
+            case .unreadable(let file, let why)?: .secretUnreadable(secret: secret, file: file, why: why)
+            case nil: .secretMissing(secret: secret, file: "\(reference.name)/\(reference.key)")
+            }
     }
 }

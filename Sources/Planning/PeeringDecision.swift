@@ -1,6 +1,7 @@
 package import BGPRouting
 package import NetTypes
 package import Resources
+package import StatusAPI
 
 /// What the resources make of this node's peers, as a value: who they are, with which keys, who is kept down and why.
 /// It is made from nothing but what it is given; `Peering` brings speaker, listeners and sockets into step with it.
@@ -23,14 +24,14 @@ package struct PeeringDecision: Sendable {
         package var planned: PlannedPeer
         package var keys: PeerKeys
         /// Why there is no session with it; nil for no reason.
-        package var holdReason: String?
+        package var holdReason: HoldReason?
     }
 
     /// In order of precedence.
     package var peers: [Peer] = []
     /// What of the resources is not in force: selectors that matched before and match nothing now (their last peers are
     /// kept), and changes that wait for a restart.
-    package var alarms: [String] = []
+    package var alarms: [FindingCause] = []
     /// What is accepted and has no effect as it stands; no fault.
     package var remarks: [String] = []
     /// Addresses of this node's Node object, inside tunnels too.
@@ -43,9 +44,9 @@ package struct PeeringDecision: Sendable {
     package var plan: [PlannedPeer] { peers.map(\.planned) }
 
     /// Nil where the resources have no Node of this node's name. `last`: the plan of the decision before.
-    /// `authenticationFailure`: why the kernel has no TCP-AO, where it has none.
+    /// `authenticationFailure`: the errno with which the kernel refuses TCP-AO; nil where it has it.
     package init?(
-        _ loaded: LoadedConfiguration, _ context: Context, last: [PlannedPeer], authenticationFailure: String?
+        _ loaded: LoadedConfiguration, _ context: Context, last: [PlannedPeer], authenticationFailure: Int32?
     ) {
         let resources = loaded.resources
         guard let own = resources.node(context.node) else { return nil }
@@ -60,7 +61,7 @@ package struct PeeringDecision: Sendable {
         let plan = planWithLast(resources, own, context: context, last: last)
         if let alarm = PeeringDecision.restartAlarm(resources, own, context: context) { alarms.append(alarm) }
         peers = plan.map { planned in
-            var reason: String?
+            var reason: HoldReason?
             let keys = PeerKeys(planned, loaded.secrets, authenticationFailure: authenticationFailure, missing: &reason)
             return Peer(
                 planned: planned, keys: keys,
@@ -87,13 +88,13 @@ package struct PeeringDecision: Sendable {
             guard !kept.isEmpty, object.applies(to: context.node, own.labels) || kept[0].origin != .node else {
                 continue
             }
-            alarms.append("\(name): spec.peerSelector matches no node any more; its \(kept.count) last peers are kept")
+            alarms.append(.selectorMatchesNothing(object: name, kept: kept.count))
             plan += kept
         }
         return plan
     }
 
-    private static func restartAlarm(_ resources: ResourceSet, _ own: NodeResource, context: Context) -> String? {
+    private static func restartAlarm(_ resources: ResourceSet, _ own: NodeResource, context: Context) -> FindingCause? {
         let identity = context.identity
         let identifier = own.routerID ?? identity.identifier
         let clusterID =
@@ -103,23 +104,21 @@ package struct PeeringDecision: Sendable {
         {
             return nil
         }
-        return
-            "Node/\(context.node): the AS, the router id or the cluster id changed; that takes effect when apusd is "
-            + "started again"
+        return .restartNeeded(node: context.node)
     }
 
     /// The strongest reason beside a missing key.
-    private static func holdReason(_ planned: PlannedPeer, resources: ResourceSet, context: Context) -> String? {
-        if let text = planned.options.shutdown { return text.isEmpty ? "shutdown" : "shutdown: \(text)" }
+    private static func holdReason(_ planned: PlannedPeer, resources: ResourceSet, context: Context) -> HoldReason? {
+        if let text = planned.options.shutdown { return .shutdown(text: text) }
         if context.isReflector, case .interface = planned.target {
-            return "interface: an unnumbered peer needs an agent; a reflector has no way to the links"
+            return .unnumberedNeedsAgent
         }
         if case .address(let address) = planned.target, planned.remoteAS == nil {
-            return "spec.asNumber: is missing, and no Node has the address \(address)"
+            return .noASNumber(address: "\(address)")
         }
         // Fail closed: a filter that is not there is no filter that lets everything pass.
         if let missing = planned.options.filters.first(where: { resources.filter($0) == nil }) {
-            return "spec.filters: there is no BGPFilter/\(missing)"
+            return .noSuchFilter(filter: missing)
         }
         return nil
     }

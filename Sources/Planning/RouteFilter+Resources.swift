@@ -34,12 +34,12 @@ extension RouteFilter.Rule {
         onlyFromPeers = rule.onlyFromPeers
         interface = rule.interface
         isInternalPeer = rule.isInternalPeer
-        community = rule.community.flatMap { AnyCommunity($0) }
+        community = rule.community.map { AnyCommunity($0) }
         asPathPrefix = rule.asPathPrefix
         priority = rule.priority
-        operations = rule.operations.compactMap { operation in
+        operations = rule.operations.map { operation in
             switch operation {
-            case .addCommunity(let text): AnyCommunity(text).map { .addCommunity($0) }
+            case .addCommunity(let value): .addCommunity(AnyCommunity(value))
             case .prependASPath(let numbers): .prependASPath(numbers)
             case .setPriority(let value): .setPriority(value)
             }

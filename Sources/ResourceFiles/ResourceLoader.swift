@@ -134,20 +134,20 @@ package struct ResourceLoader: Sendable {
                 (bytes, status) = try readRegularFile(file, limit: ResourceLoader.largestSecret)
             } catch {
                 switch error {
-                case .system: secrets.failures[reference] = "secret \(reference) is missing: \(file)"
-                case .notRegular, .tooLarge: secrets.failures[reference] = "secret \(reference): \(file) \(error)"
+                case .system: secrets.failures[reference] = .missing(file: file)
+                case .notRegular, .tooLarge: secrets.failures[reference] = .unreadable(file: file, why: "\(error)")
                 }
                 continue
             }
             guard status.permissions & 0o007 == 0 else {
-                secrets.failures[reference] = "secret \(reference) is readable by others: chmod o= \(file)"
+                secrets.failures[reference] = .readableByOthers(file: file)
                 continue
             }
             while let last = bytes.last, last == 10 || last == 13 { bytes.removeLast() }
             if bytes.isEmpty {
-                secrets.failures[reference] = "secret \(reference) is empty: \(file)"
+                secrets.failures[reference] = .empty(file: file)
             } else if bytes.count > 80 {
-                secrets.failures[reference] = "secret \(reference) is longer than the 80 bytes of a TCP MD5 password"
+                secrets.failures[reference] = .tooLong
             } else {
                 secrets.values[reference] = bytes
             }

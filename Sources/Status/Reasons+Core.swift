@@ -149,3 +149,37 @@ extension HeldPeer {
         self.init(name: planned.name, type: PeerOrigin(planned.origin), address: target, reason: held.reason)
     }
 }
+
+extension PeerCapability {
+    init(_ capability: Capability) {
+        func name(_ family: AFISAFI) -> String? { family.family?.name.lowercased() }
+        self =
+            switch capability {
+            case .multiprotocol(let value): .multiprotocol(afi: value.afi, safi: value.safi, family: name(value))
+            case .routeRefresh: .routeRefresh
+            case .extendedMessage: .extendedMessage
+            case .enhancedRouteRefresh: .enhancedRouteRefresh
+            case .fourOctetAS(let number): .fourOctetAS(number: number.rawValue)
+            case .gracefulRestart(let value):
+                .gracefulRestart(
+                    restartTime: Int(value.restartTime), isRestarting: value.restarting,
+                    hasNotification: value.notification,
+                    families: value.families.map {
+                        RestartFamily(family: name($0.afiSafi), isForwardingPreserved: $0.forwardingPreserved)
+                    })
+            case .extendedNextHop(let list): .extendedNextHop(isForIPv4: list.contains { $0.family == .ipv4 })
+            case .role(let value): .role(value: value, name: BGPRole(rawValue: value)?.name)
+            case .addPath(let list):
+                .addPath(
+                    families: list.map {
+                        AddPathFamily(family: name($0.afiSafi), sends: $0.sends, receives: $0.receives)
+                    })
+            case .longLivedGracefulRestart(let list):
+                .longLivedGracefulRestart(
+                    families: list.map {
+                        LongLivedFamily(family: name($0.afiSafi), staleTime: Int($0.staleTime))
+                    })
+            case .unknown(let code, _): .unknown(code: code.rawValue)
+            }
+    }
+}

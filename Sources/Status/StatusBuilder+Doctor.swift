@@ -11,23 +11,22 @@ extension StatusBuilder {
         let status = status()
         var findings: [Finding] = []
         for problem in core.peering.plan.problems + core.peering.plan.alarms {
-            findings.append(Finding(.fault, "resources", text: problem))
+            findings.append(Finding(.fault, problem))
         }
         for held in status.peersHeldDown {
             findings.append(
-                Finding(.warning, "peers", text: "\(held.name) \(held.address) is kept down: \(held.reason)"))
+                Finding(.degraded, .peerHeldDown(peer: held.name, address: held.address, reason: held.reason)))
         }
         if status.peersConfigured == 0 {
-            findings.append(Finding(.warning, "peers", text: "none is configured: no route comes or goes"))
+            findings.append(Finding(.degraded, .noPeerConfigured))
         } else if status.peersEstablished < status.peersConfigured {
             findings.append(
                 Finding(
-                    status.peersEstablished == 0 ? .fault : .warning, "peers",
-                    text: "\(status.peersConfigured - status.peersEstablished) of \(status.peersConfigured) are not "
-                        + "established; apusctl peers says why"
-                ))
+                    status.peersEstablished == 0 ? .fault : .degraded,
+                    .peersDown(
+                        count: status.peersConfigured - status.peersEstablished, of: status.peersConfigured)))
         } else {
-            findings.append(Finding(.fine, "peers", text: "all \(status.peersConfigured) are established"))
+            findings.append(Finding(.fine, .allPeersEstablished(count: status.peersConfigured)))
         }
         var round = DoctorRound()
         round.add(findings)

@@ -56,7 +56,7 @@ extension StatusBuilder {
             isReflectorClient: snapshot.settings.isClient,
             routerID: session.map { "\($0.remoteIdentifier)" }, holdTime: session?.holdTime.inSeconds,
             families: (session?.families ?? []).families.map { $0.name.lowercased() },
-            capabilities: session.map(capabilities) ?? [],
+            capabilities: session?.remoteOpen.capabilities.map { PeerCapability($0) } ?? [],
             prefixesReceived: counts(snapshot.received), prefixesAnnounced: counts(snapshot.announced),
             staleFamilies: snapshot.staleFamilies.families.map { $0.name.lowercased() },
             messagesReceived: snapshot.counters.messagesReceived,
@@ -67,36 +67,5 @@ extension StatusBuilder {
             interface: details.link)
         status.isPassive = snapshot.settings.session.isPassive
         return status
-    }
-
-    private func capabilities(_ session: NegotiatedSession) -> [String] {
-        session.remoteOpen.capabilities.map { capability in
-            switch capability {
-            case .multiprotocol(let value):
-                value.family.map { "multiprotocol \($0.name) unicast" } ?? "multiprotocol \(value.afi)/\(value.safi)"
-            case .routeRefresh: "route refresh"
-            case .extendedMessage: "extended message"
-            case .fourOctetAS(let number): "4-byte AS \(number)"
-            case .gracefulRestart(let value):
-                "graceful restart \(value.restartTime)s" + (value.restarting ? " R" : "")
-                    + (value.notification ? " N" : "")
-                    + value.families.map {
-                        " \($0.afiSafi.family?.name ?? "other")\($0.forwardingPreserved ? " F" : "")"
-                    }.joined()
-            case .extendedNextHop(let list): "extended next hop" + (list.contains { $0.family == .ipv4 } ? " IPv4" : "")
-            case .role(let value): "role " + (BGPRole(rawValue: value)?.name ?? "\(value)")
-            case .addPath(let list):
-                "add path"
-                    + list.map {
-                        " "
-                            + "\($0.afiSafi.family?.name ?? "other")\($0.sends ? " sends" : "")\($0.receives ? " receives" : "")"
-                    }.joined(separator: ",")
-            case .enhancedRouteRefresh: "enhanced route refresh"
-            case .longLivedGracefulRestart(let list):
-                "long-lived graceful restart"
-                    + list.map { " \($0.afiSafi.family?.name ?? "other") \($0.staleTime)s" }.joined(separator: ",")
-            case .unknown(let code, _): "capability \(code.rawValue)"
-            }
-        }
     }
 }

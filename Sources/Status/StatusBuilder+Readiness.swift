@@ -31,12 +31,11 @@ extension StatusBuilder {
             attributeSets: counts.attributeSets, updateGroups: counts.groupMembers.count,
             routesWanted: 0,
             routesInKernel: 0, routesMissing: 0, routesRepaired: 0, ownPrefixes: [],
-            problems: core.peering.plan.problems + core.peering.plan.alarms
-                + [core.transport.refusalProblem(now: core.now)].compactMap { $0 },
+            problems: problems(),
             peersHeldDown: core.peering.plan.held.map { HeldPeer($0) },
             isHealthy: false)
         status.load = load
-        status.remarks = core.peering.plan.remarks
+        status.remarks = core.peering.plan.remarks.map { Finding(.note, .noEffect(message: $0)) }
         status.otherObjects = core.peering.loaded.resources.others.count
         core.plane.fill(&status)
         core.speaker.judgeAnnouncements(&status.ownPrefixes)
@@ -73,6 +72,15 @@ extension StatusBuilder {
         load.attributeMemory = counts.attributeMemory
         load.groupMemory = counts.groupMemory
         return (load, peers)
+    }
+
+    /// What is wrong with resources and connections; `fill` adds what the forwarding plane finds.
+    private func problems() -> [Finding] {
+        var causes = core.peering.plan.problems + core.peering.plan.alarms
+        if let (limit, closed) = core.transport.recentRefusals(now: core.now) {
+            causes.append(.connectionsRefused(limit: limit, closed: closed))
+        }
+        return causes.map { Finding(.fault, $0) }
     }
 
     /// Why this node is not ready; nil where it is.

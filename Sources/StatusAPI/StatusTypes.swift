@@ -84,10 +84,10 @@ package struct DaemonStatus: Codable, Sendable {
     /// Times that the kernel's notifications were lost and everything was read again.
     package var resyncs = 0
     package var ownPrefixes: [OwnPrefixStatus]
-    /// What is wrong with the resources, a sentence each.
-    package var problems: [String]
-    /// What of the resources is accepted and has no effect as it stands, a sentence each; no fault.
-    package var remarks: [String] = []
+    /// What keeps the node from being healthy, beside its routes and peers.
+    package var problems: [Finding]
+    /// What of the resources is accepted and has no effect as it stands; no fault.
+    package var remarks: [Finding] = []
     /// Objects of Calico's kinds that say nothing about routes.
     package var otherObjects = 0
     /// Peers that are kept down on purpose, with the reason.
@@ -102,7 +102,7 @@ package struct DaemonStatus: Codable, Sendable {
         prefixesIPv4: Int,
         prefixesIPv6: Int, pathsIPv4: Int, pathsIPv6: Int, attributeSets: Int, updateGroups: Int, routesWanted: Int,
         routesInKernel: Int,
-        routesMissing: Int, routesRepaired: Int, ownPrefixes: [OwnPrefixStatus], problems: [String],
+        routesMissing: Int, routesRepaired: Int, ownPrefixes: [OwnPrefixStatus], problems: [Finding],
         peersHeldDown: [HeldPeer], isHealthy: Bool
     ) {
         self.version = version
@@ -179,8 +179,8 @@ package struct HeldPeer: Codable, Sendable {
     package var name: String
     package var type: PeerOrigin
     package var address: String
-    package var reason: String
-    package init(name: String, type: PeerOrigin, address: String, reason: String) {
+    package var reason: HoldReason
+    package init(name: String, type: PeerOrigin, address: String, reason: HoldReason) {
         self.type = type
         self.name = name
         self.address = address
@@ -204,7 +204,7 @@ package struct PeerStatus: Codable, Sendable {
     package var routerID: String?
     package var holdTime: Double?
     package var families: [String]
-    package var capabilities: [String]
+    package var capabilities: [PeerCapability]
     package var prefixesReceived: [String: Int]
     package var prefixesAnnounced: [String: Int]
     package var staleFamilies: [String]
@@ -226,7 +226,7 @@ package struct PeerStatus: Codable, Sendable {
         name: String, address: String, port: UInt16, type: PeerOrigin, isDynamic: Bool, remoteAS: UInt32?,
         state: PeerState, since: Double?,
         lastError: PeerDownReason?, isReflectorClient: Bool, routerID: String?, holdTime: Double?, families: [String],
-        capabilities: [String],
+        capabilities: [PeerCapability],
         prefixesReceived: [String: Int], prefixesAnnounced: [String: Int], staleFamilies: [String],
         messagesReceived: UInt64,
         updatesReceived: UInt64, timesEstablished: UInt64, treatedAsWithdraw: UInt64, queuedBytes: Int, localAS: UInt32,
@@ -335,26 +335,6 @@ package struct EndpointStatus: Codable, Sendable {
         self.addresses = addresses
         self.state = state
         self.reason = reason
-    }
-}
-
-/// What `doctor` found in one place.
-package struct Finding: Codable, Sendable {
-    package enum Verdict: String, Codable, Sendable {
-        case fine, warning, fault
-    }
-    package var verdict: Verdict
-    /// What was looked at.
-    package var subject: String
-    /// What was found, and of a warning or fault what to do.
-    package var text: String
-    /// The cause, where it is one that routes have too.
-    package var reason: FIBReason?
-    package init(_ verdict: Verdict, _ subject: String, text: String, reason: FIBReason? = nil) {
-        self.reason = reason
-        self.verdict = verdict
-        self.subject = subject
-        self.text = text
     }
 }
 

@@ -49,18 +49,16 @@ package final class Transport {
 
     /// Returns whether it is the first one for a minute.
     package func noteRefusal(now: Instant) -> Bool {
-        let isFirst = refusalProblem(now: now) == nil
+        let isFirst = recentRefusals(now: now) == nil
         refusals += 1
         refusedAt = now
         return isFirst
     }
 
-    /// What the operator reads for a minute after a refusal.
-    package func refusalProblem(now: Instant) -> String? {
+    /// Connections at most, and how many were closed at once; nil where none was for a minute.
+    package func recentRefusals(now: Instant) -> (limit: Int, closed: Int)? {
         guard let refusedAt, now - refusedAt < Transport.refusalMemory else { return nil }
-        return
-            "no more than \(maximumConnections) connections: \(refusals) were closed at once; the limit of open "
-            + "files (LimitNOFILE, ulimit -n) must be higher"
+        return (maximumConnections, refusals)
     }
 
     /// `openFiles`: descriptors that this process may have.

@@ -2,6 +2,7 @@ import ArgumentParser
 import LinuxIO
 import NetTypes
 import StatusAPI
+import Wording
 
 struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Is everything well? Exit code 1 where it is not.")
@@ -45,13 +46,13 @@ struct Status: ParsableCommand {
                     "own         \(own.prefix) (\(own.kind.rawValue)) "
                         + (own.isAnnounced ? "announced" : "not announced: \(own.reason?.text ?? "")"))
             }
-            for peer in status.peersHeldDown { print("held down   \(peer.name) \(peer.address): \(peer.reason)") }
-            for remark in status.remarks { print("no effect   \(remark)") }
+            for peer in status.peersHeldDown { print("held down   \(peer.name) \(peer.address): \(peer.reason.text)") }
+            for remark in status.remarks { print("no effect   \(remark.cause.text)") }
             if status.otherObjects > 0 {
                 let count = status.otherObjects == 1 ? "1 object" : "\(status.otherObjects) objects"
                 print("other       \(count) of Calico's kinds that say nothing about routes")
             }
-            for problem in status.problems { print("problem     \(problem)") }
+            for problem in status.problems { print("problem     \(problem.cause.text)") }
             print(status.isHealthy ? "healthy" : "NOT healthy")
         }
         if !status.isHealthy { throw ExitCode.failure }
@@ -145,7 +146,7 @@ struct Peer: ParsableCommand {
         if let bfd = peer.bfd { print("BFD           \(bfd.rawValue)") }
         if let interface = peer.interface { print("interface     \(interface)") }
         if !peer.families.isEmpty { print("families      \(peer.families.joined(separator: ", "))") }
-        for capability in peer.capabilities { print("capability    \(capability)") }
+        for capability in peer.capabilities { print("capability    \(capability.text)") }
         for (family, count) in peer.prefixesReceived.sorted(by: { $0.key < $1.key }) {
             print(
                 "\(family)          \(count) received, \(peer.prefixesAnnounced[family] ?? 0) "
@@ -364,13 +365,10 @@ struct Doctor: ParsableCommand {
         } else {
             var table = Table("", "WHAT", "FOUND")
             for finding in findings {
-                table.add(
-                    finding.verdict == .fine ? "ok" : finding.verdict == .warning ? "warning" : "FAULT",
-                    finding.subject,
-                    finding.text + (finding.reason.map { ": \($0.text)" } ?? ""))
+                table.add(finding.severity.text, finding.subject.text, finding.cause.text)
             }
             print(table.printed())
         }
-        if findings.contains(where: { $0.verdict == .fault }) { throw ExitCode.failure }
+        if findings.contains(where: { $0.severity == .fault }) { throw ExitCode.failure }
     }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import LinuxIO
 import StatusAPI
+import Wording
 
 // `unsafe` here: calls of the C library with the address of a variable for the length of the call; `tm` is unsafe by
 // its `tm_zone`, which is not read.
@@ -54,7 +55,7 @@ struct NodeStatus: ParsableCommand {
                     clock(peer.since ?? started, now: now), info(peer))
             }
             for peer in down {
-                table.add(peer.address, peer.type.rawValue, "down", clock(started, now: now), peer.reason)
+                table.add(peer.address, peer.type.rawValue, "down", clock(started, now: now), peer.reason.text)
             }
             text += table.boxed(wrappedAt: infoWidth) + "\n"
         }

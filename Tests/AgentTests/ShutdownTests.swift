@@ -9,6 +9,7 @@ import NetTypes
 import Resources
 import StatusAPI
 import Testing
+import Wording
 
 @testable import Node
 @testable import Transport
@@ -53,7 +54,7 @@ import Testing
         peering.apply(
             ResourceChange(whole: loaded), speaker: &speaker, plane: NoForwarding(),
             transport: try Transport(openFiles: 1024), now: now)
-        #expect(peering.plan.held.map(\.reason) == [reason].compactMap { $0 })
+        #expect(peering.plan.held.map(\.reason.text) == [reason].compactMap { $0 })
         #expect(speaker.peerIndices.count == (reason == nil ? 1 : 0))
     }
 

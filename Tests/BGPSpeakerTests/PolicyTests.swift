@@ -68,8 +68,12 @@ private func filter(_ rules: RouteFilter.Rule...) -> RouteFilter {
                 $0.cidr = Prefix("10.65.0.0/16")
                 $0.lengths = 24...30
             }, matches: ["10.65.1.0/26"]),
-        Row(name: "community", change: { $0.community = AnyCommunity("65000:7") }, matches: ["10.65.1.0/26"]),
-        Row(name: "large community", change: { $0.community = AnyCommunity("1:2:3") }, matches: ["10.65.1.5/32"]),
+        Row(
+            name: "community", change: { $0.community = CommunityValue("65000:7").map { AnyCommunity($0) } },
+            matches: ["10.65.1.0/26"]),
+        Row(
+            name: "large community", change: { $0.community = CommunityValue("1:2:3").map { AnyCommunity($0) } },
+            matches: ["10.65.1.5/32"]),
         Row(name: "AS path prefix", change: { $0.asPathPrefix = [ASNumber(65010)] }, matches: ["10.66.0.0/24"]),
         Row(
             name: "AS path prefix that goes on", change: { $0.asPathPrefix = [ASNumber(65010), ASNumber(65021)] },

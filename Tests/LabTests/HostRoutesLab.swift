@@ -252,6 +252,6 @@ extension ForwardingLab {
             "net.ipv4.ip_forward is 0", "net.ipv4.conf.cali0.proxy_arp", "chain inet t f has policy drop",
             "no route to 169.254.1.1", "are of protocol 12 (BIRD)",
         ] { #expect(ill.text.contains(text), "\(text) is not in \(ill.text)") }
-        #expect(try lab.ctl("n1", "doctor", "-o", "json").text.contains("\"verdict\" : \"fault\""))
+        #expect(try lab.ctl("n1", "doctor", "-o", "json").text.contains("\"severity\" : \"fault\""))
     }
 }

@@ -1,5 +1,6 @@
 import Testing
 
+@testable import NetTypes
 @testable import Resources
 
 /// Fields with a few names: typed values that come from the same declaration as the schema.
@@ -54,6 +55,35 @@ import Testing
             list.problems.map(\.description) == [
                 "x.yaml:2: b: \"green\" is none of red", "x.yaml:3: number: 300 is out of range",
             ])
+    }
+
+    @Test func `no text that the schema let pass becomes a default or is left out`() throws {
+        let text = """
+            duration: soon
+            address: 10.0.0
+            prefix: 10.0.0.0/33
+            selector: 'has('
+            as: '1.70000'
+            flag: maybe
+            mac: '02:00'
+            paths: many
+            community: '65000:70000'
+            prefixes: [10.0.0.0/8, 10.1.0.0/33]
+
+            """
+        let documents = try YAMLReader.documents(text)
+        let list = ProblemList(file: "x.yaml")
+        let reader = FieldReader(node: try #require(documents.first?.mapping), path: "", line: 1, problems: list)
+        #expect(reader.duration("duration") == nil && reader.address("address") == nil)
+        #expect(reader.prefix("prefix") == nil && reader.selector("selector") == nil)
+        #expect(reader.asNumber("as") == nil && reader.bool("flag") == nil && reader.mac("mac") == nil)
+        #expect(reader.pathCount("paths") == nil && reader.community("community") == nil)
+        #expect(reader.prefixes("prefixes").map(\.description) == ["10.0.0.0/8"])
+        #expect(
+            list.problems.map(\.field) == [
+                "duration", "address", "prefix", "selector", "as", "flag", "mac", "paths", "community", "prefixes[1]",
+            ])
+        #expect(list.problems.allSatisfy { $0.message.hasSuffix("cannot be read") })
     }
 
     @Test func `what the schema has complained of is not reported twice`() {

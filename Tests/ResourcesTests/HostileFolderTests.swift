@@ -64,15 +64,17 @@ import Testing
         #expect(mkfifo(folder + "/s/a/fifo", 0o600) == 0)
         try FileManager.default.createSymbolicLink(atPath: folder + "/s/a/zero", withDestinationPath: "/dev/zero")
         try String(repeating: "x", count: 5000).write(toFile: folder + "/s/a/long", atomically: false, encoding: .utf8)
-        let keys = [
-            "fifo": "is not a regular file", "zero": "is not a regular file", "long": "is larger than 4096 bytes",
-            "none": "is missing",
+        func file(_ key: String) -> String { folder + "/s/a/" + key }
+        let failures: [String: Secrets.Failure] = [
+            "fifo": .unreadable(file: file("fifo"), why: "is not a regular file, and is not read"),
+            "zero": .unreadable(file: file("zero"), why: "is not a regular file, and is not read"),
+            "long": .unreadable(file: file("long"), why: "is larger than 4096 bytes, and is not read"),
+            "none": .missing(file: file("none")),
         ]
-        let secrets = loader().loadSecrets(Set(keys.keys.map { SecretReference(name: "a", key: $0) }))
+        let secrets = loader().loadSecrets(Set(failures.keys.map { SecretReference(name: "a", key: $0) }))
         #expect(secrets.values.isEmpty)
-        for (key, words) in keys {
-            let failure = secrets.failures.first { $0.key.key == key }?.value ?? ""
-            #expect(failure.contains(words), "\(key): \(failure)")
+        for (key, expected) in failures {
+            #expect(secrets.failures.first { $0.key.key == key }?.value == expected, "\(key)")
         }
     }
 }

@@ -145,7 +145,7 @@ func problems(_ text: String) -> [String] { ResourceParser.parse(text, file: "r.
             ))
         #expect(
             good.configuration(of: "a").communities(of: Prefix("10.65.1.0/26") ?? .default(.ipv4)) == [
-                "65000:7", "1:2:3",
+                .standard(65000 << 16 | 7), .large(1, 2, 3),
             ])
         #expect(good.configuration(of: "a").communities(of: Prefix("10.66.1.0/26") ?? .default(.ipv4)).isEmpty)
         let bad = problems(

@@ -28,7 +28,7 @@ import Testing
                 ),
                 Self.peer("10.0.0.5", .active, port: 1179), Self.peer("fd00::2", .established),
             ],
-            held: [HeldPeer(name: "h", type: .global, address: "10.0.0.9", reason: "secret bgp/tor is missing")],
+            held: [HeldPeer(name: "h", type: .global, address: "10.0.0.9", reason: .noSuchFilter(filter: "tor"))],
             started: 0, now: 200_000)
         #expect(
             text == """
@@ -42,7 +42,8 @@ import Testing
                 | 10.0.0.4           | node-to-node mesh | start | 1970-01-01 | Idle Received:                 |
                 |                    |                   |       |            | Cease/Administrative Shutdown  |
                 | 10.0.0.5.port.1179 | node-to-node mesh | start | 1970-01-01 | Active                         |
-                | 10.0.0.9           | global            | down  | 1970-01-01 | secret bgp/tor is missing      |
+                | 10.0.0.9           | global            | down  | 1970-01-01 | spec.filters: there is no      |
+                |                    |                   |       |            | BGPFilter/tor                  |
                 +--------------------+-------------------+-------+------------+--------------------------------+
 
                 IPv6 BGP status

@@ -6,19 +6,12 @@ public enum AnyCommunity: Sendable, Hashable, CustomStringConvertible {
     case standard(Community)
     case large(LargeCommunity)
 
-    /// `aa:nn` or `aa:nn:mm`, decimal (contract 2.2); nil for anything else.
-    public init?(_ text: String) {
-        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-        let numbers = parts.compactMap { UInt32($0) }
-        guard numbers.count == parts.count else { return nil }
-        switch numbers.count {
-        case 2:
-            guard let high = UInt16(exactly: numbers[0]), let low = UInt16(exactly: numbers[1]) else { return nil }
-            self = .standard(Community(high, low))
-        case 3:
+    public init(_ value: CommunityValue) {
+        switch value {
+        case .standard(let value): self = .standard(Community(rawValue: value))
+        case .large(let administrator, let data1, let data2):
             self = .large(
-                LargeCommunity(globalAdministrator: numbers[0], localData1: numbers[1], localData2: numbers[2]))
-        default: return nil
+                LargeCommunity(globalAdministrator: administrator, localData1: data1, localData2: data2))
         }
     }
 

@@ -69,7 +69,7 @@ package struct LocalRoutes: ~Copyable {
     struct Announcement: Hashable {
         var localPref: UInt32
         /// By value (contract 2.2, `prefixAdvertisements`).
-        var communities: [String]
+        var communities: [CommunityValue]
     }
     /// What is announced, and what waits to be or to be withdrawn.
     struct Announcements {

@@ -59,10 +59,10 @@ package struct TCPSocket: ~Copyable {
         }
     }
 
-    /// Nil where the kernel has TCP-AO; else why not, as a sentence.
-    package static func authenticationSupport() -> String? {
+    /// Nil where the kernel has TCP-AO (RFC 5925); else the errno with which it refuses a key.
+    package static func authenticationFailure() -> Int32? {
         let fd = apus_socket(AF_INET)
-        guard fd >= 0 else { return errorText(errno) }
+        guard fd >= 0 else { return errno }
         defer { close(fd) }
         let key = AuthenticationKey(secret: [1], sendID: 1, receiveID: 1, algorithm: .hmacSHA1)
         do throws(SystemError) {
@@ -70,10 +70,7 @@ package struct TCPSocket: ~Copyable {
                 fd, SocketAddress(IPAddress(v4: 0x7F00_0001), port: 0).storage.value, prefixLength: 32, key: key)
             return nil
         } catch {
-            return error.code == ENOPROTOOPT
-                ? "this kernel has no TCP-AO (RFC 5925): it needs Linux 6.7 or later with CONFIG_TCP_AO; use "
-                    + "password (TCP MD5) instead"
-                : "TCP-AO: \(error)"
+            return error.code
         }
     }
 

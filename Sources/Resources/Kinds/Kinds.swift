@@ -21,7 +21,7 @@ package struct BGPConfiguration: Sendable, Hashable {
     package var nodeMeshMaxRestartTime: Duration?
     package var maximumPaths: Int?
     package var tracksNextHops: Bool?
-    package var communities: [String: String] = [:]
+    package var communities: [String: CommunityValue] = [:]
     package var prefixAdvertisements: [PrefixAdvertisement] = []
     package var services = Services()
     /// By family index.
@@ -65,12 +65,12 @@ package struct BGPConfiguration: Sendable, Hashable {
     /// Communities by their values that own routes inside a prefix bear.
     package struct PrefixAdvertisement: Sendable, Hashable {
         package var cidr: Prefix
-        package var communities: [String]
+        package var communities: [CommunityValue]
     }
 
     /// Communities that an own route has, each once, in the order of the entries.
-    package func communities(of prefix: Prefix) -> [String] {
-        var result: [String] = []
+    package func communities(of prefix: Prefix) -> [CommunityValue] {
+        var result: [CommunityValue] = []
         for entry in prefixAdvertisements where entry.cidr.contains(prefix) {
             for value in entry.communities where !result.contains(value) { result.append(value) }
         }
@@ -192,14 +192,14 @@ package struct BGPFilter: Sendable, Hashable {
         package var onlyFromPeers = false
         package var interface: String?
         package var isInternalPeer: Bool?
-        package var community: String?
+        package var community: CommunityValue?
         package var asPathPrefix: [ASNumber] = []
         package var priority: UInt32?
         package var operations: [Operation] = []
     }
 
     package enum Operation: Sendable, Hashable {
-        case addCommunity(String)
+        case addCommunity(CommunityValue)
         case prependASPath([ASNumber])
         case setPriority(UInt32)
     }

@@ -11,8 +11,8 @@ struct FieldReader {
     func has(_ name: String) -> Bool { value(name) != nil }
 
     func string(_ name: String) -> String? { value(name)?.scalar }
-    func bool(_ name: String) -> Bool? { string(name).flatMap { Bool($0) } }
-    func integer(_ name: String) -> Int64? { string(name).flatMap { Int64($0) } }
+    func bool(_ name: String) -> Bool? { parsed(name) { Bool($0) } }
+    func integer(_ name: String) -> Int64? { parsed(name) { Int64($0) } }
     /// An integer as the type that the field becomes. Whatever the schema let pass and the type cannot hold is a
     /// problem, not a default.
     func number<Number: FixedWidthInteger>(_ name: String, as type: Number.Type = Number.self) -> Number? {
@@ -32,16 +32,38 @@ struct FieldReader {
         return nil
     }
     /// Nothing where the schema has complained of the field.
-    private func complainUnlessKnown(_ name: String, _ message: String) {
+    func complainUnlessKnown(_ name: String, _ message: String) {
         let field = join(name)
         if !problems.problems.contains(where: { $0.field == field }) { complain(name, message) }
     }
-    func asNumber(_ name: String) -> ASNumber? { string(name).flatMap { ASNumberText.parse($0) }.map { ASNumber($0) } }
-    func duration(_ name: String) -> Duration? { string(name).flatMap { GoDuration.parse($0) } }
-    func address(_ name: String) -> IPAddress? { string(name).flatMap { IPAddress($0) } }
-    func prefix(_ name: String) -> Prefix? { string(name).flatMap { Prefix($0) } }
+    /// A text as the type that the field becomes. Whatever the schema let pass and the type does not take is a problem,
+    /// not a default.
+    private func parsed<Value>(_ name: String, _ parse: (String) -> Value?) -> Value? {
+        guard let text = string(name) else { return nil }
+        if let value = parse(text) { return value }
+        complainUnlessKnown(name, "\"\(FieldReader.shown(text))\" cannot be read")
+        return nil
+    }
+
+    func asNumber(_ name: String) -> ASNumber? { parsed(name) { ASNumberText.parse($0).map { ASNumber($0) } } }
+    func duration(_ name: String) -> Duration? { parsed(name) { GoDuration.parse($0) } }
+    func address(_ name: String) -> IPAddress? { parsed(name) { IPAddress($0) } }
+    func prefix(_ name: String) -> Prefix? { parsed(name) { Prefix($0) } }
+    /// A number of paths; `all` is `Int.max`.
+    func pathCount(_ name: String) -> Int? { parsed(name) { $0 == "all" ? Int.max : Int($0) } }
+    func mac(_ name: String) -> MACAddress? { parsed(name) { MACAddress($0) } }
+    /// The entries of a list as the type that they become; one that is none is a problem, not left out.
+    func values<Value>(_ name: String, _ parse: (String) -> Value?) -> [Value] {
+        (strings(name) ?? []).enumerated().compactMap { index, text in
+            if let value = parse(text) { return value }
+            complainUnlessKnown("\(name)[\(index)]", "\"\(FieldReader.shown(text))\" cannot be read")
+            return nil
+        }
+    }
+    func prefixes(_ name: String) -> [Prefix] { values(name) { Prefix($0) } }
+    func community(_ name: String) -> CommunityValue? { parsed(name) { CommunityValue($0) } }
     func selector(_ name: String) -> Selector? {
-        string(name).flatMap { $0.utf8.count <= FieldType.longestSelector ? try? Selector($0) : nil }
+        parsed(name) { $0.utf8.count <= FieldType.longestSelector ? try? Selector($0) : nil }
     }
     func strings(_ name: String) -> [String]? {
         value(name)?.sequence?.compactMap(\.scalar)
@@ -198,7 +220,7 @@ struct FieldReader {
                 return "\(shown) is not a selector: \(FieldReader.shown(error.description))"
             }
         case .community:
-            return CommunityText.isValid(text)
+            return CommunityValue(text) != nil
                 ? nil : "\(shown) is not a community; write it as 65000:100, or as 65000:1:2 for a large one"
         case .pathCount:
             guard text != "all" else { return nil }
@@ -275,18 +297,6 @@ package enum ASNumberText {
             let high = UInt16(high), let low = UInt16(low)
         else { return nil }
         return UInt32(high) << 16 | UInt32(low)
-    }
-}
-
-/// `aa:nn` of 16 bits each, or `aa:nn:mm` of 32 bits each (contract 2.2).
-package enum CommunityText {
-    package static func isValid(_ text: String) -> Bool {
-        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-        switch parts.count {
-        case 2: return parts.allSatisfy { UInt16($0) != nil }
-        case 3: return parts.allSatisfy { UInt32($0) != nil }
-        default: return false
-        }
     }
 }
 

@@ -12,7 +12,7 @@ enum FilterParser {
     }
 
     private static func numbers(_ reader: FieldReader, _ name: String) -> [ASNumber] {
-        (reader.strings(name) ?? []).compactMap { ASNumberText.parse($0) }.map { ASNumber($0) }
+        reader.values(name) { ASNumberText.parse($0).map { ASNumber($0) } }
     }
 
     private static func rule(_ reader: FieldReader, _ family: AddressFamily) -> BGPFilter.Rule? {
@@ -42,7 +42,8 @@ enum FilterParser {
         rule.isInternalPeer = reader.choice("peerType", of: BGPFilter.Rule.PeerType.self).map { $0 == .internal }
         if let values = reader.object("communities")?.strings("values") {
             if values.count != 1 { reader.complain("communities", "must have exactly one value") }
-            rule.community = values.first
+            rule.community = values.first.flatMap { CommunityValue($0) }
+            if rule.community == nil { reader.complainUnlessKnown("communities", "has no value that is a community") }
         }
         rule.asPathPrefix = numbers(reader, "asPathPrefix")
         rule.priority = reader.number("priority")
@@ -62,7 +63,7 @@ enum FilterParser {
                     "exactly one of addCommunity, prependASPath and setPriority goes into an entry")
                 return nil
             }
-            if let value = entry.object("addCommunity")?.string("value") { return .addCommunity(value) }
+            if let value = entry.object("addCommunity")?.community("value") { return .addCommunity(value) }
             if let prepend = entry.object("prependASPath") {
                 let list = numbers(prepend, "prefix")
                 if list.isEmpty || list.count > 10 { prepend.complain("prefix", "must have 1 to 10 numbers") }

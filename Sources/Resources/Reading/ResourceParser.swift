@@ -214,7 +214,7 @@ package enum ResourceParser {
     /// Names of communities become their values; a name that nobody declared is the operator's slip.
     private static func advertisements(_ spec: FieldReader, _ result: inout BGPConfiguration) {
         for entry in spec.objects("communities") {
-            guard let name = entry.string("name"), let value = entry.string("value") else { continue }
+            guard let name = entry.string("name"), let value = entry.community("value") else { continue }
             if result.communities.updateValue(value, forKey: name) != nil {
                 entry.complain("name", "\"\(FieldReader.shown(name))\" stands twice")
             }
@@ -225,9 +225,8 @@ package enum ResourceParser {
         for entry in entries {
             guard let cidr = entry.prefix("cidr"), let names = entry.strings("communities") else { continue }
             if names.count > 50 { entry.complain("communities", "has more than 50 entries") }
-            let values = names.compactMap { name -> String? in
-                if let value = result.communities[name] { return value }
-                if CommunityText.isValid(name) { return name }
+            let values = names.compactMap { name -> CommunityValue? in
+                if let value = result.communities[name] ?? CommunityValue(name) { return value }
                 entry.complain(
                     "communities",
                     "\"\(FieldReader.shown(name))\" is neither a community nor a name in spec.communities")
@@ -298,7 +297,7 @@ package enum ResourceParser {
         result.extendedNextHop = spec.bool("extendedNextHop")
         if let addPath = spec.object("addPath") {
             result.addPath = BGPPeer.AddPath(
-                send: addPath.string("send").flatMap { $0 == "all" ? Int.max : Int($0) },
+                send: addPath.pathCount("send"),
                 receives: addPath.bool("receive") ?? false)
         }
         result.role = spec.choice("role")
@@ -414,14 +413,14 @@ package enum ResourceParser {
             labels: labels, asNumber: bgp.flatMap { $0.asNumber("asNumber") }, ipv4: address("ipv4Address", .ipv4),
             ipv6: address("ipv6Address", .ipv6), routeReflectorClusterID: identifier("routeReflectorClusterID"),
             routerID: identifier("routerID"),
-            podCIDRs: (spec.strings("podCIDRs") ?? []).compactMap { Prefix($0) })
+            podCIDRs: spec.prefixes("podCIDRs"))
         result.ipipTunnelAddress = bgp.flatMap { self.address($0, "ipv4IPIPTunnelAddr", family: .ipv4) }
         result.vxlanTunnelAddresses = [
             self.address(spec, "ipv4VXLANTunnelAddr", family: .ipv4),
             self.address(spec, "ipv6VXLANTunnelAddr", family: .ipv6),
         ]
         result.vxlanTunnelMACs = ["vxlanTunnelMACAddr", "vxlanTunnelMACAddrV6"].map {
-            spec.string($0).flatMap { MACAddress($0) }
+            spec.mac($0)
         }
         return result
     }
@@ -515,10 +514,9 @@ package enum ResourceParser {
                 "\"\(FieldReader.shown(interface))\" is no interface name: at most 15 characters, no slash")
         }
         var addresses: [IPAddress] = []
-        for (index, text) in (spec.strings("ipNetworks") ?? []).enumerated() {
-            guard let prefix = Prefix(text) else { continue }
+        for (index, prefix) in spec.prefixes("ipNetworks").enumerated() {
             guard prefix.isHost else {
-                spec.complain("ipNetworks", "entry \(index + 1), \(text), must be a /32 or a /128")
+                spec.complain("ipNetworks", "entry \(index + 1), \(prefix), must be a /32 or a /128")
                 continue
             }
             addresses.append(prefix.address)
@@ -526,7 +524,7 @@ package enum ResourceParser {
         return .workloadEndpoint(
             WorkloadEndpoint(
                 node: node, interfaceName: interface, addresses: addresses,
-                mac: spec.string("mac").flatMap { MACAddress($0) },
+                mac: spec.mac("mac"),
                 labels: labels, routePriority: spec.choice("routePriority") ?? .normal,
                 hasFloatingAddresses: spec.has("ipNATs")))
     }

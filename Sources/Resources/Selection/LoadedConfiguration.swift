@@ -11,6 +11,18 @@ package struct LoadedConfiguration: Sendable {
 /// Passwords by reference, and why some are not there.
 package struct Secrets: Sendable, Hashable {
     package var values: [SecretReference: [UInt8]] = [:]
-    package var failures: [SecretReference: String] = [:]
+    package var failures: [SecretReference: Failure] = [:]
     package init() {}
+
+    /// Why a secret cannot be used.
+    package enum Failure: Sendable, Hashable {
+        case missing(file: String)
+        /// Others than its owner and group can read it.
+        case readableByOthers(file: String)
+        case empty(file: String)
+        /// More than the 80 bytes of a TCP MD5 password.
+        case tooLong
+        /// No regular file, or one that is too large.
+        case unreadable(file: String, why: String)
+    }
 }

@@ -71,7 +71,7 @@ final class MemoryTransport: PeerTransport {
     func queuedBytes(_ peer: PeerIndex) -> Int {
         PeerFSM.Side.allCases.reduce(0) { $0 + (ends[Key(peer: peer, side: $1)]?.outgoing.count ?? 0) }
     }
-    func refusalProblem(now: Instant) -> String? { nil }
+    func recentRefusals(now: Instant) -> (limit: Int, closed: Int)? { nil }
 
     func send(_ peer: PeerIndex, _ side: PeerFSM.Side, buffer: MessageBuffer) {
         ends[Key(peer: peer, side: side)]?.outgoing += [UInt8](buffer.bytes)

@@ -215,8 +215,8 @@ enum Interop {
             s.peerAS = 65002
             s.role = "provider"
             try both(lab, peer, s)
-            let capabilities = try lab.peer()?["capabilities"] as? [String] ?? []
-            #expect(capabilities.contains("role provider"))
+            let text = try lab.lab.ctl("apus", "peer", "peer").text
+            #expect(text.contains("capability    role provider"), "\(text)")
             let routes = try lab.json("apus", "routes")
             #expect(routes.contains { $0["prefix"] as? String == theirs[0] && ($0["onlyToCustomer"] as? Int) == 65002 })
         },
@@ -273,7 +273,7 @@ enum Interop {
             s.families = ["ipv4"]
             s.morePrefixes = (0..<1500).map { "10.\(100 + $0 / 250).\($0 % 250).0/24" }
             try both(lab, peer, s)
-            #expect((try lab.peer()?["capabilities"] as? [String] ?? []).contains("extended message"))
+            #expect(try lab.lab.ctl("apus", "peer", "peer").text.contains("capability    extended message"))
             try lab.lab.wait(30, "all of them") { try lab.routes().count >= 1501 }
         },
         Feature(name: "policy without a reset") { lab, peer in

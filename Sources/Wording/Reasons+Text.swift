@@ -1,10 +1,10 @@
 import LinuxIO
-import StatusAPI
+package import StatusAPI
 
 // What states and reasons are called for people.
 
 extension PeerDownReason {
-    var text: String {
+    package var text: String {
         switch self {
         case .connectionLost: "connection lost"
         case .replacedByNewConnection: "peer opened a new connection"
@@ -17,7 +17,7 @@ extension PeerDownReason {
 }
 
 extension PathIneligibility {
-    var text: String {
+    package var text: String {
         switch self {
         case .ownASInPath: "own AS in AS_PATH (RFC 4271 9.1.2)"
         case .ownOriginatorID: "own ORIGINATOR_ID (RFC 4456 8)"
@@ -38,14 +38,14 @@ extension PathIneligibility {
 
 extension RouteStatus {
     /// A rule is called by its name.
-    var ineligibleText: String? {
+    package var ineligibleText: String? {
         if ineligible == .rejectedByFilter, let importRule { return "rejected by \(importRule)" }
         return ineligible?.text
     }
 }
 
 extension BestPathStep {
-    var text: String {
+    package var text: String {
         switch self {
         case .onlyPath: "only eligible path"
         case .locallyOriginated: "locally originated"
@@ -64,7 +64,7 @@ extension BestPathStep {
 }
 
 extension NotAnnouncedReason {
-    var text: String {
+    package var text: String {
         switch self {
         case .sessionDown: "the session is not established"
         case .familyNotNegotiated(let family): "the session does not carry \(family)"
@@ -90,7 +90,7 @@ extension NotAnnouncedReason {
 }
 
 extension OwnPrefixReason {
-    var text: String {
+    package var text: String {
         switch self {
         case .exportDisabled: "the pool has disableBGPExport"
         case .aboutToBeAnnounced: "about to be announced"
@@ -103,7 +103,7 @@ extension OwnPrefixReason {
 }
 
 extension FIBReason {
-    var text: String {
+    package var text: String {
         switch self {
         case .routeInTheWay(let number): "a route of protocol \(number) is in the way"
         case .kernelError(let code): errorText(code)
@@ -131,7 +131,7 @@ extension FIBReason {
 }
 
 extension TunnelReason {
-    var text: String {
+    package var text: String {
         switch self {
         case .noInterfaceWithAddress(let device, let address):
             "no interface has \(address), this node's address, so \(device) cannot be made"
@@ -145,7 +145,7 @@ extension TunnelReason {
 }
 
 extension EndpointReason {
-    var text: String {
+    package var text: String {
         switch self {
         case .setUpFailed(let refused):
             refused.map { "\($0.setting): \(errorText($0.code))" }.joined(separator: "; ")

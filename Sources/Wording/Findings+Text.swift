@@ -1,0 +1,193 @@
+import LinuxIO
+package import StatusAPI
+
+// What was found, and what to do about it, for people.
+
+extension FindingCause {
+    /// A sentence: what was found, and of what is wrong the remedy.
+    package var text: String {
+        switch self {
+        case .resource(let file, let line, let object, let field, let message):
+            [line > 0 ? "\(file):\(line)" : file, object, field, message].filter { !$0.isEmpty }.joined(separator: ": ")
+        case .noEffect(let message): message
+        case .selectorMatchesNothing(let object, let kept):
+            "\(object): spec.peerSelector matches no node any more; its \(kept) last peers are kept"
+        case .restartNeeded(let node):
+            "Node/\(node): the AS, the router id or the cluster id changed; that takes effect when apusd is started again"
+        case .peerHeldDown(let peer, let address, let reason): "\(peer) \(address) is kept down: \(reason.text)"
+        case .noPeerConfigured: "none is configured: no route comes or goes"
+        case .peersDown(let count, let all): "\(count) of \(all) are not established; apusctl peers says why"
+        case .allPeersEstablished(let count): "all \(count) are established"
+        case .connectionsRefused(let limit, let closed):
+            "no more than \(limit) connections: \(closed) were closed at once; the limit of open files (LimitNOFILE, "
+                + "ulimit -n) must be higher"
+        case .routesMissing, .allRoutesInKernel, .massWithdrawal, .otherProgrammer, .poolsLeftToOthers: routeText
+        case .forwardingOff, .forwardingOn, .chainDrops, .legacyChainDrops, .legacyTablesUnreadable, .noChainDrops,
+            .noNetfilter:
+            hostText
+        case .podSettingsChanged, .podsSetUp, .loopbackReachable, .noRouteToPodGateway, .guestsNotHeard: podText
+        case .tunnelDown, .tunnelUp, .tunnelStepFailed, .tunnelAddressMissing, .podMTUTooLarge: tunnelText
+        }
+    }
+
+    private var routeText: String {
+        switch self {
+        case .routesMissing(let count, let examples):
+            "\(count) are not in the kernel as wanted (\(some(examples, of: count))); apusctl fib says why"
+        case .allRoutesInKernel(let count): "\(count) wanted, all of them in the kernel as wanted"
+        case .massWithdrawal(let routes):
+            "\(routes) routes are kept though nearly all of the cluster's were withdrawn at once (massWithdrawal); look "
+                + "at the peers, and if it is right: apusctl fib release"
+        case .otherProgrammer(let number, let routes):
+            "\(routes) routes inside our pools are of protocol \(number) (\(number == 12 ? "BIRD" : "Felix")): two "
+                + "programmers of one pool hide each other's routes; stop one, or use programClusterRoutes"
+        case .poolsLeftToOthers(let pools):
+            "routes of \(pools.joined(separator: ", ")) are left to another programmer (programClusterRoutes)"
+        default: ""
+        }
+    }
+
+    private var hostText: String {
+        switch self {
+        case .forwardingOff(let name, let value?):
+            "\(name) is \(value): no packet passes this host to or from a pod; sysctl -w \(name)=1"
+        case .forwardingOff(let name, nil): "\(name) cannot be read"
+        case .forwardingOn(let name): "\(name) is 1"
+        case .chainDrops(let family, let table, let chain):
+            "chain \(family) \(table) \(chain) has policy drop: packets of pods pass only where a rule accepts them; "
+                + "nft list chain \(family) \(table) \(chain)"
+        case .legacyChainDrops(let command):
+            "chain FORWARD of \(command) has policy DROP: packets of pods pass only where a rule accepts them; "
+                + "\(command) -S FORWARD"
+        case .legacyTablesUnreadable(let command, let code):
+            "the tables of \(command) cannot be read: \(errorText(code)); \(command) -S FORWARD shows its policy"
+        case .noChainDrops: "no chain at the forward hook has policy drop"
+        case .noNetfilter: "the kernel has no nf_tables, or does not say"
+        default: ""
+        }
+    }
+
+    private var podText: String {
+        switch self {
+        case .podSettingsChanged(let count, let names):
+            "\(count) settings of pods' interfaces were changed by somebody (\(some(names, of: count))); they must be 1"
+        case .podsSetUp(let count): "the interfaces of \(count) endpoints are set up"
+        case .loopbackReachable(let name, let more):
+            "\(name)\(more > 0 ? " and \(more) more are" : " is") 1: pods reach services on this host's loopback "
+                + "addresses unless a firewall drops it; sysctl -w \(name)=0, or look at who set it (kube-proxy does for "
+                + "node ports on 127.0.0.1)"
+        case .noRouteToPodGateway:
+            "this host has no route to 169.254.1.1 (no default route): the kernel answers no ARP request for the pods' "
+                + "gateway; add a default route, or a permanent neighbor entry in the pods"
+        case .guestsNotHeard(let code):
+            "a live migration's target waits: no guest can be heard: \(errorText(code)); it needs CAP_NET_RAW"
+        default: ""
+        }
+    }
+
+    private var tunnelText: String {
+        switch self {
+        case .tunnelDown(let device, let reason): "\(device) carries nothing: \(reason.text)"
+        case .tunnelUp(let device, let mtu): "\(device) is up, MTU \(mtu)"
+        case .tunnelStepFailed(let attempt, let code): "tunnel: cannot \(attempt): \(errorText(code))"
+        case .tunnelAddressMissing(let device, let field):
+            "this Node has no \(field): what the host itself sends through \(device) has the node's address, and the "
+                + "answers come outside the tunnel"
+        case .podMTUTooLarge(let pods, let interface, let mtu, let device, let tunnelMTU):
+            "\(pods) pods have a larger MTU than \(device) (\(interface): \(mtu), tunnel: \(tunnelMTU)): they depend on "
+                + "path MTU discovery; set the CNI plugin's mtu to \(tunnelMTU)"
+        default: ""
+        }
+    }
+
+    /// At most three of a list, and a sign where there are more.
+    private func some(_ list: [String], of count: Int) -> String {
+        list.prefix(3).joined(separator: ", ") + (count > 3 ? ", ..." : "")
+    }
+}
+
+extension Finding.Severity {
+    /// In the first column of `apusctl doctor`.
+    package var text: String {
+        switch self {
+        case .fault: "FAULT"
+        case .degraded: "warning"
+        case .note: "note"
+        case .fine: "ok"
+        }
+    }
+}
+
+extension FindingSubject {
+    package var text: String { name ?? kind.rawValue }
+}
+
+extension HoldReason {
+    package var text: String {
+        switch self {
+        case .shutdown(let text): text.isEmpty ? "shutdown" : "shutdown: \(text)"
+        case .unnumberedNeedsAgent:
+            "interface: an unnumbered peer needs an agent; a reflector has no way to the links"
+        case .noASNumber(let address): "spec.asNumber: is missing, and no Node has the address \(address)"
+        case .noSuchFilter(let filter): "spec.filters: there is no BGPFilter/\(filter)"
+        case .secretMissing(let secret, let file): "secret \(secret) is missing: \(file)"
+        case .secretReadableByOthers(let secret, let file):
+            "secret \(secret) is readable by others: chmod o= \(file)"
+        case .secretEmpty(let secret, let file): "secret \(secret) is empty: \(file)"
+        case .secretTooLong(let secret): "secret \(secret) is longer than the 80 bytes of a TCP MD5 password"
+        case .secretUnreadable(let secret, let file, let why): "secret \(secret): \(file) \(why)"
+        case .noTCPAO(SystemError.protocolOptionUnknown):
+            "this kernel has no TCP-AO (RFC 5925): it needs Linux 6.7 or later with CONFIG_TCP_AO; use password (TCP "
+                + "MD5) instead"
+        case .noTCPAO(let code): "TCP-AO: \(errorText(code))"
+        case .tooManyPeers(let limit): "no more than \(limit) peers"
+        }
+    }
+}
+
+extension PeerCapability {
+    package var text: String {
+        switch self {
+        case .multiprotocol(_, _, let family?): "multiprotocol \(familyText(family)) unicast"
+        case .multiprotocol(let afi, let safi, nil): "multiprotocol \(afi)/\(safi)"
+        case .routeRefresh: "route refresh"
+        case .extendedMessage: "extended message"
+        case .enhancedRouteRefresh: "enhanced route refresh"
+        case .fourOctetAS(let number): "4-byte AS \(number)"
+        case .gracefulRestart(let time, let isRestarting, let hasNotification, let families):
+            "graceful restart \(time)s" + (isRestarting ? " R" : "") + (hasNotification ? " N" : "")
+                + families.map { " \(familyText($0.family))\($0.isForwardingPreserved ? " F" : "")" }.joined()
+        case .extendedNextHop(let isForIPv4): "extended next hop" + (isForIPv4 ? " IPv4" : "")
+        case .role(let value, let name): "role " + (name ?? "\(value)")
+        case .addPath(let families):
+            "add path"
+                + families.map {
+                    " \(familyText($0.family))\($0.sends ? " sends" : "")\($0.receives ? " receives" : "")"
+                }.joined(separator: ",")
+        case .longLivedGracefulRestart(let families):
+            "long-lived graceful restart"
+                + families.map { " \(familyText($0.family)) \($0.staleTime)s" }.joined(separator: ",")
+        case .unknown(let code): "capability \(code)"
+        }
+    }
+
+    private func familyText(_ family: String?) -> String {
+        switch family {
+        case "ipv4"?: "IPv4"
+        case "ipv6"?: "IPv6"
+        case let other: other ?? "other"
+        }
+    }
+}
+
+extension Unreadiness {
+    /// The one line of `/readiness`.
+    package var text: String {
+        switch self {
+        case .starting: "starting"
+        case .routesMissing(let count): "\(count) routes are not in the kernel"
+        case .notAnnounced(let prefix): "\(prefix) is not announced; apusctl status says why"
+        case .noPeerEstablished: "no peer is established"
+        }
+    }
+}
