@@ -16,13 +16,13 @@ extension NodeCore {
     ) {
         guard logger.logLevel <= level else { return }
         let admitted =
-            switch peering.account(peer) {
+            switch peering.peers.account(peer) {
             case .configured(let peer): lineLimiter.admit(.peer(peer), kind, now: now)
             case .dynamic(let address, let range): lineLimiter.admit(dynamic: address, of: range, kind, now: now)
             }
         guard let leftOut = admitted else { return }
         var fields = metadata()
-        fields["peer"] = "\(peering.name(peer))"
+        fields["peer"] = "\(peering.peers.name(peer))"
         if leftOut > 0 { fields["leftOut"] = "\(leftOut)" }
         logger.log(level: level, message(), metadata: fields)
     }
@@ -30,7 +30,7 @@ extension NodeCore {
     func logStranger(_ address: IPAddress) {
         guard logger.logLevel <= .debug, let leftOut = lineLimiter.admit(.strangers, .refusal, now: now) else { return }
         logger.debug(
-            peering.hasPeers(at: address)
+            peering.peers.hasPeers(at: address)
                 ? "connection refused: several peers have this address, and all are dialled"
                 : "connection from an address that is no peer",
             metadata: ["address": "\(address)", "leftOut": "\(leftOut)"])

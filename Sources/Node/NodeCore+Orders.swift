@@ -20,16 +20,18 @@ extension NodeCore {
         case .refresh(let name):
             guard let peer = ordered(name, &answer) else { return answer }
             if speaker.requestRefresh(peer) {
-                answer.done = "asked \(peering.name(peer)) for its routes"
+                answer.done = "asked \(peering.peers.name(peer)) for its routes"
             } else {
-                answer.error = "\(peering.name(peer)) is not established, or does not know ROUTE-REFRESH"
+                answer.error = "\(peering.peers.name(peer)) is not established, or does not know ROUTE-REFRESH"
             }
-            logger.notice("operator's order", metadata: ["order": "\(order.name)", "peer": "\(peering.name(peer))"])
+            logger.notice(
+                "operator's order", metadata: ["order": "\(order.name)", "peer": "\(peering.peers.name(peer))"])
         case .reset(let name, let text):
             guard let peer = ordered(name, &answer) else { return answer }
             speaker.resetPeer(peer, .administrativeReset(text), now: now)
-            answer.done = "reset the session to \(peering.name(peer))"
-            logger.notice("operator's order", metadata: ["order": "\(order.name)", "peer": "\(peering.name(peer))"])
+            answer.done = "reset the session to \(peering.peers.name(peer))"
+            logger.notice(
+                "operator's order", metadata: ["order": "\(order.name)", "peer": "\(peering.peers.name(peer))"])
         }
         carryOutActions()
         return answer
@@ -37,8 +39,8 @@ extension NodeCore {
 
     /// The peer that an order is about; nil, with the error, where there is none.
     private func ordered(_ name: String, _ answer: inout StatusAnswer) -> PeerIndex? {
-        let wanted = Peering.PeerName(name)
-        if let peer = speaker.peerIndices.first(where: { peering.matches($0, wanted) }) { return peer }
+        let wanted = PeerName(name)
+        if let peer = speaker.peerIndices.first(where: { peering.peers.matches($0, wanted) }) { return peer }
         answer.error = "no peer has the address or name \(name)"
         return nil
     }

@@ -112,7 +112,7 @@ package final class NodeCore {
 
     /// False where the connection could not even be begun.
     private func connect(_ peer: PeerIndex) -> Bool {
-        guard let target = peering.target(peer) else { return false }
+        guard let target = peering.peers.target(peer) else { return false }
         do throws(SystemError) {
             try transport.connect(peer, target.address, from: target.source, options: target.options)
             return true

@@ -5,7 +5,7 @@ import BGPSession
 package import BGPSpeaker
 import FIB
 package import ForwardingPlane
-package import LinuxIO
+import LinuxIO
 package import Logging
 package import NetTypes
 package import Planning
@@ -22,55 +22,12 @@ package final class Peering {
     /// How long a peer that is to go waits for its successors.
     static let removalGrace: Duration = .seconds(30)
 
-    /// A class: what thousands of peers are asked for at every attempt must not cost a copy of it all.
-    private final class Entry {
-        var planned: PlannedPeer
-        let address: IPAddress
-        let index: PeerIndex
-        var options: TCPSocket.Options
-        var source: IPAddress?
-        var removeAt: Instant?
-        var lastConnectError: Int32?
-        var isDynamic: Bool
-        /// Counts up: who came later has the greater one.
-        let arrival: UInt64
-        /// The link that it is the neighbor on, of an unnumbered peer.
-        var link: String?
-        /// What BFD says of it; nil where it was not asked, or has not answered yet.
-        var bfd: BFDReport?
-        /// What BFD is asked to be: as it is while it is up, by the kernel's routes else.
-        var isBFDMultihop: Bool?
-        var since: Double?
-
-        init(
-            planned: PlannedPeer, _ address: IPAddress, index: PeerIndex, options: TCPSocket.Options,
-            source: IPAddress?, isDynamic: Bool, arrival: UInt64
-        ) {
-            self.planned = planned
-            self.address = address
-            self.index = index
-            self.options = options
-            self.source = source
-            self.isDynamic = isDynamic
-            self.arrival = arrival
-        }
-
-        var peerAddress: PeerAddress { PeerAddress(address, port: planned.port) }
-    }
-
-    struct Target {
-        var address: SocketAddress
-        var source: IPAddress?
-        var options: TCPSocket.Options
-    }
-
     package let node: String
     private let isReflector: Bool
     private let logger: Logger
     private let identity: AttributeTable.Identity
-    private var entries: [PeerIndex: Entry] = [:]
-    /// The same by address: two daemons at one address are two peers, each at its own port.
-    private var neighbors: [IPAddress: [Entry]] = [:]
+    /// The peers that there are.
+    package let peers = PeerRegistry()
     /// Peers that came from a range (`listenRange`).
     struct DynamicPeers {
         /// Dynamic peers by the name of their range's object.
@@ -89,8 +46,6 @@ package final class Peering {
         /// Peers that wait for their successors, and when to look whether they may go.
         var leaving: Set<PeerIndex> = []
         var check: Instant?
-        /// Peers that were just removed, for the reports that are still on their way.
-        var former: [PeerIndex: (name: String, account: Account)] = [:]
     }
     private var departure = Departure()
     private static let leavingInterval: Duration = .milliseconds(250)
@@ -134,90 +89,7 @@ package final class Peering {
         plan.problems = first.resources.problems.map { FindingCause($0) }
     }
 
-    // MARK: Who is who
-
-    package func name(_ peer: PeerIndex) -> String {
-        guard let entry = entries[peer] else { return departure.former[peer]?.name ?? "peer \(peer)" }
-        return "\(entry.peerAddress) (\(entry.planned.name))"
-    }
-
-    /// On whose account log lines about a peer are written.
-    enum Account {
-        case configured(PeerIndex)
-        /// Of a range, by the name of its object.
-        case dynamic(IPAddress, range: String)
-    }
-
-    func account(_ peer: PeerIndex) -> Account {
-        guard let entry = entries[peer] else { return departure.former[peer]?.account ?? .configured(peer) }
-        return entry.isDynamic ? .dynamic(entry.address, range: entry.planned.name) : .configured(peer)
-    }
-
-    /// How an operator calls a peer, taken apart once for all peers that it is held against.
-    package struct PeerName {
-        private let text: String
-        private let suffix: String
-        private let address: IPAddress?
-        /// The link of a link-local address.
-        private let hasZone: Bool
-        private let port: UInt16?
-
-        package init(_ text: String) {
-            self.text = text
-            suffix = "/" + text
-            var host = text[...]
-            var port: UInt16?
-            // `10.0.0.1:1790`, `[fd00::1]:1790`.
-            if let colon = text.lastIndex(of: ":"), let number = UInt16(text[text.index(after: colon)...]) {
-                let before = text[..<colon]
-                if before.hasPrefix("["), before.hasSuffix("]") {
-                    (host, port) = (before.dropFirst().dropLast(), number)
-                } else if !before.contains(":") {
-                    (host, port) = (before, number)
-                }
-            }
-            address = IPAddress(String(host.prefix { $0 != "%" }))
-            hasZone = host.contains("%")
-            self.port = port
-        }
-
-        /// By the address, with or without the port, or by the object's name with or without the kind.
-        fileprivate func means(_ peer: PeerAddress, _ name: String) -> Bool {
-            if let address, peer.address.unscoped == address {
-                return (!hasZone || "\(peer.address)" == text || "\(peer)" == text)
-                    && port.map { $0 == peer.port } ?? true
-            }
-            return name == text || name.hasSuffix(suffix)
-        }
-    }
-
-    /// Whether an operator means this peer.
-    package func matches(_ peer: PeerIndex, _ name: PeerName) -> Bool {
-        guard let entry = entries[peer] else { return false }
-        return name.means(entry.peerAddress, entry.planned.name)
-    }
-
-    /// True for a peer that is configured, or came from a range.
-    package func knows(_ peer: PeerIndex) -> Bool { entries[peer] != nil }
-
-    func target(_ peer: PeerIndex) -> Target? {
-        guard let entry = entries[peer] else { return nil }
-        return Target(
-            address: SocketAddress(entry.address, port: entry.planned.port), source: entry.source,
-            options: entry.options)
-    }
-
-    package func socketOptions(_ peer: PeerIndex) -> TCPSocket.Options {
-        entries[peer]?.options ?? TCPSocket.Options()
-    }
-
-    package func details(_ peer: PeerIndex) -> (
-        planned: PlannedPeer, isDynamic: Bool, since: Double?, connectError: Int32?, bfd: BFDReport?, link: String?
-    )? {
-        entries[peer].map {
-            ($0.planned, $0.isDynamic, $0.since, $0.lastConnectError, $0.bfd, $0.link)
-        }
-    }
+    // MARK: Incoming connections
 
     /// Interfaces with an unnumbered peer.
     package var linkNames: Set<String> { Set(plan.links.keys) }
@@ -225,12 +97,12 @@ package final class Peering {
     /// The peer that a connection from an address belongs to: a configured one, or a new dynamic one within its range's
     /// limit.
     func peer(for address: IPAddress, _ speaker: inout Speaker, now: Instant) -> PeerIndex? {
-        if neighbors[address] != nil { return acceptor(at: address)?.index }
+        if peers.neighbors[address] != nil { return peers.acceptor(at: address)?.index }
         guard let range = dynamic.ranges.keys.filter({ $0.contains(address) }).max(by: { $0.length < $1.length }),
             let template = dynamic.ranges[range]
         else { return nil }
         let limit = template.planned.options.maxDynamicPeers
-        guard dynamic.counts[template.planned.name, default: 0] < limit, entries.count < RIB.maximumPeers else {
+        guard dynamic.counts[template.planned.name, default: 0] < limit, peers.entries.count < RIB.maximumPeers else {
             if let leftOut = refusals.admit(.range(template.planned.name), .refusal, now: now) {
                 logger.warning(
                     "too many dynamic peers",
@@ -244,16 +116,6 @@ package final class Peering {
             .index
     }
 
-    /// The peer at an address that connections from there are for. The port that somebody connects from says nothing of
-    /// who it is: of several peers each is dialled at its own port, which is sure, and what comes in is for the one that
-    /// is not dialled; where all are, for none, because the wrong one would keep the right one's session away.
-    private func acceptor(at address: IPAddress) -> Entry? {
-        guard let here = neighbors[address] else { return nil }
-        return here.count == 1 ? here[0] : here.first { $0.planned.isPassive && $0.removeAt == nil }
-    }
-
-    func hasPeers(at address: IPAddress) -> Bool { neighbors[address] != nil }
-
     // MARK: BFD
 
     /// Counts changes of the peers that BFD watches, so that what depends on them is worked out again only then.
@@ -262,7 +124,7 @@ package final class Peering {
     /// Whom BFD is to watch. Single hop where the kernel has the peer on a link (RFC 5881), multihop else (RFC 5883).
     package func bfdTargets(_ plane: any ForwardingPlane) -> [IPAddress: BFDTarget] {
         var result: [IPAddress: BFDTarget] = [:]
-        for entry in entries.values.sorted(by: { $0.peerAddress < $1.peerAddress }) where entry.removeAt == nil {
+        for entry in peers.entries.values.sorted(by: { $0.peerAddress < $1.peerAddress }) where entry.removeAt == nil {
             let address = entry.address
             guard let bfd = entry.planned.options.bfd else { continue }
             var isMultihop = bfd.isMultihop ?? !isOnLink(address, plane)
@@ -296,7 +158,7 @@ package final class Peering {
     /// Remembers what BFD says; returns whom it says it of.
     func take(_ report: BFDReport) -> [PeerIndex] {
         // At one address there may be peers that BFD does not watch.
-        let watched = (neighbors[report.peer] ?? []).filter { $0.planned.options.bfd != nil }
+        let watched = (peers.neighbors[report.peer] ?? []).filter { $0.planned.options.bfd != nil }
         for entry in watched {
             // Whether the peer is on the link may have changed while it was up.
             if entry.bfd?.state == .up, report.state != .up { revision += 1 }
@@ -309,7 +171,7 @@ package final class Peering {
 
     /// What the kernel says of the way to a peer. `local`: our end of its connection.
     func updateReach(_ peer: PeerIndex, from local: IPAddress?, plane: any ForwardingPlane, speaker: inout Speaker) {
-        guard let address = entries[peer]?.address else { return }
+        guard let address = peers.entries[peer]?.address else { return }
         let link = plane.link(to: address, from: local)
         speaker.setReach(
             peer,
@@ -322,7 +184,7 @@ package final class Peering {
     ) {
         guard !changes.isEmpty else { return }
         var hasBFD = false
-        for entry in entries.values where changes.concern(entry.address) {
+        for entry in peers.entries.values where changes.concern(entry.address) {
             updateReach(entry.index, from: transport.localAddress(entry.index), plane: plane, speaker: &speaker)
             hasBFD = hasBFD || entry.planned.options.bfd != nil
         }
@@ -331,13 +193,13 @@ package final class Peering {
 
     // MARK: Unnumbered peers
 
-    /// Brings the peers on links into step with the neighbors that were found there: `neighbor` has them by interface.
+    /// Brings the peers on links into step with the peers.neighbors that were found there: `neighbor` has them by interface.
     package func applyLinks(
         _ neighbor: (String) -> IPAddress?, plane: any ForwardingPlane, speaker: inout Speaker,
         transport: any PeerTransport,
         now: Instant
     ) {
-        for entry in entries.values {
+        for entry in peers.entries.values {
             guard let link = entry.link else { continue }
             let current = neighbor(link)
             if plan.links[link] != nil, current == entry.address { continue }
@@ -345,8 +207,8 @@ package final class Peering {
             if plan.links[link] != nil, current != nil, speaker.snapshot(entry.index)?.session != nil { continue }
             remove(entry, .peerDeconfigured, speaker: &speaker, now: now)
         }
-        var onLink: [String: [Entry]] = [:]
-        for entry in entries.values { if let link = entry.link { onLink[link, default: []].append(entry) } }
+        var onLink: [String: [PeerEntry]] = [:]
+        for entry in peers.entries.values { if let link = entry.link { onLink[link, default: []].append(entry) } }
         for (name, template) in plan.links {
             guard let address = neighbor(name),
                 !(onLink[name] ?? []).contains(where: { $0.planned.target != .address(address) })
@@ -355,7 +217,7 @@ package final class Peering {
             planned.target = .address(address)
             linkLocalAddresses[name] = plane.link(name)?.address
             let entry = applyPeer(
-                planned, was: neighbors[address]?.first, address, options: template.options, speaker: &speaker,
+                planned, was: peers.neighbors[address]?.first, address, options: template.options, speaker: &speaker,
                 transport: transport, now: now)
             entry.link = name
         }
@@ -367,7 +229,7 @@ package final class Peering {
     // MARK: Events
 
     func note(_ peer: PeerIndex, _ event: SpeakerEvent, now: Instant) {
-        guard let entry = entries[peer] else { return }
+        guard let entry = peers.entries[peer] else { return }
         switch event {
         case .established:
             entry.since = wallClockSeconds()
@@ -382,19 +244,19 @@ package final class Peering {
 
     /// Something of the peer is over: where nothing of it is left and nothing wants it, it goes.
     package func noteEnd(_ peer: PeerIndex) {
-        guard let entry = entries[peer] else { return }
+        guard let entry = peers.entries[peer] else { return }
         if entry.isDynamic { dynamic.ended.insert(peer) }
         if entry.removeAt != nil { departure.check = .zero }
     }
 
     func noteConnectError(_ peer: PeerIndex, _ error: Int32) {
-        entries[peer]?.lastConnectError = error
+        peers.entries[peer]?.lastConnectError = error
     }
 
     /// An attempt that could not even begin is reported to the state machine in the next turn, not inside its own
     /// action.
     func connectLater(_ peer: PeerIndex, _ now: Instant) {
-        if entries[peer] != nil { retries.set(peer, now + .milliseconds(50)) }
+        if peers.entries[peer] != nil { retries.set(peer, now + .milliseconds(50)) }
     }
 
     var nextDeadline: Instant? {
@@ -402,7 +264,7 @@ package final class Peering {
     }
 
     func handleTimeouts(_ speaker: inout Speaker, now: Instant) {
-        for peer in retries.takeAllDue(now: now) where entries[peer] != nil {
+        for peer in retries.takeAllDue(now: now) where peers.entries[peer] != nil {
             speaker.connectionFailed(peer, .active, now: now)
         }
         if let due = departure.check, due <= now { releaseLeaving(&speaker, now) }
@@ -411,15 +273,15 @@ package final class Peering {
     /// Peers that are to go do so once those that take their place are up, or their own session is over, or they have
     /// waited long enough.
     private func releaseLeaving(_ speaker: inout Speaker, _ now: Instant) {
-        departure.leaving = departure.leaving.filter { entries[$0]?.removeAt != nil }
+        departure.leaving = departure.leaving.filter { peers.entries[$0]?.removeAt != nil }
         departure.check = departure.leaving.isEmpty ? nil : now + Peering.leavingInterval
         guard !departure.leaving.isEmpty else { return }
-        let successorsAreUp = entries.values.allSatisfy { entry in
+        let successorsAreUp = peers.entries.values.allSatisfy { entry in
             entry.removeAt != nil || entry.isDynamic
                 || AddressFamily.allCases.allSatisfy { speaker.isSynchronized(entry.index, $0, now: now) }
         }
         for peer in departure.leaving {
-            guard let entry = entries[peer], let due = entry.removeAt else { continue }
+            guard let entry = peers.entries[peer], let due = entry.removeAt else { continue }
             // A session that is over carries no route that could be missed.
             if due <= now || successorsAreUp || speaker.isOver(entry.index) {
                 remove(entry, .peerDeconfigured, speaker: &speaker, now: now)
@@ -433,7 +295,7 @@ package final class Peering {
         for _ in 0..<Peering.endedPeersBudget {
             guard let peer = dynamic.ended.popFirst() else { return false }
             // Who still has a connection, or stale routes, comes up again when that is over.
-            guard let entry = entries[peer], entry.isDynamic, speaker.isOver(entry.index),
+            guard let entry = peers.entries[peer], entry.isDynamic, speaker.isOver(entry.index),
                 !speaker.hasConnection(entry.index)
             else { continue }
             remove(entry, .peerDeconfigured, speaker: &speaker, now: now)
@@ -521,7 +383,7 @@ package final class Peering {
             switch planned.target {
             case .address(let address):
                 // Without one at the port: the one at a port that nobody wants any more has moved.
-                let here = neighbors[address] ?? []
+                let here = peers.neighbors[address] ?? []
                 let entry =
                     here.first { $0.planned.port == planned.port }
                     ?? here.first { !(ports[address]?.contains($0.planned.port) ?? false) }
@@ -534,7 +396,7 @@ package final class Peering {
                     }
                     continue
                 }
-                guard entry != nil || entries.count < RIB.maximumPeers else {
+                guard entry != nil || peers.entries.count < RIB.maximumPeers else {
                     plan.held.append(HeldDown(planned: planned, reason: .tooManyPeers(limit: RIB.maximumPeers)))
                     continue
                 }
@@ -557,7 +419,7 @@ package final class Peering {
         }
         dynamic.ranges = newRanges
         plan.links = newLinks
-        for entry in entries.values where !wanted.contains(entry.index) && entry.removeAt == nil {
+        for entry in peers.entries.values where !wanted.contains(entry.index) && entry.removeAt == nil {
             let address = entry.address
             // `applyLinks` looks after these.
             if entry.link != nil { continue }
@@ -592,7 +454,7 @@ package final class Peering {
         for (range, template) in dynamic.ranges {
             let limit = template.planned.options.maxDynamicPeers
             guard dynamic.counts[template.planned.name, default: 0] > limit else { continue }
-            var members = entries.values.filter {
+            var members = peers.entries.values.filter {
                 $0.isDynamic && $0.removeAt == nil && $0.planned.name == template.planned.name
             }.map { entry in
                 (entry: entry, isUp: speaker.isEstablished(entry.index), arrival: entry.arrival)
@@ -610,7 +472,7 @@ package final class Peering {
     /// GTSM holds for the handshake too: the listeners' TTL follows the peers and ranges that ask for it.
     private func secureHandshakes(_ transport: any PeerTransport) {
         var families: AddressFamilySet = []
-        for entry in entries.values where entry.options.ttlSecurityHops != nil {
+        for entry in peers.entries.values where entry.options.ttlSecurityHops != nil {
             families.insert(AddressFamilySet(entry.address.family))
         }
         for (range, template) in dynamic.ranges where template.options.ttlSecurityHops != nil {
@@ -623,9 +485,9 @@ package final class Peering {
     /// connections from there are for.
     private func setKeys(_ transport: any PeerTransport) {
         var wanted = dynamic.ranges.mapValues(\.options)
-        for address in neighbors.keys {
+        for address in peers.neighbors.keys {
             // A dynamic peer has its range's.
-            guard let entry = acceptor(at: address), !entry.isDynamic, entry.removeAt == nil else { continue }
+            guard let entry = peers.acceptor(at: address), !entry.isDynamic, entry.removeAt == nil else { continue }
             wanted[Prefix(host: address)] = entry.options
         }
         wanted = wanted.filter { $0.value.password != nil || $0.value.authentication != nil }
@@ -653,9 +515,9 @@ package final class Peering {
 
     /// `was`: the peer as it was, where there is one.
     private func applyPeer(
-        _ planned: PlannedPeer, was entry: Entry?, _ address: IPAddress, options: TCPSocket.Options,
+        _ planned: PlannedPeer, was entry: PeerEntry?, _ address: IPAddress, options: TCPSocket.Options,
         speaker: inout Speaker, transport: any PeerTransport, now: Instant
-    ) -> Entry {
+    ) -> PeerEntry {
         guard let entry else {
             return add(planned, address, options: options, isDynamic: false, speaker: &speaker, now: now)
         }
@@ -690,27 +552,23 @@ package final class Peering {
     private func add(
         _ planned: PlannedPeer, _ address: IPAddress, options: TCPSocket.Options, isDynamic: Bool,
         speaker: inout Speaker, now: Instant
-    ) -> Entry {
+    ) -> PeerEntry {
         let index = speaker.addPeer(settings(planned, address), now: now)
         let source = planned.sourceAddress(towards: address, loaded.resources, node: node)
         dynamic.arrivals += 1
-        let entry = Entry(
+        let entry = PeerEntry(
             planned: planned, address, index: index, options: options, source: source, isDynamic: isDynamic,
             arrival: dynamic.arrivals)
-        entries[index] = entry
-        neighbors[address, default: []].append(entry)
+        peers.insert(entry)
         count(entry, 1)
         noteBFD(entry)
         return entry
     }
 
     private func remove(
-        _ entry: Entry, _ notification: NotificationMessage, speaker: inout Speaker, now: Instant
+        _ entry: PeerEntry, _ notification: NotificationMessage, speaker: inout Speaker, now: Instant
     ) {
-        departure.former[entry.index] = (name(entry.index), account(entry.index))
-        entries[entry.index] = nil
-        neighbors[entry.address]?.removeAll { $0 === entry }
-        if neighbors[entry.address]?.isEmpty ?? false { neighbors[entry.address] = nil }
+        peers.remove(entry)
         count(entry, -1)
         noteBFD(entry)
         retries.remove(entry.index)
@@ -719,13 +577,13 @@ package final class Peering {
         speaker.removePeer(entry.index, notification, now: now)
     }
 
-    private func count(_ entry: Entry, _ change: Int) {
+    private func count(_ entry: PeerEntry, _ change: Int) {
         guard entry.isDynamic else { return }
         let count = dynamic.counts[entry.planned.name, default: 0] + change
         dynamic.counts[entry.planned.name] = count > 0 ? count : nil
     }
 
-    private func noteBFD(_ entry: Entry) { if entry.planned.options.bfd != nil { revision += 1 } }
+    private func noteBFD(_ entry: PeerEntry) { if entry.planned.options.bfd != nil { revision += 1 } }
 
     private func settings(_ planned: PlannedPeer, _ address: IPAddress) -> PeerSettings {
         var linkLocal: IPAddress?

@@ -211,7 +211,8 @@ final class RoutingLoop {
             // Whatever the old passive connection was, it is closed before the new one takes its place.
             core.carryOutActions()
             transport.adopt(
-                accepted.takeSocket(), peer, options: core.peering.socketOptions(peer), logger: logger, now: core.now)
+                accepted.takeSocket(), peer, options: core.peering.peers.socketOptions(peer), logger: logger,
+                now: core.now)
             core.connected(peer, .passive)
         }
         core.hasMoreWork = true
@@ -381,7 +382,7 @@ final class RoutingLoop {
             switch asked[answered] {
             case .question(let question, let promise): promise.fulfil(builder.answer(question))
             case .metrics(var round, let promise):
-                round.goOn(core.speaker) { core.peering.knows($0) }
+                round.goOn(core.speaker) { core.peering.peers.knows($0) }
                 if round.next == nil {
                     let snapshot = builder.metrics(round)
                     promise.fulfil(MetricsPage { snapshot.lines(logLinesDropped: LogSettings.droppedLines) })

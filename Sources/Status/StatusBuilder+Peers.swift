@@ -19,13 +19,13 @@ extension StatusBuilder {
     /// A page of the peers, or of those with an address or name; each page by address. The cursor is the number of a
     /// peer, which stays its own.
     func peers(named wanted: String? = nil, from start: PageCursor) -> ([PeerStatus], Int?) {
-        let name = wanted.map { Peering.PeerName($0) }
+        let name = wanted.map { PeerName($0) }
         var chosen: [(index: PeerIndex, address: PeerAddress)] = []
         var looked = 0
         let next = core.speaker.visitPeers(from: start.position) { peer in
             guard looked < StatusBuilder.page.places else { return false }
             looked += 1
-            guard name.map({ core.peering.matches(peer.index, $0) }) ?? true else { return true }
+            guard name.map({ core.peering.peers.matches(peer.index, $0) }) ?? true else { return true }
             guard chosen.count < StatusBuilder.page.rows else { return false }
             chosen.append((peer.index, peer.address))
             return true
@@ -34,7 +34,7 @@ extension StatusBuilder {
     }
 
     private func status(of index: PeerIndex) -> PeerStatus? {
-        guard let snapshot = core.speaker.snapshot(index), let details = core.peering.details(snapshot.index)
+        guard let snapshot = core.speaker.snapshot(index), let details = core.peering.peers.details(snapshot.index)
         else {
             return nil
         }

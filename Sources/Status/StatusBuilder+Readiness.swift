@@ -63,7 +63,7 @@ extension StatusBuilder {
             if peer.isBacklogged { load.peersTooSlow += 1 }
             return true
         }
-        load.slowestPeer = slowest.map { core.peering.name($0) }
+        load.slowestPeer = slowest.map { core.peering.peers.name($0) }
         load.prefixesUndecided = counts.undecided
         load.prefixesUnsent = counts.unsent
         load.keepaliveLatestSeconds = Double(meter.keepalives.latest) / 1e9

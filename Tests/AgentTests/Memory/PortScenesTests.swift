@@ -78,9 +78,11 @@ import Testing
         #expect(hasAll() && Self.times(network) == ["10.0.1.2": 1, "10.0.1.2:1790": 1], "\(Self.times(network))")
         let core = try #require(network.nodes["node1"]?.core)
         func found(_ name: String) -> Set<String> {
-            let wanted = Peering.PeerName(name)
+            let wanted = PeerName(name)
             return Set(
-                core.speaker.peerIndices.filter { core.peering.matches($0, wanted) }.map { core.peering.name($0) })
+                core.speaker.peerIndices.filter { core.peering.peers.matches($0, wanted) }.map {
+                    core.peering.peers.name($0)
+                })
         }
         let names = ["10.0.1.2 (BGPPeer/first)", "10.0.1.2:1790 (BGPPeer/second)"]
         #expect(found("10.0.1.2") == Set(names))
