@@ -36,8 +36,8 @@ extension FindingCause {
             "\(count) are not in the kernel as wanted (\(some(examples, of: count))); apusctl fib says why"
         case .allRoutesInKernel(let count): "\(count) wanted, all of them in the kernel as wanted"
         case .massWithdrawal(let routes):
-            "\(routes) routes are kept though nearly all of the cluster's were withdrawn at once (massWithdrawal); look "
-                + "at the peers, and if it is right: apusctl fib release"
+            "\(routes) routes of the cluster were withdrawn at once and are kept (massWithdrawal); look at the peers, and "
+                + "if it is right: apusctl fib release"
         case .otherProgrammer(let number, let routes):
             "\(routes) routes inside our pools are of protocol \(number) (\(number == 12 ? "BIRD" : "Felix")): two "
                 + "programmers of one pool hide each other's routes; stop one, or use programClusterRoutes"

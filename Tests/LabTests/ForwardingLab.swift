@@ -209,7 +209,9 @@ import Testing
         #expect(try count() == 40)
         // Released by the operator.
         _ = try BirdTests.bird(lab, "disable \(sender)")
-        try lab.wait(10, "they are kept again") { try lab.ctl("n", "doctor").text.contains("40 routes are kept") }
+        try lab.wait(10, "they are kept again") {
+            try lab.ctl("n", "doctor").text.contains("40 routes of the cluster were withdrawn")
+        }
         let release = try lab.ctl("n", "fib", "release")
         #expect(release.text.contains("let 40 routes go") && release.status == 0, "\(release.text)")
         try lab.wait(5, "they are gone") { try count() == 0 }
