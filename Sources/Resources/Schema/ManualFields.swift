@@ -25,9 +25,20 @@ package enum ManualFields {
             if !spec.defaultText.isEmpty { facts.append("Default: \(spec.defaultText).") }
             if spec.effect != .none { facts.append("Change: \(spec.effect.rawValue).") }
             if !facts.isEmpty { text += escape(facts.joined(separator: " ")) + "\n" }
-            if case .object(let inner) = spec.type { text += self.fields(inner, prefix: prefix + spec.name + ".") }
+            if let inner = innerFields(spec.type) {
+                text += self.fields(inner.fields, prefix: prefix + spec.name + inner.brackets + ".")
+            }
         }
         return text
+    }
+
+    /// The fields of an object, or of the objects in a list: `importV4[].action`.
+    private static func innerFields(_ type: FieldType) -> (fields: [FieldSpec], brackets: String)? {
+        switch type {
+        case .object(let fields), .objectWithOthers(let fields): (fields, "")
+        case .list(let element): innerFields(element).map { ($0.fields, "[]" + $0.brackets) }
+        default: nil
+        }
     }
 
     /// Sentences on lines of their own, as mdoc wants them; no line begins with a control character.
