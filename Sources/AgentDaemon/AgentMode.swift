@@ -21,6 +21,7 @@ package enum AgentMode {
             throw StartError("apusd agent programs routes and needs CAP_NET_ADMIN: run it as root, or with --dry-run")
         }
         let transport = try daemon.openTransport()
+        try daemon.makeFolders()
         _ = try daemon.markStarted()
         let felix = daemon.first.resources.felix(of: settings.node)
         if !settings.isDryRun, felix.forwardsPackets ?? true { forwardPackets(daemon) }

@@ -5,10 +5,12 @@ import StatusAPI
 /// The unix socket of the status API: one line of JSON in, one line out, any number of times a connection.
 package enum StatusServer {
     /// Opens the socket, and serves on a thread of its own. Returns the socket's file, for the end. Throws where the
-    /// path cannot be bound.
-    package static func start(path: String, mailbox: Mailbox<LoopMessage>) throws(StartError) -> SocketFile {
+    /// path cannot be bound. Whoever owns the socket may ask, and nobody else: mode 0660.
+    package static func start(path: String, owner: FileOwner?, mailbox: Mailbox<LoopMessage>) throws(StartError)
+        -> SocketFile
+    {
         do throws(SystemError) {
-            let listener = try UnixListener(path: path, mode: 0o660)
+            let listener = try UnixListener(path: path, mode: 0o660, owner: owner)
             let file = listener.file
             try EdgeLoop.start(listener, service(mailbox))
             return file

@@ -53,6 +53,24 @@ package struct Daemon {
 
     package var configuration: BGPConfiguration { first.resources.configuration(of: settings.node) }
 
+    /// Makes the folders of the socket and of what outlives the process where they are missing: for this user and its
+    /// group alone, or for `user`, who the process is about to become.
+    package func makeFolders(for user: String? = nil) throws(StartError) {
+        let socketFolder = settings.socket.lastIndex(of: "/").map { String(settings.socket[..<$0]) } ?? ""
+        let folders = [
+            ("--socket", socketFolder, FileOwner(user: user, group: settings.socketGroup)),
+            ("--state-dir", settings.stateDirectory, FileOwner(user: user)),
+        ]
+        for (flag, folder, owner) in folders where !folder.isEmpty {
+            do throws(SystemError) {
+                try makeFolder(folder, mode: 0o750, owner: owner)
+            } catch {
+                throw StartError(
+                    "\(flag): the folder \(folder) cannot be made (\(error)); make it for this user, or name another")
+            }
+        }
+    }
+
     /// True where this node ran before: peers may be keeping its routes. Leaves the mark for the next start.
     package func markStarted() throws(StartError) -> Bool {
         let mark = settings.stateDirectory + "/started"
@@ -150,7 +168,8 @@ package struct Daemon {
     private func startEdges(_ mailbox: Mailbox<LoopMessage>, _ reload: Wakeup) throws(SystemError) -> SocketFile {
         var opened: SocketFile?
         do throws(StartError) {
-            let socketFile = try StatusServer.start(path: settings.socket, mailbox: mailbox)
+            let socketFile = try StatusServer.start(
+                path: settings.socket, owner: FileOwner(group: settings.socketGroup), mailbox: mailbox)
             opened = socketFile
             try MetricsServer.start(address: settings.metrics, flag: "--metrics", mailbox: mailbox)
             if settings.health != settings.metrics {

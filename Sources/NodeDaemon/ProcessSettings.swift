@@ -8,6 +8,8 @@ package struct ProcessSettings: Sendable {
     package var secrets: String
     package var stateDirectory: String
     package var socket: String
+    /// Members of this group may use the socket; nil: of the process's own.
+    package var socketGroup: String?
     /// `ADDRESS:PORT`; empty: off.
     package var metrics: String
     package var health: String
@@ -25,8 +27,8 @@ package struct ProcessSettings: Sendable {
     package var user: String?
 
     package init(
-        node: String, resources: String, secrets: String, stateDirectory: String, socket: String, metrics: String,
-        health: String,
+        node: String, resources: String, secrets: String, stateDirectory: String, socket: String,
+        socketGroup: String? = nil, metrics: String, health: String,
         logLevel: String, isJSONLog: Bool, isDryRun: Bool, isLenient: Bool, programming: Programming = .all,
         takeOver: Set<Predecessor> = [], user: String? = nil
     ) {
@@ -35,6 +37,7 @@ package struct ProcessSettings: Sendable {
         self.secrets = secrets
         self.stateDirectory = stateDirectory
         self.socket = socket
+        self.socketGroup = socketGroup
         self.metrics = metrics
         self.health = health
         self.logLevel = logLevel

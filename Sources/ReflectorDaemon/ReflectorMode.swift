@@ -14,7 +14,9 @@ package enum ReflectorMode {
         do throws(SystemError) { signals = try SignalReader() } catch { throw StartError("\(error)") }
         let daemon = try Daemon(settings, isReflector: true)
         let transport = try daemon.openTransport()
-        if let user = settings.user, Privileges.isRoot {
+        let user = Privileges.isRoot ? settings.user : nil
+        try daemon.makeFolders(for: user)
+        if let user {
             do throws(SystemError) { try Privileges.become(user: user) } catch { throw StartError("--user: \(error)") }
         }
         do throws(SystemError) { try Privileges.dropAllButBindService() } catch { throw StartError("\(error)") }

@@ -68,6 +68,8 @@ struct ProcessOptions: ParsableArguments {
     var stateDir: String = fromEnvironment("state-dir", "/var/lib/apus")
     @Option(help: "Unix socket of the status API.")
     var socket: String = fromEnvironment("socket", "/run/apus/apusd.sock")
+    @Option(help: "Members of this group may use the socket; the default one need not exist.")
+    var socketGroup: String = fromEnvironment("socket-group", "apus")
     @Option(help: "ADDRESS:PORT of the Prometheus metrics; empty: off.")
     var metrics: String = fromEnvironment("metrics", "127.0.0.1:9091")
     @Option(help: "ADDRESS:PORT of /liveness and /readiness; empty: off.")
@@ -85,9 +87,13 @@ struct ProcessOptions: ParsableArguments {
         guard ["text", "json"].contains(logFormat) else {
             throw StartError("--log-format: \"\(logFormat)\" is unknown; it must be text or json")
         }
+        let group = FileOwner(group: socketGroup) == nil ? nil : socketGroup
+        guard group != nil || ["", "apus"].contains(socketGroup) else {
+            throw StartError("--socket-group: this host has no group \"\(socketGroup)\"")
+        }
         return ProcessSettings(
             node: node, resources: resources, secrets: secrets, stateDirectory: stateDir, socket: socket,
-            metrics: metrics, health: health,
+            socketGroup: group, metrics: metrics, health: health,
             logLevel: logLevel, isJSONLog: logFormat == "json", isDryRun: isDryRun,
             isLenient: lenient || isSet("lenient"), programming: programming,
             takeOver: takeOver, user: user)

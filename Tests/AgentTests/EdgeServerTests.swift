@@ -161,7 +161,7 @@ import Testing
 
     private static func startStatus(_ loop: FakeLoop) throws -> String {
         let path = "/tmp/apus-edge-\(getpid())-\(UInt32.random(in: 0...UInt32.max)).sock"
-        _ = try StatusServer.start(path: path, mailbox: loop.mailbox)
+        _ = try StatusServer.start(path: path, owner: nil, mailbox: loop.mailbox)
         return path
     }
 

@@ -99,4 +99,33 @@ import Testing
         file.remove()
         #expect(FileStatus(path("socket")) != nil)
     }
+
+    @Test func `a folder that is made has the mode and the owner asked for, one that was there keeps its own`() throws {
+        let root = geteuid() == 0
+        let owner = root ? FileOwner(user: "nobody") : FileOwner(group: nil)
+        try makeFolder(path("a/b/"), mode: 0o750, owner: owner)
+        #expect(FileStatus(path("a/b"))?.permissions == 0o750)
+        #expect(FileStatus(path("a"))?.permissions == 0o755)
+        var status = stat()
+        #expect(stat(path("a/b"), &status) == 0)
+        if root { #expect(status.st_uid == getpwnam("nobody")?.pointee.pw_uid && status.st_uid != 0) }
+        try makeFolder(path("a"), mode: 0o700, owner: owner)
+        #expect(FileStatus(path("a"))?.permissions == 0o755)
+        #expect(stat(path("a"), &status) == 0 && status.st_uid == geteuid())
+        try write("file", "")
+        #expect(throws: SystemError.self) { try makeFolder(self.path("file"), mode: 0o750, owner: owner) }
+        #expect(throws: SystemError.self) { try makeFolder(self.path("file/below"), mode: 0o750, owner: owner) }
+    }
+
+    @Test func `a socket belongs to the group that is named, and only it and the owner may write`() throws {
+        #expect(FileOwner(group: "apus-no-such-group") == nil)
+        let group = try #require(getgrgid(geteuid() == 0 ? 1 : getegid()))
+        let name = String(cString: group.pointee.gr_name)
+        let number = group.pointee.gr_gid
+        let listener = try UnixListener(path: path("shared"), mode: 0o660, owner: FileOwner(group: name))
+        var status = stat()
+        #expect(stat(path("shared"), &status) == 0)
+        #expect(status.st_gid == number && status.st_uid == geteuid() && status.st_mode & 0o7777 == 0o660)
+        _ = listener.fd
+    }
 }

@@ -35,13 +35,18 @@ private func writeNewFile(_ path: String, _ bytes: [UInt8]) throws(SystemError) 
     }
 }
 
-/// Makes a folder with those above it; what is there stays as it is.
-package func makeFolder(_ path: String) throws(SystemError) {
+/// Makes a folder with those above it; what is there stays as it is. `mode` and `owner` are those of the folder itself,
+/// where it is made; those above it are as any other folder.
+package func makeFolder(_ path: String, mode: UInt32 = 0o755, owner: FileOwner? = nil) throws(SystemError) {
     var end = path.startIndex
     while end < path.endIndex {
         end = path[path.index(after: end)...].firstIndex(of: "/") ?? path.endIndex
         let folder = String(path[..<end])
-        guard unsafe mkdir(folder, 0o755) != 0 else { continue }
+        let isLast = path[end...].allSatisfy { $0 == "/" }
+        guard unsafe mkdir(folder, mode_t(isLast ? mode : 0o755)) != 0 else {
+            if isLast, let owner { try owner.take(folder) }
+            continue
+        }
         let error = SystemError.last(folder)
         if FileStatus(folder)?.isFolder != true { throw error }
     }

@@ -115,8 +115,8 @@ package struct UnixListener: ClientListener, ~Copyable {
     package let file: SocketFile
 
     /// Throws EADDRINUSE where a living process answers on the path, ENOTSOCK where something stands there that is no
-    /// socket.
-    package init(path: String, mode: UInt32) throws(SystemError) {
+    /// socket. `owner`: who has the socket's file.
+    package init(path: String, mode: UInt32, owner: FileOwner? = nil) throws(SystemError) {
         var address = try unixAddress(path)
         if let there = FileStatus(path, followsLinks: false) {
             guard there.isSocket else { throw SystemError(code: ENOTSOCK, operation: path) }
@@ -136,6 +136,8 @@ package struct UnixListener: ClientListener, ~Copyable {
             }
         }
         guard bound == 0 else { throw .last(path) }
+        // The group before the mode lets it in.
+        try owner?.take(path)
         guard unsafe chmod(path, mode_t(mode)) == 0, listen(owned.raw, 1024) == 0 else { throw .last(path) }
         guard let file = SocketFile(path) else { throw SystemError(code: ENOENT, operation: path) }
         self.file = file
