@@ -8,7 +8,7 @@ DEMO_PACKAGES := bird2 gobgpd iproute2 iputils-ping procps util-linux tcpdump jq
 LAB_PACKAGES := frr openbgpd exabgp python3 socat nftables iptables conntrack qemu-system-x86 linux-image-cloud-amd64 busybox-static cpio kmod binutils
 BENCH_PACKAGES := bird2 frr openbgpd gobgpd iproute2 python3 python3-matplotlib
 
-.PHONY: all build release demo test sanitize bench bench-quick bench-growth bench-setup bench-micro bench-fib bench-hostile bench-questions conformance interop fuzz format lint man deps-build deps-demo deps-lab clean
+.PHONY: all build release install uninstall demo test sanitize bench bench-quick bench-growth bench-setup bench-micro bench-fib bench-hostile bench-questions conformance interop fuzz format lint man deps-build deps-demo deps-lab clean
 
 all: build
 
@@ -31,6 +31,16 @@ RELEASE := -c release --static-swift-stdlib -Xswiftc -use-ld=lld -Xlinker --no-e
 release: deps-build
 	@mkdir -p $(CXX_FOLDER) && ln -sf "$$(clang -print-file-name=libstdc++.a)" $(CXX_FOLDER)/
 	swift build $(RELEASE) $(STRICT)
+
+# Binaries, man pages, units for systemd, completions, examples: below PREFIX and SYSCONFDIR, in DESTDIR. With BIN, the
+# binaries in that folder, and nothing is built.
+PREFIX := /usr/local
+SYSCONFDIR := /etc
+INSTALL = DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" SYSCONFDIR="$(SYSCONFDIR)" scripts/install.sh
+install: $(if $(BIN),,release)
+	@BIN="$(if $(BIN),$(BIN),$$(swift build $(RELEASE) --show-bin-path))" $(INSTALL) install
+uninstall:
+	@$(INSTALL) uninstall
 
 # Pods on several hosts reach each other over BGP, in five scenes (examples/lab).
 demo: deps-demo release
