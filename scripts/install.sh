@@ -11,6 +11,7 @@ list=$PREFIX/share/apus/installed
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 touch "$work/old" "$work/new"
+[ -z "$DESTDIR" ] || [ "${1:-}" != install ] || mkdir -p "$DESTDIR"
 [ -f "$DESTDIR$list" ] && cp "$DESTDIR$list" "$work/old"
 
 sum() { sha256sum "$1" | cut -d' ' -f1; }
