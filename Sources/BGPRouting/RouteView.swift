@@ -3,8 +3,8 @@ public import NetTypes
 
 /// The routing tables for those who only read: forwarding and status.
 ///
-/// Positions (`PrefixIndex`, `PathIndex`, `AttributeHandle`) are valid until the tables change, that is for one phase of
-/// a turn. Every function costs what one prefix costs, unless it says otherwise.
+/// Positions (`PrefixIndex`, `PathIndex`, `AttributeHandle`) are valid until the tables change, that is for one phase
+/// of a turn. Every function costs what one prefix costs, unless it says otherwise.
 public protocol RouteView: ~Copyable {
     /// The position of a prefix that has a path.
     func find(_ prefix: Prefix) -> PrefixIndex?

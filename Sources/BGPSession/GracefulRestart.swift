@@ -194,7 +194,8 @@ public enum SessionDownReason: Sendable, Hashable {
         case .connectTimeout: false
         case .notificationReceived(let message): bothNotify && !(message.code == .cease && message.subcode == 9)
         case .notificationSent(let message):
-            // A change of settings is no reason to lose a packet: the session comes back at once (docs/promises.md, promise 5).
+            // A change of settings is no reason to lose a packet: the session comes back at once (docs/promises.md,
+            // promise 5).
             bothNotify
                 && (message.code == .holdTimerExpired || message.code == .sendHoldTimerExpired
                     || message == .configurationChange)

@@ -518,7 +518,8 @@ public struct PeerFSM: Sendable {
 
     // MARK: Endings
 
-    /// Ends a connection, sends a NOTIFICATION where we are the one who ends it, and goes to Idle where it was the last one.
+    /// Ends a connection, sends a NOTIFICATION where we are the one who ends it, and goes to Idle where it was the last
+    /// one.
     private mutating func end(_ side: Side, reason: SessionDownReason, now: Instant, into actions: inout [Action]) {
         guard let connection = connections[side] else { return }
         connections[side] = nil

@@ -23,8 +23,8 @@ public struct SessionConfiguration: Sendable, Hashable {
         public var mode: GracefulRestartMode = .on
         /// Seconds that we ask peers to keep our routes, 0...4095 (RFC 4724 section 3).
         public var time: UInt16 = 120
-        /// Seconds that we ask peers to keep our routes beyond `restartTime`, 1...16,777,215 (RFC 9494); nil: not at all,
-        /// and we keep nobody's.
+        /// Seconds that we ask peers to keep our routes beyond `restartTime`, 1...16,777,215 (RFC 9494); nil: not at
+        /// all, and we keep nobody's.
         public var longLivedStaleTime: UInt32?
         public init() {}
     }

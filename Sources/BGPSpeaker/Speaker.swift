@@ -205,8 +205,8 @@ package struct Speaker: ~Copyable {
         if hasConnection { peers[index.index]?.framers[side] = framer }
     }
 
-    /// Bytes of messages whose prefixes are warmed together (`PrefixTable.prefetch`): their slots must stay in the cache
-    /// until they are used.
+    /// Bytes of messages whose prefixes are warmed together (`PrefixTable.prefetch`): their slots must stay in the
+    /// cache until they are used.
     private static let warmBytes = 8192
 
     /// A peer's queue is full, or empty again. While it is full the peer gets no routes: it costs memory per prefix

@@ -19,7 +19,8 @@ struct AuditSchedule {
 
 /// The audit of the kernel's routes, a slice a turn.
 extension KernelForwarding {
-    /// A slice of the audit, where one is due: what notifications missed is found and put right (docs/promises.md, promise 8).
+    /// A slice of the audit, where one is due: what notifications missed is found and put right (docs/promises.md,
+    /// promise 8).
     func auditSlice(_ now: Instant) {
         guard audit.at <= now else { return }
         // A dry run counts its writes as done, and the kernel knows nothing of them.

@@ -30,9 +30,9 @@ package struct ForwardingSettings: Sendable {
 /// Decides what the kernel should have: learned routes, this node's pods and blocks, and what the kernel says, in;
 /// wanted routes, requests to set things up, and reports, out. It does nothing itself.
 ///
-/// Loc-RIB changes and local routes become desired routes, the delta tracker compares them with what the kernel has, and
-/// `delta.plan` yields the difference in batches. Back come acknowledgements, which let own prefixes be announced, and
-/// notifications (`absorb`).
+/// Loc-RIB changes and local routes become desired routes, the delta tracker compares them with what the kernel has,
+/// and `delta.plan` yields the difference in batches. Back come acknowledgements, which let own prefixes be announced,
+/// and notifications (`absorb`).
 package struct Forwarder: ~Copyable {
     package let settings: ForwardingSettings
     package var interfaces = InterfaceTable()

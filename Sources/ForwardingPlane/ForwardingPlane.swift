@@ -5,7 +5,8 @@ package import NetTypes
 package import Planning
 package import StatusAPI
 
-/// What stands below the speaker: the kernel's routes for an agent, nothing for a reflector (ARCHITECTURE, hard rule 4).
+/// What stands below the speaker: the kernel's routes for an agent, nothing for a reflector (ARCHITECTURE, hard rule
+/// 4).
 package protocol ForwardingPlane: AnyObject {
     /// Readable when the kernel has something to say; empty for none.
     var descriptors: [Int32] { get }

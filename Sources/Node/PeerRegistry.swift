@@ -65,8 +65,8 @@ package final class PeerRegistry {
     }
 
     /// The peer at an address that connections from there are for. The port that somebody connects from says nothing of
-    /// who it is: of several peers each is dialled at its own port, which is sure, and what comes in is for the one that
-    /// is not dialled; where all are, for none, because the wrong one would keep the right one's session away.
+    /// who it is: of several peers each is dialled at its own port, which is sure, and what comes in is for the one
+    /// that is not dialled; where all are, for none, because the wrong one would keep the right one's session away.
     func acceptor(at address: IPAddress) -> PeerEntry? {
         guard let here = neighbors[address] else { return nil }
         return here.count == 1 ? here[0] : here.first { $0.planned.isPassive && $0.removeAt == nil }

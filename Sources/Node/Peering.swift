@@ -193,7 +193,8 @@ package final class Peering {
 
     // MARK: Unnumbered peers
 
-    /// Brings the peers on links into step with the peers.neighbors that were found there: `neighbor` has them by interface.
+    /// Brings the peers on links into step with the peers.neighbors that were found there: `neighbor` has them by
+    /// interface.
     package func applyLinks(
         _ neighbor: (String) -> IPAddress?, plane: any ForwardingPlane, speaker: inout Speaker,
         transport: any PeerTransport,
@@ -289,8 +290,8 @@ package final class Peering {
         }
     }
 
-    /// Dynamic peers whose session is over, and whose routes nobody has to keep: at most `endedPeersBudget` are looked at.
-    /// True where more are waiting.
+    /// Dynamic peers whose session is over, and whose routes nobody has to keep: at most `endedPeersBudget` are looked
+    /// at. True where more are waiting.
     func removeEndedDynamicPeers(_ speaker: inout Speaker, now: Instant) -> Bool {
         for _ in 0..<Peering.endedPeersBudget {
             guard let peer = dynamic.ended.popFirst() else { return false }
@@ -307,8 +308,8 @@ package final class Peering {
 
     /// Brings the speaker's peers, the listeners' keys and this node's routes into step with the resources.
     ///
-    /// A pod's route waits for no plan of peers: where nothing but endpoints changed, and pods are no peers, nothing but
-    /// their routes is looked at.
+    /// A pod's route waits for no plan of peers: where nothing but endpoints changed, and pods are no peers, nothing
+    /// but their routes is looked at.
     func apply(
         _ change: ResourceChange, speaker: inout Speaker, plane: any ForwardingPlane,
         transport: any PeerTransport, now: Instant
@@ -481,8 +482,8 @@ package final class Peering {
         transport.setFullTimeToLive(families, logger)
     }
 
-    /// Brings the listeners' keys into step with ranges and peers. The kernel has them by address: those of the peer that
-    /// connections from there are for.
+    /// Brings the listeners' keys into step with ranges and peers. The kernel has them by address: those of the peer
+    /// that connections from there are for.
     private func setKeys(_ transport: any PeerTransport) {
         var wanted = dynamic.ranges.mapValues(\.options)
         for address in peers.neighbors.keys {

@@ -69,8 +69,8 @@ final class RoutingLoop {
     }
 
     /// Runs until SIGTERM or SIGINT. Sessions under graceful restart are then closed without a NOTIFICATION and routes
-    /// stay in the kernel, so that a restart loses no packet (docs/promises.md, promise 2); peers that would not keep our routes
-    /// anyway are sent Cease/2.
+    /// stay in the kernel, so that a restart loses no packet (docs/promises.md, promise 2); peers that would not keep
+    /// our routes anyway are sent Cease/2.
     func run() {
         while !lifecycle.isStopping { turn() }
         let stopped = Promise<Bool>()

@@ -115,8 +115,8 @@ package enum PeeringPlan {
         case incoming(IPAddress)
     }
 
-    /// Where several peers have one address, a connection that comes from there may be any one's, and only the port that
-    /// is dialled is sure: nobody is waited for but by `passive`.
+    /// Where several peers have one address, a connection that comes from there may be any one's, and only the port
+    /// that is dialled is sure: nobody is waited for but by `passive`.
     private static func dialled(_ peers: [PlannedPeer]) -> [PlannedPeer] {
         var counts: [PlannedPeer.Target: Int] = [:]
         for peer in peers { counts[peer.target, default: 0] += 1 }

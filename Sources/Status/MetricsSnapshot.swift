@@ -22,7 +22,8 @@ package struct MetricsSnapshot: Sendable {
     /// Nanoseconds of processor time.
     var questionsLongest: Int64
 
-    /// The page, in Prometheus' text format. `logLinesDropped`: lines that standard error did not take. Cost: several strings a peer; not for the routing thread.
+    /// The page, in Prometheus' text format. `logLinesDropped`: lines that standard error did not take. Cost: several
+    /// strings a peer; not for the routing thread.
     package func lines(logLinesDropped: Int) -> [String] {
         var lines: [String] = []
         func gauge(_ name: String, _ help: String, values: [(labels: String, value: String)], type: String = "gauge") {

@@ -8,7 +8,8 @@ extension Speaker {
     /// Peers that are asked why they do not have a prefix.
     private static let askedPeers = 16
 
-    /// Corrects rows of prefixes that may leave. Work: one short look at each peer, and for each prefix the update groups.
+    /// Corrects rows of prefixes that may leave. Work: one short look at each peer, and for each prefix the update
+    /// groups.
     func judgeAnnouncements(_ rows: inout [OwnPrefixStatus]) {
         guard rows.contains(where: \.isAnnounced) else { return }
         var configured: AddressFamilySet = []

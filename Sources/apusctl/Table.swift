@@ -20,8 +20,8 @@ struct Table {
         }.joined(separator: "\n")
     }
 
-    /// As calicoctl draws it (contract 2.10): every column centred in its heading, cells to the left, and what is longer
-    /// than `limit` in several lines.
+    /// As calicoctl draws it (contract 2.10): every column centred in its heading, cells to the left, and what is
+    /// longer than `limit` in several lines.
     func boxed(wrappedAt limit: Int) -> String {
         let cells = rows.map { $0.map { Table.wrapped($0, limit) } }
         let widths = header.indices.map { column in

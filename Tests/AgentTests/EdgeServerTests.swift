@@ -177,7 +177,8 @@ import Testing
         #expect(Self.ask(path)?.done == "answered")
         let answered = Atomic<Int>(0)
         Self.inParallel(100) {
-            // A connection may have to give way before its question has come; then it gets an answer that says so, and comes again.
+            // A connection may have to give way before its question has come; then it gets an answer that says so, and
+            // comes again.
             for _ in 0..<100 {
                 let answer = Self.ask(path)
                 if answer?.done == "answered" {

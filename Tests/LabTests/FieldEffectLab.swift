@@ -2,7 +2,8 @@ import Foundation
 import Resources
 import Testing
 
-/// What the declaration of each BGPPeer field says of its change is what a running session does (ARCHITECTURE, hard rule 8).
+/// What the declaration of each BGPPeer field says of its change is what a running session does (ARCHITECTURE, hard
+/// rule 8).
 @Suite(.serialized, .enabled(if: getuid() == 0)) struct FieldEffectLab {
     /// A field, and a value that is not its default.
     static let changes: [(field: String, value: String)] = [
@@ -27,8 +28,8 @@ import Testing
             lab, "local 10.0.0.2 as 64512; neighbor 10.0.0.1 as 64512; graceful restart;",
             statics: "route 10.70.0.0/24 blackhole;")
         func write(_ fields: [String: String], mark: Int) throws {
-            // Both on the session, as in BIRD, whose protocol stays in 'flush' for good where a channel that never came up
-            // goes through a graceful restart.
+            // Both on the session, as in BIRD, whose protocol stays in 'flush' for good where a channel that never came
+            // up goes through a graceful restart.
             var all = ["peerIP": "10.0.0.2", "asNumber": "64512", "families": "[ipv4, ipv6]"]
             all.merge(fields) { $1 }
             let text = all.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }.joined(separator: ", ")

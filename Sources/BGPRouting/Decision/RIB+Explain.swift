@@ -39,8 +39,8 @@ extension RIB {
         case undecided
     }
 
-    /// Nil where the peer has the prefix of `verdicts` announced. Work: the paths of the prefix for the first member of a
-    /// group, little for the others.
+    /// Nil where the peer has the prefix of `verdicts` announced. Work: the paths of the prefix for the first member of
+    /// a group, little for the others.
     public func whyNotAnnounced(to peer: PeerIndex, _ verdicts: inout GroupVerdicts) -> NotAnnounced? {
         let (index, family) = (verdicts.index, verdicts.family)
         guard tables[family].prefix(at: index) != nil else { return nil }

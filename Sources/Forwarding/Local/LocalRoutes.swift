@@ -342,7 +342,8 @@ package struct LocalRoutes: ~Copyable {
         }
     }
 
-    /// True where an endpoint has the say over a host route of an earlier process: it has the interface, or the address.
+    /// True where an endpoint has the say over a host route of an earlier process: it has the interface, or the
+    /// address.
     func isClaimed(_ prefix: Prefix, on interface: String) -> Bool {
         !claims.names(on: interface).isEmpty || !claims.names(claiming: prefix.address).isEmpty
     }

@@ -1,7 +1,7 @@
 internal import Glibc
 
-// `unsafe` here: calls of the C library, which are given a string for the length of the call; what they return is copied
-// at once.
+// `unsafe` here: calls of the C library, which are given a string for the length of the call; what they return is
+// copied at once.
 
 /// Who shall have a file that this process made: a user, a group or both.
 package struct FileOwner: Sendable, Hashable {

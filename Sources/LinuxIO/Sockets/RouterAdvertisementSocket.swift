@@ -20,8 +20,8 @@ package struct RouterAdvertisementSocket: ~Copyable {
 
     package func listen(on interface: UInt32) { apus_join_all_routers(descriptor.raw, interface) }
 
-    /// Announces on the link that a router is here, which is nobody's default router (RFC 4861 section 4.2, Router Lifetime
-    /// 0).
+    /// Announces on the link that a router is here, which is nobody's default router (RFC 4861 section 4.2, Router
+    /// Lifetime 0).
     @discardableResult
     package func advertise(on interface: UInt32) -> Bool {
         send(134, [64, 0, 0, 0] + [UInt8](repeating: 0, count: 8), group: allNodes, interface: interface)

@@ -1,4 +1,5 @@
-/// Values from edge threads to the routing thread: taken all at once, and the loop is woken (ARCHITECTURE, hard rule 3).
+/// Values from edge threads to the routing thread: taken all at once, and the loop is woken (ARCHITECTURE, hard rule
+/// 3).
 package final class Mailbox<Value: Sendable>: Sendable {
     private let values = Locked<[Value]>([])
     private let wakeup: Wakeup

@@ -1,4 +1,5 @@
-/// A name of interfaces as the resources write it: `eth1`, or with `*` for any characters, anywhere: `cali*`, `*.calico`.
+/// A name of interfaces as the resources write it: `eth1`, or with `*` for any characters, anywhere: `cali*`,
+/// `*.calico`.
 public enum InterfacePattern {
     /// An empty name, of an interface that is not known, matches nothing but an empty pattern.
     public static func matches(_ pattern: String, _ name: String) -> Bool {

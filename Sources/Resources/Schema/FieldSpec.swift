@@ -80,7 +80,8 @@ package indirect enum FieldType: Sendable, Hashable {
     }
 }
 
-/// A configuration field, declared once: validation, the man page and `plan` come from here (ARCHITECTURE, hard rule 8).
+/// A configuration field, declared once: validation, the man page and `plan` come from here (ARCHITECTURE, hard rule
+/// 8).
 package struct FieldSpec: Sendable, Hashable {
     package var name: String
     package var type: FieldType

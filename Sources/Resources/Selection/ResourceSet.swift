@@ -105,8 +105,8 @@ package struct ResourceSet: Sendable, Hashable {
         case other
     }
 
-    /// What a file makes of this set now that it was read again. Cost: the file's objects, the problems and objects of other kinds, and the
-    /// logarithm of the number of all objects.
+    /// What a file makes of this set now that it was read again. Cost: the file's objects, the problems and objects of
+    /// other kinds, and the logarithm of the number of all objects.
     package func change(_ parsed: ResourceParser.Parsed, of file: String) -> FileChange {
         guard parsed.problems.isEmpty, parsed.badKeys.isEmpty, !parsed.isUnreadable,
             !problems.contains(where: { $0.file == file }), parsed.others.isEmpty,

@@ -17,8 +17,8 @@ import Testing
             + object("BlockAffinity", name, "node: \(name), cidr: 10.65.\(number).0/26, state: confirmed")
     }
 
-    /// node1 with two peers at 10.0.1.2: `first` at 179, and a reflector at 1790 that passes on the block of node3. Both
-    /// have node1 as a peer and open connections to it.
+    /// node1 with two peers at 10.0.1.2: `first` at 179, and a reflector at 1790 that passes on the block of node3.
+    /// Both have node1 as a peer and open connections to it.
     private static func network(_ asNumbers: [Int], first: String = "", second: String = "") throws -> MemoryNetwork {
         let network = MemoryNetwork()
         let own =
