@@ -80,6 +80,12 @@ struct FieldReader {
             }
         }
     }
+    /// The fields whose names begin so, without those that are the empty text.
+    func filled(withPrefix prefix: String) -> FieldReader {
+        FieldReader(
+            node: node.filter { ($0.key.scalar ?? "").hasPrefix(prefix) && $0.value.scalar != "" }, path: path,
+            line: line, problems: problems)
+    }
     func map(_ name: String) -> [String: String] {
         var result: [String: String] = [:]
         for (key, value) in value(name)?.mapping ?? [] {

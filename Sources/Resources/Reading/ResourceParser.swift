@@ -119,19 +119,25 @@ package enum ResourceParser {
         }
         let namespaced = kind == "WorkloadEndpoint"
         let key = ResourceKey(kind: kind, namespace: namespaced ? namespace : "", name: name)
+        let isKubernetes = kind == "Node" && version == KubernetesNode.apiVersion
         reader.validate([
             FieldSpec("apiVersion", .any, effect: .none, documentation: ""),
             FieldSpec("kind", .any, effect: .none, documentation: ""),
             FieldSpec("metadata", .any, effect: .none, documentation: ""),
             FieldSpec(
-                "spec", schema.acceptsOtherFields ? .objectWithOthers(schema.fields) : .object(schema.fields),
+                "spec",
+                schema.acceptsOtherFields || isKubernetes ? .objectWithOthers(schema.fields) : .object(schema.fields),
                 effect: .none, documentation: ""
             ),
             FieldSpec("status", .any, effect: .none, documentation: ""),
         ])
         let spec = reader.object("spec") ?? FieldReader(node: [], path: "spec", line: reader.line, problems: problems)
         if !reader.has("spec") { spec.validate(schema.fields) }
-        let value = build(kind, spec, object: reader)
+        var value = build(kind, spec, object: reader)
+        if isKubernetes, case .node(var node) = value {
+            KubernetesNode.complete(&node, from: reader)
+            value = .node(node)
+        }
         if problems.problems.isEmpty, let value {
             result.resources.append(Resource(key: key, value: value, file: file, line: reader.line))
         } else {
@@ -392,27 +398,12 @@ package enum ResourceParser {
 
     private static func node(_ spec: FieldReader, _ labels: [String: String]) -> NodeResource {
         let bgp = spec.object("bgp")
-        func address(_ name: String, _ family: AddressFamily) -> NodeResource.Address? {
-            guard let text = bgp?.string(name) else { return nil }
-            let parsed = Prefix.parse(text) ?? IPAddress(text).map { ($0, Prefix(host: $0)) }
-            guard let parsed, parsed.address.family == family else {
-                bgp?.complain(name, "\"\(FieldReader.shown(text))\" is not an \(family.name) address")
-                return nil
-            }
-            return NodeResource.Address(address: parsed.address, subnet: parsed.prefix)
-        }
-        func identifier(_ name: String) -> BGPIdentifier? {
-            guard let value = bgp?.address(name) else { return nil }
-            guard value.family == .ipv4, value.v4 != 0 else {
-                bgp?.complain(name, "must be a dotted quad other than 0.0.0.0")
-                return nil
-            }
-            return BGPIdentifier(rawValue: value.v4)
-        }
         var result = NodeResource(
-            labels: labels, asNumber: bgp.flatMap { $0.asNumber("asNumber") }, ipv4: address("ipv4Address", .ipv4),
-            ipv6: address("ipv6Address", .ipv6), routeReflectorClusterID: identifier("routeReflectorClusterID"),
-            routerID: identifier("routerID"),
+            labels: labels, asNumber: bgp.flatMap { $0.asNumber("asNumber") },
+            ipv4: bgp.flatMap { interfaceAddress($0, "ipv4Address", family: .ipv4) },
+            ipv6: bgp.flatMap { interfaceAddress($0, "ipv6Address", family: .ipv6) },
+            routeReflectorClusterID: bgp.flatMap { identifier($0, "routeReflectorClusterID") },
+            routerID: bgp.flatMap { identifier($0, "routerID") },
             podCIDRs: spec.prefixes("podCIDRs"))
         result.ipipTunnelAddress = bgp.flatMap { self.address($0, "ipv4IPIPTunnelAddr", family: .ipv4) }
         result.vxlanTunnelAddresses = [
@@ -423,6 +414,31 @@ package enum ResourceParser {
             spec.mac($0)
         }
         return result
+    }
+
+    /// A node's address, of a family, with the subnet that its prefix length gives.
+    static func interfaceAddress(
+        _ reader: FieldReader, _ name: String, family: AddressFamily
+    ) -> NodeResource.Address? {
+        guard let text = reader.string(name) else { return nil }
+        // What is no address at all the schema has complained of.
+        guard let parsed = Prefix.parse(text) ?? IPAddress(text).map({ ($0, Prefix(host: $0)) }) else { return nil }
+        guard parsed.address.family == family else {
+            let example = family == .ipv4 ? "10.0.0.1/24" : "2001:db8::1/64"
+            reader.complain(
+                name, "\"\(FieldReader.shown(text))\" is not an \(family.name) address; write it as \(example)")
+            return nil
+        }
+        return NodeResource.Address(address: parsed.address, subnet: parsed.prefix)
+    }
+
+    static func identifier(_ reader: FieldReader, _ name: String) -> BGPIdentifier? {
+        guard let value = reader.address(name) else { return nil }
+        guard value.family == .ipv4, value.v4 != 0 else {
+            reader.complain(name, "must be a dotted quad other than 0.0.0.0")
+            return nil
+        }
+        return BGPIdentifier(rawValue: value.v4)
     }
 
     private static func pool(_ cidr: Prefix, _ spec: FieldReader) -> IPPool {
@@ -441,7 +457,7 @@ package enum ResourceParser {
     }
 
     /// An address that must be of a family.
-    private static func address(_ spec: FieldReader, _ name: String, family: AddressFamily) -> IPAddress? {
+    static func address(_ spec: FieldReader, _ name: String, family: AddressFamily) -> IPAddress? {
         guard let address = spec.address(name) else { return nil }
         if address.family != family { spec.complain(name, "\(address) is not an \(family.name) address") }
         return address

@@ -121,6 +121,8 @@ package struct KindSpec: Sendable, Hashable {
     package var documentation: String
     /// Fields of `spec`.
     package var fields: [FieldSpec]
+    /// Annotations of the object of the same name in the Kubernetes API.
+    package var annotations: [FieldSpec] = []
     /// Calico has fields of this kind that are none of our business.
     package var acceptsOtherFields = false
 }

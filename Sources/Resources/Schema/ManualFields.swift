@@ -5,6 +5,7 @@ package enum ManualFields {
         for kind in Schemas.all {
             text += ".Ss \(kind.kind)\n\(escape(kind.documentation))\n.Bl -tag -width Ds\n"
             text += fields(kind.fields, prefix: "spec.")
+            text += fields(kind.annotations, prefix: "metadata.annotations.")
             text += ".El\n"
         }
         return text

@@ -153,7 +153,9 @@ package enum Schemas {
 
     static let node = KindSpec(
         kind: "Node",
-        documentation: "A host. The agent needs the one whose name is its --node.",
+        documentation:
+            "A host. The agent needs the one whose name is its --node. A Node of the Kubernetes API (apiVersion: v1) is "
+            + "one as well: what spec does not say comes from the annotations that Calico writes.",
         fields: [
             FieldSpec(
                 "bgp",
@@ -194,7 +196,7 @@ package enum Schemas {
                 documentation: "MAC address of its vxlan-v6.calico."),
             .ignored("wireguard"), .ignored("interfaces"), .ignored("taints"),
             .ignored("providerID"), .ignored("unschedulable"),
-        ])
+        ], annotations: nodeAnnotations)
 
     static let ipPool = KindSpec(
         kind: "IPPool",
