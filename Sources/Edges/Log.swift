@@ -95,7 +95,7 @@ package func makeLogger(level: String, isJSON: Bool) throws(StartError) -> Logge
     return Logger(label: "apusd") { _ in StandardErrorLogHandler(logLevel: parsed, isJSON: isJSON) }
 }
 
-/// What of the log the daemon sets and shows; the handler itself is nobody else's.
+/// What the rest of the daemon sets and reads of the log. The handler stays private to this target.
 package enum LogSettings {
     /// A severity in Calico's words over the flag's level; nil for the flag's.
     package static func override(severity: BGPConfiguration.LogSeverity?) {

@@ -91,9 +91,6 @@ package final class Peering {
 
     // MARK: Incoming connections
 
-    /// Interfaces with an unnumbered peer.
-    package var linkNames: Set<String> { Set(plan.links.keys) }
-
     /// The peer that a connection from an address belongs to: a configured one, or a new dynamic one within its range's
     /// limit.
     func peer(for address: IPAddress, _ speaker: inout Speaker, now: Instant) -> PeerIndex? {
@@ -193,8 +190,10 @@ package final class Peering {
 
     // MARK: Unnumbered peers
 
-    /// Brings the peers on links into step with the peers.neighbors that were found there: `neighbor` has them by
-    /// interface.
+    /// Interfaces with an unnumbered peer.
+    package var linkNames: Set<String> { Set(plan.links.keys) }
+
+    /// Brings the peers on links into step with the neighbors that were found there: `neighbor` has them by interface.
     package func applyLinks(
         _ neighbor: (String) -> IPAddress?, plane: any ForwardingPlane, speaker: inout Speaker,
         transport: any PeerTransport,
@@ -295,7 +294,7 @@ package final class Peering {
     func removeEndedDynamicPeers(_ speaker: inout Speaker, now: Instant) -> Bool {
         for _ in 0..<Peering.endedPeersBudget {
             guard let peer = dynamic.ended.popFirst() else { return false }
-            // Who still has a connection, or stale routes, comes up again when that is over.
+            // A peer that still has a connection, or stale routes, is looked at again when that is over.
             guard let entry = peers.entries[peer], entry.isDynamic, speaker.isOver(entry.index),
                 !speaker.hasConnection(entry.index)
             else { continue }
@@ -533,7 +532,7 @@ package final class Peering {
         entry.isDynamic = entry.isDynamic && planned.isPassive
         noteBFD(entry)
         count(entry, 1)
-        speaker.updatePeer(entry.index, settings(planned, address), now: now)
+        speaker.updatePeer(entry.index, settings(planned, address, source: source), now: now)
         // RFC 2385 leaves it open: with the new password on both sides before the hold timer expires the session goes
         // on. Without a session there is nothing to keep, and an attempt with the old password is not waited for.
         var old = oldOptions
@@ -554,8 +553,8 @@ package final class Peering {
         _ planned: PlannedPeer, _ address: IPAddress, options: TCPSocket.Options, isDynamic: Bool,
         speaker: inout Speaker, now: Instant
     ) -> PeerEntry {
-        let index = speaker.addPeer(settings(planned, address), now: now)
         let source = planned.sourceAddress(towards: address, loaded.resources, node: node)
+        let index = speaker.addPeer(settings(planned, address, source: source), now: now)
         dynamic.arrivals += 1
         let entry = PeerEntry(
             planned: planned, address, index: index, options: options, source: source, isDynamic: isDynamic,
@@ -586,15 +585,9 @@ package final class Peering {
 
     private func noteBFD(_ entry: PeerEntry) { if entry.planned.options.bfd != nil { revision += 1 } }
 
-    private func settings(_ planned: PlannedPeer, _ address: IPAddress) -> PeerSettings {
-        var linkLocal: IPAddress?
-        if case .interface(let name)? = plan.links.first(where: { $0.value.planned.name == planned.name })?.value
-            .planned
-            .target
-        {
-            linkLocal = linkLocalAddresses[name]
-        }
-        let source = planned.sourceAddress(towards: address, loaded.resources, node: node)
+    private func settings(_ planned: PlannedPeer, _ address: IPAddress, source: IPAddress?) -> PeerSettings {
+        let link = plan.links.first { $0.value.planned.name == planned.name }?.key
+        let linkLocal = link.flatMap { linkLocalAddresses[$0] }
         var result = PeerSettings(
             planned, address, resources: loaded.resources, node: node, identity: identity, source: source,
             linkLocal: linkLocal, isReflector: isReflector)

@@ -75,7 +75,7 @@ package enum FindingCause: Codable, Sendable, Hashable {
     case forwardingOn(sysctl: String)
     case chainDrops(family: String, table: String, chain: String)
     case legacyChainDrops(command: String)
-    /// errno
+    /// The tables of iptables-legacy or ip6tables-legacy cannot be read: errno.
     case legacyTablesUnreadable(command: String, code: Int32)
     case noChainDrops
     case noNetfilter
@@ -84,7 +84,7 @@ package enum FindingCause: Codable, Sendable, Hashable {
 
     case podSettingsChanged(count: Int, sysctls: [String])
     case podsSetUp(count: Int)
-    /// route_localnet is 1 there, and for so many more.
+    /// route_localnet is 1: the sysctl of one interface, and the number of other interfaces where it is 1 too.
     case loopbackReachable(sysctl: String, more: Int)
     /// No route to 169.254.1.1.
     case noRouteToPodGateway
@@ -95,7 +95,7 @@ package enum FindingCause: Codable, Sendable, Hashable {
 
     case tunnelDown(device: String, reason: TunnelReason)
     case tunnelUp(device: String, mtu: Int)
-    /// What was tried, and an errno.
+    /// The step that failed, and its errno. It is tried again.
     case tunnelStepFailed(attempt: String, code: Int32)
     case tunnelAddressMissing(device: String, field: String)
     case podMTUTooLarge(pods: Int, interface: String, mtu: Int, device: String, tunnelMTU: Int)

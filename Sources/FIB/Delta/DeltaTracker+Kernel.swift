@@ -1,6 +1,7 @@
 package import NetTypes
 
-/// What the kernel has of ours: from notifications, by dumps, by audits, and by what a group of next hops became.
+/// Which of our routes the kernel has: from notifications, dumps and audits, and from what became of a group of next
+/// hops.
 extension DeltaTracker {
     // MARK: The kernel speaks
 

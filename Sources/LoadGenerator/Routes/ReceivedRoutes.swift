@@ -103,15 +103,15 @@ struct ReceivedRoutes {
                 right.remove(word)
             }
         }
-        for wire in update.rightWords {
-            let word = own.without(wire)
-            if word.bits != wire.bits { returned += (wire.bits ^ word.bits).nonzeroBitCount }
+        for received in update.rightWords {
+            let word = own.without(received)
+            if word.bits != received.bits { returned += (received.bits ^ word.bits).nonzeroBitCount }
             present.insert(word)
             right.insert(word)
         }
-        for wire in update.wrongWords {
-            let word = own.without(wire)
-            if word.bits != wire.bits { returned += (wire.bits ^ word.bits).nonzeroBitCount }
+        for received in update.wrongWords {
+            let word = own.without(received)
+            if word.bits != received.bits { returned += (received.bits ^ word.bits).nonzeroBitCount }
             present.insert(word)
             right.remove(word)
         }

@@ -1,6 +1,6 @@
 /// A community of either kind, as resources name it: `65000:100` (RFC 1997), or `65000:1:2` for a large one (RFC 8092).
 public enum CommunityValue: Sendable, Hashable, CustomStringConvertible {
-    /// Two numbers of 16 bits, the first one higher.
+    /// Two numbers of 16 bits: the first in the upper half.
     case standard(UInt32)
     /// Global administrator and two parts of local data.
     case large(UInt32, UInt32, UInt32)
