@@ -22,14 +22,19 @@ deps-lab:
 build: deps-build
 	swift build $(STRICT)
 
-# Swift's libraries are linked in, and C++'s: one file to copy, less than half of the memory, and no search for libraries when it starts. Nothing is
-# exported, and relocations are packed where the C library can unpack them (glibc 2.36).
-CXX_FOLDER := .build/cxx
+# One file to copy, less than half of the memory, and few libraries to search for at start: the libraries of Swift and
+# C++ are linked in, and OpenSSL's digests and libyaml; libmnl (LGPL) and the C library are shared. Nothing is exported,
+# and relocations are packed where the C library can unpack them (glibc 2.36). SwiftPM puts the folders that pkg-config
+# names before all others: the packages' descriptions are copied with the folder of static libraries in that place.
+STATIC := $(CURDIR)/.build/static
 RELR := $(shell getconf GNU_LIBC_VERSION | awk '{ split($$2, v, "."); if (v[1] > 2 || v[2] >= 36) print "-Xlinker -z -Xlinker pack-relative-relocs" }')
-RELEASE := -c release --static-swift-stdlib -Xswiftc -use-ld=lld -Xlinker --no-export-dynamic -Xlinker --as-needed -Xlinker -L$(CXX_FOLDER) -Xswiftc -Xclang-linker -Xswiftc -static-libgcc $(RELR)
+RELEASE := -c release --static-swift-stdlib --pkg-config-path $(STATIC) -Xswiftc -use-ld=lld -Xlinker --no-export-dynamic -Xlinker --as-needed -Xlinker -L$(STATIC) -Xswiftc -Xclang-linker -Xswiftc -static-libgcc $(RELR)
 
 release: deps-build
-	@mkdir -p $(CXX_FOLDER) && ln -sf "$$(clang -print-file-name=libstdc++.a)" $(CXX_FOLDER)/
+	@mkdir -p $(STATIC)
+	@for library in stdc++ crypto yaml; do ln -sf "$$(clang -print-file-name=lib$$library.a)" $(STATIC)/; done
+	@for package in libcrypto yaml-0.1 libmnl; do sed 's|-L$${libdir}|-L$(STATIC)|' \
+		"$$(pkg-config --variable pcfiledir $$package)/$$package.pc" > $(STATIC)/$$package.pc; done
 	swift build $(RELEASE) $(STRICT)
 
 # Binaries, man pages, units for systemd, completions, examples: below PREFIX and SYSCONFDIR, in DESTDIR. With BIN, the
