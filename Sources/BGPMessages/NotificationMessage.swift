@@ -68,6 +68,16 @@ extension NotificationMessage {
     public static let openUnspecific = NotificationMessage(.openMessage, 0)
     public static let unsupportedVersion = NotificationMessage(.openMessage, 1, data: [0, 4])
     public static let badPeerAS = NotificationMessage(.openMessage, 2)
+    /// Data is the AS of the OPEN in four bytes, as other speakers send it; the RFC leaves it open.
+    public static func badPeerAS(_ number: ASNumber) -> NotificationMessage {
+        NotificationMessage(
+            .openMessage, 2, data: [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: number.rawValue >> $0) })
+    }
+    /// The AS that a Bad Peer AS is about, where its data say so.
+    public var refusedAS: ASNumber? {
+        guard code == .openMessage, subcode == 2, data.count == 4 else { return nil }
+        return ASNumber(data.reduce(UInt32(0)) { $0 << 8 | UInt32($1) })
+    }
     public static let badBGPIdentifier = NotificationMessage(.openMessage, 3)
     public static let unsupportedOptionalParameter = NotificationMessage(.openMessage, 4)
     public static let unacceptableHoldTime = NotificationMessage(.openMessage, 6)

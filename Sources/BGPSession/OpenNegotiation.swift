@@ -118,7 +118,7 @@ public enum OpenNegotiation {
         let remoteAS = open.asNumber
         // RFC 7607 2: AS 0 in either place.
         guard remoteAS != .zero, open.myAS != 0, configuration.remoteAS == nil || configuration.remoteAS == remoteAS
-        else { throw .badPeerAS }
+        else { throw .badPeerAS(remoteAS) }
         let isInternal = remoteAS == configuration.localAS
         // RFC 6286 2.1, 2.2: any non-zero value; not our own within one AS.
         guard open.identifier.rawValue != 0, !(isInternal && open.identifier == configuration.localIdentifier) else {

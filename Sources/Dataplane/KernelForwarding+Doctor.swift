@@ -7,7 +7,8 @@ import Planning
 import Resources
 import StatusAPI
 
-/// `apusctl doctor`: what keeps packets from going though every route is in place, and what to do about it.
+/// What keeps packets from going though every route is in place: an examination of the host, from time to time and when
+/// `apusctl doctor` asks. What is known without one is in `findings`.
 extension KernelForwarding {
     /// Places of a table that are looked at in one turn.
     private static let placesOfTurn = 8192
@@ -15,7 +16,7 @@ extension KernelForwarding {
     package func examine(_ round: inout DoctorRound) {
         if round.walk == .start { examineAtOnce(&round) }
         countForeign(&round)
-        if round.walk == nil { round.add(foreignFindings(round.foreign)) }
+        if round.walk == nil { round.add(foreignFindings(round.foreign) + round.winning) }
     }
 
     /// All but the walk over foreign routes.
@@ -24,12 +25,8 @@ extension KernelForwarding {
         let inspector = host.inspector
         round.checks.append { KernelForwarding.examineForwarding(families, inspector) }
         round.checks.append { KernelForwarding.examineFirewall(inspector) }
-        var findings: [Finding] = []
-        examineRoutes(&findings)
-        round.add(findings)
         examinePods(&round)
-        findings = []
-        examineTunnels(&findings)
+        var findings = examineTunnels()
         if !core.state.foreignPools.isEmpty {
             findings.append(
                 Finding(
@@ -74,33 +71,10 @@ extension KernelForwarding {
                 guard try inspector.legacyForwardDrops(family) ?? false else { continue }
                 findings.append(Finding(.degraded, .legacyChainDrops(command: command)))
             } catch {
-                findings.append(Finding(.degraded, .legacyTablesUnreadable(command: command, code: error.code)))
+                findings.append(Finding(.note, .legacyTablesUnreadable(command: command, code: error.code)))
             }
         }
         return findings
-    }
-
-    private func examineRoutes(_ findings: inout [Finding]) {
-        let missing = missingCount
-        if missing == 0 {
-            findings.append(Finding(.fine, .allRoutesInKernel(count: core.delta.desiredCount)))
-        } else {
-            var budget = 64
-            var examples = core.delta.examplesOfMissing(most: 3)
-            for family in AddressFamily.allCases {
-                _ = core.unprogrammed.visit(family, overlapping: nil, from: 0, budget: &budget) { prefix, _ in
-                    if examples.count <= 3 { examples.append(prefix) }
-                    return examples.count <= 3
-                }
-            }
-            findings.append(
-                Finding(
-                    .fault,
-                    .routesMissing(count: missing, examples: examples.sorted().prefix(3).map { "\($0)" })))
-        }
-        if core.breaker.isTripped {
-            findings.append(Finding(.fault, .massWithdrawal(routes: core.breaker.held.count)))
-        }
     }
 
     private func examinePods(_ round: inout DoctorRound) {
@@ -136,33 +110,29 @@ extension KernelForwarding {
     }
 
     /// Whether pods reach what listens on 127.0.0.1: the kernel lets them where route_localnet is 1 for all interfaces
-    /// or for theirs.
+    /// or for theirs. A note: kube-proxy wants it so.
     private static func examineLoopback(_ names: [String], _ inspector: any HostInspector) -> [Finding] {
         let open = names.map { "net/ipv4/conf/\($0)/route_localnet" }.filter { inspector.sysctl($0) == "1" }.map {
             $0.replacing("/", with: ".")
         }
         guard let first = open.first else { return [] }
-        return [Finding(.degraded, .loopbackReachable(sysctl: first, more: open.count - 1))]
+        return [Finding(.note, .loopbackReachable(sysctl: first, more: open.count - 1))]
     }
 
-    private func examineTunnels(_ findings: inout [Finding]) {
-        for kind in TunnelKind.allCases {
+    /// Of tunnels that carry packets; `findings` has the others.
+    private func examineTunnels() -> [Finding] {
+        var findings: [Finding] = []
+        for kind in TunnelKind.allCases where core.tunnels.failure(kind) == nil {
             guard let device = core.tunnels.device(kind) else { continue }
-            if let failure = core.tunnels.failure(kind) {
-                findings.append(Finding(.fault, .tunnelDown(device: kind.deviceName, reason: failure)))
-                continue
-            }
             findings.append(Finding(.fine, .tunnelUp(device: kind.deviceName, mtu: Int(device.mtu))))
             if device.address == nil {
                 let field =
                     kind == .ipip
                     ? "bgp.ipv4IPIPTunnelAddr" : kind == .vxlanIPv4 ? "ipv4VXLANTunnelAddr" : "ipv6VXLANTunnelAddr"
-                findings.append(Finding(.degraded, .tunnelAddressMissing(device: kind.deviceName, field: field)))
+                findings.append(Finding(.note, .tunnelAddressMissing(device: kind.deviceName, field: field)))
             }
             let larger = core.local.endpoints.values.compactMap { core.interfaces.named($0.endpoint.interfaceName) }
-                .filter {
-                    $0.mtu > device.mtu
-                }
+                .filter { $0.mtu > device.mtu }
             if let first = larger.first {
                 findings.append(
                     Finding(
@@ -172,6 +142,7 @@ extension KernelForwarding {
                             tunnelMTU: Int(device.mtu))))
             }
         }
+        return findings
     }
 
     /// Other programmers of the same routes: a slice of the kernel's routes that are not ours.
@@ -179,6 +150,7 @@ extension KernelForwarding {
         guard let start = round.walk else { return }
         var budget = KernelForwarding.placesOfTurn
         var counts = round.foreign
+        var winning = round.winning
         round.walk = nil
         for family in AddressFamily.allCases where family.index >= start.section {
             let place = family.index == start.section ? start.place : 0
@@ -190,6 +162,8 @@ extension KernelForwarding {
                     !core.state.foreignPools.contains(where: { $0.contains(route.prefix) })
                 {
                     counts[route.routeProtocol, default: 0] += 1
+                } else if winning.count < KernelForwarding.mostWinning, let finding = finding(ofWinning: route) {
+                    winning.append(finding)
                 }
             }
             if let next {
@@ -198,6 +172,38 @@ extension KernelForwarding {
             }
         }
         round.foreign = counts
+        round.winning = winning
+    }
+
+    /// Other programs' routes that are named one by one.
+    private static let mostWinning = 16
+
+    /// A fault where the kernel takes somebody else's route in place of ours: the same prefix at a lower metric, or a
+    /// part of a prefix of ours inside the pools.
+    private func finding(ofWinning route: ForeignRoute) -> Finding? {
+        guard route.predecessor == nil, route.prefix.length > 0, !core.local.isObserved(route.prefix) else {
+            return nil
+        }
+        let ours: FIBRoute
+        if let same = core.delta.desired(route.prefix) {
+            guard route.metric < same.metric, same.table == Ownership.mainTable else { return nil }
+            ours = same
+        } else if let around = core.delta.desired(around: route.prefix), around.table == Ownership.mainTable,
+            core.state.pools.contains(where: { $0.contains(route.prefix) })
+        {
+            ours = around
+        } else {
+            return nil
+        }
+        let hops = route.nextHops.map { hop in
+            (hop.gateway.map { "via \($0) " } ?? "")
+                + "dev \(core.interfaces[hop.interface]?.name ?? "if\(hop.interface)")"
+        }
+        let written = (["\(route.prefix)"] + (hops.isEmpty ? ["unreachable"] : hops) + ["metric \(route.metric)"])
+            .joined(separator: " ")
+        return Finding(
+            .fault,
+            .foreignRouteWins(prefix: "\(ours.prefix)", foreign: written, routeProtocol: route.routeProtocol))
     }
 
     private func foreignFindings(_ foreign: [UInt8: Int]) -> [Finding] {

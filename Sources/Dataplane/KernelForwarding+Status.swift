@@ -10,23 +10,15 @@ extension KernelForwarding {
     package func fill(_ status: inout DaemonStatus) {
         status.routesWanted = core.delta.desiredCount
         status.routesInKernel = core.delta.kernelCount
-        status.problems += core.tunnels.pendingFailures.map {
-            Finding(.fault, .tunnelStepFailed(attempt: "\($0.attempt)", code: $0.code))
-        }
-        if let guestError, core.local.awaitsGuests {
-            status.problems.append(Finding(.fault, .guestsNotHeard(code: guestError.code)))
-        }
         status.routesHeld = core.breaker.held.count
         status.routesWaiting = core.delta.waitingCount
         status.audits = audit.count
         status.resyncs = resyncs
         status.auditFindings = audit.findings
-        if core.breaker.isTripped {
-            status.problems.append(Finding(.fault, .massWithdrawal(routes: core.breaker.held.count)))
-        }
         status.routesMissing = missingCount
         status.routesRepaired = core.delta.repairCount
         status.ownPrefixes = core.local.status(
+            missing: core.missingAddresses,
             isInstalled: { core.delta.isInstalled($0) || core.local.isObserved($0) }, reason: { reason($0) })
     }
 
@@ -41,9 +33,12 @@ extension KernelForwarding {
             ?? core.unprogrammed[prefix]
     }
 
-    package func endpointStatus() -> [EndpointStatus] {
+    package func endpointStatus() -> [EndpointStatus] { endpointStatus(exceptUp: false) }
+
+    /// By name.
+    func endpointStatus(exceptUp: Bool) -> [EndpointStatus] {
         core.local.endpointStatus(
-            core.interfaces, guestError: guestError,
+            core.interfaces, exceptUp: exceptUp, guestError: guestError,
             isInstalled: { core.delta.isInstalled($0) || core.local.isObserved($0) },
             reason: { reason($0) })
     }

@@ -104,13 +104,22 @@ package struct FolderSource: ResourceSource {
             }
         }
 
+        /// Nothing could be read: what is in force stays, and status says why until it can be read again.
+        private mutating func takeFailure(_ problem: Problem?) {
+            guard let problem, !current.resources.problems.contains(problem) else { return }
+            logger.error(
+                "resources cannot be read; the last good state stays", metadata: ["reason": "\(problem)"])
+            let before = current
+            previous = before
+            current.resources = before.resources.with(problem)
+            deliver(ResourceChange(from: before, to: current))
+        }
+
         /// Reads all, and posts what changed.
         mutating func load() {
             let (resources, problem) = loader.load(previous: current.resources, cache: &cache)
             guard let resources else {
-                logger.error(
-                    "resources cannot be read; the last good state stays",
-                    metadata: ["reason": "\(problem?.description ?? "")"])
+                takeFailure(problem)
                 return
             }
             let secrets = loader.loadSecrets(resources.secretReferences)

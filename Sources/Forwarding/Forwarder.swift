@@ -190,9 +190,12 @@ package struct Forwarder: ~Copyable {
     }
 
     /// Promise 1: an own prefix is announced only after its route is in the kernel, and withdrawn before that is taken
-    /// away.
+    /// away. Nothing is announced of a family whose address of this Node is not this host's: nobody would reach it.
     package mutating func originations() -> [Origination] {
-        local.originations(isInstalled: { delta.isInstalled($0) }).map { change in
+        let unreachable = Set(missingAddresses.map(\.family))
+        let changes = local.originations(
+            isDeliverable: { !unreachable.contains($0) }, isInstalled: { delta.isInstalled($0) })
+        return changes.map { change in
             guard let announcement = change.announcement else {
                 return Origination(prefix: change.prefix, attributes: nil, interface: "")
             }
@@ -206,6 +209,11 @@ package struct Forwarder: ~Copyable {
             let interface = local.desired[change.prefix]?.nextHops.first.flatMap { interfaces[$0.interface]?.name }
             return Origination(prefix: change.prefix, attributes: attributes, interface: interface ?? "")
         }
+    }
+
+    /// Addresses of the Node object that no interface of this host has.
+    package var missingAddresses: [IPAddress] {
+        state.ownAddresses.compactMap { $0 }.filter { !interfaces.owns($0) }
     }
 
     /// Nothing of this node's own routes waits to be worked out or written.

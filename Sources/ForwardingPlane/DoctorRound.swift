@@ -9,6 +9,8 @@ package struct DoctorRound: Sendable {
     package var walk: PageCursor? = .start
     /// Their routes inside our pools, by protocol number.
     package var foreign: [UInt8: Int] = [:]
+    /// Other programs' routes that the kernel prefers to ours, as far as they are named.
+    package var winning: [Finding] = []
 
     package init() {}
     package mutating func add(_ findings: [Finding]) { checks.append { findings } }

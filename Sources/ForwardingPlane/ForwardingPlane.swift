@@ -50,6 +50,8 @@ package protocol ForwardingPlane: AnyObject {
     /// `walk` is nil.
     func examine(_ round: inout DoctorRound)
     func fill(_ status: inout DaemonStatus)
+    /// What is wrong with own routes, pods and tunnels now. Work: one short look at each pod.
+    func findings() -> [Finding]
     func endpointStatus() -> [EndpointStatus]
     /// Own routes, or those that overlap a prefix, from a cursor on.
     func fibPage(_ wanted: Prefix?, from start: PageCursor, _ limit: PageLimit) -> Page<FIBStatus>

@@ -39,6 +39,7 @@ package final class NoForwarding: ForwardingPlane {
     package func take(_ changes: [LocRIBChange], _ speaker: inout Speaker, now: Instant) {}
     package func reconcile(_ speaker: inout Speaker, now: Instant, breathe: (inout Speaker) -> Void) -> Bool { false }
     package func fill(_ status: inout DaemonStatus) {}
+    package func findings() -> [Finding] { [] }
     package func endpointStatus() -> [EndpointStatus] { [] }
     package func fibPage(_ wanted: Prefix?, from start: PageCursor, _ limit: PageLimit) -> Page<FIBStatus> { Page() }
     package func fibRow(_ prefix: Prefix) -> FIBStatus? { nil }

@@ -6,6 +6,8 @@ import BGPSpeaker
 import ForwardingPlane
 import Logging
 import NetTypes
+import StatusAPI
+import Wording
 
 // MARK: What operators read. Every line that somebody else can cause goes through the limiter.
 extension NodeCore {
@@ -34,6 +36,27 @@ extension NodeCore {
                 ? "connection refused: several peers have this address, and all are dialled"
                 : "connection from an address that is no peer",
             metadata: ["address": "\(address)", "leftOut": "\(leftOut)"])
+    }
+
+    /// What came to be wrong, or is well again.
+    package func logHealth() {
+        for line in health.takeLines() {
+            switch line {
+            case .found(let finding) where finding.cause.isLoggedElsewhere: continue
+            case .found(let finding): logHealth("found", finding)
+            case .goesOn(let finding): logHealth("still found", finding)
+            case .isOver(let finding): logHealth("over", finding, level: .notice)
+            }
+        }
+    }
+
+    private func logHealth(_ message: Logger.Message, _ finding: Finding, level: Logger.Level? = nil) {
+        logger.log(
+            level: level ?? finding.severity.logLevel, message,
+            metadata: [
+                "finding": "\(finding.cause.name)", "severity": "\(finding.severity.rawValue)",
+                "subject": "\(finding.subject.text)", "cause": "\(finding.cause.text)",
+            ])
     }
 
     /// What BFD says of a peer.
@@ -113,6 +136,26 @@ extension NodeCore {
         case .tooSlow:
             logLine(.warning, "peer does not read; it gets no routes until it does", peer: peer, kind: .session)
         case .caughtUp: logLine(.notice, "peer reads again", peer: peer, kind: .session)
+        }
+    }
+}
+
+extension Finding.Severity {
+    var logLevel: Logger.Level {
+        switch self {
+        case .fault: .error
+        case .degraded: .warning
+        case .note, .fine: .notice
+        }
+    }
+}
+
+extension FindingCause {
+    /// A line where it happened says so: who reads resources, who accepts connections.
+    var isLoggedElsewhere: Bool {
+        switch self {
+        case .resource, .noEffect, .connectionsRefused: true
+        default: false
         }
     }
 }

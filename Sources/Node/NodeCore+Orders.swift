@@ -17,31 +17,49 @@ extension NodeCore {
             hasMoreWork = true
             answer.done = count == 0 ? "no routes were kept" : "let \(count) routes go"
             return answer
-        case .refresh(let name):
-            guard let peer = ordered(name, &answer) else { return answer }
-            if speaker.requestRefresh(peer) {
-                answer.done = "asked \(peering.peers.name(peer)) for its routes"
-            } else {
-                answer.error = "\(peering.peers.name(peer)) is not established, or does not know ROUTE-REFRESH"
+        case .refresh(let name, let all):
+            let peers = ordered(name, all: all, &answer)
+            for peer in peers {
+                let called = peering.peers.name(peer)
+                if speaker.requestRefresh(peer) {
+                    note("asked \(called) for its routes", &answer.done)
+                } else {
+                    note("\(called) is not established, or does not know ROUTE-REFRESH", &answer.error)
+                }
+                log(order, called)
             }
-            logger.notice(
-                "operator's order", metadata: ["order": "\(order.name)", "peer": "\(peering.peers.name(peer))"])
-        case .reset(let name, let text):
-            guard let peer = ordered(name, &answer) else { return answer }
-            speaker.resetPeer(peer, .administrativeReset(text), now: now)
-            answer.done = "reset the session to \(peering.peers.name(peer))"
-            logger.notice(
-                "operator's order", metadata: ["order": "\(order.name)", "peer": "\(peering.peers.name(peer))"])
+        case .reset(let name, let all, let text):
+            for peer in ordered(name, all: all, &answer) {
+                let called = peering.peers.name(peer)
+                speaker.resetPeer(peer, .administrativeReset(text), now: now)
+                note("reset the session to \(called)", &answer.done)
+                log(order, called)
+            }
         }
         carryOutActions()
         return answer
     }
 
-    /// The peer that an order is about; nil, with the error, where there is none.
-    private func ordered(_ name: String, _ answer: inout StatusAnswer) -> PeerIndex? {
+    private func note(_ line: String, _ text: inout String?) { text = text.map { $0 + "\n" + line } ?? line }
+
+    private func log(_ order: StatusOrder, _ peer: String) {
+        logger.notice("operator's order", metadata: ["order": "\(order.name)", "peer": "\(peer)"])
+    }
+
+    /// Peers of an order that are named in an error at most.
+    private static let mostNamed = 16
+
+    /// The peers that an order is about; none, with the error, where there is none, or where there are several and one
+    /// was meant.
+    private func ordered(_ name: String, all: Bool, _ answer: inout StatusAnswer) -> [PeerIndex] {
         let wanted = PeerName(name)
-        if let peer = speaker.peerIndices.first(where: { peering.peers.matches($0, wanted) }) { return peer }
-        answer.error = "no peer has the address or name \(name)"
-        return nil
+        let found = speaker.peerIndices.filter { peering.peers.matches($0, wanted) }
+        if found.isEmpty { answer.error = "no peer has the address or name \(name)" }
+        guard found.count > 1, !all else { return found }
+        let names = found.prefix(NodeCore.mostNamed).map { peering.peers.name($0) }.joined(separator: ", ")
+        answer.error =
+            "\(found.count) peers are called \(name): \(names)\(found.count > NodeCore.mostNamed ? ", ..." : ""); name "
+            + "one, with its port where it needs one, or give --all"
+        return []
     }
 }

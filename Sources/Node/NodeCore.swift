@@ -39,6 +39,7 @@ package final class NodeCore {
     /// The same as a set: a peer that asks twice waits once.
     private var isWaitingToConnect: Set<PeerIndex> = []
     var lineLimiter = LogLimiter()
+    package let health: HealthMonitor
 
     package init(
         speaker: consuming Speaker, plane: any ForwardingPlane, peering: Peering, transport: any PeerTransport,
@@ -50,6 +51,7 @@ package final class NodeCore {
         self.transport = transport
         self.logger = logger
         self.now = now
+        health = HealthMonitor(now: now)
     }
 
     /// When something is due by itself; nil for never.

@@ -1,8 +1,9 @@
 package import BFD
 package import BGPRouting
 package import LinuxIO
-import NetTypes
+package import NetTypes
 package import Planning
+import Resources
 
 /// The peers that there are: who is who, by index, by address and by name.
 ///
@@ -57,11 +58,18 @@ package final class PeerRegistry {
     }
 
     package func details(_ peer: PeerIndex) -> (
-        planned: PlannedPeer, isDynamic: Bool, since: Double?, connectError: Int32?, bfd: BFDReport?, link: String?
+        planned: PlannedPeer, isDynamic: Bool, since: Double?, history: PeerHistory, bfd: BFDReport?, link: String?
     )? {
         entries[peer].map {
-            ($0.planned, $0.isDynamic, $0.since, $0.lastConnectError, $0.bfd, $0.link)
+            ($0.planned, $0.isDynamic, $0.since, $0.history, $0.bfd, $0.link)
         }
+    }
+
+    /// Peers with BFD whose BFD session is not up, at most so many. Work: one look at each peer.
+    package func failedBFD(most: Int) -> [(peer: PeerIndex, address: PeerAddress, name: String, state: BFDState)] {
+        let failed = entries.values.lazy.filter { $0.planned.options.bfd != nil && $0.bfd?.state != .up }
+        return failed.prefix(most).map { ($0.index, $0.peerAddress, $0.planned.name, $0.bfd?.state ?? .down) }
+            .sorted { $0.address < $1.address }
     }
 
     /// The peer at an address that connections from there are for. The port that somebody connects from says nothing of
@@ -85,7 +93,7 @@ final class PeerEntry {
     var options: TCPSocket.Options
     var source: IPAddress?
     var removeAt: Instant?
-    var lastConnectError: Int32?
+    var history = PeerHistory()
     var isDynamic: Bool
     /// Counts up: who came later has the greater one.
     let arrival: UInt64

@@ -71,7 +71,7 @@ package final class Peering {
         var peers: [PlannedPeer] = []
         var nodeAddresses: [IPAddress: [IPAddress]] = [:]
         /// Changes came that could not be applied.
-        var missedChanges = false
+        package var missedChanges = false
         /// Unnumbered peers by interface; the neighbor is an entry once it was found.
         var links: [String: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
         /// What the listeners have.
@@ -232,12 +232,18 @@ package final class Peering {
         guard let entry = peers.entries[peer] else { return }
         switch event {
         case .established:
-            entry.since = wallClockSeconds()
-            entry.lastConnectError = nil
-        case .down:
-            entry.since = wallClockSeconds()
+            let time = wallClockSeconds()
+            entry.since = time
+            entry.history.sessionUp(at: time)
+        case .down(let reason):
+            let time = wallClockSeconds()
+            entry.since = time
+            entry.history.sessionDown(reason, at: time)
             noteEnd(peer)
-        case .attemptFailed, .flushedStaleRoutes: noteEnd(peer)
+        case .attemptFailed(let reason):
+            entry.history.attemptFailed(reason, at: wallClockSeconds())
+            noteEnd(peer)
+        case .flushedStaleRoutes: noteEnd(peer)
         default: break
         }
     }
@@ -250,7 +256,7 @@ package final class Peering {
     }
 
     func noteConnectError(_ peer: PeerIndex, _ error: Int32) {
-        peers.entries[peer]?.lastConnectError = error
+        peers.entries[peer]?.history.connectFailed(error, at: wallClockSeconds())
     }
 
     /// An attempt that could not even begin is reported to the state machine in the next turn, not inside its own
@@ -352,9 +358,6 @@ package final class Peering {
         let listened = transport.listenAddresses.map(\.address).filter { $0 != .any($0.family) }
         speaker.setOwnAddresses(decision.ownAddresses.union(listened), of: .configuration)
         plan.alarms = decision.alarms
-        for alarm in plan.alarms {
-            logger.error("not all of the resources is in force", metadata: ["alarm": "\(alarm.text)"])
-        }
         for remark in decision.remarks where !plan.remarks.contains(remark) {
             logger.warning("part of the resources has no effect", metadata: ["remark": "\(remark)"])
         }

@@ -37,8 +37,8 @@ final class RoutingLoop {
     private var trimmer = MemoryTrimmer()
     /// A phase that lasts longer is interrupted for keepalives that have become due.
     private static let breath: Int64 = 10_000_000
-    /// The start is over; the end has begun.
-    private struct Lifecycle { var hasLeftStart = false, isStopping = false }
+    /// The start is over; the end has begun; the next turn has no other reason than a look at what is found.
+    private struct Lifecycle { var hasLeftStart = false, isStopping = false, wakesForHealth = false }
     private var lifecycle = Lifecycle()
     private var ready: [Readiness] = []
     private var buffer = [UInt8](repeating: 0, count: 1 << 17)
@@ -148,7 +148,8 @@ final class RoutingLoop {
             let next = Instant.earliest([
                 core.nextDeadline, transport.nextDeadline, neighbors.nextDeadline, trimmer.nextDeadline,
             ])
-            if let next {
+            lifecycle.wakesForHealth = next.map { $0 > core.health.nextDeadline ?? $0 } ?? true
+            if let next = Instant.earliest(next, core.health.nextDeadline) {
                 timeout = max(.zero, next - Instant(nanoseconds: monotonicNanoseconds()))
             }
         }
@@ -160,6 +161,8 @@ final class RoutingLoop {
         if ready.isEmpty { transport.poller.wait(timeout: .zero, into: &ready) }
         core.now = Instant(nanoseconds: monotonicNanoseconds())
         meter.lastBreath = core.now.nanoseconds
+        // A turn that only looks at what is found leads to no other.
+        if !ready.isEmpty || !lifecycle.wakesForHealth { core.health.noteActivity(now: core.now) }
     }
 
     // MARK: read
@@ -352,10 +355,20 @@ final class RoutingLoop {
             case .readiness(let promise):
                 promise.fulfil(
                     ReadinessReport(unreadiness: StatusBuilder(core, meter: meter, mode: mode).unreadiness()))
+            case .examined(let findings, let promise):
+                core.health.examined(findings, now: core.now)
+                if let promise {
+                    var answer = StatusAnswer()
+                    answer.findings = StatusBuilder(core, meter: meter, mode: mode).doctor()
+                    promise.fulfil(answer)
+                }
             case .alive(let promise): promise.fulfil(true)
             }
         }
+        if core.health.takeExaminationDue(now: core.now) { asked.append(.doctor(nil, nil)) }
         answerQuestions()
+        if core.health.isDue(now: core.now) { _ = StatusBuilder(core, meter: meter, mode: mode).health() }
+        core.logHealth()
     }
 
     // MARK: questions
@@ -363,8 +376,8 @@ final class RoutingLoop {
     private enum Asked {
         case question(StatusQuestion, Promise<StatusAnswer>)
         case metrics(MetricsRound, Promise<MetricsPage>)
-        /// Nil: it has not begun.
-        case doctor(DoctorRound?, Promise<StatusAnswer>)
+        /// An examination of the host, for `apusctl doctor` or by itself. Nil: it has not begun.
+        case doctor(DoctorRound?, Promise<StatusAnswer>?)
     }
     /// Questions in the order in which they came.
     private var asked: [Asked] = []
@@ -390,14 +403,10 @@ final class RoutingLoop {
                     asked.append(.metrics(round, promise))
                 }
             case .doctor(let round, let promise):
-                var round = round ?? builder.beginDoctor()
+                var round = round ?? builder.beginExamination()
                 core.plane.examine(&round)
                 if round.walk == nil {
-                    startEdgeThread { [round] in
-                        var answer = StatusAnswer()
-                        answer.findings = round.findings()
-                        promise.fulfil(answer)
-                    }
+                    startEdgeThread { [round, mailbox] in mailbox.post(.examined(round.findings(), promise)) }
                 } else {
                     asked.append(.doctor(round, promise))
                 }

@@ -35,6 +35,12 @@ package struct MetricsSnapshot: Sendable {
             "build_info", "Version and mode.",
             values: [("{version=\"\(status.version)\",mode=\"\(status.mode.rawValue)\"}", "1")])
         gauge(
+            "healthy", "1 where no finding is a fault, and nothing is degraded.",
+            values: [("", status.isHealthy ? "1" : "0")])
+        gauge(
+            "findings", "What was found, by severity and by what it is about; apusctl status lists it.",
+            values: MetricsSnapshot.counted(status.findings))
+        gauge(
             "prefixes", "Prefixes in the Loc-RIB.",
             values: [("{family=\"ipv4\"}", "\(status.prefixesIPv4)"), ("{family=\"ipv6\"}", "\(status.prefixesIPv6)")])
         gauge(
@@ -127,5 +133,15 @@ package struct MetricsSnapshot: Sendable {
             "log_lines_dropped_total", "Log lines that standard error did not take.",
             values: [("", "\(logLinesDropped)")], type: "counter")
         return lines
+    }
+
+    /// Every severity and kind of subject, with 0 where there is nothing: an alert on them never lacks its series.
+    private static func counted(_ findings: [Finding]) -> [(labels: String, value: String)] {
+        [Finding.Severity.fault, .degraded, .note].flatMap { severity in
+            FindingSubject.Kind.allCases.map { kind in
+                let count = findings.count { $0.severity == severity && $0.subject.kind == kind }
+                return ("{severity=\"\(severity.rawValue)\",subject=\"\(kind.rawValue)\"}", "\(count)")
+            }
+        }
     }
 }

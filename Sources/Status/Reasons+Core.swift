@@ -111,17 +111,25 @@ extension PeerOrigin {
 }
 
 extension PeerDownReason {
-    init(_ reason: SessionDownReason) {
-        self =
-            switch reason {
-            case .connectionLost: .connectionLost
-            case .replacedByNewConnection: .replacedByNewConnection
-            case .connectTimeout: .connectTimeout
-            case .notificationSent(let message):
-                .notificationSent(code: message.code.rawValue, subcode: message.subcode, name: "\(message)")
-            case .notificationReceived(let message):
-                .notificationReceived(code: message.code.rawValue, subcode: message.subcode, name: "\(message)")
+    /// `remoteAS`: what is configured, nil for any; `localAS`: ours towards the peer.
+    init(_ event: PeerHistory.Event, remoteAS: ASNumber?, localAS: ASNumber) {
+        switch event.failure {
+        case .connect(let errno): self = .connectFailed(errno: errno)
+        case .session(.connectionLost): self = .connectionLost
+        case .session(.replacedByNewConnection): self = .replacedByNewConnection
+        case .session(.connectTimeout): self = .connectTimeout
+        case .session(.notificationSent(let message)):
+            if let received = message.refusedAS, let remoteAS {
+                self = .wrongAS(expected: remoteAS.rawValue, received: received.rawValue)
+            } else {
+                self = .notificationSent(code: message.code.rawValue, subcode: message.subcode, name: "\(message)")
             }
+        case .session(.notificationReceived(let message)):
+            self =
+                message.code == .openMessage && message.subcode == 2
+                ? .ownASRefused(ours: localAS.rawValue)
+                : .notificationReceived(code: message.code.rawValue, subcode: message.subcode, name: "\(message)")
+        }
     }
 }
 

@@ -39,8 +39,11 @@ extension StatusBuilder {
             return nil
         }
         let session = snapshot.session
-        var lastError = snapshot.lastDownReason.map { PeerDownReason($0) }
-        if session == nil, let code = details.connectError { lastError = .connectFailed(errno: code) }
+        let settings = snapshot.settings.session
+        func reason(_ event: PeerHistory.Event) -> PeerDownReason {
+            PeerDownReason(event, remoteAS: settings.remoteAS, localAS: settings.localAS)
+        }
+        let errors = details.history.lastErrors(isUp: session != nil)
         func counts(_ values: [Int]) -> [String: Int] {
             var result: [String: Int] = [:]
             for family in AddressFamily.allCases where snapshot.settings.session.families.contains(family) {
@@ -52,7 +55,8 @@ extension StatusBuilder {
             name: details.planned.name, address: "\(snapshot.settings.address)", port: details.planned.port,
             type: PeerOrigin(details.planned.origin),
             isDynamic: details.isDynamic, remoteAS: (session?.remoteAS ?? snapshot.settings.session.remoteAS)?.rawValue,
-            state: PeerState(snapshot.state), since: details.since, lastError: lastError,
+            state: PeerState(snapshot.state), since: details.since,
+            lastError: errors.error.map(reason),
             isReflectorClient: snapshot.settings.isClient,
             routerID: session.map { "\($0.remoteIdentifier)" }, holdTime: session?.holdTime.inSeconds,
             families: (session?.families ?? []).families.map { $0.name.lowercased() },
@@ -66,6 +70,11 @@ extension StatusBuilder {
             localAS: snapshot.settings.session.localAS.rawValue, bfd: details.bfd.map { BFDSessionState($0.state) },
             interface: details.link)
         status.isPassive = snapshot.settings.session.isPassive
+        status.lastErrorAt = errors.error?.time
+        status.isLastErrorPast = session != nil && errors.error != nil
+        status.connectionErrorSince = errors.since.map(reason)
+        status.connectionErrorAt = errors.since?.time
+        status.ends = details.history.ends.map { PeerEnd(reason: reason($0), at: $0.time) }
         return status
     }
 }

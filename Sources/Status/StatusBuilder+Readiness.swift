@@ -31,15 +31,15 @@ extension StatusBuilder {
             attributeSets: counts.attributeSets, updateGroups: counts.groupMembers.count,
             routesWanted: 0,
             routesInKernel: 0, routesMissing: 0, routesRepaired: 0, ownPrefixes: [],
-            problems: problems(),
             peersHeldDown: core.peering.plan.held.map { HeldPeer($0) },
             isHealthy: false)
         status.load = load
-        status.remarks = core.peering.plan.remarks.map { Finding(.note, .noEffect(message: $0)) }
         status.otherObjects = core.peering.loaded.resources.others.count
         core.plane.fill(&status)
         core.speaker.judgeAnnouncements(&status.ownPrefixes)
-        status.isHealthy = status.problems.isEmpty && status.unreadiness(isStarting: core.plane.isStarting) == nil
+        status.findings = core.health.observe(
+            findings(status), now: core.now, wallClock: wallClockSeconds())
+        status.isHealthy = !status.findings.contains { $0.severity.isUnhealthy }
         return status
     }
 
@@ -72,15 +72,6 @@ extension StatusBuilder {
         load.attributeMemory = counts.attributeMemory
         load.groupMemory = counts.groupMemory
         return (load, peers)
-    }
-
-    /// What is wrong with resources and connections; `fill` adds what the forwarding plane finds.
-    private func problems() -> [Finding] {
-        var causes = core.peering.plan.problems + core.peering.plan.alarms
-        if let (limit, closed) = core.transport.recentRefusals(now: core.now) {
-            causes.append(.connectionsRefused(limit: limit, closed: closed))
-        }
-        return causes.map { Finding(.fault, $0) }
     }
 
     /// Why this node is not ready; nil where it is.

@@ -1,7 +1,8 @@
 /// What an indicator has to say of one thing: status, doctor, readiness and log are views of findings.
 ///
-/// In JSON: `severity`, `subject`, and `cause`, an object with one member as for reasons.
+/// In JSON: `severity`, `subject`, `since`, and `cause`, an object with one member as for reasons.
 package struct Finding: Codable, Sendable, Hashable {
+    /// The worst first. A node is healthy where nothing is `fault` or `degraded`.
     package enum Severity: String, Codable, Sendable, CaseIterable {
         /// Packets are lost, or what an operator asked for is not done.
         case fault
@@ -11,10 +12,14 @@ package struct Finding: Codable, Sendable, Hashable {
         case note
         /// It was looked at, and is as it should be.
         case fine
+
+        package var isUnhealthy: Bool { self == .fault || self == .degraded }
     }
     package var severity: Severity
     package var cause: FindingCause
     package var subject: FindingSubject
+    /// Seconds since 1970 when it was first found; nil for what is fine.
+    package var since: Double?
 
     package init(_ severity: Severity, _ cause: FindingCause) {
         self.severity = severity
@@ -48,11 +53,27 @@ package enum FindingCause: Codable, Sendable, Hashable {
     case noEffect(message: String)
     /// A selector that matched before and matches nothing now: its last peers are kept (docs/promises.md, promise 4).
     case selectorMatchesNothing(object: String, kept: Int)
+    /// A block of this node that others declare too, whole or in part.
+    case blockOfSeveralNodes(prefix: String, nodes: [String])
+    /// An address of a pod of this node that another pod has too.
+    case addressOfSeveralPods(address: String, pods: [String])
     /// The AS, the router id or the cluster id of the Node object changed.
     case restartNeeded(node: String)
     case peerHeldDown(peer: String, address: String, reason: HoldReason)
     case noPeerConfigured
+    /// Of the configured peers, those that are meant to be up and are not.
     case peersDown(count: Int, of: Int)
+    /// One of them, with why its last session or attempt ended, and what connections have met since; nil where there
+    /// was none.
+    case peerDown(peer: String, address: String, state: PeerState, reason: PeerDownReason?, since: PeerDownReason?)
+    /// The session is up, and BFD (RFC 5880) hears nothing of the peer, so that it protects nothing.
+    case bfdDown(peer: String, address: String, state: BFDSessionState)
+    /// The session is up, and is sent none of the node's blocks: why not the first of them.
+    case peerSentNoBlocks(peer: String, address: String, blocks: Int, reason: NotAnnouncedReason)
+    /// They do not read, and are sent nothing until they do; one of them.
+    case peersTooSlow(count: Int, slowest: String)
+    /// The Node object of this node is gone: what it last said stays in force.
+    case nodeGone(node: String)
     case allPeersEstablished(count: Int)
     /// Connections beyond the limit of open files were closed at once.
     case connectionsRefused(limit: Int, closed: Int)
@@ -67,9 +88,18 @@ package enum FindingCause: Codable, Sendable, Hashable {
     case otherProgrammer(routeProtocol: UInt8, routes: Int)
     /// programClusterRoutes leaves these pools to another programmer.
     case poolsLeftToOthers(pools: [String])
+    /// An own prefix that no peer has.
+    case prefixNotAnnounced(prefix: String, reason: OwnPrefixReason)
+    /// The kernel prefers another program's route to one of ours: the same prefix at a lower metric, or a part of it.
+    /// Its protocol number, and how it is written.
+    case foreignRouteWins(prefix: String, foreign: String, routeProtocol: UInt8)
 
     // MARK: Host
 
+    /// Own routes are not in the kernel yet, and no peer is connected to.
+    case starting
+    /// The Node object has the address, and no interface of this host has.
+    case addressOnNoInterface(address: String)
     /// A sysctl that has to be 1; nil where it cannot be read.
     case forwardingOff(sysctl: String, value: String?)
     case forwardingOn(sysctl: String)
@@ -82,6 +112,9 @@ package enum FindingCause: Codable, Sendable, Hashable {
 
     // MARK: Pods
 
+    case podNotUp(pod: String, interface: String, state: EndpointState, reason: EndpointReason?)
+    /// Beside those that are named.
+    case morePodsNotUp(count: Int)
     case podSettingsChanged(count: Int, sysctls: [String])
     case podsSetUp(count: Int)
     /// route_localnet is 1: the sysctl of one interface, and the number of other interfaces where it is 1 too.
@@ -107,20 +140,55 @@ package enum FindingCause: Codable, Sendable, Hashable {
             FindingSubject(.resource, message.firstIndex(of: ":").map { String(message[..<$0]) })
         case .selectorMatchesNothing(let object, _): FindingSubject(.resource, object)
         case .restartNeeded(let node): FindingSubject(.resource, "Node/\(node)")
-        case .peerHeldDown(_, let address, _): FindingSubject(.peer, address)
-        case .noPeerConfigured, .peersDown, .allPeersEstablished: FindingSubject(.peer)
+        case .blockOfSeveralNodes(let prefix, _): FindingSubject(.prefix, prefix)
+        case .addressOfSeveralPods(let address, _): FindingSubject(.pod, address)
+        case .nodeGone(let node): FindingSubject(.resource, "Node/\(node)")
+        case .peerHeldDown(_, let address, _), .peerDown(_, let address, _, _, _), .bfdDown(_, let address, _),
+            .peerSentNoBlocks(_, let address, _, _):
+            FindingSubject(.peer, address)
+        case .noPeerConfigured, .peersDown, .allPeersEstablished, .peersTooSlow: FindingSubject(.peer)
+        case .prefixNotAnnounced(let prefix, _), .foreignRouteWins(let prefix, _, _): FindingSubject(.prefix, prefix)
+        case .podNotUp(let pod, _, _, _): FindingSubject(.pod, pod)
+        case .addressOnNoInterface(let address): FindingSubject(.interface, address)
         case .routesMissing, .allRoutesInKernel, .massWithdrawal, .otherProgrammer, .poolsLeftToOthers:
             FindingSubject(.prefix)
-        case .connectionsRefused, .forwardingOff, .forwardingOn, .chainDrops, .legacyChainDrops,
+        case .starting, .connectionsRefused, .forwardingOff, .forwardingOn, .chainDrops, .legacyChainDrops,
             .legacyTablesUnreadable, .noChainDrops, .noNetfilter:
             FindingSubject(.host)
-        case .podSettingsChanged, .podsSetUp, .loopbackReachable, .noRouteToPodGateway, .guestsNotHeard:
+        case .morePodsNotUp, .podSettingsChanged, .podsSetUp, .loopbackReachable, .noRouteToPodGateway, .guestsNotHeard:
             FindingSubject(.pod)
         case .tunnelDown(let device, _), .tunnelUp(let device, _), .tunnelAddressMissing(let device, _),
             .podMTUTooLarge(_, _, _, let device, _):
             FindingSubject(.tunnel, device)
         case .tunnelStepFailed: FindingSubject(.tunnel)
         }
+    }
+}
+
+extension FindingCause {
+    /// The case's name, as in JSON.
+    package var name: String {
+        let text = String(describing: self)
+        return String(text.prefix { $0 != "(" })
+    }
+
+    /// What makes it the same finding when it is found again: what it is about, and not how many or since when.
+    package var identity: FindingIdentity {
+        switch self {
+        // Of one object several can be wrong.
+        case .resource, .noEffect: FindingIdentity(name: String(describing: self), subject: subject)
+        default: FindingIdentity(name: name, subject: subject)
+        }
+    }
+}
+
+/// In the order of kinds, then of what they are about.
+package struct FindingIdentity: Sendable, Hashable, Comparable {
+    package let name: String
+    package let subject: FindingSubject
+
+    package static func < (left: FindingIdentity, right: FindingIdentity) -> Bool {
+        (left.name, left.subject.name ?? "") < (right.name, right.subject.name ?? "")
     }
 }
 

@@ -24,6 +24,10 @@ package enum PeerDownReason: Codable, Sendable, Hashable {
     /// text where it sent one (RFC 9003).
     case notificationSent(code: UInt8, subcode: UInt8, name: String)
     case notificationReceived(code: UInt8, subcode: UInt8, name: String)
+    /// The peer's OPEN has another AS than the one that is configured (RFC 4271 6.2, Bad Peer AS).
+    case wrongAS(expected: UInt32, received: UInt32)
+    /// The peer sent Bad Peer AS: it expects another AS than ours.
+    case ownASRefused(ours: UInt32)
 }
 
 /// The state of a BFD session (RFC 5880 section 4.1).
@@ -99,6 +103,8 @@ package enum OwnPrefixReason: Codable, Sendable, Hashable {
     case aboutToBeAnnounced
     /// Nil: its route is on the way to the kernel.
     case notInKernel(reason: FIBReason?)
+    /// The Node object has the address, and no interface of this host has: nobody would reach it.
+    case addressOnNoInterface(address: String)
     /// No peer is configured that is to carry the family.
     case noPeer(family: String)
     /// Such peers are configured, and no session that carries the family is up.
@@ -198,7 +204,7 @@ extension OwnPrefixStatus {
     package var delaysReadiness: Bool {
         switch reason {
         case .exportDisabled, .noPeer, .keptBack: false
-        case .aboutToBeAnnounced, .notInKernel, .noSession, nil: !isAnnounced
+        case .aboutToBeAnnounced, .notInKernel, .addressOnNoInterface, .noSession, nil: !isAnnounced
         }
     }
 }

@@ -20,10 +20,10 @@ package enum StatusQuestion: Sendable, Hashable {
 
 /// A request that changes something.
 package enum StatusOrder: Sendable, Hashable {
-    /// Peer by address or name.
-    case refresh(String)
+    /// Peer by address or name; `all`: each of several.
+    case refresh(String, all: Bool)
     /// The text is what the peer is sent (RFC 9003).
-    case reset(String, text: String)
+    case reset(String, all: Bool, text: String)
     case releaseRoutes
 
     package var name: String {
@@ -85,14 +85,14 @@ extension StatusQuestion {
                 throw RequestError(text: "why needs a prefix or an address")
             }
             self = .why(wanted, try StatusQuestion.cursor(request.cursor))
-        case .refresh: self = .order(.refresh(request.argument ?? ""))
+        case .refresh: self = .order(.refresh(request.argument ?? "", all: request.all ?? false))
         case .reset:
             let text = request.text ?? ""
             // RFC 9003 2: the length is one byte.
             guard text.utf8.count <= 255 else {
                 throw RequestError(text: "the message has \(text.utf8.count) bytes; at most 255 can be sent (RFC 9003)")
             }
-            self = .order(.reset(request.argument ?? "", text: text))
+            self = .order(.reset(request.argument ?? "", all: request.all ?? false, text: text))
         case .releaseRoutes: self = .order(.releaseRoutes)
         }
     }

@@ -10,14 +10,19 @@ package struct StatusRequest: Codable, Sendable {
     package var command: Command
     /// `reset`: what the peer is sent (RFC 9003).
     package var text: String?
+    /// `refresh` and `reset`: each of several peers that the argument means; else the order is refused.
+    package var all: Bool?
     /// `peer`, `refresh` and `reset`: an address or a name. `routes`, `fib` and `why`: a prefix or an address; nil for
     /// all.
     package var argument: String?
     /// `peers`, `peer`, `routes`, `fib` and `why`: where to go on, from `next` of the answer before.
     package var cursor: Int?
 
-    package init(_ command: Command, argument: String? = nil, cursor: Int? = nil, text: String? = nil) {
+    package init(
+        _ command: Command, argument: String? = nil, cursor: Int? = nil, text: String? = nil, all: Bool? = nil
+    ) {
         self.command = command
+        self.all = all
         self.text = text
         self.argument = argument
         self.cursor = cursor
@@ -84,14 +89,14 @@ package struct DaemonStatus: Codable, Sendable {
     /// Times that the kernel's notifications were lost and everything was read again.
     package var resyncs = 0
     package var ownPrefixes: [OwnPrefixStatus]
-    /// What keeps the node from being healthy, beside its routes and peers.
-    package var problems: [Finding]
-    /// What of the resources is accepted and has no effect as it stands; no fault.
-    package var remarks: [Finding] = []
+    /// What is wrong, and what somebody may want to know, the worst first. `doctor`, readiness, the log and the metric
+    /// `apus_findings` are views of the same.
+    package var findings: [Finding] = []
     /// Objects of Calico's kinds that say nothing about routes.
     package var otherObjects = 0
     /// Peers that are kept down on purpose, with the reason.
     package var peersHeldDown: [HeldPeer]
+    /// No finding is a fault, and nothing is degraded.
     package var isHealthy: Bool
     package var load = LoadStatus()
 
@@ -102,7 +107,7 @@ package struct DaemonStatus: Codable, Sendable {
         prefixesIPv4: Int,
         prefixesIPv6: Int, pathsIPv4: Int, pathsIPv6: Int, attributeSets: Int, updateGroups: Int, routesWanted: Int,
         routesInKernel: Int,
-        routesMissing: Int, routesRepaired: Int, ownPrefixes: [OwnPrefixStatus], problems: [Finding],
+        routesMissing: Int, routesRepaired: Int, ownPrefixes: [OwnPrefixStatus],
         peersHeldDown: [HeldPeer], isHealthy: Bool
     ) {
         self.version = version
@@ -129,7 +134,6 @@ package struct DaemonStatus: Codable, Sendable {
         self.routesMissing = routesMissing
         self.routesRepaired = routesRepaired
         self.ownPrefixes = ownPrefixes
-        self.problems = problems
         self.peersHeldDown = peersHeldDown
         self.isHealthy = isHealthy
     }
@@ -199,7 +203,17 @@ package struct PeerStatus: Codable, Sendable {
     package var state: PeerState
     /// Seconds since 1970 when the state was entered; nil while it never was up.
     package var since: Double?
+    /// Why the session is not up; of one that is up, why the one before ended.
     package var lastError: PeerDownReason?
+    /// Seconds since 1970.
+    package var lastErrorAt: Double?
+    /// True of a session that is up: the error is of the past.
+    package var isLastErrorPast = false
+    /// What connections have met since `lastError`, which was a NOTIFICATION, and when last.
+    package var connectionErrorSince: PeerDownReason?
+    package var connectionErrorAt: Double?
+    /// The last ends of sessions, the newest first.
+    package var ends: [PeerEnd] = []
     package var isReflectorClient: Bool
     package var routerID: String?
     package var holdTime: Double?
@@ -258,6 +272,17 @@ package struct PeerStatus: Codable, Sendable {
         self.localAS = localAS
         self.bfd = bfd
         self.interface = interface
+    }
+}
+
+/// The end of a session that had come up.
+package struct PeerEnd: Codable, Sendable {
+    package var reason: PeerDownReason
+    /// Seconds since 1970.
+    package var at: Double
+    package init(reason: PeerDownReason, at: Double) {
+        self.reason = reason
+        self.at = at
     }
 }
 

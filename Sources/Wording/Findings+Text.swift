@@ -12,29 +12,63 @@ extension FindingCause {
         case .noEffect(let message): message
         case .selectorMatchesNothing(let object, let kept):
             "\(object): spec.peerSelector matches no node any more; its \(kept) last peers are kept"
+        case .blockOfSeveralNodes(let prefix, let nodes):
+            "\(prefix) is a block of several nodes: \(nodes.joined(separator: ", ")); packets for it arrive at one of them: "
+                + "release the affinity of the others"
+        case .addressOfSeveralPods(let address, let pods):
+            "\(address) is the address of several pods: \(pods.joined(separator: ", ")); one of them gets the packets"
         case .restartNeeded(let node):
             "Node/\(node): the AS, the router id or the cluster id changed; that takes effect when apusd is started again"
         case .peerHeldDown(let peer, let address, let reason): "\(peer) \(address) is kept down: \(reason.text)"
-        case .noPeerConfigured: "none is configured: no route comes or goes"
-        case .peersDown(let count, let all): "\(count) of \(all) are not established; apusctl peers says why"
-        case .allPeersEstablished(let count): "all \(count) are established"
+        case .noPeerConfigured: "no peer is configured: no route comes or goes"
+        case .peersDown, .peerDown, .bfdDown, .peerSentNoBlocks, .peersTooSlow: peerText
+        case .nodeGone(let node):
+            "Node/\(node): is gone from the resources; what it last said stays in force, and no other change is taken "
+                + "over; put it back"
+        case .allPeersEstablished(let count): "all \(count) peers are established"
         case .connectionsRefused(let limit, let closed):
             "no more than \(limit) connections: \(closed) were closed at once; the limit of open files (LimitNOFILE, "
                 + "ulimit -n) must be higher"
-        case .routesMissing, .allRoutesInKernel, .massWithdrawal, .otherProgrammer, .poolsLeftToOthers: routeText
-        case .forwardingOff, .forwardingOn, .chainDrops, .legacyChainDrops, .legacyTablesUnreadable, .noChainDrops,
+        case .routesMissing, .allRoutesInKernel, .massWithdrawal, .otherProgrammer, .poolsLeftToOthers,
+            .prefixNotAnnounced, .foreignRouteWins:
+            routeText
+        case .starting, .addressOnNoInterface, .forwardingOff, .forwardingOn, .chainDrops, .legacyChainDrops,
+            .legacyTablesUnreadable, .noChainDrops,
             .noNetfilter:
             hostText
-        case .podSettingsChanged, .podsSetUp, .loopbackReachable, .noRouteToPodGateway, .guestsNotHeard: podText
+        case .podNotUp, .morePodsNotUp, .podSettingsChanged, .podsSetUp, .loopbackReachable, .noRouteToPodGateway,
+            .guestsNotHeard:
+            podText
         case .tunnelDown, .tunnelUp, .tunnelStepFailed, .tunnelAddressMissing, .podMTUTooLarge: tunnelText
+        }
+    }
+
+    private var peerText: String {
+        switch self {
+        case .peersDown(let count, let all): "\(count) of \(all) peers down; apusctl peers says why"
+        case .peerDown(let peer, let address, let state, let reason, let since):
+            "\(peer) \(address) is not up (\(state.rawValue)): \(reason?.text ?? "no attempt has ended yet")"
+                + (since.map { "; since then: \($0.text)" } ?? "")
+        case .bfdDown(let peer, let address, let state):
+            "\(peer) \(address): BFD is \(state.rawValue): nothing is heard from the peer, and its end is noticed by "
+                + "the hold timer only; is BFD configured there, and UDP 3784 (4784 over several hops) let through?"
+        case .peerSentNoBlocks(let peer, let address, let blocks, let reason):
+            "\(peer) \(address) is sent none of our \(blocks) block\(blocks == 1 ? "" : "s"): \(reason.text)"
+        case .peersTooSlow(let count, let slowest):
+            "\(count) peers do not read and are sent no routes until they do; the slowest is \(slowest)"
+        default: ""
         }
     }
 
     private var routeText: String {
         switch self {
+        case .prefixNotAnnounced(let prefix, let reason): "\(prefix) is not announced: \(reason.text)"
+        case .foreignRouteWins(let prefix, let foreign, let number):
+            "another route wins over ours for \(prefix): \(foreign), protocol \(number); the kernel uses it; "
+                + "remove it, or stop what makes it (ip route show \(foreign.prefix { $0 != " " }))"
         case .routesMissing(let count, let examples):
-            "\(count) are not in the kernel as wanted (\(some(examples, of: count))); apusctl fib says why"
-        case .allRoutesInKernel(let count): "\(count) wanted, all of them in the kernel as wanted"
+            "\(count) routes are not in the kernel as wanted (\(some(examples, of: count))); apusctl fib says why"
+        case .allRoutesInKernel(let count): "\(count) routes wanted, all of them in the kernel as wanted"
         case .massWithdrawal(let routes):
             "\(routes) routes of the cluster were withdrawn at once and are kept (massWithdrawal); look at the peers, and "
                 + "if it is right: apusctl fib release"
@@ -49,6 +83,10 @@ extension FindingCause {
 
     private var hostText: String {
         switch self {
+        case .starting: "own routes are not in the kernel yet; peers are connected to when they are"
+        case .addressOnNoInterface(let address):
+            "address \(address) of this Node is on no interface of this host: nothing is announced for it; put the "
+                + "address on an interface, or mend the Node object"
         case .forwardingOff(let name, let value?):
             "\(name) is \(value): no packet passes this host to or from a pod; sysctl -w \(name)=1"
         case .forwardingOff(let name, nil): "\(name) cannot be read"
@@ -69,6 +107,9 @@ extension FindingCause {
 
     private var podText: String {
         switch self {
+        case .podNotUp(let pod, let interface, let state, let reason):
+            "\(pod) on \(interface): \(state.rawValue)" + (reason.map { ": \($0.text)" } ?? "")
+        case .morePodsNotUp(let count): "\(count) more pods are not up; apusctl endpoints lists them"
         case .podSettingsChanged(let count, let names):
             "\(count) settings of pods' interfaces were changed by somebody (\(some(names, of: count))); they must be 1"
         case .podsSetUp(let count): "the interfaces of \(count) endpoints are set up"
@@ -107,11 +148,11 @@ extension FindingCause {
 }
 
 extension Finding.Severity {
-    /// In the first column of `apusctl doctor`.
+    /// In the first column of `apusctl status` and `apusctl doctor`.
     package var text: String {
         switch self {
         case .fault: "FAULT"
-        case .degraded: "warning"
+        case .degraded: "degraded"
         case .note: "note"
         case .fine: "ok"
         }
@@ -189,5 +230,29 @@ extension Unreadiness {
         case .notAnnounced(let prefix): "\(prefix) is not announced; apusctl status says why"
         case .noPeerEstablished: "no peer is established"
         }
+    }
+}
+
+extension DaemonStatus {
+    /// The last line of `apusctl status`: whether all is well, and what is not.
+    package var healthText: String {
+        let wrong = findings.filter(\.severity.isUnhealthy)
+        guard let first = wrong.first else { return "healthy" }
+        var down: String?
+        var others = wrong.count
+        for finding in wrong {
+            switch finding.cause {
+            case .peersDown(let count, let all):
+                down = "\(count) of \(all) peers down"
+                others -= 1
+            case .peerDown: others -= 1
+            default: break
+            }
+        }
+        let severity = first.severity == .fault ? "fault" : "degraded"
+        let main =
+            down.map { $0 + (others > 0 ? ", and \(others) more finding\(others == 1 ? "" : "s")" : "") }
+            ?? first.cause.text + (others > 1 ? " (and \(others - 1) more)" : "")
+        return "NOT healthy: \(severity): \(main)"
     }
 }

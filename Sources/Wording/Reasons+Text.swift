@@ -12,6 +12,10 @@ extension PeerDownReason {
         case .connectFailed(let errno): errorText(errno)
         case .notificationSent(_, _, let name): "sent \(name)"
         case .notificationReceived(_, _, let name): "received \(name)"
+        case .wrongAS(let expected, let received):
+            "sent OPEN Message Error/Bad Peer AS: the peer is AS \(received), and AS \(expected) is configured here"
+        case .ownASRefused(let ours):
+            "received OPEN Message Error/Bad Peer AS: we are AS \(ours), and the peer is configured for another"
         }
     }
 }
@@ -95,6 +99,7 @@ extension OwnPrefixReason {
         case .exportDisabled: "the pool has disableBGPExport"
         case .aboutToBeAnnounced: "about to be announced"
         case .notInKernel(let reason): "its route is not in the kernel: " + (reason?.text ?? "pending")
+        case .addressOnNoInterface(let address): "address \(address) of this Node is on no interface of this host"
         case .noPeer(let family): "no peer is to carry \(family)"
         case .noSession(let family): "no session that carries \(family) is up"
         case .keptBack(let reason): "no peer gets it: " + reason.text
@@ -159,5 +164,13 @@ extension EndpointReason {
         case .elevatedPriority: "elevated priority: it is being moved here"
         case .floatingAddressesIgnored: "its floating addresses (ipNATs) are not handled"
         }
+    }
+}
+
+extension PeerStatus {
+    /// Why the session is not up: what ended it, and what its connections have met since. Empty for nothing known.
+    package var lastErrorText: String {
+        [lastError?.text, connectionErrorSince.map { "since then: \($0.text)" }].compactMap { $0 }
+            .joined(separator: "; ")
     }
 }

@@ -46,16 +46,23 @@ struct Status: ParsableCommand {
                     "own         \(own.prefix) (\(own.kind.rawValue)) "
                         + (own.isAnnounced ? "announced" : "not announced: \(own.reason?.text ?? "")"))
             }
-            for peer in status.peersHeldDown { print("held down   \(peer.name) \(peer.address): \(peer.reason.text)") }
-            for remark in status.remarks { print("no effect   \(remark.cause.text)") }
             if status.otherObjects > 0 {
                 let count = status.otherObjects == 1 ? "1 object" : "\(status.otherObjects) objects"
                 print("other       \(count) of Calico's kinds that say nothing about routes")
             }
-            for problem in status.problems { print("problem     \(problem.cause.text)") }
-            print(status.isHealthy ? "healthy" : "NOT healthy")
+            for finding in status.findings {
+                print("\(padded(finding.severity.text)) \(finding.cause.text)\(since(finding))")
+            }
+            print(status.healthText)
         }
         if !status.isHealthy { throw ExitCode.failure }
+    }
+
+    private func padded(_ word: String) -> String { word + String(repeating: " ", count: max(0, 11 - word.count)) }
+
+    private func since(_ finding: Finding) -> String {
+        guard let since = finding.since, finding.severity != .note else { return "" }
+        return " (for \(durationText(max(0, wallClockSeconds() - since))))"
     }
 
     private func showLoad(_ load: LoadStatus) {
@@ -101,7 +108,7 @@ struct Peers: ParsableCommand {
                 peer.state.rawValue,
                 peer.since.map { durationText(now - $0) } ?? "-",
                 sum(peer.prefixesReceived), sum(peer.prefixesAnnounced), peer.name,
-                peer.state == .established ? "" : peer.lastError?.text ?? "")
+                peer.state == .established ? "" : peer.lastErrorText)
         }
         print(table.printed())
     }
@@ -158,7 +165,15 @@ struct Peer: ParsableCommand {
                 + "\(peer.treatedAsWithdraw) treated as withdraw"
         )
         print("established   \(peer.timesEstablished) times, \(peer.queuedBytes) bytes queued")
-        if let error = peer.lastError { print("last error    \(error.text)") }
+        let now = wallClockSeconds()
+        func ago(_ time: Double?) -> String { time.map { ", \(durationText(max(0, now - $0))) ago" } ?? "" }
+        if let error = peer.lastError {
+            print(
+                "last error    \(error.text)\(ago(peer.lastErrorAt))"
+                    + (peer.isLastErrorPast ? ", before the session that is up" : ""))
+        }
+        if let error = peer.connectionErrorSince { print("since then    \(error.text)\(ago(peer.connectionErrorAt))") }
+        for end in peer.ends { print("ended         \(durationText(max(0, now - end.at))) ago: \(end.reason.text)") }
     }
 }
 
@@ -167,9 +182,11 @@ struct Refresh: ParsableCommand {
         abstract: "Ask a peer for all its routes again (RFC 2918). The session stays.")
     @Argument(help: "Address or name of the peer; with :PORT where several have the address.")
     var peer: String
+    @Flag(help: "Each of the peers, where several have the name or the address.")
+    var all = false
     @OptionGroup var options: CommonOptions
 
-    func run() throws { try carryOut(StatusRequest(.refresh, argument: peer), options) }
+    func run() throws { try carryOut(StatusRequest(.refresh, argument: peer, all: all), options) }
 }
 
 struct Reset: ParsableCommand {
@@ -179,9 +196,11 @@ struct Reset: ParsableCommand {
     var peer: String
     @Option(help: "Text for the peer, at most 255 bytes (RFC 9003).")
     var message: String = ""
+    @Flag(help: "Each of the peers, where several have the name or the address.")
+    var all = false
     @OptionGroup var options: CommonOptions
 
-    func run() throws { try carryOut(StatusRequest(.reset, argument: peer, text: message), options) }
+    func run() throws { try carryOut(StatusRequest(.reset, argument: peer, text: message, all: all), options) }
 }
 
 private func carryOut(_ request: StatusRequest, _ options: CommonOptions) throws {
@@ -354,7 +373,7 @@ struct FIBRelease: ParsableCommand {
 
 struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "What keeps packets from going, and what to do about it. Exit code 1 where there is a fault.")
+        abstract: "What keeps packets from going, and what to do about it. Exit code 1 where the node is not healthy.")
     @OptionGroup var options: CommonOptions
 
     func run() throws {
@@ -369,6 +388,6 @@ struct Doctor: ParsableCommand {
             }
             print(table.printed())
         }
-        if findings.contains(where: { $0.severity == .fault }) { throw ExitCode.failure }
+        if findings.contains(where: \.severity.isUnhealthy) { throw ExitCode.failure }
     }
 }

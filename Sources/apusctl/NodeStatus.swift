@@ -80,6 +80,8 @@ struct NodeStatus: ParsableCommand {
         case .connectionLost: state
         case .notificationSent(_, _, let name): "\(state) BGP Error: \(name)"
         case .notificationReceived(_, _, let name): "\(state) Received: \(name)"
+        case .wrongAS: "\(state) BGP Error: Bad peer AS"
+        case .ownASRefused: "\(state) Received: Bad peer AS"
         case .replacedByNewConnection, .connectTimeout, .connectFailed: "\(state) Socket: \(error.text)"
         }
     }

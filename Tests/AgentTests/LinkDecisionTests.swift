@@ -49,6 +49,7 @@ import Testing
         func take(_ changes: [LocRIBChange], _ speaker: inout Speaker, now: Instant) {}
         func reconcile(_ speaker: inout Speaker, now: Instant, breathe: (inout Speaker) -> Void) -> Bool { false }
         func fill(_ status: inout DaemonStatus) {}
+        func findings() -> [Finding] { [] }
         func endpointStatus() -> [EndpointStatus] { [] }
         func fibPage(_ wanted: Prefix?, from start: PageCursor, _ limit: PageLimit) -> Page<FIBStatus> { Page() }
         func fibRow(_ prefix: Prefix) -> FIBStatus? { nil }

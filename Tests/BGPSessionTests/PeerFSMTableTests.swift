@@ -37,7 +37,8 @@ import Testing
             .init(.idle, [5, 3, 1]),
         ],
         .badOpen: [
-            .init(.idle), .init(.connect), .init(.active), .init(.idle, [2, 2]), .init(.idle, [5, 2, 1]),
+            .init(.idle), .init(.connect), .init(.active), .init(.idle, [2, 2, 0, 0, 253, 232]),
+            .init(.idle, [5, 2, 1]),
             .init(.idle, [5, 3, 1]),
         ],
         .malformedOpen: [

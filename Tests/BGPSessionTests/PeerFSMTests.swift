@@ -147,8 +147,8 @@ struct Machine {
             machine.feed(.open(.active, open))
             return machine.notification(.active).map { [$0.code, $0.subcode] + $0.data }
         }
-        #expect(refuse(peerOpen(as: 65000)) == [2, 2])
-        #expect(refuse(peerOpen(as: 0), { $0.remoteAS = nil }) == [2, 2])
+        #expect(refuse(peerOpen(as: 65000)) == [2, 2, 0, 0, 253, 232])
+        #expect(refuse(peerOpen(as: 0), { $0.remoteAS = nil }) == [2, 2, 0, 0, 0, 0])
         #expect(refuse(peerOpen(as: 65000), { $0.remoteAS = nil }) == nil)
         #expect(refuse(peerOpen(id: 0)) == [2, 3])
         #expect(refuse(peerOpen(id: 100)) == [2, 3])

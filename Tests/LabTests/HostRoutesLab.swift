@@ -151,7 +151,9 @@ extension ForwardingLab {
         #expect(
             routes.contains("\(address) dev cali0") && routes.contains("blackhole \(own)") && !routes.contains(remote),
             "\(routes)")
-        #expect(try lab.ctl("n", "status").status == 0)
+        let status = try lab.ctl("n", "status")
+        // This host has no default route, and so answers no pod's ARP request: nothing worse.
+        #expect(!status.text.contains("FAULT"), "\(status.text)")
         let wrong = try Lab.run([
             Lab.products + "/apusd", "agent", "--program", "some", "--node", "n", "--resources",
             lab.folder + "/resources",
@@ -220,7 +222,9 @@ extension ForwardingLab {
         }
         try lab.wait(10, "all peers are up") { try lab.ctl("n1", "doctor").text.contains("are established") }
         let well = try lab.ctl("n1", "doctor")
-        #expect(well.status == 0 && !well.text.contains("FAULT"), "\(well.text)")
+        // The pods' MTU is larger than the tunnel's, and that is all.
+        #expect(well.status == 1 && !well.text.contains("FAULT"), "\(well.text)")
+        #expect(well.text.split(separator: "\n").count { $0.contains("degraded") } == 1, "\(well.text)")
         #expect(
             well.text.contains("net.ipv4.ip_forward is 1")
                 && well.text.contains("no chain at the forward hook has policy drop"), "\(well.text)")

@@ -83,7 +83,7 @@ extension ProtocolLabs {
         try Self.startTwo(lab)
         try lab.wait(20, "both run") { try lab.ctl("a", "peers").status == 0 && lab.ctl("b", "peers").status == 0 }
         let status = try lab.ctl("a", "status").text
-        if status.contains("held down") {
+        if status.contains("is kept down") {
             #expect(
                 status.contains(
                     "this kernel has no TCP-AO (RFC 5925): it needs Linux 6.7 or later with CONFIG_TCP_AO; use "

@@ -54,7 +54,7 @@ import Testing
         }
         #expect(
             try StatusCodec.question(Array("{\"command\":\"reset\",\"argument\":\"a\",\"text\":\"later\"}".utf8))
-                == .order(.reset("a", text: "later")))
+                == .order(.reset("a", all: false, text: "later")))
     }
 
     @Test(
@@ -74,7 +74,7 @@ import Testing
             // What is accepted holds only values that can be used as they are.
             switch try? StatusCodec.question(line) {
             case .routes(_, let cursor)?, .fib(_, let cursor)?: #expect(cursor.position >= 0, "seed \(seed): \(line)")
-            case .order(.reset(_, let text))?: #expect(text.utf8.count <= 255, "seed \(seed): \(line)")
+            case .order(.reset(_, _, let text))?: #expect(text.utf8.count <= 255, "seed \(seed): \(line)")
             case nil: continue
             default: break
             }

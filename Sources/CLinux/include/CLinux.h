@@ -101,7 +101,7 @@ static inline int apus_inotify(void) { return inotify_init1(IN_CLOEXEC); }
 /* Fails where the kernel has dropped the watch by itself. */
 static inline void apus_inotify_unwatch(int fd, int watch) { inotify_rm_watch(fd, watch); }
 static inline int apus_inotify_watch(int fd, const char *path) {
-    return inotify_add_watch(fd, path, IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE | IN_DELETE_SELF | IN_MOVE_SELF);
+    return inotify_add_watch(fd, path, IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ATTRIB);
 }
 
 static inline int apus_accept(int fd, struct sockaddr_storage *from, socklen_t *length) {

@@ -201,6 +201,15 @@ package struct DeltaTracker: ~Copyable {
     package func desired(_ prefix: Prefix) -> FIBRoute? {
         index(prefix).flatMap { route(prefix, families[prefix.family].states[$0].desired) }
     }
+    /// The wanted route of the longest prefix that holds a prefix whole and is not the prefix itself.
+    package func desired(around prefix: Prefix) -> FIBRoute? {
+        let family = prefix.family
+        let found = families[family].prefixes.longestMatch(prefix.address) { index in
+            families[family].states[Int(index)].desired.isPresent
+                && families[family].prefixes.prefix(at: index).map { $0.length < prefix.length } ?? false
+        }
+        return found.flatMap { families[family].prefixes.prefix(at: $0) }.flatMap { desired($0) }
+    }
     package func kernel(_ prefix: Prefix) -> FIBRoute? {
         index(prefix).flatMap { route(prefix, families[prefix.family].states[$0].kernel) }
     }

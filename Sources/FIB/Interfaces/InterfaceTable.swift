@@ -55,6 +55,8 @@ package struct InterfaceTable: Sendable {
     private var indices: [String: InterfaceIndex] = [:]
     package private(set) var addresses: Set<InterfaceAddress> = []
     private var byInterface: [InterfaceIndex: Set<IPAddress>] = [:]
+    /// How many entries of `addresses` have an address.
+    private var entries: [IPAddress: Int] = [:]
 
     /// Names, with `*` at the end for any name that begins so, of interfaces that lead to no next hop.
     package var ignoredNames: [String] = InterfaceTable.alwaysIgnored
@@ -90,18 +92,19 @@ package struct InterfaceTable: Sendable {
 
     @discardableResult
     package mutating func remove(_ index: InterfaceIndex) -> Interface? {
-        if byInterface.removeValue(forKey: index) != nil { addresses = addresses.filter { $0.interface != index } }
+        if byInterface[index] != nil { for address in addresses where address.interface == index { remove(address) } }
         let gone = interfaces.removeValue(forKey: index)
         if let gone, indices[gone.name] == index { indices[gone.name] = nil }
         return gone
     }
 
     package mutating func add(_ address: InterfaceAddress) {
-        addresses.insert(address)
+        if addresses.insert(address).inserted { entries[address.address, default: 0] += 1 }
         byInterface[address.interface, default: []].insert(address.address)
     }
     package mutating func remove(_ address: InterfaceAddress) {
-        addresses.remove(address)
+        guard addresses.remove(address) != nil else { return }
+        entries[address.address] = entries[address.address].flatMap { $0 > 1 ? $0 - 1 : nil }
         // The same address may be there with another prefix length.
         guard !addresses.contains(where: { $0.interface == address.interface && $0.address == address.address }) else {
             return
@@ -116,9 +119,10 @@ package struct InterfaceTable: Sendable {
         indices = [:]
         addresses = []
         byInterface = [:]
+        entries = [:]
     }
 
-    package func owns(_ address: IPAddress) -> Bool { addresses.contains { $0.address == address } }
+    package func owns(_ address: IPAddress) -> Bool { entries[address] != nil }
 
     /// The interface that has an address; nil where it is not ours.
     package func holder(_ address: IPAddress) -> Interface? {

@@ -5,7 +5,23 @@ import Resources
 package import StatusAPI
 
 extension LocalRoutes {
-    package func status(isInstalled: (Prefix) -> Bool, reason: (Prefix) -> FIBReason?) -> [OwnPrefixStatus] {
+    /// `missing`: addresses of the Node object that the host does not have.
+    package func status(
+        missing: [IPAddress], isInstalled: (Prefix) -> Bool, reason: (Prefix) -> FIBReason?
+    ) -> [OwnPrefixStatus] {
+        var rows = rows(isInstalled: isInstalled, reason: reason)
+        for address in missing {
+            for index in rows.indices
+            where !rows[index].isAnnounced && Prefix(rows[index].prefix)?.family == address.family
+                && rows[index].reason != .exportDisabled
+            {
+                rows[index].reason = .addressOnNoInterface(address: "\(address)")
+            }
+        }
+        return rows
+    }
+
+    private func rows(isInstalled: (Prefix) -> Bool, reason: (Prefix) -> FIBReason?) -> [OwnPrefixStatus] {
         var rows: [OwnPrefixStatus] = []
         for block in own.blocks {
             let why: OwnPrefixReason?
@@ -38,52 +54,60 @@ extension LocalRoutes {
         return rows
     }
 
-    /// `guestError`: why no guest can be heard, if so.
+    /// By name. `exceptUp`: only those that are not up. `guestError`: why no guest can be heard, if so.
     package func endpointStatus(
-        _ interfaces: InterfaceTable, guestError: HostError?, isInstalled: (Prefix) -> Bool,
+        _ interfaces: InterfaceTable, exceptUp: Bool, guestError: HostError?, isInstalled: (Prefix) -> Bool,
         reason: (Prefix) -> FIBReason?
     ) -> [EndpointStatus] {
-        endpoints.values.sorted { $0.name < $1.name }.map { entry in
-            let prefixes = entry.endpoint.addresses.map { Prefix(host: $0) }
-            var state = EndpointState.up
-            var why =
-                entry.refused.isEmpty
-                ? nil
-                : EndpointReason.setUpFailed(
-                    refused: entry.refused.map { RefusedSetting(setting: "\($0.request)", code: $0.code) })
-            if !programming.includesPods {
-                let missing = prefixes.first { observed[$0] == nil }
-                return EndpointStatus(
+        var rows: [EndpointStatus] = []
+        for entry in endpoints.values {
+            let (state, why) = state(
+                of: entry, interfaces, guestError: guestError, isInstalled: isInstalled, reason: reason)
+            guard state != .up || !exceptUp else { continue }
+            rows.append(
+                EndpointStatus(
                     name: entry.name, interface: entry.endpoint.interfaceName,
-                    addresses: entry.endpoint.addresses.map(\.description),
-                    state: missing == nil ? .up : .failed, reason: missing.map { .noHostRoute(prefix: "\($0)") })
-            }
-            if let interface = interfaces.named(entry.endpoint.interfaceName) {
-                if !interface.isUp {
-                    state = .interfaceDown
-                } else if entry.isWaiting {
-                    state = .waitingForGuest
-                    why = guestError.map { .cannotHearGuests(code: $0.code) } ?? .guestNotHeard
-                } else if let broken = prefixes.first(where: {
-                    !isInstalled($0) || desired[$0]?.nextHops.first?.interface != interface.index
-                }) {
-                    state = .failed
-                    why =
-                        reason(broken).map { .notInKernel(prefix: "\(broken)", reason: $0) }
-                        ?? (isInstalled(broken)
-                            ? .addressOfAnotherEndpoint(prefix: "\(broken)") : .routePending(prefix: "\(broken)"))
-                } else if why != nil {
-                    state = .failed
-                }
-            } else {
-                state = .waitingForInterface
-            }
-            if state == .up, entry.isElevated || elevation.until[entry.name] != nil { why = .elevatedPriority }
-            if state == .up, entry.endpoint.hasFloatingAddresses { why = .floatingAddressesIgnored }
-            return EndpointStatus(
-                name: entry.name, interface: entry.endpoint.interfaceName,
-                addresses: entry.endpoint.addresses.map(\.description), state: state,
-                reason: why)
+                    addresses: entry.endpoint.addresses.map(\.description), state: state, reason: why))
         }
+        return rows.sorted { $0.name < $1.name }
+    }
+
+    private func state(
+        of entry: Endpoint, _ interfaces: InterfaceTable, guestError: HostError?, isInstalled: (Prefix) -> Bool,
+        reason: (Prefix) -> FIBReason?
+    ) -> (EndpointState, EndpointReason?) {
+        let prefixes = entry.endpoint.addresses.lazy.map { Prefix(host: $0) }
+        if !programming.includesPods {
+            let missing = prefixes.first { observed[$0] == nil }
+            return (missing == nil ? .up : .failed, missing.map { .noHostRoute(prefix: "\($0)") })
+        }
+        guard let interface = interfaces.named(entry.endpoint.interfaceName) else { return (.waitingForInterface, nil) }
+        if !interface.isUp { return (.interfaceDown, entry.refusal) }
+        if entry.isWaiting {
+            return (.waitingForGuest, guestError.map { .cannotHearGuests(code: $0.code) } ?? .guestNotHeard)
+        }
+        let broken = prefixes.first {
+            !isInstalled($0) || desired[$0]?.nextHops.first?.interface != interface.index
+        }
+        if let broken {
+            return (
+                .failed,
+                reason(broken).map { .notInKernel(prefix: "\(broken)", reason: $0) }
+                    ?? (isInstalled(broken)
+                        ? .addressOfAnotherEndpoint(prefix: "\(broken)") : .routePending(prefix: "\(broken)"))
+            )
+        }
+        if let refusal = entry.refusal { return (.failed, refusal) }
+        if entry.endpoint.hasFloatingAddresses { return (.up, .floatingAddressesIgnored) }
+        return (.up, entry.isElevated || elevation.until[entry.name] != nil ? .elevatedPriority : nil)
+    }
+}
+
+extension LocalRoutes.Endpoint {
+    /// What of its interface's settings the kernel refused; nil for nothing.
+    fileprivate var refusal: EndpointReason? {
+        refused.isEmpty
+            ? nil
+            : .setUpFailed(refused: refused.map { RefusedSetting(setting: "\($0.request)", code: $0.code) })
     }
 }

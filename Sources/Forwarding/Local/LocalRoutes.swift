@@ -416,18 +416,24 @@ package struct LocalRoutes: ~Copyable {
     }
 
     /// What is to be announced or withdrawn now. A route that somebody else removed stays announced while it is being
-    /// put back.
-    mutating func originations(isInstalled: (Prefix) -> Bool) -> [Origination] {
+    /// put back. `isDeliverable`: false for families whose packets would not reach this node.
+    mutating func originations(
+        isDeliverable: (AddressFamily) -> Bool, isInstalled: (Prefix) -> Bool
+    ) -> [Origination] {
         var result: [Origination] = []
         for (prefix, wanted) in announcements.waiting
-        where announcements.announced[prefix] != wanted && !announcements.leaving.contains(prefix) {
+        where announcements.announced[prefix] != wanted && !announcements.leaving.contains(prefix)
+            && isDeliverable(prefix.family)
+        {
             // Contract 2.6: prefixes of services are never in the kernel.
             guard own.services.contains(prefix) || isObserved(prefix) || isInstalled(prefix) else { continue }
             announcements.announced[prefix] = wanted
             result.append(Origination(prefix: prefix, announcement: wanted))
         }
         for prefix in announcements.announced.keys
-        where announcements.waiting[prefix] == nil || announcements.leaving.contains(prefix) {
+        where announcements.waiting[prefix] == nil || announcements.leaving.contains(prefix)
+            || !isDeliverable(prefix.family)
+        {
             announcements.announced[prefix] = nil
             result.append(Origination(prefix: prefix, announcement: nil))
         }

@@ -49,6 +49,13 @@ package struct ResourceSet: Sendable, Hashable {
         hasWorkloadPeers = peers.contains { $0.peer.localWorkloadSelector != nil }
     }
 
+    /// The same objects, with one more thing that is wrong.
+    package func with(_ problem: Problem) -> ResourceSet {
+        var result = self
+        result.problems.append(problem)
+        return result
+    }
+
     /// In the order of their keys. Cost: their number.
     package var resources: [Resource] { objects.entries.map(\.value) }
 

@@ -89,8 +89,13 @@ import Testing
         #expect(found("10.0.1.2:179") == [names[0]] && found("10.0.1.2:1790") == [names[1]])
         #expect(
             found("second") == [names[1]] && found("10.0.1.2:1791").isEmpty && found("[10.0.1.2]:1790") == [names[1]])
+        // Which of the two is not said: neither is touched, and both are named.
+        let refused = core.carryOut(.reset("10.0.1.2", all: false, text: ""))
+        #expect(refused.done == nil)
+        let reason = try #require(refused.error)
+        #expect(names.allSatisfy { reason.contains($0) } && reason.contains("--all"), "\(reason)")
         // One of them is reset, and the other goes on.
-        #expect(core.carryOut(.reset("10.0.1.2:1790", text: "")).done == "reset the session to \(names[1])")
+        #expect(core.carryOut(.reset("10.0.1.2:1790", all: false, text: "")).done == "reset the session to \(names[1])")
         #expect(network.run { Self.times(network)["10.0.1.2:1790"] == 2 && hasAll() }, "\(Self.times(network))")
         #expect(Self.times(network)["10.0.1.2"] == 1)
     }
