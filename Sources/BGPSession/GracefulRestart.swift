@@ -185,12 +185,16 @@ public enum SessionDownReason: Sendable, Hashable {
     /// A graceful-restart capable peer opened a new connection (RFC 4724 4.2).
     case replacedByNewConnection
     case connectTimeout
+    /// The interface by whose link the peer was reached can send nothing any more: its name.
+    case interfaceDown(String)
+    /// Our address of the session is on no interface any more.
+    case addressRemoved(String)
 
     /// RFC 4724 4: a lost connection only. RFC 8538 3: with N on both sides also NOTIFICATIONs and the hold timer, but
     /// not a hard reset (Cease/9), and nothing that our own operator ended.
     func permitsGracefulRestart(bothNotify: Bool) -> Bool {
         switch self {
-        case .connectionLost, .replacedByNewConnection: true
+        case .connectionLost, .replacedByNewConnection, .interfaceDown, .addressRemoved: true
         case .connectTimeout: false
         case .notificationReceived(let message): bothNotify && !(message.code == .cease && message.subcode == 9)
         case .notificationSent(let message):
@@ -211,6 +215,8 @@ extension SessionDownReason: CustomStringConvertible {
         case .connectionLost: "connection lost"
         case .replacedByNewConnection: "peer opened a new connection"
         case .connectTimeout: "connect timed out"
+        case .interfaceDown(let name): "interface \(name) is down"
+        case .addressRemoved(let address): "our address \(address) is on no interface any more"
         }
     }
 }

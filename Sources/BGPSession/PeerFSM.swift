@@ -57,6 +57,8 @@ public struct PeerFSM: Sendable {
         case sendBlocked(Side, Bool)
         /// The path to the peer failed (RFC 5882 section 4.2).
         case bfdDown
+        /// Our end of the path is gone: `interfaceDown` or `addressRemoved`.
+        case pathLost(SessionDownReason)
     }
 
     public enum Action: Sendable, Hashable {
@@ -293,6 +295,9 @@ public struct PeerFSM: Sendable {
                 side, reason: .notificationSent(session.preservesOverNotification ? .hardReset(.bfdDown) : .bfdDown),
                 now: now,
                 into: &actions)
+        case .pathLost(let reason):
+            // Nothing is sent: where the peer still hears it, it would drop routes that a graceful restart keeps.
+            if let (side, _) = established { end(side, reason: reason, now: now, into: &actions) }
         case .messageError(let side, let notification):
             guard isSpeaking(side) else { return }
             end(side, reason: .notificationSent(verdict(notification, side)), now: now, into: &actions)
@@ -537,6 +542,8 @@ public struct PeerFSM: Sendable {
         var isLoss = false
         if case .connectionLost = reason { isLoss = true }
         if case .replacedByNewConnection = reason { isLoss = true }
+        if case .interfaceDown = reason { isLoss = true }
+        if case .addressRemoved = reason { isLoss = true }
         acceptsWhileHeld = isLoss
         let doublings = min(consecutiveFailures, 6)
         consecutiveFailures += 1

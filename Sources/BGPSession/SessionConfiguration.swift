@@ -1,7 +1,8 @@
 public import BGPMessages
 public import NetTypes
 
-/// What a session needs to know of itself and of its peer. A change of any of these resets the session.
+/// What a session needs to know of itself and of its peer. Which change
+/// resets a session: `PeerSettings.needsReset`.
 public struct SessionConfiguration: Sendable, Hashable {
     public var localAS: ASNumber
     /// Nil: any AS is accepted (dynamic neighbors with `asNumber: 0`).

@@ -73,7 +73,7 @@ package struct PeerSettings: Sendable, Hashable {
 
     package var isInternal: Bool { session.remoteAS == session.localAS }
 
-    /// True where going from `other` to this cannot be done on the running session: what the OPENs agreed on, or who
+    /// True where going from `other` to this cannot be done on the running session: what the OPENs agreed on but the times, or who
     /// the two ends are.
     package func needsReset(from other: PeerSettings) -> Bool {
         func negotiated(_ settings: PeerSettings) -> SessionConfiguration {

@@ -37,8 +37,8 @@ extension Speaker: RouteView {
     package var usedBytes: Int { rib.usedBytes }
     /// Something is to be decided or sent now.
     package func hasWork(now: Instant) -> Bool { rib.dirtyCount > 0 || rib.hasExportWork(now: now) || hasActions }
-    /// Nothing is to be sent to any group now: what was withdrawn is in the queue of each connection. A peer that does
-    /// not read is not waited for: its queue is written once it reads, or goes with the session (RFC 9687).
+    /// Nothing is to be sent to any group now: what was withdrawn is in the queue of each connection, or is remembered
+    /// for a peer that is backlogged. A peer that does not read is not waited for (RFC 9687).
     package func hasSentAll(now: Instant) -> Bool { rib.dirtyCount == 0 && !rib.hasExportWork(now: now) }
 
     /// All paths of a prefix, the best one first.

@@ -251,6 +251,13 @@ package struct Speaker: ~Copyable {
         }
     }
 
+    /// Our end of the way to a peer is gone (fast external fallover, for internal peers on a link too): the session ends
+    /// as by a lost connection, without a wait for the hold timer. `reason`: `interfaceDown` or `addressRemoved`.
+    package mutating func pathLost(_ index: PeerIndex, _ reason: SessionDownReason, now: Instant) {
+        guard isEstablished(index) else { return }
+        drive(index, now: now) { $0.handle(.pathLost(reason), now: now, &$1) }
+    }
+
     // MARK: Time
 
     /// When `handleTimeouts` has something to do; it may turn out to be early.

@@ -7,6 +7,7 @@ extension Forwarder {
     package mutating func beginDump() {
         pending.dump = false
         linkChanges.noteAll()
+        if pending.lastInterfaces == nil { pending.lastInterfaces = interfaces }
         interfaces.removeAll()
         tunnels.forgetEntries()
         restartRoutes()
@@ -19,6 +20,13 @@ extension Forwarder {
     package mutating func endDump() {
         delta.endDump()
         pending.nextHopRefresh = true
+        guard let before = pending.lastInterfaces else { return }
+        pending.lastInterfaces = nil
+        for interface in before.interfaces.values
+        where interface.isUsable && !(interfaces[interface.index]?.isUsable ?? false) {
+            linkChanges.noteLost(interface)
+        }
+        for own in before.addresses where !interfaces.owns(own.address) { linkChanges.noteLost(own.address) }
     }
 
     /// Takes over what the kernel says.
@@ -28,6 +36,7 @@ extension Forwarder {
             let before = interfaces.set(interface)
             pending.nextHopRefresh = true
             if before?.isUp ?? false, !interface.isUp { lost(interface.index) }
+            if before?.isUsable ?? false, !interface.isUsable { linkChanges.noteLost(interface) }
             if before != interface {
                 local.interfaceChanged(interface.name, before?.name)
                 tunnels.interfaceChanged(interface)
@@ -36,6 +45,7 @@ extension Forwarder {
         case .linkRemoved(let index):
             if let gone = interfaces.remove(index) {
                 lost(index)
+                linkChanges.noteLost(gone)
                 local.interfaceChanged(gone.name, nil)
                 tunnels.interfaceRemoved(gone)
             }
@@ -48,6 +58,7 @@ extension Forwarder {
             tunnels.addressesChanged()
         case .addressRemoved(let address):
             interfaces.remove(address)
+            if !interfaces.owns(address.address) { linkChanges.noteLost(address.address) }
             noteLinkChange(address)
             pending.nextHopRefresh = true
             local.addressesChanged()

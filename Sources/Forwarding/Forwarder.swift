@@ -59,6 +59,8 @@ package struct Forwarder: ~Copyable {
     package struct PendingWork {
         /// Everything of the kernel is to be read again.
         package var dump = false
+        /// Interfaces as they were before a dump that is under way.
+        var lastInterfaces: InterfaceTable?
         /// Next hops are to be resolved again.
         package var nextHopRefresh = false
         /// Groups were changed before BGP decided: when it has, everything is compared once.

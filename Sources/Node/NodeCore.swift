@@ -15,7 +15,7 @@ package import Resources
 ///
 /// `RoutingLoop` runs one under real time on sockets; tests run hundreds in one process under simulated time on
 /// `MemoryTransport` and `MemoryHost`. One turn is: events of connections, `handleTimeouts`, `decide`, `export`,
-/// `carryOutActions`, `reconcile`, `applyOrders`, `beginWaitingConnects`. Before each turn `now` is set.
+/// `carryOutActions`, `reconcile`, `apply` and `carryOut`, `beginWaitingConnects`. Before each turn `now` is set.
 package final class NodeCore {
     /// Prefixes decided, and prefixes replayed, in one turn at most.
     private static let decideBudget = 8192
@@ -148,7 +148,8 @@ package final class NodeCore {
 
     package func decide() {
         plane.resolve(&speaker)
-        peering.applyLinkChanges(plane.takeLinkChanges(), plane: plane, transport: transport, speaker: &speaker)
+        peering.applyLinkChanges(
+            plane.takeLinkChanges(), plane: plane, transport: transport, speaker: &speaker, now: now)
         if speaker.decide(budget: NodeCore.decideBudget) { hasMoreWork = true }
         plane.take(speaker.takeChanges(), &speaker, now: now)
     }

@@ -20,9 +20,9 @@ package struct PeerHistory: Sendable {
     /// Ends of sessions that are remembered.
     private static let mostEnds = 3
 
-    /// The last NOTIFICATION either way.
-    package private(set) var lastNotification: Event?
-    /// The last connection that failed, or was lost without a NOTIFICATION.
+    /// The last NOTIFICATION either way, or loss of our end of the link.
+    package private(set) var lastReason: Event?
+    /// The last connection that failed, or was lost without a reason.
     package private(set) var lastConnectionFailure: Event?
     /// The last ends of sessions that had come up, the newest first.
     package private(set) var ends: [Event] = []
@@ -47,7 +47,7 @@ package struct PeerHistory: Sendable {
         switch reason {
         // The operating system has just said it better.
         case .connectionLost where hasErrno: break
-        case .notificationSent, .notificationReceived: lastNotification = event
+        case .notificationSent, .notificationReceived, .interfaceDown, .addressRemoved: lastReason = event
         case .connectionLost, .replacedByNewConnection, .connectTimeout: lastConnectionFailure = event
         }
     }
@@ -62,11 +62,11 @@ package struct PeerHistory: Sendable {
     package func lastErrors(isUp: Bool) -> (error: Event?, since: Event?) {
         if isUp { return (ends.first ?? newest, nil) }
         func current(_ event: Event?) -> Event? { event.flatMap { $0.time >= lastUp ?? 0 ? $0 : nil } }
-        guard let notification = current(lastNotification) else { return (current(lastConnectionFailure), nil) }
-        return (notification, current(lastConnectionFailure).flatMap { $0.time >= notification.time ? $0 : nil })
+        guard let reason = current(lastReason) else { return (current(lastConnectionFailure), nil) }
+        return (reason, current(lastConnectionFailure).flatMap { $0.time >= reason.time ? $0 : nil })
     }
 
     private var newest: Event? {
-        [lastNotification, lastConnectionFailure].compactMap { $0 }.max { $0.time < $1.time }
+        [lastReason, lastConnectionFailure].compactMap { $0 }.max { $0.time < $1.time }
     }
 }

@@ -1,5 +1,6 @@
 package import BFD
 package import BGPRouting
+import FIB
 package import LinuxIO
 package import NetTypes
 package import Planning
@@ -94,6 +95,8 @@ final class PeerEntry {
     var source: IPAddress?
     var removeAt: Instant?
     var history = PeerHistory()
+    /// The interface by whose link the peer is, or last was, reached; nil where it is behind a gateway.
+    var attachment: InterfaceIndex?
     var isDynamic: Bool
     /// Counts up: who came later has the greater one.
     let arrival: UInt64

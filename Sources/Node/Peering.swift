@@ -170,6 +170,8 @@ package final class Peering {
     func updateReach(_ peer: PeerIndex, from local: IPAddress?, plane: any ForwardingPlane, speaker: inout Speaker) {
         guard let address = peers.entries[peer]?.address else { return }
         let link = plane.link(to: address, from: local)
+        // Sticky: with the link its routes go, and the session on it is to end.
+        if let interface = link?.interface { peers.entries[peer]?.attachment = interface }
         speaker.setReach(
             peer,
             PeerReach(isOnLink: link?.isOnLink, addresses: link?.addresses ?? [nil, nil], shared: link?.shared ?? []))
@@ -177,15 +179,30 @@ package final class Peering {
 
     /// Links have changed: the ways to the peers that they concern follow.
     func applyLinkChanges(
-        _ changes: LinkChanges, plane: any ForwardingPlane, transport: any PeerTransport, speaker: inout Speaker
+        _ changes: LinkChanges, plane: any ForwardingPlane, transport: any PeerTransport, speaker: inout Speaker,
+        now: Instant
     ) {
         guard !changes.isEmpty else { return }
+        if changes.hasLosses { endLost(changes, transport: transport, speaker: &speaker, now: now) }
         var hasBFD = false
         for entry in peers.entries.values where changes.concern(entry.address) {
             updateReach(entry.index, from: transport.localAddress(entry.index), plane: plane, speaker: &speaker)
             hasBFD = hasBFD || entry.planned.options.bfd != nil
         }
         if hasBFD { revision += 1 }
+    }
+
+    /// Ends the sessions whose interface or whose own address is gone.
+    private func endLost(
+        _ changes: LinkChanges, transport: any PeerTransport, speaker: inout Speaker, now: Instant
+    ) {
+        for entry in peers.entries.values where speaker.isEstablished(entry.index) {
+            if let name = entry.attachment.flatMap({ changes.lostInterfaces[$0] }) {
+                speaker.pathLost(entry.index, .interfaceDown(name), now: now)
+            } else if let own = transport.localAddress(entry.index), changes.lostAddresses.contains(own) {
+                speaker.pathLost(entry.index, .addressRemoved("\(own)"), now: now)
+            }
+        }
     }
 
     // MARK: Unnumbered peers

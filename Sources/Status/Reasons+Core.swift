@@ -118,6 +118,8 @@ extension PeerDownReason {
         case .session(.connectionLost): self = .connectionLost
         case .session(.replacedByNewConnection): self = .replacedByNewConnection
         case .session(.connectTimeout): self = .connectTimeout
+        case .session(.interfaceDown(let name)): self = .interfaceDown(interface: name)
+        case .session(.addressRemoved(let address)): self = .addressRemoved(address: address)
         case .session(.notificationSent(let message)):
             if let received = message.refusedAS, let remoteAS {
                 self = .wrongAS(expected: remoteAS.rawValue, received: received.rawValue)

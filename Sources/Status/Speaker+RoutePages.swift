@@ -5,7 +5,7 @@ package import ForwardingPlane
 package import NetTypes
 package import StatusAPI
 
-/// `apusctl routes`: the Loc-RIB in pages, section 0 of the cursor for IPv4 and 1 for IPv6.
+/// `apusctl routes` and `why`: the Loc-RIB in pages, section 0 of the cursor for IPv4 and 1 for IPv6.
 extension Speaker {
     /// Paths of all prefixes, or of those that overlap `wanted`, from a cursor on. Work: `limit`, and the paths of one
     /// prefix.

@@ -24,6 +24,10 @@ package enum PeerDownReason: Codable, Sendable, Hashable {
     /// text where it sent one (RFC 9003).
     case notificationSent(code: UInt8, subcode: UInt8, name: String)
     case notificationReceived(code: UInt8, subcode: UInt8, name: String)
+    /// The interface by whose link the peer was reached can send nothing any more.
+    case interfaceDown(interface: String)
+    /// Our address of the session is on no interface any more.
+    case addressRemoved(address: String)
     /// The peer's OPEN has another AS than the one that is configured (RFC 4271 6.2, Bad Peer AS).
     case wrongAS(expected: UInt32, received: UInt32)
     /// The peer sent Bad Peer AS: it expects another AS than ours.

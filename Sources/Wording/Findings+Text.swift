@@ -67,7 +67,7 @@ extension FindingCause {
             "another route wins over ours for \(prefix): \(foreign), protocol \(number); the kernel uses it; "
                 + "remove it, or stop what makes it (ip route show \(foreign.prefix { $0 != " " }))"
         case .routesMissing(let count, let examples):
-            "\(count) routes are not in the kernel as wanted (\(some(examples, of: count))); apusctl fib says why"
+            "\(count == 1 ? "1 route is" : "\(count) routes are") not in the kernel as wanted (\(some(examples, of: count))); apusctl fib says why"
         case .allRoutesInKernel(let count): "\(count) routes wanted, all of them in the kernel as wanted"
         case .massWithdrawal(let routes):
             "\(routes) routes of the cluster were withdrawn at once and are kept (massWithdrawal); look at the peers, and "
@@ -111,7 +111,7 @@ extension FindingCause {
             "\(pod) on \(interface): \(state.rawValue)" + (reason.map { ": \($0.text)" } ?? "")
         case .morePodsNotUp(let count): "\(count) more pods are not up; apusctl endpoints lists them"
         case .podSettingsChanged(let count, let names):
-            "\(count) settings of pods' interfaces were changed by somebody (\(some(names, of: count))); they must be 1"
+            "\(count == 1 ? "1 setting" : "\(count) settings") of pods' interfaces \(count == 1 ? "was" : "were") changed by somebody (\(some(names, of: count))); they must be 1"
         case .podsSetUp(let count): "the interfaces of \(count) endpoints are set up"
         case .loopbackReachable(let name, let more):
             "\(name)\(more > 0 ? " and \(more) more are" : " is") 1: pods reach services on this host's loopback "

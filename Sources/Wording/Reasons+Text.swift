@@ -12,6 +12,8 @@ extension PeerDownReason {
         case .connectFailed(let errno): errorText(errno)
         case .notificationSent(_, _, let name): "sent \(name)"
         case .notificationReceived(_, _, let name): "received \(name)"
+        case .interfaceDown(let interface): "interface \(interface) is down"
+        case .addressRemoved(let address): "our address \(address) is on no interface any more"
         case .wrongAS(let expected, let received):
             "sent OPEN Message Error/Bad Peer AS: the peer is AS \(received), and AS \(expected) is configured here"
         case .ownASRefused(let ours):

@@ -82,6 +82,7 @@ struct NodeStatus: ParsableCommand {
         case .notificationReceived(_, _, let name): "\(state) Received: \(name)"
         case .wrongAS: "\(state) BGP Error: Bad peer AS"
         case .ownASRefused: "\(state) Received: Bad peer AS"
+        case .interfaceDown, .addressRemoved: "\(state) Neighbor lost"
         case .replacedByNewConnection, .connectTimeout, .connectFailed: "\(state) Socket: \(error.text)"
         }
     }

@@ -90,11 +90,17 @@ package struct LinkChanges: Sendable {
     /// Addresses of interfaces changed, or more than is worth listing.
     package private(set) var isEverything = false
     private var prefixes: Set<Prefix> = []
+    /// Interfaces that can send nothing any more, by name, and addresses that no interface has any more.
+    package private(set) var lostInterfaces: [InterfaceIndex: String] = [:]
+    package private(set) var lostAddresses: Set<IPAddress> = []
     /// More prefixes than this are not listed.
     package static let limit = 64
 
     package init() {}
-    package var isEmpty: Bool { !isEverything && prefixes.isEmpty }
+    package var isEmpty: Bool { !isEverything && prefixes.isEmpty && !hasLosses }
+    package var hasLosses: Bool { !lostInterfaces.isEmpty || !lostAddresses.isEmpty }
+    package mutating func noteLost(_ interface: Interface) { lostInterfaces[interface.index] = interface.name }
+    package mutating func noteLost(_ address: IPAddress) { lostAddresses.insert(address) }
     package mutating func noteAll() { isEverything = true }
     /// A route of a prefix came, changed or went. Default and link-local ones say nothing of links.
     package mutating func note(_ prefix: Prefix) {

@@ -48,6 +48,19 @@ import Wording
                 try host($0).addForeign(defaultRoute($0))
             }),
         Fault(
+            name: "the uplink is set down", cause: "peerDown", subject: "10.0.1.2", isUnready: true,
+            words: ["interface eth0 is down"],
+            inject: { try host($0).setUp("eth0", false) },
+            remove: {
+                try host($0).setUp("eth0", true)
+                // As whoever set the interface up does it.
+                try host($0).addForeign(defaultRoute($0))
+            }),
+        Fault(
+            name: "the uplink lost its carrier", cause: "peerDown", subject: "10.0.1.2", isUnready: true,
+            words: ["interface eth0 is down"],
+            inject: { try host($0).setCarrier("eth0", false) }, remove: { try host($0).setCarrier("eth0", true) }),
+        Fault(
             name: "a pod's interface is down", cause: "podNotUp", subject: "demo/a",
             words: ["demo/a", "calia", "down"],
             inject: { try host($0).setUp("calia", false) }, remove: { try host($0).setUp("calia", true) }),
@@ -207,6 +220,22 @@ import Wording
             }
         }
         try scene.waitUntilHealthy()
+    }
+
+    /// Fast external fallover, on a session inside of an AS: the hold timer has 90 seconds.
+    @Test(arguments: ["uplink is set down", "uplink lost its carrier", "Node's address is removed"])
+    func `a session ends within a second of its link`(name: String) throws {
+        let scene = try HealthScene()
+        let fault = try #require(Self.faults.first { $0.name.hasSuffix(name) })
+        #expect(try scene.node.established == ["10.0.1.2"])
+        try fault.inject(scene)
+        #expect(scene.network.run(.seconds(1)) { (try? scene.node.established.isEmpty) ?? false })
+        // Another interface is none of its business.
+        try fault.remove(scene)
+        try scene.waitUntilHealthy()
+        try Self.host(scene).setUp("calia", false)
+        scene.network.run(for: .seconds(5))
+        #expect(try scene.node.established == ["10.0.1.2"])
     }
 
     @Test func `a peer that is shut down is expected down, and said all the same`() throws {
