@@ -8,8 +8,9 @@ package enum LoopMessage: Sendable {
     case change(ResourceChange)
     case question(StatusQuestion, Promise<StatusAnswer>)
     case bfd(BFDReport)
-    /// What an examination of the host found; the promise of who asked for it, by `apusctl doctor`.
-    case examined([Finding], Promise<StatusAnswer>?)
+    /// What an examination of the host found, and its kernel counted; the promise of who asked for it, by `apusctl
+    /// doctor`.
+    case examined([Finding], TCPRefusals, Promise<StatusAnswer>?)
     case metrics(Promise<MetricsPage>)
     case readiness(Promise<ReadinessReport>)
     /// Answered by a loop that turns.

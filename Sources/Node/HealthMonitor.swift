@@ -1,3 +1,4 @@
+package import LinuxIO
 package import NetTypes
 package import StatusAPI
 
@@ -38,6 +39,8 @@ package final class HealthMonitor {
     private var nextLine: Instant?
     /// Of the last examination of the host: findings, those that say that all is well included.
     package private(set) var examination: [Finding] = []
+    /// The kernel's counts of segments that it dropped, and when each last grew.
+    private var refusals: (counts: TCPRefusals, grew: [TCPRefusals.Reason: Instant])?
     private var nextExamination: Instant
     private var nextLook: Instant?
     private var lastLook: Instant?
@@ -134,9 +137,22 @@ package final class HealthMonitor {
 
     package var nextDeadline: Instant? { .earliest([nextLine, nextLook, nextExamination]) }
 
-    /// What an examination of the host found. A look is due at once.
-    package func examined(_ findings: [Finding], now: Instant) {
+    /// What an examination of the host found, and what its kernel has counted. A look is due at once.
+    package func examined(_ findings: [Finding], refusals counts: TCPRefusals, now: Instant) {
         examination = findings
         nextLook = now
+        var grew = refusals?.grew ?? [:]
+        if let before = refusals?.counts {
+            for (reason, count) in counts.counts where count > before.counts[reason] ?? 0 { grew[reason] = now }
+        }
+        refusals = (counts, grew)
+    }
+
+    /// How long a count that grew says something: longer than peers wait between two attempts.
+    private static let refusalTime: Duration = .seconds(180)
+
+    /// Why the kernel drops segments now.
+    package func recentRefusals(now: Instant) -> Set<TCPRefusals.Reason> {
+        Set((refusals?.grew ?? [:]).filter { now - $0.value < HealthMonitor.refusalTime }.keys)
     }
 }

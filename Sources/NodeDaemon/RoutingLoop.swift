@@ -355,8 +355,8 @@ final class RoutingLoop {
             case .readiness(let promise):
                 promise.fulfil(
                     ReadinessReport(unreadiness: StatusBuilder(core, meter: meter, mode: mode).unreadiness()))
-            case .examined(let findings, let promise):
-                core.health.examined(findings, now: core.now)
+            case .examined(let findings, let refusals, let promise):
+                core.health.examined(findings, refusals: refusals, now: core.now)
                 if let promise {
                     var answer = StatusAnswer()
                     answer.findings = StatusBuilder(core, meter: meter, mode: mode).doctor()
@@ -406,7 +406,9 @@ final class RoutingLoop {
                 var round = round ?? builder.beginExamination()
                 core.plane.examine(&round)
                 if round.walk == nil {
-                    startEdgeThread { [round, mailbox] in mailbox.post(.examined(round.findings(), promise)) }
+                    startEdgeThread { [round, mailbox] in
+                        mailbox.post(.examined(round.findings(), TCPRefusals.read(), promise))
+                    }
                 } else {
                     asked.append(.doctor(round, promise))
                 }

@@ -7,6 +7,7 @@ import LinuxIO
 import NetTypes
 import Node
 import Planning
+import Resources
 import StatusAPI
 
 /// What is wrong now, whole: from what the daemon knows, and from the last examination of the host.
@@ -71,18 +72,35 @@ extension StatusBuilder {
             if !peer.isEstablished { down.append(peer.index) }
             return down.count < StatusBuilder.mostPeers
         }
-        return down.compactMap { core.speaker.snapshot($0) }.compactMap { snapshot in
-            guard let details = core.peering.peers.details(snapshot.index) else { return nil }
+        return down.compactMap { core.speaker.snapshot($0) }.flatMap { snapshot -> [Finding] in
+            guard let details = core.peering.peers.details(snapshot.index) else { return [] }
             let session = snapshot.settings.session
             let errors = details.history.lastErrors(isUp: false)
             func reason(_ event: PeerHistory.Event?) -> PeerDownReason? {
                 event.map { PeerDownReason($0, remoteAS: session.remoteAS, localAS: session.localAS) }
             }
-            return Finding(
-                severity,
-                .peerDown(
-                    peer: details.planned.name, address: "\(snapshot.settings.peerAddress)",
-                    state: PeerState(snapshot.state), reason: reason(errors.error), since: reason(errors.since)))
+            return [
+                Finding(
+                    severity,
+                    .peerDown(
+                        peer: details.planned.name, address: "\(snapshot.settings.peerAddress)",
+                        state: PeerState(snapshot.state), reason: reason(errors.error), since: reason(errors.since)))
+            ]
+                + refusals(details.planned, address: "\(snapshot.settings.peerAddress)")
+        }
+    }
+
+    /// What the kernel drops that fits a peer which is down.
+    private func refusals(_ peer: PlannedPeer, address: String) -> [Finding] {
+        core.health.recentRefusals(now: core.now).compactMap { reason -> SegmentRefusal? in
+            switch reason {
+            case .unexpectedSignature: peer.password == nil ? .unexpectedSignature : nil
+            case .missingSignature: peer.password != nil ? .missingSignature : nil
+            case .wrongSignature: peer.password != nil ? .wrongSignature : nil
+            case .ttlTooSmall: peer.options.ttlSecurity != nil ? .ttlTooSmall : nil
+            }
+        }.sorted { $0.rawValue < $1.rawValue }.map {
+            Finding(.degraded, .segmentsRefused(peer: peer.name, address: address, reason: $0))
         }
     }
 

@@ -66,6 +66,9 @@ package enum FindingCause: Codable, Sendable, Hashable {
     /// One of them, with why its last session or attempt ended, and what connections have met since; nil where there
     /// was none.
     case peerDown(peer: String, address: String, state: PeerState, reason: PeerDownReason?, since: PeerDownReason?)
+    /// The peer is down, and the kernel drops segments for a reason that fits the peer: /proc/net/netstat counts them, and
+    /// does not say whose they are.
+    case segmentsRefused(peer: String, address: String, reason: SegmentRefusal)
     /// The session is up, and BFD (RFC 5880) hears nothing of the peer, so that it protects nothing.
     case bfdDown(peer: String, address: String, state: BFDSessionState)
     /// The session is up, and is sent none of the node's blocks: why not the first of them.
@@ -143,7 +146,8 @@ package enum FindingCause: Codable, Sendable, Hashable {
         case .blockOfSeveralNodes(let prefix, _): FindingSubject(.prefix, prefix)
         case .addressOfSeveralPods(let address, _): FindingSubject(.pod, address)
         case .nodeGone(let node): FindingSubject(.resource, "Node/\(node)")
-        case .peerHeldDown(_, let address, _), .peerDown(_, let address, _, _, _), .bfdDown(_, let address, _),
+        case .peerHeldDown(_, let address, _), .peerDown(_, let address, _, _, _), .segmentsRefused(_, let address, _),
+            .bfdDown(_, let address, _),
             .peerSentNoBlocks(_, let address, _, _):
             FindingSubject(.peer, address)
         case .noPeerConfigured, .peersDown, .allPeersEstablished, .peersTooSlow: FindingSubject(.peer)
@@ -190,6 +194,18 @@ package struct FindingIdentity: Sendable, Hashable, Comparable {
     package static func < (left: FindingIdentity, right: FindingIdentity) -> Bool {
         (left.name, left.subject.name ?? "") < (right.name, right.subject.name ?? "")
     }
+}
+
+/// Why the kernel dropped segments before any socket saw them.
+package enum SegmentRefusal: String, Codable, Sendable, CaseIterable {
+    /// Signed with TCP MD5 (RFC 2385), and no password is configured here.
+    case unexpectedSignature
+    /// Not signed, and a password is configured here.
+    case missingSignature
+    /// Signed with another password.
+    case wrongSignature
+    /// Fewer hops to live than GTSM (RFC 5082) accepts.
+    case ttlTooSmall
 }
 
 /// Why a peer is kept down.

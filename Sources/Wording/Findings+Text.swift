@@ -21,7 +21,7 @@ extension FindingCause {
             "Node/\(node): the AS, the router id or the cluster id changed; that takes effect when apusd is started again"
         case .peerHeldDown(let peer, let address, let reason): "\(peer) \(address) is kept down: \(reason.text)"
         case .noPeerConfigured: "no peer is configured: no route comes or goes"
-        case .peersDown, .peerDown, .bfdDown, .peerSentNoBlocks, .peersTooSlow: peerText
+        case .peersDown, .peerDown, .segmentsRefused, .bfdDown, .peerSentNoBlocks, .peersTooSlow: peerText
         case .nodeGone(let node):
             "Node/\(node): is gone from the resources; what it last said stays in force, and no other change is taken "
                 + "over; put it back"
@@ -49,6 +49,7 @@ extension FindingCause {
         case .peerDown(let peer, let address, let state, let reason, let since):
             "\(peer) \(address) is not up (\(state.rawValue)): \(reason?.text ?? "no attempt has ended yet")"
                 + (since.map { "; since then: \($0.text)" } ?? "")
+        case .segmentsRefused(let peer, let address, let reason): "\(peer) \(address): \(reason.text)"
         case .bfdDown(let peer, let address, let state):
             "\(peer) \(address): BFD is \(state.rawValue): nothing is heard from the peer, and its end is noticed by "
                 + "the hold timer only; is BFD configured there, and UDP 3784 (4784 over several hops) let through?"
@@ -155,6 +156,24 @@ extension Finding.Severity {
         case .degraded: "degraded"
         case .note: "note"
         case .fine: "ok"
+        }
+    }
+}
+
+extension SegmentRefusal {
+    package var text: String {
+        switch self {
+        case .unexpectedSignature:
+            "the neighbor's segments bear an MD5 signature, and no password is configured here (the kernel counts them in "
+                + "TCPMD5Unexpected); set spec.password, or remove the neighbor's"
+        case .missingSignature:
+            "segments without an MD5 signature arrive, and a password is configured here (TCPMD5NotFound); set the same "
+                + "one at the neighbor, or remove spec.password"
+        case .wrongSignature:
+            "segments with a wrong MD5 signature arrive (TCPMD5Failure): the neighbor has another password"
+        case .ttlTooSmall:
+            "segments arrive with too small a TTL (TCPMinTTLDrop): the neighbor sends with a TTL below what "
+                + "spec.ttlSecurity wants, or is more hops away; set GTSM there, or mend spec.ttlSecurity"
         }
     }
 }

@@ -17,6 +17,7 @@ import Wording
         .peerHeldDown(peer: "BGPPeer/tor", address: "10.0.0.2", reason: .tooManyPeers(limit: 3)), .noPeerConfigured,
         .peersDown(count: 1, of: 4),
         .peerDown(peer: "BGPPeer/tor", address: "10.0.0.2", state: .active, reason: .connectTimeout, since: nil),
+        .segmentsRefused(peer: "BGPPeer/tor", address: "10.0.0.2", reason: .wrongSignature),
         .bfdDown(peer: "BGPPeer/tor", address: "10.0.0.2", state: .down),
         .peerSentNoBlocks(
             peer: "BGPPeer/tor", address: "10.0.0.2", blocks: 2,

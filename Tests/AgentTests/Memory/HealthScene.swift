@@ -1,6 +1,7 @@
 import BFD
 import FIB
 import ForwardingPlane
+import LinuxIO
 import NetTypes
 import Node
 import Status
@@ -10,6 +11,8 @@ import Testing
 /// Two agents, a pod on the first, and all indicators of the first: a fault is put in, and taken away again.
 final class HealthScene {
     let network = MemoryNetwork()
+    /// What the host's kernel has counted.
+    var refusals = TCPRefusals()
     /// What the log was given since `takeLog`.
     private var log: [HealthMonitor.Line] = []
 
@@ -72,7 +75,7 @@ final class HealthScene {
         let core = try #require(node.core)
         var round = try builder.beginExamination()
         repeat { core.plane.examine(&round) } while round.walk != nil
-        core.health.examined(round.findings(), now: network.now)
+        core.health.examined(round.findings(), refusals: refusals, now: network.now)
     }
 
     func indicators() throws -> Indicators {
