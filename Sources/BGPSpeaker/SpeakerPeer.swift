@@ -130,6 +130,9 @@ package struct PeerSnapshot: Sendable {
     package let state: PeerFSM.State
     package let session: NegotiatedSession?
     package let lastDownReason: SessionDownReason?
+    /// The session was ended because of its prefix limit, and is begun again then; nil for never by itself.
+    package let hasReachedLimit: Bool
+    package let limitRestart: Instant?
     /// When the session came up, or went down.
     package let since: Instant?
     package let counters: PeerCounters
@@ -182,7 +185,8 @@ extension Speaker {
         guard index.index < peers.count, let peer = peers[index.index] else { return nil }
         return PeerSnapshot(
             index: index, settings: peer.settings, state: peer.fsm.state, session: peer.fsm.established?.session,
-            lastDownReason: peer.fsm.lastDownReason, since: peer.times.stateChanged, counters: peer.counters,
+            lastDownReason: peer.fsm.lastDownReason, hasReachedLimit: peer.limit.hasStopped,
+            limitRestart: peer.limit.restartAt, since: peer.times.stateChanged, counters: peer.counters,
             received: AddressFamily.allCases.map { rib.tables[$0].pathCount(of: index) },
             announced: AddressFamily.allCases.map { rib.announcedCount(to: index, $0) },
             staleFamilies: peer.helper.staleFamilies, longLivedFamilies: peer.helper.longLivedFamilies,

@@ -86,8 +86,21 @@ extension StatusBuilder {
                         peer: details.planned.name, address: "\(snapshot.settings.peerAddress)",
                         state: PeerState(snapshot.state), reason: reason(errors.error), since: reason(errors.since)))
             ]
+                + limit(snapshot, details.planned)
                 + refusals(details.planned, address: "\(snapshot.settings.peerAddress)")
         }
+    }
+
+    private func limit(_ snapshot: PeerSnapshot, _ peer: PlannedPeer) -> [Finding] {
+        guard snapshot.hasReachedLimit else { return [] }
+        return [
+            Finding(
+                .degraded,
+                .prefixLimitReached(
+                    peer: peer.name, address: "\(snapshot.settings.peerAddress)",
+                    limit: snapshot.settings.maximumPrefixes.limit,
+                    restartsIn: snapshot.limitRestart.map { Int(max(.zero, $0 - core.now).inSeconds.rounded(.up)) }))
+        ]
     }
 
     /// What the kernel drops that fits a peer which is down.

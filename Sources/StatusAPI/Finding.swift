@@ -69,6 +69,9 @@ package enum FindingCause: Codable, Sendable, Hashable {
     /// The peer is down, and the kernel drops segments for a reason that fits the peer: /proc/net/netstat counts them, and
     /// does not say whose they are.
     case segmentsRefused(peer: String, address: String, reason: SegmentRefusal)
+    /// The session was ended because the peer announced more prefixes than `maxPrefixes`; seconds until it is begun
+    /// again, nil where an operator has to reset it.
+    case prefixLimitReached(peer: String, address: String, limit: UInt32, restartsIn: Int?)
     /// The session is up, and BFD (RFC 5880) hears nothing of the peer, so that it protects nothing.
     case bfdDown(peer: String, address: String, state: BFDSessionState)
     /// The session is up, and is sent none of the node's blocks: why not the first of them.
@@ -147,7 +150,7 @@ package enum FindingCause: Codable, Sendable, Hashable {
         case .addressOfSeveralPods(let address, _): FindingSubject(.pod, address)
         case .nodeGone(let node): FindingSubject(.resource, "Node/\(node)")
         case .peerHeldDown(_, let address, _), .peerDown(_, let address, _, _, _), .segmentsRefused(_, let address, _),
-            .bfdDown(_, let address, _),
+            .prefixLimitReached(_, let address, _, _), .bfdDown(_, let address, _),
             .peerSentNoBlocks(_, let address, _, _):
             FindingSubject(.peer, address)
         case .noPeerConfigured, .peersDown, .allPeersEstablished, .peersTooSlow: FindingSubject(.peer)

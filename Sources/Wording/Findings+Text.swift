@@ -21,7 +21,8 @@ extension FindingCause {
             "Node/\(node): the AS, the router id or the cluster id changed; that takes effect when apusd is started again"
         case .peerHeldDown(let peer, let address, let reason): "\(peer) \(address) is kept down: \(reason.text)"
         case .noPeerConfigured: "no peer is configured: no route comes or goes"
-        case .peersDown, .peerDown, .segmentsRefused, .bfdDown, .peerSentNoBlocks, .peersTooSlow: peerText
+        case .peersDown, .peerDown, .segmentsRefused, .prefixLimitReached, .bfdDown, .peerSentNoBlocks, .peersTooSlow:
+            peerText
         case .nodeGone(let node):
             "Node/\(node): is gone from the resources; what it last said stays in force, and no other change is taken "
                 + "over; put it back"
@@ -49,6 +50,10 @@ extension FindingCause {
         case .peerDown(let peer, let address, let state, let reason, let since):
             "\(peer) \(address) is not up (\(state.rawValue)): \(reason?.text ?? "no attempt has ended yet")"
                 + (since.map { "; since then: \($0.text)" } ?? "")
+        case .prefixLimitReached(let peer, let address, let limit, let seconds):
+            "\(peer) \(address) announced more than \(limit) prefixes (spec.maxPrefixes.limit), and its session was ended; "
+                + (seconds.map { "it is begun again in \($0)s" } ?? "it stays down")
+                + "; apusctl reset \(address) begins it at once"
         case .segmentsRefused(let peer, let address, let reason): "\(peer) \(address): \(reason.text)"
         case .bfdDown(let peer, let address, let state):
             "\(peer) \(address): BFD is \(state.rawValue): nothing is heard from the peer, and its end is noticed by "

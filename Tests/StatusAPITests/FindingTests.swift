@@ -18,6 +18,7 @@ import Wording
         .peersDown(count: 1, of: 4),
         .peerDown(peer: "BGPPeer/tor", address: "10.0.0.2", state: .active, reason: .connectTimeout, since: nil),
         .segmentsRefused(peer: "BGPPeer/tor", address: "10.0.0.2", reason: .wrongSignature),
+        .prefixLimitReached(peer: "BGPPeer/tor", address: "10.0.0.2", limit: 100, restartsIn: 300),
         .bfdDown(peer: "BGPPeer/tor", address: "10.0.0.2", state: .down),
         .peerSentNoBlocks(
             peer: "BGPPeer/tor", address: "10.0.0.2", blocks: 2,

@@ -37,6 +37,7 @@ import Wording
             // Where the FSM is at the moment is chance.
             let words = finding.cause.text.replacing("|", with: "\\|")
                 .replacing(/\((Idle|Connect|Active|OpenSent|OpenConfirm)\)/, with: "(Active)")
+                .replacing(/begun again in [0-9]+s/, with: "begun again in 299s")
             let isReady = try scene.indicators().unreadiness == nil
             text +=
                 "| \(fault.name) | `\(finding.cause.name)` | \(finding.severity.rawValue) | \(finding.subject.kind.rawValue) | \(words) | \(isReady ? "yes" : "no") |\n"

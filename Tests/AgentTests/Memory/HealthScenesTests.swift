@@ -1,5 +1,6 @@
 import BFD
 import FIB
+import LinuxIO
 import NetTypes
 import Node
 import StatusAPI
@@ -145,6 +146,28 @@ import Wording
             words: ["demo/a on node1", "demo/z on node2"],
             inject: { try files($0, "z.yaml", MemoryNetwork.endpoint("z", "node2", "10.65.1.2")) },
             remove: { try files($0, "z.yaml", nil) }),
+        Fault(
+            name: "the peer announces more prefixes than it may", cause: "prefixLimitReached", subject: "10.0.1.2",
+            isUnready: true, words: ["more than 1 prefixes", "begun again in", "apusctl reset 10.0.1.2"],
+            inject: {
+                $0.network.nodes["node2"]?.files["more.yaml"] = HealthScene.object(
+                    "BlockAffinity", "more", "node: node2, cidr: 10.65.2.64/26, state: confirmed")
+                try files($0, "peers.yaml", HealthScene.peer(2, ", maxPrefixes: {limit: 1}"))
+            },
+            remove: {
+                $0.network.nodes["node2"]?.files["more.yaml"] = nil
+                try files($0, "peers.yaml", HealthScene.peer(2))
+            }),
+        Fault(
+            name: "the neighbor signs its segments, and no password is configured here", cause: "segmentsRefused",
+            subject: "10.0.1.2", isUnready: true, words: ["MD5 signature", "TCPMD5Unexpected", "spec.password"],
+            inject: { scene in
+                scene.network.cut("switch")
+                scene.network.run(for: .seconds(100))
+                _ = try scene.indicators()
+                scene.refusals.counts[.unexpectedSignature] = 3
+            },
+            remove: { $0.network.mend("switch") }),
         Fault(
             name: "BFD is configured, and the peer is silent", cause: "bfdDown", subject: "10.0.1.2",
             words: ["BGPPeer/p2", "UDP 3784"],
