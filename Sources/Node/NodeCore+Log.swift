@@ -6,6 +6,7 @@ import BGPSpeaker
 import ForwardingPlane
 import Logging
 import NetTypes
+import Resources
 import StatusAPI
 import Wording
 
@@ -16,7 +17,8 @@ extension NodeCore {
         _ level: Logger.Level, _ message: @autoclosure () -> Logger.Message, peer: PeerIndex, kind: LogLimiter.Kind,
         metadata: @autoclosure () -> Logger.Metadata = [:]
     ) {
-        guard logger.logLevel <= level else { return }
+        // An event at notice and above, whatever the log leaves out.
+        guard level >= .notice || logger.logLevel <= level else { return }
         let admitted =
             switch peering.peers.account(peer) {
             case .configured(let peer): lineLimiter.admit(.peer(peer), kind, now: now)
@@ -26,8 +28,40 @@ extension NodeCore {
         var fields = metadata()
         fields["peer"] = "\(peering.peers.name(peer))"
         if leftOut > 0 { fields["leftOut"] = "\(leftOut)" }
-        logger.log(level: level, message(), metadata: fields)
+        log(level, message(), fields: fields)
     }
+
+    /// A line for the log, which `apusctl events` shows too.
+    func log(_ level: Logger.Level, _ message: Logger.Message, fields: Logger.Metadata) {
+        logger.log(level: level, message, metadata: fields)
+        events.add(level, message, fields: fields)
+    }
+
+    /// A change of the resources: what came, changed and went. Pods alone come and go all the time.
+    func logChange(_ change: ResourceChange) {
+        guard !change.items.isEmpty else { return }
+        var counts = (came: 0, changed: 0, gone: 0)
+        for item in change.items {
+            if item.old == nil {
+                counts.came += 1
+            } else if item.new == nil {
+                counts.gone += 1
+            } else {
+                counts.changed += 1
+            }
+        }
+        let named = change.items.prefix(NodeCore.namedObjects).map(\.key.description).joined(separator: ", ")
+        let level: Logger.Level = change.isOfEndpointsAlone ? .debug : .notice
+        guard logger.logLevel <= level || level >= .notice else { return }
+        log(
+            level, change.isWhole ? "resources are read" : "resources changed",
+            fields: [
+                "came": "\(counts.came)", "changed": "\(counts.changed)", "gone": "\(counts.gone)",
+                "objects": "\(named)\(change.items.count > NodeCore.namedObjects ? ", ..." : "")",
+            ])
+    }
+    /// Objects of a change that the log names.
+    private static let namedObjects = 8
 
     func logStranger(_ address: IPAddress) {
         guard logger.logLevel <= .debug, let leftOut = lineLimiter.admit(.strangers, .refusal, now: now) else { return }
@@ -51,9 +85,9 @@ extension NodeCore {
     }
 
     private func logHealth(_ message: Logger.Message, _ finding: Finding, level: Logger.Level? = nil) {
-        logger.log(
-            level: level ?? finding.severity.logLevel, message,
-            metadata: [
+        log(
+            level ?? finding.severity.logLevel, message,
+            fields: [
                 "finding": "\(finding.cause.name)", "severity": "\(finding.severity.rawValue)",
                 "subject": "\(finding.subject.text)", "cause": "\(finding.cause.text)",
             ])

@@ -43,7 +43,7 @@ extension NodeCore {
     private func note(_ line: String, _ text: inout String?) { text = text.map { $0 + "\n" + line } ?? line }
 
     private func log(_ order: StatusOrder, _ peer: String) {
-        logger.notice("operator's order", metadata: ["order": "\(order.name)", "peer": "\(peer)"])
+        log(.notice, "operator's order", fields: ["order": "\(order.name)", "peer": "\(peer)"])
     }
 
     /// Peers of an order that are named in an error at most.

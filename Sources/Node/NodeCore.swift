@@ -40,6 +40,7 @@ package final class NodeCore {
     private var isWaitingToConnect: Set<PeerIndex> = []
     var lineLimiter = LogLimiter()
     package let health: HealthMonitor
+    package internal(set) var events = EventLog()
 
     package init(
         speaker: consuming Speaker, plane: any ForwardingPlane, peering: Peering, transport: any PeerTransport,
@@ -162,6 +163,7 @@ package final class NodeCore {
 
     /// What changed of the resources.
     package func apply(_ change: ResourceChange) {
+        logChange(change)
         peering.apply(change, speaker: &speaker, plane: plane, transport: transport, now: now)
         hasMoreWork = true
     }

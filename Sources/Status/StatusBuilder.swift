@@ -39,6 +39,9 @@ package struct StatusBuilder {
         case .fib(let wanted, let start):
             let page = core.plane.fibPage(wanted, from: start, PageLimit())
             (answer.fib, answer.next) = (page.rows, page.next)
+        case .events(let start):
+            let page = core.events.page(from: start.position, limit: PageLimit().rows)
+            (answer.events, answer.next) = (page.events, page.next)
         case .why(let wanted, let start): why(wanted, from: start, &answer)
         case .doctor: answer.error = "doctor takes several turns"
         case .order: answer.error = "an order, not a question"

@@ -7,6 +7,8 @@ package import NetTypes
 /// sentence.
 package enum StatusQuestion: Sendable, Hashable {
     case status, endpoints, doctor
+    /// From an event's number on.
+    case events(PageCursor)
     case peers(PageCursor)
     /// By address or name.
     case peer(String, PageCursor)
@@ -75,6 +77,7 @@ extension StatusQuestion {
         case .status: self = .status
         case .peers: self = .peers(try StatusQuestion.cursor(request.cursor))
         case .endpoints: self = .endpoints
+        case .events: self = .events(try StatusQuestion.cursor(request.cursor))
         case .doctor: self = .doctor
         case .peer: self = .peer(request.argument ?? "", try StatusQuestion.cursor(request.cursor))
         case .routes:

@@ -1,7 +1,7 @@
 /// A question to the daemon: one line of JSON on its unix socket.
 package struct StatusRequest: Codable, Sendable {
     package enum Command: String, Codable, Sendable {
-        case status, peers, peer, routes, endpoints, fib, why, refresh, reset, doctor
+        case status, peers, peer, routes, endpoints, fib, why, refresh, reset, doctor, events
         case releaseRoutes = "fib release"
 
         /// It changes something, and does not only ask.
@@ -15,7 +15,7 @@ package struct StatusRequest: Codable, Sendable {
     /// `peer`, `refresh` and `reset`: an address or a name. `routes`, `fib` and `why`: a prefix or an address; nil for
     /// all.
     package var argument: String?
-    /// `peers`, `peer`, `routes`, `fib` and `why`: where to go on, from `next` of the answer before.
+    /// `peers`, `peer`, `routes`, `fib`, `why` and `events`: where to go on, from `next` of the answer before.
     package var cursor: Int?
 
     package init(
@@ -42,6 +42,7 @@ package struct StatusAnswer: Codable, Sendable {
     package var endpoints: [EndpointStatus]?
     package var fib: [FIBStatus]?
     package var findings: [Finding]?
+    package var events: [EventStatus]?
     /// What was done, of orders.
     package var done: String?
     /// Ask again with this cursor for what follows.
@@ -272,6 +273,25 @@ package struct PeerStatus: Codable, Sendable {
         self.localAS = localAS
         self.bfd = bfd
         self.interface = interface
+    }
+}
+
+/// Something that happened, as the log said it.
+package struct EventStatus: Codable, Sendable, Hashable {
+    /// Counts up from 0; `events` is asked for what follows by the number after the last one.
+    package var id: Int
+    /// Seconds since 1970.
+    package var at: Double
+    /// `notice`, `warning`, `error` or `critical`.
+    package var level: String
+    package var message: String
+    package var fields: [String: String]
+    package init(id: Int, at: Double, level: String, message: String, fields: [String: String]) {
+        self.id = id
+        self.at = at
+        self.level = level
+        self.message = message
+        self.fields = fields
     }
 }
 

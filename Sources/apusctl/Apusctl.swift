@@ -14,6 +14,7 @@ struct Apusctl: ParsableCommand {
         commandName: "apusctl", abstract: "Ask a running apusd.", version: apusVersion,
         subcommands: [
             Status.self, Peers.self, Peer.self, Routes.self, Why.self, Endpoints.self, FIB.self, Doctor.self,
+            Events.self,
             Refresh.self, Reset.self, NodeCommand.self,
         ])
 
@@ -67,6 +68,7 @@ struct CommonOptions: ParsableArguments {
                 whole.routes? += answer.routes ?? []
             }
             whole.fib? += answer.fib ?? []
+            whole.events? += answer.events ?? []
             whole.next = answer.next
             if let error = answer.error { throw Failure.no(error) }
         }

@@ -1,3 +1,8 @@
+import Glibc
+
+// `unsafe` here: calls of the C library with the address of a variable for the length of the call; `tm` is unsafe by
+// its `tm_zone`, which is not read.
+
 /// Rows of text as columns that line up, for people.
 struct Table {
     let header: [String]
@@ -85,3 +90,20 @@ func durationText(_ seconds: Double) -> String {
 
 /// The integer nearest to a number that came from elsewhere: `Int(Double)` traps on what is out of range or no number.
 func wholeNumber(_ value: Double) -> Int { Int(exactly: value.rounded(.towardZero)) ?? (value > 0 ? .max : 0) }
+
+/// RFC 3339, in UTC to the millisecond, of seconds since 1970.
+func timeText(_ seconds: Double) -> String {
+    let milliseconds = wholeNumber((seconds * 1000).rounded())
+    var time = time_t(milliseconds / 1000)
+    var parts = unsafe tm()
+    unsafe gmtime_r(&time, &parts)
+    func padded(_ value: Int, _ width: Int) -> String {
+        let digits = "\(value)"
+        return String(repeating: "0", count: max(0, width - digits.count)) + digits
+    }
+    let date = unsafe [
+        padded(Int(parts.tm_year) + 1900, 4), padded(Int(parts.tm_mon) + 1, 2), padded(Int(parts.tm_mday), 2),
+    ]
+    let clock = unsafe [padded(Int(parts.tm_hour), 2), padded(Int(parts.tm_min), 2), padded(Int(parts.tm_sec), 2)]
+    return date.joined(separator: "-") + "T" + clock.joined(separator: ":") + "." + padded(milliseconds % 1000, 3) + "Z"
+}

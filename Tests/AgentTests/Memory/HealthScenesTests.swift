@@ -271,6 +271,23 @@ import Wording
         #expect(note.severity == .note && note.cause.text.contains("works on the cable"))
     }
 
+    @Test func `events have the session, the change of the resources and the finding`() throws {
+        let scene = try HealthScene()
+        try scene.node.files["more.yaml"] = HealthScene.peer(8, ", filters: [none]")
+        scene.network.run(for: .seconds(20)) {
+            _ = try? scene.indicators()
+            try? scene.node.core?.logHealth()
+        }
+        let events = try #require(try scene.node.core).events.page(from: 0, limit: 1000).events
+        #expect(events.contains { $0.message == "resources are read" })
+        #expect(events.contains { $0.message == "session is up" && $0.fields["peer"]?.contains("10.0.1.2") == true })
+        #expect(
+            events.contains {
+                $0.message == "resources changed" && $0.fields["came"] == "1" && $0.fields["objects"] == "BGPPeer/p8"
+            })
+        #expect(events.map(\.id) == Array(0..<events.count))
+    }
+
     @Test func `the log says it once, then at doubling intervals`() throws {
         let scene = try HealthScene()
         _ = scene.takeLog()
