@@ -8,15 +8,18 @@ import LinuxIO
 import Logging
 import NetTypes
 package import NodeDaemon
-import Planning
+package import Planning
 import Resources
 
 /// `apusd agent`: a speaker over the kernel's routes.
 package enum AgentMode {
-    package static func run(_ settings: ProcessSettings) throws(StartError) {
+    /// `addresses`: where those of this node come from.
+    package static func run(_ settings: ProcessSettings, addresses: DetectionSettings) throws(StartError) {
         let signals: SignalReader
         do throws(SystemError) { signals = try SignalReader() } catch { throw StartError("\(error)") }
-        let daemon = try Daemon(settings, isReflector: false)
+        let host = DetectionView(
+            addresses: NetlinkHost.namedAddresses(), sourceAddress: { UDPSocket.sourceAddress(towards: $0) })
+        let daemon = try Daemon(settings, isReflector: false, addresses: addresses, host: host)
         guard settings.isDryRun || Privileges.hasNetAdmin else {
             throw StartError("apusd agent programs routes and needs CAP_NET_ADMIN: run it as root, or with --dry-run")
         }

@@ -112,6 +112,12 @@ package final class KernelForwarding: ForwardingPlane {
         return (state, address)
     }
 
+    package func namedAddresses() -> [NamedAddress] { host.namedAddresses() }
+    package func sourceAddress(towards destination: IPAddress) -> IPAddress? {
+        host.sourceAddress(towards: destination)
+    }
+    package var hostRevision: Int { core.interfaces.revision }
+
     // MARK: This node's routes, and learned ones
 
     package func apply(_ change: NodeChange, _ speaker: inout Speaker, now: Instant) {

@@ -32,6 +32,12 @@ package protocol ForwardingPlane: AnyObject {
     func link(to peer: IPAddress, from local: IPAddress?) -> PeerLink?
     /// What changed of that since the last call.
     func takeLinkChanges() -> LinkChanges
+    /// Every address of the host with its interface, in the kernel's order.
+    func namedAddresses() -> [NamedAddress]
+    /// The address of ours from which a packet to another one would be sent; nil where that is not known.
+    func sourceAddress(towards destination: IPAddress) -> IPAddress?
+    /// Counts changes of the host's interfaces and addresses.
+    var hostRevision: Int { get }
     /// Phase `read`: the kernel's notifications.
     func read(_ speaker: inout Speaker)
     /// Phase `decide`: resolves next hops that the speaker has just met, and takes over what changed in the Loc-RIB.
@@ -63,6 +69,9 @@ package protocol ForwardingPlane: AnyObject {
 extension ForwardingPlane {
     package func link(to peer: IPAddress, from local: IPAddress?) -> PeerLink? { nil }
     package func takeLinkChanges() -> LinkChanges { LinkChanges() }
+    package func namedAddresses() -> [NamedAddress] { [] }
+    package func sourceAddress(towards destination: IPAddress) -> IPAddress? { nil }
+    package var hostRevision: Int { 0 }
 }
 
 /// A link as the kernel shows it now.

@@ -47,6 +47,18 @@ package final class NetlinkHost: HostKernel {
         do throws(SystemError) { try table.dump(restart: restart, body) } catch { throw HostError(error) }
     }
     package func link(named name: String) -> Interface? { table.link(named: name) }
+    package func namedAddresses() -> [NamedAddress] { NetlinkHost.namedAddresses() }
+    package func sourceAddress(towards destination: IPAddress) -> IPAddress? {
+        UDPSocket.sourceAddress(towards: destination)
+    }
+    /// Those of the calling thread's network namespace: what a start goes by before there is a socket.
+    package static func namedAddresses() -> [NamedAddress] {
+        HostAddresses.read().map {
+            NamedAddress(
+                index: InterfaceIndex(rawValue: Int32(truncatingIfNeeded: $0.index)), name: $0.name, isUp: $0.isUp,
+                address: $0.address, prefixLength: $0.prefixLength)
+        }
+    }
     package func tunnelEntries(on index: InterfaceIndex, _ family: AddressFamily) throws(HostError) -> Set<TunnelEntry>
     {
         do throws(SystemError) { return try table.tunnelEntries(on: index, family) } catch { throw HostError(error) }

@@ -41,6 +41,8 @@ package final class NodeCore {
     var lineLimiter = LogLimiter()
     package let health: HealthMonitor
     package internal(set) var events = EventLog()
+    /// What completes this node's object; nil where nothing does.
+    var watch: AddressWatch?
 
     package init(
         speaker: consuming Speaker, plane: any ForwardingPlane, peering: Peering, transport: any PeerTransport,
@@ -57,7 +59,7 @@ package final class NodeCore {
 
     /// When something is due by itself; nil for never.
     package var nextDeadline: Instant? {
-        .earliest([speaker.nextDeadline, plane.nextDeadline, peering.nextDeadline])
+        .earliest([speaker.nextDeadline, plane.nextDeadline, peering.nextDeadline, nextAddressCheck])
     }
 
     // MARK: Connections
@@ -142,9 +144,12 @@ package final class NodeCore {
 
     // MARK: The turn
 
-    package func handleTimeouts() {
+    /// True where this node's addresses are others than before, and what follows from that was applied.
+    @discardableResult
+    package func handleTimeouts() -> Bool {
         speaker.handleTimeouts(now: now, budget: NodeCore.timerBudget)
         peering.handleTimeouts(&speaker, now: now)
+        return checkAddresses()
     }
 
     package func decide() {
@@ -164,6 +169,10 @@ package final class NodeCore {
     /// What changed of the resources.
     package func apply(_ change: ResourceChange) {
         logChange(change)
+        applyCompleted(completed(change))
+    }
+
+    func applyCompleted(_ change: ResourceChange) {
         peering.apply(change, speaker: &speaker, plane: plane, transport: transport, now: now)
         hasMoreWork = true
     }

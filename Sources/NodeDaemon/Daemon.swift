@@ -7,7 +7,7 @@ package import LinuxIO
 package import Logging
 import NetTypes
 import Node
-import Planning
+package import Planning
 import ResourceFiles
 package import Resources
 import Status
@@ -18,19 +18,37 @@ package struct Daemon {
     let settings: ProcessSettings
     package let logger: Logger
     let isReflector: Bool
+    /// Of the resources, with this node's addresses completed.
     package let first: LoadedConfiguration
+    /// The same as they were read.
+    private let declared: LoadedConfiguration
+    /// Nil where nothing but the Node object says which addresses this node has.
+    private let detector: AddressDetector?
+    /// What the names of `can-reach` stand for comes by this, once the loop runs.
+    private let names = Locked<Mailbox<LoopMessage>?>(nil)
     let source: any ResourceSource
     let node: NodeResource
     let identity: AttributeTable.Identity
 
-    package init(_ settings: ProcessSettings, isReflector: Bool) throws(StartError) {
+    /// `host`: what the addresses that the Node object does not have are found by.
+    package init(
+        _ settings: ProcessSettings, isReflector: Bool, addresses: DetectionSettings? = nil,
+        host: DetectionView? = nil
+    ) throws(StartError) {
         self.settings = settings
         self.isReflector = isReflector
         logger = try makeLogger(level: settings.logLevel, isJSON: settings.isJSONLog)
         source = FolderSource(
             loader: ResourceLoader(path: settings.resources, secretsPath: settings.secrets),
             isLenient: settings.isLenient, logger: logger)
-        first = try source.loadFirst()
+        declared = try source.loadFirst()
+        var detector = addresses.map { AddressDetector($0, node: settings.node) }
+        if var asked = detector, let host, asked.isNeeded(declared.resources) {
+            asked.resolved = Daemon.resolve(asked.hostNames.first, names)
+            asked.log(asked.detect(declared.resources, host), logger)
+            detector = asked
+        }
+        first = detector?.complete(declared) ?? declared
         for problem in first.resources.problems {
             logger.error("resource not applied", metadata: ["problem": "\(problem)"])
         }
@@ -46,9 +64,28 @@ package struct Daemon {
         }
         self.node = node
         self.identity = identity
-        guard !node.families.isEmpty else {
-            throw StartError("Node/\(settings.node): spec.bgp.ipv4Address or spec.bgp.ipv6Address is needed")
+        detector?.identifier = identity.identifier
+        self.detector = detector
+        // An address that the host does not have yet may come.
+        guard !node.families.isEmpty || detector?.isNeeded(declared.resources) ?? false else {
+            throw StartError(
+                "Node/\(settings.node): spec.bgp.ipv4Address or spec.bgp.ipv6Address is needed"
+                    + (isReflector ? "" : ", or --ip autodetect, or --ip6 autodetect"))
         }
+    }
+
+    /// How long a start waits for a resolver; what comes later is applied then.
+    private static let resolverTime: Int32 = 3000
+
+    /// Looks a name up from now on. Nil where nothing is known in time.
+    private static func resolve(_ name: String?, _ names: Locked<Mailbox<LoopMessage>?>) -> [IPAddress]? {
+        guard let name else { return nil }
+        let promise = Promise<[IPAddress]>()
+        NameResolver.start(name) { addresses in
+            promise.fulfil(addresses)
+            names.withLock { $0 }?.post(.resolved(addresses))
+        }
+        return promise.wait(milliseconds: resolverTime)
     }
 
     package var configuration: BGPConfiguration { first.resources.configuration(of: settings.node) }
@@ -150,7 +187,9 @@ package struct Daemon {
                 mode: NodeMode(isReflector: isReflector, isDryRun: settings.isDryRun))
             let socketFile = try startEdges(mailbox, reload)
             defer { socketFile.remove() }
-            mailbox.post(.change(ResourceChange(whole: first)))
+            if let detector { core.watchAddresses(detector, declared: declared) }
+            names.withLock { $0 = mailbox }
+            mailbox.post(.change(ResourceChange(whole: declared)))
             logger.notice(
                 "running",
                 metadata: [
@@ -175,7 +214,7 @@ package struct Daemon {
             if settings.health != settings.metrics {
                 try MetricsServer.start(address: settings.health, flag: "--health", mailbox: mailbox)
             }
-            source.start(from: first, reload: reload) { mailbox.post(.change($0)) }
+            source.start(from: declared, reload: reload) { mailbox.post(.change($0)) }
             return socketFile
         } catch {
             opened?.remove()

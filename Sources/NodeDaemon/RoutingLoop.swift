@@ -262,7 +262,7 @@ final class RoutingLoop {
     // MARK: timeouts
 
     private func handleTimeouts() {
-        core.handleTimeouts()
+        if core.handleTimeouts() { applyLinks() }
         transport.handleTimeouts(now: core.now)
         if neighbors.handleTimeouts(now: core.now, link: { core.plane.link($0)?.link }) { applyLinks() }
         core.carryOutActions()
@@ -344,6 +344,7 @@ final class RoutingLoop {
                     }
                 }
                 applyLinks()
+            case .resolved(let addresses): if core.resolved(addresses) { applyLinks() }
             case .bfd(let report):
                 core.take(report)
                 bfd.follow(core.peering, core.plane)

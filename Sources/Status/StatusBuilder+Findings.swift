@@ -22,6 +22,7 @@ extension StatusBuilder {
     func findings(_ status: DaemonStatus) -> [Finding] {
         let plan = core.peering.plan
         var findings = (plan.problems + plan.alarms).map { Finding(.fault, $0) }
+        findings += core.addressFindings.map { Finding(.fault, $0) }
         if plan.missedChanges { findings.append(Finding(.fault, .nodeGone(node: status.node))) }
         if let (limit, closed) = core.transport.recentRefusals(now: core.now) {
             findings.append(Finding(.fault, .connectionsRefused(limit: limit, closed: closed)))

@@ -59,6 +59,11 @@ package enum FindingCause: Codable, Sendable, Hashable {
     case addressOfSeveralPods(address: String, pods: [String])
     /// The AS, the router id or the cluster id of the Node object changed.
     case restartNeeded(node: String)
+    /// This node's address in a family (`IPv4`, `IPv6`) was not found by the method of the flag. `kept`: the one that was
+    /// found before, which is still used.
+    case addressNotDetected(node: String, family: String, method: String, reason: DetectionFailure, kept: String?)
+    /// bindMode is NodeIP, and the node's address is another one than at the start.
+    case listensElsewhere(address: String)
     case peerHeldDown(peer: String, address: String, reason: HoldReason)
     case noPeerConfigured
     /// Of the configured peers, those that are meant to be up and are not.
@@ -145,7 +150,8 @@ package enum FindingCause: Codable, Sendable, Hashable {
         case .noEffect(let message):
             FindingSubject(.resource, message.firstIndex(of: ":").map { String(message[..<$0]) })
         case .selectorMatchesNothing(let object, _): FindingSubject(.resource, object)
-        case .restartNeeded(let node): FindingSubject(.resource, "Node/\(node)")
+        case .restartNeeded(let node), .addressNotDetected(let node, _, _, _, _):
+            FindingSubject(.resource, "Node/\(node)")
         case .blockOfSeveralNodes(let prefix, _): FindingSubject(.prefix, prefix)
         case .addressOfSeveralPods(let address, _): FindingSubject(.pod, address)
         case .nodeGone(let node): FindingSubject(.resource, "Node/\(node)")
@@ -159,7 +165,8 @@ package enum FindingCause: Codable, Sendable, Hashable {
         case .addressOnNoInterface(let address): FindingSubject(.interface, address)
         case .routesMissing, .allRoutesInKernel, .massWithdrawal, .otherProgrammer, .poolsLeftToOthers:
             FindingSubject(.prefix)
-        case .starting, .connectionsRefused, .forwardingOff, .forwardingOn, .chainDrops, .legacyChainDrops,
+        case .starting, .listensElsewhere, .connectionsRefused, .forwardingOff, .forwardingOn, .chainDrops,
+            .legacyChainDrops,
             .legacyTablesUnreadable, .noChainDrops, .noNetfilter:
             FindingSubject(.host)
         case .morePodsNotUp, .podSettingsChanged, .podsSetUp, .loopbackReachable, .noRouteToPodGateway, .guestsNotHeard:
@@ -231,6 +238,22 @@ package enum HoldReason: Codable, Sendable, Hashable {
     /// The kernel has no TCP-AO, or refuses it: errno.
     case noTCPAO(code: Int32)
     case tooManyPeers(limit: Int)
+}
+
+/// Why no address of this node was found.
+package enum DetectionFailure: Error, Codable, Sendable, Hashable {
+    /// None of these interfaces, which have addresses of the family, may be taken, is up and has one that leads beyond
+    /// its link.
+    case noInterface(interfaces: [String])
+    /// None of these addresses is inside.
+    case notInside(addresses: [String])
+    /// The name has no address of the family, or is not known yet.
+    case notResolved(host: String)
+    case noRoute(destination: String)
+    /// The Node is none of apiVersion v1, or its status has no InternalIP of the family.
+    case noInternalAddress
+    /// What was found is declared as another node's.
+    case ofOtherNode(address: String, node: String)
 }
 
 /// A capability of the peer's OPEN (RFC 5492). Families are `ipv4` and `ipv6`; nil is another one.

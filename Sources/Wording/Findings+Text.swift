@@ -19,6 +19,14 @@ extension FindingCause {
             "\(address) is the address of several pods: \(pods.joined(separator: ", ")); one of them gets the packets"
         case .restartNeeded(let node):
             "Node/\(node): the AS, the router id or the cluster id changed; that takes effect when apusd is started again"
+        case .addressNotDetected(let node, let family, let method, let reason, let kept):
+            "Node/\(node) has no \(family) address of its own, and \(method) finds none: \(reason.text)"
+                + (kept.map { "; \($0) is used as before" } ?? "") + "; declare spec.bgp."
+                + "\(family == "IPv4" ? "ipv4Address" : "ipv6Address"), or set "
+                + "\(family == "IPv4" ? "--ip-autodetection-method" : "--ip6-autodetection-method")"
+        case .listensElsewhere(let address):
+            "bindMode is NodeIP, and nobody listens at the node's new address \(address): start apusd again, or set "
+                + "bindMode: None"
         case .peerHeldDown(let peer, let address, let reason): "\(peer) \(address) is kept down: \(reason.text)"
         case .noPeerConfigured: "no peer is configured: no route comes or goes"
         case .peersDown, .peerDown, .segmentsRefused, .prefixLimitReached, .bfdDown, .peerSentNoBlocks, .peersTooSlow:
@@ -278,5 +286,26 @@ extension DaemonStatus {
             down.map { $0 + (others > 0 ? ", and \(others) more finding\(others == 1 ? "" : "s")" : "") }
             ?? first.cause.text + (others > 1 ? " (and \(others - 1) more)" : "")
         return "NOT healthy: \(severity): \(main)"
+    }
+}
+
+extension DetectionFailure {
+    /// What was looked at, as a part of a sentence.
+    package var text: String {
+        switch self {
+        case .noInterface(let interfaces):
+            interfaces.isEmpty
+                ? "no interface has an address of the family"
+                : "none of \(interfaces.joined(separator: ", ")) fits, is up and has a global address"
+        case .notInside(let addresses):
+            addresses.isEmpty
+                ? "no interface that is up has a global address of the family"
+                : "none of \(addresses.joined(separator: ", ")) is inside"
+        case .notResolved(let host): "\(host) has no address of the family, or no resolver knows it"
+        case .noRoute(let destination): "no route with an address of this host leads to \(destination)"
+        case .noInternalAddress:
+            "the Node is none of apiVersion v1, or its status.addresses has no InternalIP of the family"
+        case .ofOtherNode(let address, let node): "\(address), which was found, is declared as that of Node/\(node)"
+        }
     }
 }

@@ -49,6 +49,11 @@ private func fromEnvironment(_ flag: String, _ fallback: String) -> String {
     return unsafe getenv(name).map { unsafe String(cString: $0) } ?? fallback
 }
 
+/// The default of a flag that stands for one of calico/node's variables: our own variable, then Calico's.
+private func fromCalico(_ flag: String, _ variable: String, else fallback: String) -> String {
+    fromEnvironment(flag, unsafe getenv(variable).map { unsafe String(cString: $0) } ?? fallback)
+}
+
 private func isSet(_ flag: String) -> Bool { ["1", "true", "yes"].contains(fromEnvironment(flag, "").lowercased()) }
 
 struct ProcessOptions: ParsableArguments {
@@ -100,6 +105,54 @@ struct ProcessOptions: ParsableArguments {
     }
 }
 
+/// Where the node's own addresses come from; Calico's variables are the fallback.
+struct AddressOptions: ParsableArguments {
+    @Option(
+        help:
+            """
+            autodetect, none or ADDRESS/LENGTH: this node's IPv4 address, over that of the Node object; empty: the Node \
+            object's, and where it has no address at all it is detected. Also IP.
+            """
+    )
+    var ip: String = fromCalico("ip", "IP", else: "")
+    @Option(
+        help:
+            "The same for IPv6; empty: the Node object's, and nothing is detected. Also IP6."
+    )
+    var ip6: String = fromCalico("ip6", "IP6", else: "")
+    @Option(
+        help:
+            """
+            first-found, can-reach=ADDRESS, interface=REGEX, skip-interface=REGEX, cidr=CIDR or \
+            kubernetes-internal-ip: how the IPv4 address is detected. Also IP_AUTODETECTION_METHOD.
+            """
+    )
+    var ipAutodetectionMethod: String = fromCalico(
+        "ip-autodetection-method", "IP_AUTODETECTION_METHOD", else: "first-found")
+    @Option(help: "The same for IPv6. Also IP6_AUTODETECTION_METHOD.")
+    var ip6AutodetectionMethod: String = fromCalico(
+        "ip6-autodetection-method", "IP6_AUTODETECTION_METHOD", else: "first-found")
+
+    func settings() throws -> DetectionSettings {
+        func parsed<Value>(_ flag: String, _ variable: String, by parse: () throws -> Value) throws -> Value {
+            do { return try parse() } catch { throw StartError("--\(flag) (or \(variable)): \(error)") }
+        }
+        return DetectionSettings(
+            sources: [
+                try parsed("ip", "IP") { try AddressSource(ip, .ipv4) },
+                try parsed("ip6", "IP6") { try AddressSource(ip6, .ipv6) },
+            ],
+            methods: [
+                try parsed("ip-autodetection-method", "IP_AUTODETECTION_METHOD") {
+                    try DetectionMethod(ipAutodetectionMethod)
+                },
+                try parsed("ip6-autodetection-method", "IP6_AUTODETECTION_METHOD") {
+                    try DetectionMethod(ip6AutodetectionMethod)
+                },
+            ])
+    }
+}
+
 struct AgentCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "agent", abstract: "Run on a node: peer, and program the kernel's routes.")
@@ -124,6 +177,7 @@ struct AgentCommand: ParsableCommand {
             """
     )
     var takeOver: String = fromEnvironment("take-over", "")
+    @OptionGroup var addresses: AddressOptions
 
     func run() throws {
         guard let programming = Programming(rawValue: program) else {
@@ -132,7 +186,7 @@ struct AgentCommand: ParsableCommand {
         try AgentMode.run(
             options.settings(
                 isDryRun: dryRun || isSet("dry-run"), programming: programming,
-                takeOver: predecessors(programming), user: nil))
+                takeOver: predecessors(programming), user: nil), addresses: addresses.settings())
     }
 
     private func predecessors(_ programming: Programming) throws -> Set<Predecessor> {

@@ -7,7 +7,7 @@ import Testing
     @Test func `loopback is there with its prefix lengths, its name and its index`() throws {
         let all = HostAddresses.read()
         let four = try #require(all.first { $0.address == IPAddress("127.0.0.1") })
-        #expect(four.prefixLength == 8 && four.name == "lo" && four.index == 1)
+        #expect(four.prefixLength == 8 && four.name == "lo" && four.index == 1 && four.isUp)
         if let six = all.first(where: { $0.address == IPAddress("::1") }) {
             #expect(six.prefixLength == 128 && six.name == "lo" && six.index == 1)
         }
@@ -29,5 +29,12 @@ import Testing
                 index: 11, name: "a.b-c", address: IPAddress(high: 0x2001_0DB8_0000_0000, low: 7), prefixLength: 127),
         ]
         #expect(HostAddresses.parseIPv6(text) == wanted)
+    }
+
+    @Test func `the way to loopback begins there, and a name of /etc/hosts is resolved`() throws {
+        let loopback: IPAddress = try #require(IPAddress("127.0.0.1"))
+        #expect(UDPSocket.sourceAddress(towards: loopback) == loopback)
+        #expect(HostNames.resolve("localhost").contains { $0.isLoopback })
+        #expect(HostNames.resolve("no-such-name.invalid").isEmpty)
     }
 }

@@ -4,6 +4,25 @@ import Testing
 
 /// Nodes as `kubectl get nodes -o yaml` prints them, where the Kubernetes API is Calico's store.
 @Suite struct KubernetesNodeTests {
+    @Test func `internal addresses come from its status, and an object of projectcalico.org has none`() throws {
+        let parsed = ResourceParser.parse(Self.dump("projectcalico.org/ASNumber: \"64513\""), file: "n.yaml")
+        #expect(parsed.problems.isEmpty)
+        guard case .node(let node)? = parsed.resources.first?.value else {
+            Issue.record("no Node: \(parsed)")
+            return
+        }
+        let wanted = ["172.18.0.3", "fc00:f853:ccd:e793::3"].compactMap { (text: String) in IPAddress(text) }
+        #expect(node.internalAddresses == wanted)
+        let other = ResourceParser.parse(
+            "apiVersion: projectcalico.org/v3\nkind: Node\nmetadata: {name: n}\nspec: {}\n"
+                + "status: {addresses: [{type: InternalIP, address: 10.0.0.1}]}\n", file: "n.yaml")
+        guard case .node(let calico)? = other.resources.first?.value else {
+            Issue.record("no Node: \(other)")
+            return
+        }
+        #expect(calico.internalAddresses.isEmpty)
+    }
+
     private static func dump(_ annotations: String, name: String = "node1") -> String {
         """
         apiVersion: v1

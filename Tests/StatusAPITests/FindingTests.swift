@@ -14,6 +14,9 @@ import Wording
         .blockOfSeveralNodes(prefix: "10.65.0.0/26", nodes: ["n", "m"]),
         .addressOfSeveralPods(address: "10.65.0.2", pods: ["demo/a on n", "demo/b on m"]),
         .selectorMatchesNothing(object: "BGPPeer/racks", kept: 2), .restartNeeded(node: "n"),
+        .addressNotDetected(
+            node: "n", family: "IPv4", method: "interface=eth.*", reason: .noInterface(interfaces: ["lo"]), kept: nil),
+        .listensElsewhere(address: "10.0.0.2"),
         .peerHeldDown(peer: "BGPPeer/tor", address: "10.0.0.2", reason: .tooManyPeers(limit: 3)), .noPeerConfigured,
         .peersDown(count: 1, of: 4),
         .peerDown(peer: "BGPPeer/tor", address: "10.0.0.2", state: .active, reason: .connectTimeout, since: nil),

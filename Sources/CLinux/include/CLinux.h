@@ -79,6 +79,13 @@ static inline int apus_interface_index(int fd, const void *request) {
     return ioctl(fd, SIOCGIFINDEX, &r) < 0 ? -1 : r.ifr_ifindex;
 }
 
+/* Whether the interface that a request names is up (IFF_UP). */
+static inline int apus_interface_is_up(int fd, const void *request) {
+    struct ifreq r;
+    memcpy(&r, request, sizeof r);
+    return ioctl(fd, SIOCGIFFLAGS, &r) == 0 && (r.ifr_flags & IFF_UP) != 0;
+}
+
 static inline int apus_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
 
 /* Blocks the signals that the loop reads, in this thread and all that it starts; ignores SIGPIPE. */

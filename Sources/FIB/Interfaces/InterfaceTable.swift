@@ -57,6 +57,8 @@ package struct InterfaceTable: Sendable {
     private var byInterface: [InterfaceIndex: Set<IPAddress>] = [:]
     /// How many entries of `addresses` have an address.
     private var entries: [IPAddress: Int] = [:]
+    /// Counts changes of interfaces and addresses.
+    package private(set) var revision = 0
 
     /// Names, with `*` at the end for any name that begins so, of interfaces that lead to no next hop.
     package var ignoredNames: [String] = InterfaceTable.alwaysIgnored
@@ -83,6 +85,7 @@ package struct InterfaceTable: Sendable {
     @discardableResult
     package mutating func set(_ interface: Interface) -> Interface? {
         let before = interfaces.updateValue(interface, forKey: interface.index)
+        if before != interface { revision += 1 }
         if let before, before.name != interface.name, indices[before.name] == interface.index {
             indices[before.name] = nil
         }
@@ -92,6 +95,7 @@ package struct InterfaceTable: Sendable {
 
     @discardableResult
     package mutating func remove(_ index: InterfaceIndex) -> Interface? {
+        revision += 1
         if byInterface[index] != nil { for address in addresses where address.interface == index { remove(address) } }
         let gone = interfaces.removeValue(forKey: index)
         if let gone, indices[gone.name] == index { indices[gone.name] = nil }
@@ -99,10 +103,12 @@ package struct InterfaceTable: Sendable {
     }
 
     package mutating func add(_ address: InterfaceAddress) {
+        revision += 1
         if addresses.insert(address).inserted { entries[address.address, default: 0] += 1 }
         byInterface[address.interface, default: []].insert(address.address)
     }
     package mutating func remove(_ address: InterfaceAddress) {
+        revision += 1
         guard addresses.remove(address) != nil else { return }
         entries[address.address] = entries[address.address].flatMap { $0 > 1 ? $0 - 1 : nil }
         // The same address may be there with another prefix length.
@@ -115,6 +121,7 @@ package struct InterfaceTable: Sendable {
     /// Our addresses on an interface.
     package func addresses(on index: InterfaceIndex) -> Set<IPAddress> { byInterface[index] ?? [] }
     package mutating func removeAll() {
+        revision += 1
         interfaces = [:]
         indices = [:]
         addresses = []

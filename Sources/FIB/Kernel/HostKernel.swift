@@ -19,6 +19,10 @@ package protocol HostKernel: AnyObject {
     func dump(restart: () -> Void, _ body: (KernelEvent) -> Void) throws(HostError)
     /// One interface as it is now; nil where there is none of the name.
     func link(named name: String) -> Interface?
+    /// Every address with its interface, in the kernel's order.
+    func namedAddresses() -> [NamedAddress]
+    /// The address of ours from which a packet to another one would be sent; nil where no route leads there.
+    func sourceAddress(towards destination: IPAddress) -> IPAddress?
     /// Permanent neighbor and forwarding entries of a tunnel device.
     func tunnelEntries(on index: InterfaceIndex, _ family: AddressFamily) throws(HostError) -> Set<TunnelEntry>
 

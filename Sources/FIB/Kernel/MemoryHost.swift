@@ -202,6 +202,31 @@ package final class MemoryHost: HostKernel {
 
     package func link(named name: String) -> Interface? { index(of: name).flatMap { interfaces[$0] } }
 
+    package func namedAddresses() -> [NamedAddress] {
+        addresses.sorted { ($0.interface.rawValue, $0.address) < ($1.interface.rawValue, $1.address) }.compactMap {
+            own in
+            interfaces[own.interface].map {
+                NamedAddress(
+                    index: own.interface, name: $0.name, isUp: $0.isUp, address: own.address.unscoped,
+                    prefixLength: own.prefixLength)
+            }
+        }
+    }
+
+    package func sourceAddress(towards destination: IPAddress) -> IPAddress? {
+        if addresses.contains(where: { $0.address == destination }) { return destination }
+        guard let route = lookUp(destination), route.kind == .unicast, let hop = route.nextHops.first else {
+            return nil
+        }
+        let own = namedAddresses().filter {
+            $0.index == hop.interface && $0.address.family == destination.family && !$0.address.isLinkLocal
+        }
+        // The one of the subnet of who is reached first, else the first.
+        let target = hop.gateway ?? destination
+        return
+            (own.first { Prefix($0.address, length: Int($0.prefixLength)).contains(target) } ?? own.first)?.address
+    }
+
     package func tunnelEntries(on index: InterfaceIndex, _ family: AddressFamily) throws(HostError) -> Set<TunnelEntry>
     {
         if let error = take(&errors.entries) { throw HostError(code: error, operation: "netlink dump") }

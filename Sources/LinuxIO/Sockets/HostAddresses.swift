@@ -13,10 +13,13 @@ package struct HostAddress: Sendable, Hashable {
     /// Without scope.
     package var address: IPAddress
     package var prefixLength: UInt8
+    /// IFF_UP of the interface.
+    package var isUp: Bool
 
-    package init(index: UInt32, name: String, address: IPAddress, prefixLength: UInt8) {
+    package init(index: UInt32, name: String, address: IPAddress, prefixLength: UInt8, isUp: Bool = true) {
         self.index = index
         self.name = name
+        self.isUp = isUp
         self.address = address
         self.prefixLength = prefixLength
     }
@@ -54,7 +57,8 @@ package enum HostAddresses {
             result.append(
                 HostAddress(
                     index: UInt32(max(0, index)), name: name, address: address,
-                    prefixLength: UInt8((~mask).leadingZeroBitCount)))
+                    prefixLength: UInt8((~mask).leadingZeroBitCount),
+                    isUp: unsafe apus_interface_is_up(socket.raw, request) != 0))
         }
         return result
     }
@@ -72,7 +76,16 @@ package enum HostAddresses {
             guard count > 0 else { break }
             text.append(contentsOf: chunk[0..<count])
         }
-        return parseIPv6(String(decoding: text, as: UTF8.self))
+        var result = parseIPv6(String(decoding: text, as: UTF8.self))
+        guard let socket = try? FileDescriptor(apus_udp_socket(AF_INET), "socket") else { return result }
+        for index in result.indices {
+            var request = [UInt8](repeating: 0, count: Int(APUS_IFREQ_SIZE))
+            for (place, byte) in result[index].name.utf8.prefix(Int(IFNAMSIZ) - 1).enumerated() {
+                request[place] = byte
+            }
+            result[index].isUp = unsafe apus_interface_is_up(socket.raw, request) != 0
+        }
+        return result
     }
 
     /// Lines of /proc/net/if_inet6: `fe800000000000000000000000000001 02 40 20 80 eth0`, address, index, prefix length,

@@ -149,7 +149,7 @@ package struct TCPSocket: ~Copyable {
     /// Our end of the connection.
     package func localAddress() -> SocketAddress? { TCPSocket.localAddress(descriptor.raw) }
 
-    fileprivate static func localAddress(_ fd: Int32) -> SocketAddress? {
+    static func localAddress(_ fd: Int32) -> SocketAddress? {
         var value = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
         let answer = unsafe withUnsafeMutablePointer(to: &value) { pointer in

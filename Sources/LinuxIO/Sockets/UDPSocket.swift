@@ -1,6 +1,6 @@
 internal import CLinux
 internal import Glibc
-import NetTypes
+package import NetTypes
 
 // `unsafe` here: calls of the C library, which are given the address of a variable, an array or a string for the length
 // of the call, and keep none.
@@ -44,6 +44,23 @@ package struct UDPSocket: ~Copyable {
     }
 
     package func receive() -> Datagram? { receiveDatagram(descriptor.raw) }
+}
+
+extension UDPSocket {
+    /// The address of ours from which the kernel would send to another one; nil where it has no route. Nothing is sent.
+    package static func sourceAddress(towards destination: IPAddress) -> IPAddress? {
+        let isIPv6 = destination.family == .ipv6
+        guard let socket = try? FileDescriptor(apus_udp_socket(isIPv6 ? AF_INET6 : AF_INET), "socket") else {
+            return nil
+        }
+        var (value, length) = SocketAddress(destination, port: 80).storage
+        let connected = unsafe withUnsafePointer(to: &value) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe connect(socket.raw, $0, length)
+            }
+        }
+        return connected == 0 ? TCPSocket.localAddress(socket.raw)?.address.unscoped : nil
+    }
 }
 
 func sendDatagram(_ fd: Int32, _ bytes: [UInt8], to peer: SocketAddress) -> Bool {

@@ -266,10 +266,16 @@ package struct NodeResource: Sendable, Hashable {
     /// By family index.
     package var vxlanTunnelAddresses: [IPAddress?] = [nil, nil]
     package var vxlanTunnelMACs: [MACAddress?] = [nil, nil]
+    /// Addresses of type InternalIP in the status of a `v1` Node, in its order.
+    package var internalAddresses: [IPAddress] = []
 
     package struct Address: Sendable, Hashable {
         package var address: IPAddress
         package var subnet: Prefix
+        package init(address: IPAddress, subnet: Prefix) {
+            self.address = address
+            self.subnet = subnet
+        }
     }
 
     package static let exclusionLabel = "node.kubernetes.io/exclude-from-external-load-balancers"

@@ -6,8 +6,11 @@ enum KubernetesNode {
     static let apiVersion = "v1"
 
     /// Checks the annotations, and takes from them what `spec` does not say. An empty annotation stands for none, as
-    /// for Calico.
+    /// for Calico. Internal addresses come from `status`, which the cluster writes and nobody declares.
     static func complete(_ node: inout NodeResource, from object: FieldReader) {
+        node.internalAddresses = (object.object("status")?.objects("addresses") ?? []).compactMap {
+            $0.string("type") == "InternalIP" ? $0.string("address").flatMap { IPAddress($0) } : nil
+        }
         guard
             let annotations = object.object("metadata")?.object("annotations")?.filled(
                 withPrefix: Schemas.annotationPrefix)

@@ -73,6 +73,22 @@ package struct ResourceChange: Sendable {
         self.after = after
     }
 
+    /// The same change where an object is another one than was declared, before it and after: `after` has it so.
+    package func replacing(
+        _ key: ResourceKey, old: ResourceValue?, new: ResourceValue?, after: LoadedConfiguration
+    ) -> ResourceChange {
+        var result = self
+        result.after = after
+        let declared = result.items.first { $0.key == key }
+        result.items.removeAll { $0.key == key }
+        let old = isWhole ? nil : old
+        if old != new, let origin = declared?.origin ?? after.resources.origin(of: key) {
+            let place = result.items.firstIndex { key < $0.key } ?? result.items.endIndex
+            result.items.insert(Item(key: key, old: old, new: new, origin: origin), at: place)
+        }
+        return result
+    }
+
     /// Nothing but endpoints of pods changed.
     package var isOfEndpointsAlone: Bool {
         !isWhole && !changesSecrets && items.allSatisfy { $0.key.kind == ResourceKey.workloadEndpointKind }

@@ -173,6 +173,17 @@ package struct ResourceSet: Sendable, Hashable {
         if case .node(let node)? = objects[ResourceKey(kind: "Node", name: name)]?.value { node } else { nil }
     }
 
+    /// Puts another state of a Node in place of what was declared. Nothing where there is no Node of the name.
+    package mutating func replace(_ node: NodeResource, named name: String) {
+        let key = ResourceKey(kind: "Node", name: name)
+        guard var resource = objects[key], resource.value != .node(node) else { return }
+        resource.value = .node(node)
+        objects.set(key, resource)
+    }
+
+    /// Where an object was declared.
+    package func origin(of key: ResourceKey) -> Origin? { objects[key]?.origin }
+
     /// Peers in the order of their names.
     package var peers: [(name: String, peer: BGPPeer)] {
         var result: [(name: String, peer: BGPPeer)] = []

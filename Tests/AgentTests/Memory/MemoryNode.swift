@@ -26,6 +26,8 @@ final class MemoryNode {
     var programming = Programming.all
     /// Whose routes the node takes over.
     var takeOver = TakeOver()
+    /// Where the node's own addresses come from; nil: from its Node object alone.
+    var addresses: DetectionSettings?
     private(set) var core: NodeCore?
     private(set) var transport = MemoryTransport()
     private(set) var plane: KernelForwarding?
@@ -57,7 +59,15 @@ final class MemoryNode {
     func start(now: Instant) throws {
         loaded = LoadedConfiguration(resources: ResourceSet(), secrets: Secrets())
         loaded = load()
+        let declared = loaded
+        var detector = addresses.map { AddressDetector($0, node: name) }
+        _ = detector?.detect(
+            declared.resources,
+            DetectionView(
+                addresses: host.namedAddresses(), sourceAddress: { [host] in host.sourceAddress(towards: $0) }))
+        let loaded = detector?.complete(declared) ?? declared
         guard let identity = AttributeTable.Identity(loaded.resources, node: name) else { throw Missing() }
+        detector?.identifier = identity.identifier
         let configuration = loaded.resources.configuration(of: name)
         let forwarding: any ForwardingPlane
         if isReflector {
@@ -85,7 +95,8 @@ final class MemoryNode {
             node: name, isReflector: isReflector, identity: identity, first: loaded, logger: Self.logger)
         let core = NodeCore(
             speaker: speaker, plane: forwarding, peering: peering, transport: transport, logger: Self.logger, now: now)
-        core.apply(ResourceChange(whole: loaded))
+        if let detector { core.watchAddresses(detector, declared: declared) }
+        core.apply(ResourceChange(whole: declared))
         self.core = core
     }
 
