@@ -73,6 +73,9 @@ final class Lab {
         try must("ip link set lo up", in: short)
     }
 
+    /// A namespace that a command of the test makes under `name(short)`: it goes with the lab.
+    func adopt(_ short: String) { namespaces.append(name(short)) }
+
     func link(_ a: String, _ interfaceA: String, _ b: String, _ interfaceB: String) throws {
         try must("ip link add \(interfaceA) type veth peer name \(interfaceB) netns \(name(b))", in: a)
         try must("ip link set \(interfaceA) up", in: a)
