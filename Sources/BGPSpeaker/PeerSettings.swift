@@ -73,9 +73,15 @@ package struct PeerSettings: Sendable, Hashable {
 
     package var isInternal: Bool { session.remoteAS == session.localAS }
 
-    /// True where going from `other` to this cannot be done on the running session: what the OPENs agreed on but the times, or who
-    /// the two ends are.
-    package func needsReset(from other: PeerSettings) -> Bool {
+    /// What cannot be changed on a running session: what the OPENs agreed on but the times, or who the two ends are.
+    package enum ResetCause: Sendable, Hashable, CaseIterable {
+        case address, localAS, remoteAS, identifier, families, addPath
+        /// Any other capability of our OPEN.
+        case capabilities
+    }
+
+    /// Why going from `other` to this cannot be done on the running session; empty where it can.
+    package func resetCauses(from other: PeerSettings) -> [ResetCause] {
         func negotiated(_ settings: PeerSettings) -> SessionConfiguration {
             var result = settings.session
             let defaults = SessionConfiguration(
@@ -91,6 +97,20 @@ package struct PeerSettings: Sendable, Hashable {
             result.restart.longLivedStaleTime = nil
             return result
         }
-        return address != other.address || negotiated(self) != negotiated(other)
+        var (old, new) = (negotiated(other), negotiated(self))
+        guard address != other.address || old != new else { return [] }
+        var causes: [ResetCause] = address == other.address ? [] : [.address]
+        /// Names a field as a cause, and takes it out of what is compared last.
+        func compare<Value: Equatable>(_ field: WritableKeyPath<SessionConfiguration, Value>, _ cause: ResetCause) {
+            if old[keyPath: field] != new[keyPath: field] { causes.append(cause) }
+            old[keyPath: field] = new[keyPath: field]
+        }
+        compare(\.localAS, .localAS)
+        compare(\.remoteAS, .remoteAS)
+        compare(\.localIdentifier, .identifier)
+        compare(\.families, .families)
+        compare(\.addPath, .addPath)
+        if old != new { causes.append(.capabilities) }
+        return causes
     }
 }

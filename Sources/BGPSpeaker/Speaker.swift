@@ -83,7 +83,7 @@ package struct Speaker: ~Copyable {
     package mutating func updatePeer(_ index: PeerIndex, _ settings: PeerSettings, now: Instant) {
         guard let old = peers[index.index]?.settings, old != settings else { return }
         peers[index.index]?.settings = settings
-        if settings.needsReset(from: old) {
+        if !settings.resetCauses(from: old).isEmpty {
             drive(index, now: now) { $0.handle(.stop(.configurationChange), now: now, &$1) }
             drive(index, now: now) { $0.reconfigure(settings.session, now: now, &$1) }
             startAfterLimit(index, now)

@@ -91,7 +91,7 @@ final class PeerEntry {
     var planned: PlannedPeer
     let address: IPAddress
     let index: PeerIndex
-    var options: TCPSocket.Options
+    var keys: PeerKeys
     var source: IPAddress?
     var removeAt: Instant?
     var history = PeerHistory()
@@ -109,19 +109,21 @@ final class PeerEntry {
     var since: Double?
 
     init(
-        planned: PlannedPeer, _ address: IPAddress, index: PeerIndex, options: TCPSocket.Options,
-        source: IPAddress?, isDynamic: Bool, arrival: UInt64
+        planned: PlannedPeer, _ address: IPAddress, index: PeerIndex, keys: PeerKeys, source: IPAddress?,
+        isDynamic: Bool, arrival: UInt64
     ) {
         self.planned = planned
         self.address = address
         self.index = index
-        self.options = options
+        self.keys = keys
         self.source = source
         self.isDynamic = isDynamic
         self.arrival = arrival
     }
 
     var peerAddress: PeerAddress { PeerAddress(address, port: planned.port) }
+    /// What its sockets are opened with.
+    var options: TCPSocket.Options { TCPSocket.Options(keys) }
 }
 
 /// Where a connection to a peer goes, and how.

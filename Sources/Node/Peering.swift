@@ -22,10 +22,9 @@ package final class Peering {
     /// How long a peer that is to go waits for its successors.
     static let removalGrace: Duration = .seconds(30)
 
-    package let node: String
-    private let isReflector: Bool
+    package var node: String { context.node }
+    package let context: PeeringDecision.Context
     private let logger: Logger
-    private let identity: AttributeTable.Identity
     /// The peers that there are.
     package let peers = PeerRegistry()
     /// Peers that came from a range (`listenRange`).
@@ -35,7 +34,7 @@ package final class Peering {
         var arrivals: UInt64 = 0
         /// Dynamic peers of which something ended: whether they go is looked at in `removeEndedDynamicPeers`.
         var ended: Set<PeerIndex> = []
-        var ranges: [Prefix: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
+        var ranges: [Prefix: PeeringDecision.Peer] = [:]
     }
     private var dynamic = DynamicPeers()
     private static let endedPeersBudget = 256
@@ -73,7 +72,7 @@ package final class Peering {
         /// Changes came that could not be applied.
         package var missedChanges = false
         /// Unnumbered peers by interface; the neighbor is an entry once it was found.
-        var links: [String: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
+        var links: [String: PeeringDecision.Peer] = [:]
         /// What the listeners have.
         var listenerKeys: [Prefix: TCPSocket.Options] = [:]
     }
@@ -81,9 +80,7 @@ package final class Peering {
     package init(
         node: String, isReflector: Bool, identity: AttributeTable.Identity, first: LoadedConfiguration, logger: Logger
     ) {
-        self.node = node
-        self.isReflector = isReflector
-        self.identity = identity
+        context = PeeringDecision.Context(node: node, isReflector: isReflector, identity: identity)
         self.logger = logger
         loaded = first
         plan.problems = first.resources.problems.map { FindingCause($0) }
@@ -107,10 +104,9 @@ package final class Peering {
             }
             return nil
         }
-        var planned = template.planned
-        planned.target = .address(address)
-        return add(planned, address, options: template.options, isDynamic: true, speaker: &speaker, now: now)
-            .index
+        var member = template
+        member.planned.target = .address(address)
+        return add(member, address, isDynamic: true, speaker: &speaker, now: now).index
     }
 
     // MARK: BFD
@@ -230,12 +226,12 @@ package final class Peering {
             guard let address = neighbor(name),
                 !(onLink[name] ?? []).contains(where: { $0.planned.target != .address(address) })
             else { continue }
-            var planned = template.planned
-            planned.target = .address(address)
+            var member = template
+            member.planned.target = .address(address)
             linkLocalAddresses[name] = plane.link(name)?.address
             let entry = applyPeer(
-                planned, was: peers.neighbors[address]?.first, address, options: template.options, speaker: &speaker,
-                transport: transport, now: now)
+                member, was: peers.neighbors[address]?.first, address, speaker: &speaker, transport: transport,
+                now: now)
             entry.link = name
         }
         setKeys(transport)
@@ -352,7 +348,6 @@ package final class Peering {
         }
         let authenticationFailure =
             resources.peers.contains { $0.peer.tcpAO != nil } ? TCPSocket.authenticationFailure() : nil
-        let context = PeeringDecision.Context(node: node, isReflector: isReflector, identity: identity)
         guard
             let decision = PeeringDecision(new, context, last: plan.peers, authenticationFailure: authenticationFailure)
         else {
@@ -383,84 +378,37 @@ package final class Peering {
         applyPeers(decision, speaker: &speaker, transport: transport, now: now)
     }
 
+    /// In the order in which they came.
+    private var presentPeers: [PeeringSteps.Present] {
+        peers.entries.values.sorted { $0.arrival < $1.arrival }.map { PeeringSteps.Present($0) }
+    }
+
     private func applyPeers(
         _ decision: PeeringDecision, speaker: inout Speaker, transport: any PeerTransport, now: Instant
     ) {
+        let steps = PeeringSteps(decision.peers, present: presentPeers, limit: RIB.maximumPeers)
         plan.held = []
-        var wanted: Set<PeerIndex> = []
-        var ports: [IPAddress: Set<UInt16>] = [:]
-        for peer in decision.peers {
-            if case .address(let address) = peer.planned.target {
-                ports[address, default: []].insert(peer.planned.port)
+        dynamic.ranges = steps.ranges
+        plan.links = steps.links
+        for step in steps.steps {
+            switch step {
+            case .apply(let peer, let address, let index):
+                _ = applyPeer(
+                    peer, was: index.flatMap { peers.entries[$0] }, address, speaker: &speaker, transport: transport,
+                    now: now)
+            case .hold(let planned, let reason, let index):
+                plan.held.append(HeldDown(planned: planned, reason: reason))
+                if let entry = index.flatMap({ peers.entries[$0] }) {
+                    remove(
+                        entry, .administrativeShutdown(planned.options.shutdown ?? ""), speaker: &speaker, now: now)
+                }
+            case .leave(let index):
+                guard let entry = peers.entries[index] else { continue }
+                entry.removeAt = now + Peering.removalGrace
+                departure.leaving.insert(entry.index)
+                departure.check = now
+                noteBFD(entry)
             }
-        }
-        var newRanges: [Prefix: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
-        var newLinks: [String: (planned: PlannedPeer, options: TCPSocket.Options)] = [:]
-        for peer in decision.peers {
-            let planned = peer.planned
-            let options = TCPSocket.Options(peer.keys)
-            let holdReason = peer.holdReason
-            switch planned.target {
-            case .address(let address):
-                // Without one at the port: the one at a port that nobody wants any more has moved.
-                let here = peers.neighbors[address] ?? []
-                let entry =
-                    here.first { $0.planned.port == planned.port }
-                    ?? here.first { !(ports[address]?.contains($0.planned.port) ?? false) }
-                if let holdReason {
-                    plan.held.append(HeldDown(planned: planned, reason: holdReason))
-                    if let entry {
-                        remove(
-                            entry, .administrativeShutdown(planned.options.shutdown ?? ""), speaker: &speaker,
-                            now: now)
-                    }
-                    continue
-                }
-                guard entry != nil || peers.entries.count < RIB.maximumPeers else {
-                    plan.held.append(HeldDown(planned: planned, reason: .tooManyPeers(limit: RIB.maximumPeers)))
-                    continue
-                }
-                let applied = applyPeer(
-                    planned, was: entry, address, options: options, speaker: &speaker, transport: transport, now: now)
-                wanted.insert(applied.index)
-            case .interface(let name):
-                if let holdReason {
-                    plan.held.append(HeldDown(planned: planned, reason: holdReason))
-                } else {
-                    newLinks[name] = (planned, options)
-                }
-            case .range(let range):
-                if let holdReason {
-                    plan.held.append(HeldDown(planned: planned, reason: holdReason))
-                    continue
-                }
-                newRanges[range] = (planned, options)
-            }
-        }
-        dynamic.ranges = newRanges
-        plan.links = newLinks
-        for entry in peers.entries.values where !wanted.contains(entry.index) && entry.removeAt == nil {
-            let address = entry.address
-            // `applyLinks` looks after these.
-            if entry.link != nil { continue }
-            if entry.isDynamic {
-                let template = newRanges.filter { $0.key.contains(address) }.max { $0.key.length < $1.key.length }?
-                    .value
-                if let template, template.planned.remoteAS == nil || template.planned.remoteAS == entry.planned.remoteAS
-                {
-                    var planned = template.planned
-                    planned.target = .address(address)
-                    _ = applyPeer(
-                        planned, was: entry, address, options: template.options, speaker: &speaker,
-                        transport: transport,
-                        now: now)
-                    continue
-                }
-            }
-            entry.removeAt = now + Peering.removalGrace
-            departure.leaving.insert(entry.index)
-            departure.check = now
-            noteBFD(entry)
         }
         enforceDynamicLimits(&speaker, now)
         setKeys(transport)
@@ -474,15 +422,17 @@ package final class Peering {
         for (range, template) in dynamic.ranges {
             let limit = template.planned.options.maxDynamicPeers
             guard dynamic.counts[template.planned.name, default: 0] > limit else { continue }
-            var members = peers.entries.values.filter {
+            let members = peers.entries.values.filter {
                 $0.isDynamic && $0.removeAt == nil && $0.planned.name == template.planned.name
-            }.map { entry in
-                (entry: entry, isUp: speaker.isEstablished(entry.index), arrival: entry.arrival)
+            }.map {
+                PeeringSteps.Member(
+                    index: $0.index, isUp: speaker.isEstablished($0.index), arrival: $0.arrival)
             }
-            guard members.count > limit else { continue }
-            members.sort { $0.isUp != $1.isUp ? $0.isUp : $0.arrival < $1.arrival }
-            let excess = members.dropFirst(limit)
-            for member in excess { remove(member.entry, NotificationMessage(.cease, 8), speaker: &speaker, now: now) }
+            let excess = PeeringSteps.excess(members, limit: limit)
+            guard !excess.isEmpty else { continue }
+            for case let entry? in excess.map({ peers.entries[$0] }) {
+                remove(entry, NotificationMessage(.cease, 8), speaker: &speaker, now: now)
+            }
             logger.warning(
                 "maxDynamicPeers was lowered: dynamic peers are closed, those without a session and the newest first",
                 metadata: ["range": "\(range)", "limit": "\(limit)", "closed": "\(excess.count)"])
@@ -492,10 +442,10 @@ package final class Peering {
     /// GTSM holds for the handshake too: the listeners' TTL follows the peers and ranges that ask for it.
     private func secureHandshakes(_ transport: any PeerTransport) {
         var families: AddressFamilySet = []
-        for entry in peers.entries.values where entry.options.ttlSecurityHops != nil {
+        for entry in peers.entries.values where entry.keys.ttlSecurityHops != nil {
             families.insert(AddressFamilySet(entry.address.family))
         }
-        for (range, template) in dynamic.ranges where template.options.ttlSecurityHops != nil {
+        for (range, template) in dynamic.ranges where template.keys.ttlSecurityHops != nil {
             families.insert(AddressFamilySet(range.family))
         }
         transport.setFullTimeToLive(families, logger)
@@ -504,7 +454,7 @@ package final class Peering {
     /// Brings the listeners' keys into step with ranges and peers. The kernel has them by address: those of the peer
     /// that connections from there are for.
     private func setKeys(_ transport: any PeerTransport) {
-        var wanted = dynamic.ranges.mapValues(\.options)
+        var wanted = dynamic.ranges.mapValues { TCPSocket.Options($0.keys) }
         for address in peers.neighbors.keys {
             // A dynamic peer has its range's.
             guard let entry = peers.acceptor(at: address), !entry.isDynamic, entry.removeAt == nil else { continue }
@@ -535,49 +485,44 @@ package final class Peering {
 
     /// `was`: the peer as it was, where there is one.
     private func applyPeer(
-        _ planned: PlannedPeer, was entry: PeerEntry?, _ address: IPAddress, options: TCPSocket.Options,
-        speaker: inout Speaker, transport: any PeerTransport, now: Instant
+        _ peer: PeeringDecision.Peer, was entry: PeerEntry?, _ address: IPAddress, speaker: inout Speaker,
+        transport: any PeerTransport, now: Instant
     ) -> PeerEntry {
         guard let entry else {
-            return add(planned, address, options: options, isDynamic: false, speaker: &speaker, now: now)
+            return add(peer, address, isDynamic: false, speaker: &speaker, now: now)
         }
-        let source = planned.sourceAddress(towards: address, loaded.resources, node: node)
-        let (oldOptions, oldSource, oldPort) = (entry.options, entry.source, entry.planned.port)
+        let planned = peer.planned
+        let new = session(peer, address)
+        let old = SessionPlan(
+            settings: speaker.settings(entry.index) ?? new.settings, keys: entry.keys, source: entry.source,
+            bfd: entry.planned.options.bfd)
+        let change = PeeringChange(from: old, to: new, isEstablished: speaker.isEstablished(entry.index))
         noteBFD(entry)
         count(entry, -1)
         entry.removeAt = nil
         entry.planned = planned
-        entry.options = options
-        entry.source = source
+        entry.keys = new.keys
+        entry.source = new.source
         entry.isDynamic = entry.isDynamic && planned.isPassive
         noteBFD(entry)
         count(entry, 1)
-        speaker.updatePeer(entry.index, settings(planned, address, source: source), now: now)
-        // RFC 2385 leaves it open: with the new password on both sides before the hold timer expires the session goes
-        // on. Without a session there is nothing to keep, and an attempt with the old password is not waited for.
-        var old = oldOptions
-        if let password = options.password, old.password != nil, old.password != password,
-            speaker.isEstablished(entry.index)
-        {
+        speaker.updatePeer(entry.index, new.settings, now: now)
+        if change.changesPassword, let password = new.keys.password {
             transport.changePassword(entry.index, password, address: address, logger: logger)
-            old.password = password
         }
         // What the first segment depends on needs a new connection.
-        if old != options || oldSource != source || oldPort != planned.port {
-            speaker.resetPeer(entry.index, .configurationChange, now: now)
-        }
+        if change.needsConnection { speaker.resetPeer(entry.index, .configurationChange, now: now) }
         return entry
     }
 
     private func add(
-        _ planned: PlannedPeer, _ address: IPAddress, options: TCPSocket.Options, isDynamic: Bool,
-        speaker: inout Speaker, now: Instant
+        _ peer: PeeringDecision.Peer, _ address: IPAddress, isDynamic: Bool, speaker: inout Speaker, now: Instant
     ) -> PeerEntry {
-        let source = planned.sourceAddress(towards: address, loaded.resources, node: node)
-        let index = speaker.addPeer(settings(planned, address, source: source), now: now)
+        let new = session(peer, address)
+        let index = speaker.addPeer(new.settings, now: now)
         dynamic.arrivals += 1
         let entry = PeerEntry(
-            planned: planned, address, index: index, options: options, source: source, isDynamic: isDynamic,
+            planned: peer.planned, address, index: index, keys: new.keys, source: new.source, isDynamic: isDynamic,
             arrival: dynamic.arrivals)
         peers.insert(entry)
         count(entry, 1)
@@ -605,20 +550,28 @@ package final class Peering {
 
     private func noteBFD(_ entry: PeerEntry) { if entry.planned.options.bfd != nil { revision += 1 } }
 
-    private func settings(_ planned: PlannedPeer, _ address: IPAddress, source: IPAddress?) -> PeerSettings {
+    private func session(_ peer: PeeringDecision.Peer, _ address: IPAddress) -> SessionPlan {
+        let planned = peer.planned
         let link = plan.links.first { $0.value.planned.name == planned.name }?.key
-        let linkLocal = link.flatMap { linkLocalAddresses[$0] }
-        var result = PeerSettings(
-            planned, address, resources: loaded.resources, node: node, identity: identity, source: source,
-            linkLocal: linkLocal, isReflector: isReflector)
-        result.isNode = plan.nodeAddresses[address] != nil
-        return result
+        return SessionPlan(
+            peer, address, resources: loaded.resources, nodeAddresses: plan.nodeAddresses, context: context,
+            linkLocal: link.flatMap { linkLocalAddresses[$0] })
+    }
+}
+
+extension PeeringSteps.Present {
+    init(_ entry: PeerEntry) {
+        self.init(
+            index: entry.index, address: entry.address, port: entry.planned.port, remoteAS: entry.planned.remoteAS)
+        isDynamic = entry.isDynamic
+        isOnLink = entry.link != nil
+        isLeaving = entry.removeAt != nil
     }
 }
 
 extension TCPSocket.Options {
     /// As the socket wants them.
-    fileprivate init(_ keys: PeerKeys) {
+    init(_ keys: PeerKeys) {
         self.init(password: keys.password, ttlSecurityHops: keys.ttlSecurityHops)
         authentication = keys.authentication.map {
             TCPSocket.AuthenticationKey(

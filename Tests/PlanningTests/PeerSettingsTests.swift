@@ -47,7 +47,7 @@ import Testing
                 let settings = try Self.settings("export: \(text), reexportPrepend: 3", isReflector: isReflector)
                 #expect(settings.exportMode == mode && settings.reexportPrepend == 3)
                 // On the running session.
-                #expect(!settings.needsReset(from: agent))
+                #expect(settings.resetCauses(from: agent).isEmpty)
             }
         }
     }
