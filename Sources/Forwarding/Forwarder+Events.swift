@@ -27,6 +27,11 @@ extension Forwarder {
             linkChanges.noteLost(interface)
         }
         for own in before.addresses where !interfaces.owns(own.address) { linkChanges.noteLost(own.address) }
+        for interface in interfaces.interfaces.values
+        where interface.isUsable && !(before[interface.index]?.isUsable ?? false) {
+            linkChanges.noteGained(interface)
+        }
+        for own in interfaces.addresses where !before.owns(own.address) { linkChanges.noteGained(own.address) }
     }
 
     /// Takes over what the kernel says.
@@ -37,6 +42,9 @@ extension Forwarder {
             pending.nextHopRefresh = true
             if before?.isUp ?? false, !interface.isUp { lost(interface.index) }
             if before?.isUsable ?? false, !interface.isUsable { linkChanges.noteLost(interface) }
+            if interface.isUsable, !(before?.isUsable ?? false), pending.lastInterfaces == nil {
+                linkChanges.noteGained(interface)
+            }
             if before != interface {
                 local.interfaceChanged(interface.name, before?.name)
                 tunnels.interfaceChanged(interface)
@@ -52,6 +60,7 @@ extension Forwarder {
             pending.nextHopRefresh = true
         case .address(let address):
             interfaces.add(address)
+            if pending.lastInterfaces == nil { linkChanges.noteGained(address.address) }
             noteLinkChange(address)
             pending.nextHopRefresh = true
             local.addressesChanged()

@@ -149,6 +149,7 @@ package final class NodeCore {
     package func handleTimeouts() -> Bool {
         speaker.handleTimeouts(now: now, budget: NodeCore.timerBudget)
         peering.handleTimeouts(&speaker, now: now)
+        peering.endLost(transport: transport, speaker: &speaker, now: now)
         return checkAddresses()
     }
 

@@ -76,6 +76,7 @@ package final class Peering {
         /// What the listeners have.
         var listenerKeys: [Prefix: TCPSocket.Options] = [:]
     }
+    private var losses = LinkLosses()
     package private(set) var plan = Plan()
     package init(
         node: String, isReflector: Bool, identity: AttributeTable.Identity, first: LoadedConfiguration, logger: Logger
@@ -179,7 +180,7 @@ package final class Peering {
         now: Instant
     ) {
         guard !changes.isEmpty else { return }
-        if changes.hasLosses { endLost(changes, transport: transport, speaker: &speaker, now: now) }
+        losses.take(changes, now: now)
         var hasBFD = false
         for entry in peers.entries.values where changes.concern(entry.address) {
             updateReach(entry.index, from: transport.localAddress(entry.index), plane: plane, speaker: &speaker)
@@ -188,14 +189,14 @@ package final class Peering {
         if hasBFD { revision += 1 }
     }
 
-    /// Ends the sessions whose interface or whose own address is gone.
-    private func endLost(
-        _ changes: LinkChanges, transport: any PeerTransport, speaker: inout Speaker, now: Instant
-    ) {
+    /// Ends the sessions whose interface or whose own address is gone, and has not come back.
+    func endLost(transport: any PeerTransport, speaker: inout Speaker, now: Instant) {
+        let (interfaces, addresses) = losses.takeDue(now)
+        guard !interfaces.isEmpty || !addresses.isEmpty else { return }
         for entry in peers.entries.values where speaker.isEstablished(entry.index) {
-            if let name = entry.attachment.flatMap({ changes.lostInterfaces[$0] }) {
+            if let name = entry.attachment.flatMap({ interfaces[$0] }) {
                 speaker.pathLost(entry.index, .interfaceDown(name), now: now)
-            } else if let own = transport.localAddress(entry.index), changes.lostAddresses.contains(own) {
+            } else if let own = transport.localAddress(entry.index), addresses.contains(own) {
                 speaker.pathLost(entry.index, .addressRemoved("\(own)"), now: now)
             }
         }
@@ -279,7 +280,7 @@ package final class Peering {
     }
 
     var nextDeadline: Instant? {
-        Instant.earliest(departure.check, retries.next)
+        .earliest([departure.check, retries.next, losses.nextDeadline])
     }
 
     func handleTimeouts(_ speaker: inout Speaker, now: Instant) {

@@ -93,14 +93,32 @@ package struct LinkChanges: Sendable {
     /// Interfaces that can send nothing any more, by name, and addresses that no interface has any more.
     package private(set) var lostInterfaces: [InterfaceIndex: String] = [:]
     package private(set) var lostAddresses: Set<IPAddress> = []
+    /// Those that came, or came back.
+    package private(set) var gainedInterfaces: Set<InterfaceIndex> = []
+    package private(set) var gainedAddresses: Set<IPAddress> = []
     /// More prefixes than this are not listed.
     package static let limit = 64
 
     package init() {}
-    package var isEmpty: Bool { !isEverything && prefixes.isEmpty && !hasLosses }
+    package var isEmpty: Bool { !isEverything && prefixes.isEmpty && !hasLosses && !hasGains }
     package var hasLosses: Bool { !lostInterfaces.isEmpty || !lostAddresses.isEmpty }
-    package mutating func noteLost(_ interface: Interface) { lostInterfaces[interface.index] = interface.name }
-    package mutating func noteLost(_ address: IPAddress) { lostAddresses.insert(address) }
+    private var hasGains: Bool { !gainedInterfaces.isEmpty || !gainedAddresses.isEmpty }
+    package mutating func noteLost(_ interface: Interface) {
+        lostInterfaces[interface.index] = interface.name
+        gainedInterfaces.remove(interface.index)
+    }
+    package mutating func noteLost(_ address: IPAddress) {
+        lostAddresses.insert(address)
+        gainedAddresses.remove(address)
+    }
+    package mutating func noteGained(_ interface: Interface) {
+        lostInterfaces[interface.index] = nil
+        gainedInterfaces.insert(interface.index)
+    }
+    package mutating func noteGained(_ address: IPAddress) {
+        lostAddresses.remove(address)
+        gainedAddresses.insert(address)
+    }
     package mutating func noteAll() { isEverything = true }
     /// A route of a prefix came, changed or went. Default and link-local ones say nothing of links.
     package mutating func note(_ prefix: Prefix) {

@@ -1,4 +1,5 @@
 import BFD
+import BGPSpeaker
 import FIB
 import LinuxIO
 import NetTypes
@@ -259,6 +260,22 @@ import Wording
         try Self.host(scene).setUp("calia", false)
         scene.network.run(for: .seconds(5))
         #expect(try scene.node.established == ["10.0.1.2"])
+    }
+
+    @Test func `a link that flaps ends no session`() throws {
+        let scene = try HealthScene()
+        let core = try #require(try scene.node.core)
+        let peer = try #require(core.speaker.peerIndices.first)
+        for _ in 0..<5 {
+            try Self.host(scene).setUp("eth0", false)
+            scene.network.run(for: .milliseconds(300))
+            try Self.host(scene).setUp("eth0", true)
+            try Self.host(scene).addForeign(Self.defaultRoute(scene))
+            scene.network.run(for: .milliseconds(300))
+        }
+        scene.network.run(for: .seconds(5))
+        #expect(core.speaker.snapshot(peer)?.counters.establishedCount == 1)
+        try scene.waitUntilHealthy()
     }
 
     @Test func `a peer that is shut down is expected down, and said all the same`() throws {
