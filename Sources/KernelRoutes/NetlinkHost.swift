@@ -66,6 +66,17 @@ package final class NetlinkHost: HostKernel {
 
     package func apply(_ batch: FIBBatch) -> [FIBFailure] { table.apply(batch) }
     package func remove(_ route: ForeignRoute) -> Int32 { table.remove(route) }
+    package func rewrite(_ routes: [FIBRoute], as routeProtocol: UInt8) -> [FIBFailure] {
+        do throws(SystemError) {
+            var theirs = try NetlinkRouteTable(ownership: Ownership(routeProtocol: routeProtocol), makesObjects: false)
+            return theirs.apply(FIBBatch(routes.map { .replace($0) }))
+        } catch {
+            return routes.indices.map { FIBFailure(index: $0, error: error.code) }
+        }
+    }
+    package func removeUnusedObjects() throws(HostError) -> Int {
+        do throws(SystemError) { return try table.adoptObjects() } catch { throw HostError(error) }
+    }
     package func submit(_ batch: FIBBatch) { writer.submit(batch) }
     package func drop(_ dead: Set<FIBNextHop>) { writer.drop(dead) }
     package func takeResult() -> FIBResult? { writer.takeResult() }

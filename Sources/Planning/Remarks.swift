@@ -10,7 +10,7 @@ enum Remarks {
     ) -> [String] {
         services(resources, node: node) + mesh(resources, node: node) + communities(resources, node: node)
             + peers(resources, node: node, plan: plan)
-            + secondBest(shadowed)
+            + secondBest(shadowed) + waiters(plan)
     }
 
     /// At most three of a list, which a thousand nodes may make long.
@@ -28,6 +28,23 @@ enum Remarks {
         for peer in shadowed { targets[Pair(name: peer.name, owner: peer.owner), default: []].append(peer.target) }
         return targets.sorted { ($0.key.name, $0.key.owner) < ($1.key.name, $1.key.owner) }.map { pair, targets in
             "\(pair.name): not used for \(some(targets)): \(pair.owner) has \(targets.count == 1 ? "it" : "them")"
+        }
+    }
+
+    /// Contract 2.3: of several peers at an address what comes in is for the one that is passive, whoever sent it.
+    private static func waiters(_ plan: [PlannedPeer]) -> [String] {
+        var others: [PlannedPeer.Target: [PlannedPeer]] = [:]
+        let waiting = plan.filter { peer in
+            if case .address = peer.target { peer.options.passive ?? false } else { false }
+        }
+        guard !waiting.isEmpty else { return [] }
+        for peer in plan where !(peer.options.passive ?? false) { others[peer.target, default: []].append(peer) }
+        return waiting.compactMap { peer in
+            guard case .address(let address) = peer.target, let others = others[peer.target] else { return nil }
+            let list = some(others.map { "\($0.name) (\($0.targetText))" })
+            return
+                "\(peer.name): spec.passive: every connection from \(address) is taken for it; \(list) must not open "
+                + "any, and is connected to"
         }
     }
 

@@ -22,7 +22,7 @@ struct Apusd: ParsableCommand {
         discussion:
             "Every option has an environment variable: --node is APUS_NODE, --log-level is APUS_LOG_LEVEL, and so on.",
         version: apusVersion,
-        subcommands: [AgentCommand.self, ReflectorCommand.self, ManFieldsCommand.self])
+        subcommands: [AgentCommand.self, ReflectorCommand.self, CleanupCommand.self, ManFieldsCommand.self])
 
     static func main() {
         do {
@@ -190,17 +190,68 @@ struct AgentCommand: ParsableCommand {
     }
 
     private func predecessors(_ programming: Programming) throws -> Set<Predecessor> {
-        var result: Set<Predecessor> = []
-        for name in takeOver.split(separator: ",").map({ $0.trimmingPrefix(while: \.isWhitespace) }) {
-            guard let predecessor = Predecessor(rawValue: String(name)) else {
-                throw StartError("--take-over: \"\(name)\" is unknown; it must be bird, felix or bird,felix")
-            }
-            result.insert(predecessor)
-        }
+        let result = try readPredecessors(takeOver, option: "--take-over")
         if result.contains(.felix), programming == .remote {
             throw StartError("--take-over felix and --program remote: with the latter Felix's routes stay Felix's")
         }
         return result
+    }
+}
+
+/// `bird`, `felix` or `bird,felix`; empty for none.
+private func readPredecessors(_ text: String, option: String) throws -> Set<Predecessor> {
+    var result: Set<Predecessor> = []
+    for name in text.split(separator: ",").map({ $0.trimmingPrefix(while: \.isWhitespace) }) {
+        guard let predecessor = Predecessor(rawValue: String(name)) else {
+            throw StartError("\(option): \"\(name)\" is unknown; it must be bird, felix or bird,felix")
+        }
+        result.insert(predecessor)
+    }
+    return result
+}
+
+/// Exit codes: 0 done, 1 the kernel refused something, 2 as ever.
+struct CleanupCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cleanup",
+        abstract: "Once an agent has ended: give its routes to BIRD and Felix, or remove what is left of it.")
+    @Option(
+        help:
+            """
+            bird, felix or bird,felix: rewrite the routes as theirs, each in one step, before they are started; \
+            nothing is removed. Without it routes, next-hop objects and tunnel devices of the agent are removed.
+            """
+    )
+    var leaveTo: String = fromEnvironment("leave-to", "")
+    @Option(help: "Protocol of the agent's routes, where deviceRouteProtocol gave it another one.")
+    var routeProtocol: UInt8 = Ownership.defaultProtocol
+    @Option(help: "Protocol of the host routes that Felix is left: its deviceRouteProtocol.")
+    var deviceProtocol: UInt8 = 3
+    @Option(
+        help:
+            "Metric of the routes that BIRD and Felix write, where it is not that of the agent's; 0 before Calico 3.32."
+    )
+    var metric: UInt32?
+    @Option(help: "Unix socket of the agent, which must have ended.")
+    var socket: String = fromEnvironment("socket", "/run/apus/apusd.sock")
+    @Flag(help: "Say what would be done, and do nothing.")
+    var dryRun = false
+
+    func run() throws {
+        // 0 to 4: the kernel's, ICMP's and the administrator's routes bear them.
+        guard routeProtocol > 4, routeProtocol != TakeOver.birdProtocol else {
+            throw StartError("--route-protocol \(routeProtocol): routes of it are not the agent's; it has 73")
+        }
+        let heirs = Heirs(
+            try readPredecessors(leaveTo, option: "--leave-to"), deviceProtocol: deviceProtocol, metric: metric)
+        guard metric == nil || !heirs.names.isEmpty else {
+            throw StartError(
+                "--metric: is that of the routes that --leave-to leaves; name bird, felix or bird,felix there")
+        }
+        let isDryRun = dryRun || isSet("dry-run")
+        let result = try CleanupMode.run(heirs, routeProtocol: routeProtocol, socket: socket, isDryRun: isDryRun)
+        for line in result.lines { print(line) }
+        if !result.isComplete { Glibc.exit(1) }
     }
 }
 

@@ -41,6 +41,10 @@ struct TunnelKernel {
             interface.isUp = false
             interface.alias = ""
             interfaces.set(interface)
+        case .disown(_, let index):
+            guard var interface = interfaces[index] else { return false }
+            interface.alias = ""
+            interfaces.set(interface)
         case .addAddress(let address, let index):
             interfaces.add(
                 InterfaceAddress(interface: index, address: address, prefixLength: UInt8(address.family.bits)))

@@ -240,6 +240,22 @@ import Testing
             seen.add("add in its place", errors([.add(ours)]))
             seen.add("replace", errors([.replace(ours)]))
             try seen.addDump("ours alone", host)
+            // Given to a successor, in its place; at another metric beside it.
+            seen.add("rewrite", host.rewrite([ours, route([])], as: 12).map(\.error))
+            try seen.addDump("theirs", host)
+            seen.add("no longer ours", errors([.delete(ours.prefix, metric: 7)]))
+            seen.add(
+                "theirs to remove",
+                host.remove(
+                    ForeignRoute(prefix: ours.prefix, metric: 7, routeProtocol: 12, nextHops: [])))
+            seen.add(
+                "rewrite by no interface",
+                host.rewrite(
+                    [
+                        route([FIBNextHop(gateway: nil, interface: InterfaceIndex(rawValue: 9999), isOnlink: false)])
+                    ], as: 12
+                ).map(\.error))
+            try seen.addDump("at last", host)
         case .pods:
             others.addPod()
             seen.addEvents("added", host, last: "link cali0 up true")
@@ -267,6 +283,14 @@ import Testing
             try seen.addDump("dropped", host)
             host.drop([hop(host, "10.0.0.2")])
             seen.add("the last one stays", try result(host))
+            // With a group too: theirs has its next hops itself, and the objects can go.
+            let several = route([hop(host, "10.0.0.2"), hop(host, "10.0.0.4")], Prefix("10.65.9.0/26") ?? prefix)
+            host.submit(FIBBatch([.add(several)]))
+            seen.add("written again", try result(host))
+            seen.add("given", host.rewrite([several, route([hop(host, "10.0.0.2")])], as: 12).map(\.error))
+            _ = try host.removeUnusedObjects()
+            seen.add("no object is left", try host.removeUnusedObjects())
+            try seen.addDump("given", host)
         case .tunnels:
             let parent = host.link(named: "x0")?.index ?? InterfaceIndex(rawValue: 9999)
             let mac = try #require(MACAddress("66:00:00:00:00:01"))
@@ -294,6 +318,9 @@ import Testing
                     host.apply(.removeAddress(IPAddress("10.65.1.1") ?? address, index)),
                     host.apply(.removeAddress(IPAddress("10.65.1.1") ?? address, index)),
                 ])
+            seen.add("disown", host.apply(.disown(.vxlanIPv4, index)))
+            let left = host.link(named: "vxlan.calico")
+            seen.add("another's", "\(left?.alias ?? "none") \(left?.isUp ?? false) \(left?.mtu ?? 0)")
             seen.add("remove", host.apply(.remove(.vxlanIPv4, index)))
             seen.add("remove again", host.apply(.remove(.vxlanIPv4, index)))
             seen.add("link", host.link(named: "vxlan.calico") == nil)

@@ -70,6 +70,10 @@ import Testing
         object("BGPPeer", "a", "peerIP: 'fd00::9', asNumber: 1, passive: true")
         + object("BGPPeer", "b", "peerIP: '[fd00::9]:1790', asNumber: 2, passive: true")
 
+    private static let passiveBeside =
+        object("BGPPeer", "a", "peerIP: 10.0.0.9, asNumber: 1, passive: true")
+        + object("BGPPeer", "b", "peerIP: '10.0.0.9:1790', asNumber: 2")
+
     // MARK: What has no effect
 
     @Test(arguments: [
@@ -98,6 +102,10 @@ import Testing
         ),
         (twoWays, "BGPPeer/b: spec.reachableBy: BGPPeer/a has the way to 10.0.9.9, by 10.0.0.7"),
         (twoAtOnePort, "BGPPeer/b: not used for 10.0.0.9:1790: BGPPeer/a has it"),
+        (
+            passiveBeside,
+            "BGPPeer/a: spec.passive: every connection from 10.0.0.9 is taken for it; BGPPeer/b (10.0.0.9:1790) must not"
+        ),
         (twoPassive, "BGPPeer/b: not used for [fd00::9]:1790: BGPPeer/a has it"),
     ])
     func `it is said`(text: String, words: String) throws {

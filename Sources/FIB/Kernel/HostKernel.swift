@@ -33,6 +33,11 @@ package protocol HostKernel: AnyObject {
     /// Removes a route of somebody else from the main table: the one of its prefix, metric and protocol. 0 also where
     /// it was gone already.
     func remove(_ route: ForeignRoute) -> Int32
+    /// Writes routes of ours as those of another protocol, each in one step over the one that is there. Next-hop
+    /// objects are not used. Returns what failed.
+    func rewrite(_ routes: [FIBRoute], as routeProtocol: UInt8) -> [FIBFailure]
+    /// Removes next-hop objects of ours that no route uses, and returns how many. Not beside batches that are out.
+    func removeUnusedObjects() throws(HostError) -> Int
     /// Hands a batch over. Orders are carried out one after the other; the caller bounds how many are out.
     func submit(_ batch: FIBBatch)
     /// Hands over the order to take dead next hops out of every group: one request a group, whatever the number of its

@@ -247,6 +247,23 @@ package final class MemoryHost: HostKernel {
         return failures
     }
 
+    package func rewrite(_ routes: [FIBRoute], as routeProtocol: UInt8) -> [FIBFailure] {
+        var failures: [FIBFailure] = []
+        for (index, route) in routes.enumerated() {
+            if let error = refusal(.replace(route)) ?? self.routes.inject?(.replace(route)) {
+                failures.append(FIBFailure(index: index, error: error))
+            } else {
+                self.routes.replaceBehindOurBack(
+                    ForeignRoute(
+                        prefix: route.prefix, metric: route.metric, routeProtocol: routeProtocol,
+                        nextHops: route.nextHops))
+            }
+        }
+        return failures
+    }
+    /// There are no objects in memory: routes have their next hops themselves.
+    package func removeUnusedObjects() -> Int { 0 }
+
     package func submit(_ batch: FIBBatch) { submit(.batch(batch)) }
     package func drop(_ dead: Set<FIBNextHop>) { submit(.drop(dead)) }
     package func takeResult() -> FIBResult? { results.isEmpty ? nil : results.removeFirst() }
@@ -389,6 +406,9 @@ package final class MemoryHost: HostKernel {
             guard let interface = interfaces[index] else { return KernelError.noSuchDevice }
             interfaces[index]?.isUp = false
             dropRoutes(by: interface.index, tellsIPv6: true)
+        case .disown(_, let index):
+            guard interfaces[index] != nil else { return KernelError.noSuchDevice }
+            interfaces[index]?.alias = ""
         case .addAddress(let address, let index):
             guard interfaces[index] != nil else { return KernelError.noSuchDevice }
             addresses.insert(

@@ -114,6 +114,8 @@ package enum TunnelOperation: Sendable, Hashable, CustomStringConvertible {
     case removeAddress(IPAddress, InterfaceIndex)
     /// The one-to-many device of the kernel's IPIP module cannot be removed: it is set down.
     case retire(TunnelKind, InterfaceIndex)
+    /// It is another's from now on: our alias goes.
+    case disown(TunnelKind, InterfaceIndex)
     case addEntry(TunnelEntry, InterfaceIndex)
     case removeEntry(TunnelEntry, InterfaceIndex)
 
@@ -121,7 +123,7 @@ package enum TunnelOperation: Sendable, Hashable, CustomStringConvertible {
     package var deviceName: String? {
         switch self {
         case .create(let device), .adjust(let device, _): device.kind.deviceName
-        case .retire(let kind, _): kind.deviceName
+        case .retire(let kind, _), .disown(let kind, _): kind.deviceName
         case .remove, .addAddress, .removeAddress, .addEntry, .removeEntry: nil
         }
     }
@@ -138,6 +140,7 @@ package enum TunnelOperation: Sendable, Hashable, CustomStringConvertible {
         case .addAddress(let address, let index): "add address \(address) on interface \(index)"
         case .removeAddress(let address, let index): "remove address \(address) from interface \(index)"
         case .retire(let kind, _): "set \(kind.deviceName) down"
+        case .disown(let kind, _): "leave \(kind.deviceName) to others"
         case .addEntry(.neighbor(let address, let mac), let index):
             "add neighbor \(address) \(mac) on interface \(index)"
         case .addEntry(.forwarding(let mac, let address), let index):

@@ -139,7 +139,7 @@ package struct Tunnels {
             // Loading the module makes tunl0: it is there, and is taken as it is.
             if error == KernelError.exists, wanted.kind == .ipip { error = 0 }
             if let device { interfaces.set(device) }
-        case .adjust, .retire: if let device { interfaces.set(device) }
+        case .adjust, .retire, .disown: if let device { interfaces.set(device) }
         case .remove(_, let index):
             if error == KernelError.noSuchDevice { error = 0 }
             if error == 0, let gone = interfaces.remove(index) { interfaceRemoved(gone) }
@@ -209,6 +209,10 @@ package struct Tunnels {
                     name: device.kind.deviceName, isUp: true, hasCarrier: true,
                     mtu: device.mtu, mac: device.mac, alias: TunnelDevice.alias, tunnel: device.parameters))
         case .remove(_, let index), .retire(_, let index): interfaces.remove(index)
+        case .disown(_, let index):
+            guard var device = interfaces[index] else { return }
+            device.alias = ""
+            interfaces.set(device)
         case .addAddress(let address, let index):
             interfaces.add(
                 InterfaceAddress(interface: index, address: address, prefixLength: UInt8(address.family.bits)))

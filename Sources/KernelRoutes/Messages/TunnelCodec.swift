@@ -30,6 +30,11 @@ enum TunnelCodec {
                 unsafe message.pointee.ifi_change = UInt32(IFF_UP.rawValue)
                 unsafe mnl_attr_put(header, UInt16(IFLA_IFALIAS), 1, [UInt8(0)])
             }
+        case .disown(_, let index):
+            unsafe link(APUS_RTM_NEWLINK, flags: 0, index: index, sequence: sequence, buffer: buffer) {
+                header, _ in
+                unsafe mnl_attr_put(header, UInt16(IFLA_IFALIAS), 1, [UInt8(0)])
+            }
         case .addAddress(let address, let index):
             unsafe self.address(
                 APUS_RTM_NEWADDR, flags: APUS_NLM_CREATE | APUS_NLM_REPLACE, address: address, index: index,

@@ -63,14 +63,17 @@ extension NetlinkRouteTable {
     }
 
     /// Finds next-hop objects of ours, also those of an earlier process. Those that no route names go; a kernel without
-    /// objects has none. Only for the table that makes objects, because another one's may be about to be used.
-    package mutating func adoptObjects() throws(SystemError) {
+    /// objects has none. Only for the table that makes objects, because another one's may be about to be used. Returns
+    /// how many went.
+    @discardableResult
+    package mutating func adoptObjects() throws(SystemError) -> Int {
         var found: [NextHopObjects.Decoded] = []
         let ownership = ownership
         _ = try readDump(UInt16(APUS_RTM_GETNEXTHOP)) { header in
             if let object = NextHopObjects.decode(header, ownership) { found.append(object) }
         }
         var inUse: Set<UInt32> = []
+        var removed = 0
         if !found.isEmpty {
             _ = try readDump(UInt16(APUS_RTM_GETROUTE)) { header in
                 if let id = RouteCodec.objectID(header) { inUse.insert(id) }
@@ -79,12 +82,12 @@ extension NetlinkRouteTable {
         objects = NextHopObjects()
         // Groups first: what they name is in use, and an object goes only when no group has it.
         for case .group(let members, let id) in found {
-            if inUse.contains(id) { inUse.formUnion(members) } else { removeObject(id) }
+            if inUse.contains(id) { inUse.formUnion(members) } else { removed += removeObject(id) }
         }
         var hops: [UInt32: FIBNextHop] = [:]
         for case .hop(let hop, let id) in found {
             guard inUse.contains(id) else {
-                removeObject(id)
+                removed += removeObject(id)
                 continue
             }
             hops[id] = hop
@@ -94,10 +97,12 @@ extension NetlinkRouteTable {
             let known = members.compactMap { hops[$0] }
             if known.count == members.count { objects.insert(known.sorted(), id) }
         }
+        return removed
     }
 
-    private mutating func removeObject(_ id: UInt32) {
-        _ = unsafe request { unsafe NextHopObjects.encodeRemoval(id, sequence: $1, into: $0) }
+    /// How many went: one, or none where the kernel refuses.
+    private mutating func removeObject(_ id: UInt32) -> Int {
+        unsafe request { unsafe NextHopObjects.encodeRemoval(id, sequence: $1, into: $0) } == 0 ? 1 : 0
     }
 
     private mutating func dumpOne(_ type: UInt16, restart: () -> Void, _ body: (KernelEvent) -> Void)
