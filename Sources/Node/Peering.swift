@@ -66,7 +66,7 @@ package final class Peering {
         /// Selectors that matched before and match nothing now (docs/promises.md, promise 4).
         package var alarms: [FindingCause] = []
         /// What is accepted and has no effect as it stands.
-        package var remarks: [String] = []
+        package var remarks: [FindingCause] = []
         var peers: [PlannedPeer] = []
         var nodeAddresses: [IPAddress: [IPAddress]] = [:]
         /// Changes came that could not be applied.
@@ -372,7 +372,7 @@ package final class Peering {
         speaker.setOwnAddresses(decision.ownAddresses.union(listened), of: .configuration)
         plan.alarms = decision.alarms
         for remark in decision.remarks where !plan.remarks.contains(remark) {
-            logger.warning("part of the resources has no effect", metadata: ["remark": "\(remark)"])
+            logger.warning("part of the resources has no effect", metadata: ["remark": "\(remark.text)"])
         }
         plan.remarks = decision.remarks
         plan.peers = decision.plan

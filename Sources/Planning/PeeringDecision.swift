@@ -33,7 +33,7 @@ package struct PeeringDecision: Sendable {
     /// kept), and changes that wait for a restart.
     package var alarms: [FindingCause] = []
     /// What is accepted and has no effect as it stands; no fault.
-    package var remarks: [String] = []
+    package var remarks: [FindingCause] = []
     /// Addresses of this node's Node object, inside tunnels too.
     package var ownAddresses: Set<IPAddress> = []
     package var maximumPaths = 16

@@ -1,25 +1,33 @@
 import NetTypes
 import Resources
+import StatusAPI
 
-/// What of the resources is accepted and has no effect on this node as it stands, a sentence each: nothing that an
-/// operator asks for is passed over in silence. None of it is a fault: the node is healthy.
+/// What of the resources is accepted and has no effect on this node as it stands: nothing that an operator asks for is
+/// passed over in silence. None of it is a fault: the node is healthy. Each is a `FindingCause.noEffect`.
 enum Remarks {
     /// `plan`: the peers that follow from the resources. `shadowed`: those that another object has already.
     static func all(
         _ resources: ResourceSet, node: String, plan: [PlannedPeer], shadowed: [PeeringPlan.Shadowed]
-    ) -> [String] {
+    ) -> [FindingCause] {
         services(resources, node: node) + mesh(resources, node: node) + communities(resources, node: node)
             + peers(resources, node: node, plan: plan)
             + secondBest(shadowed) + waiters(plan)
     }
 
-    /// At most three of a list, which a thousand nodes may make long.
-    private static func some(_ list: [String]) -> String {
-        list.prefix(3).joined(separator: ", ") + (list.count > 3 ? " and \(list.count - 3) more" : "")
+    /// A remark on an object as a whole.
+    private static func remark(of object: String, _ reason: IdleReason) -> FindingCause {
+        remark(of: object, "", reason)
     }
 
+    /// A remark on a field, by its path in the object.
+    private static func remark(of object: String, _ field: String, _ reason: IdleReason) -> FindingCause {
+        .noEffect(objects: NameList([object]), field: field, reason: reason)
+    }
+
+    private static let configuration = "BGPConfiguration/default"
+
     /// Contract 2.3: global peers come before those of a node, then the names decide.
-    private static func secondBest(_ shadowed: [PeeringPlan.Shadowed]) -> [String] {
+    private static func secondBest(_ shadowed: [PeeringPlan.Shadowed]) -> [FindingCause] {
         struct Pair: Hashable {
             var name: String
             var owner: String
@@ -27,12 +35,12 @@ enum Remarks {
         var targets: [Pair: [String]] = [:]
         for peer in shadowed { targets[Pair(name: peer.name, owner: peer.owner), default: []].append(peer.target) }
         return targets.sorted { ($0.key.name, $0.key.owner) < ($1.key.name, $1.key.owner) }.map { pair, targets in
-            "\(pair.name): not used for \(some(targets)): \(pair.owner) has \(targets.count == 1 ? "it" : "them")"
+            remark(of: pair.name, .otherPeerHas(targets: NameList(targets), owner: pair.owner))
         }
     }
 
     /// Contract 2.3: of several peers at an address what comes in is for the one that is passive, whoever sent it.
-    private static func waiters(_ plan: [PlannedPeer]) -> [String] {
+    private static func waiters(_ plan: [PlannedPeer]) -> [FindingCause] {
         var others: [PlannedPeer.Target: [PlannedPeer]] = [:]
         let waiting = plan.filter { peer in
             if case .address = peer.target { peer.options.passive ?? false } else { false }
@@ -41,59 +49,55 @@ enum Remarks {
         for peer in plan where !(peer.options.passive ?? false) { others[peer.target, default: []].append(peer) }
         return waiting.compactMap { peer in
             guard case .address(let address) = peer.target, let others = others[peer.target] else { return nil }
-            let list = some(others.map { "\($0.name) (\($0.targetText))" })
-            return
-                "\(peer.name): spec.passive: every connection from \(address) is taken for it; \(list) must not open "
-                + "any, and is connected to"
+            let list = NameList(others.map { "\($0.name) (\($0.targetText))" })
+            return remark(of: peer.name, "spec.passive", .takesEveryConnection(address: "\(address)", others: list))
         }
     }
 
     /// Contract 2.6.
-    private static func services(_ resources: ResourceSet, node: String) -> [String] {
+    private static func services(_ resources: ResourceSet, node: String) -> [FindingCause] {
         let services = resources.configuration(of: node).services
         var remarks = services.fieldsWithoutPrefix.map {
-            "BGPConfiguration/default: spec.\($0) has an entry without cidr, which announces nothing"
+            remark(of: configuration, "spec.\($0)", .entryWithoutCIDR)
         }
         if !services.addresses.isEmpty {
             remarks.append(
-                "BGPConfiguration/default: \(some(services.addresses.map(\.description))): a single address of "
-                    + "serviceExternalIPs and serviceLoadBalancerIPs is announced for a Service that has it; Services "
-                    + "need a store, and a folder is none")
+                remark(
+                    of: configuration,
+                    .addressNeedsService(addresses: NameList(services.addresses.map(\.description)))))
         }
         if !(services.prefixes.isEmpty && services.addresses.isEmpty),
             resources.node(node)?.isExcludedFromServices ?? false
         {
             remarks.append(
-                "Node/\(node): the label \(NodeResource.exclusionLabel) is \"true\": no address of a service is "
-                    + "announced")
+                remark(of: "Node/\(node)", .excludedFromServices(label: NodeResource.exclusionLabel)))
         }
         return remarks
     }
 
-    private static func mesh(_ resources: ResourceSet, node: String) -> [String] {
+    private static func mesh(_ resources: ResourceSet, node: String) -> [FindingCause] {
         let configuration = resources.configuration(of: node)
         guard configuration.nodeToNodeMeshEnabled == false, configuration.nodeMeshPassword != nil else { return [] }
-        return ["BGPConfiguration/default: spec.nodeMeshPassword is for the mesh, and nodeToNodeMeshEnabled is false"]
+        return [remark(of: Remarks.configuration, "spec.nodeMeshPassword", .meshIsOff)]
     }
 
-    private static func communities(_ resources: ResourceSet, node: String) -> [String] {
+    private static func communities(_ resources: ResourceSet, node: String) -> [FindingCause] {
         let configuration = resources.configuration(of: node)
         let used = Set(configuration.prefixAdvertisements.flatMap(\.communities))
         return configuration.communities.filter { !used.contains($0.value) }.map(\.key).sorted().map {
-            "BGPConfiguration/default: spec.communities: no entry of prefixAdvertisements uses \"\($0)\""
+            remark(of: Remarks.configuration, "spec.communities", .communityNotUsed(name: $0))
         }
     }
 
-    private static func peers(_ resources: ResourceSet, node: String, plan: [PlannedPeer]) -> [String] {
+    private static func peers(_ resources: ResourceSet, node: String, plan: [PlannedPeer]) -> [FindingCause] {
         let configuration = resources.configuration(of: node)
         let labels = resources.node(node)?.labels ?? [:]
         let own = resources.peers.filter { $0.peer.applies(to: node, labels) }
-        var remarks: [String] = []
+        var remarks: [FindingCause] = []
         for family in AddressFamily.allCases
         where configuration.localWorkloadPeering[family.index] != nil && !resources.hasWorkloadPeers {
-            remarks.append(
-                "BGPConfiguration/default: spec.localWorkloadPeering\(family == .ipv4 ? "IPV4" : "IPV6") is for a BGPPeer "
-                    + "with localWorkloadSelector, and there is none")
+            let field = family == .ipv4 ? "localWorkloadPeeringIPV4" : "localWorkloadPeeringIPV6"
+            remarks.append(remark(of: Remarks.configuration, "spec.\(field)", .noWorkloadPeer))
         }
         for (name, peer) in own {
             if let selector = peer.localWorkloadSelector {
@@ -102,7 +106,7 @@ enum Remarks {
             if let selector = peer.peerSelector, !plan.contains(where: { $0.name == "BGPPeer/\(name)" }),
                 !resources.nodes.contains(where: { selector.matches($0.value.labels) })
             {
-                remarks.append("BGPPeer/\(name): spec.peerSelector matches no Node")
+                remarks.append(remark(of: "BGPPeer/\(name)", "spec.peerSelector", .matchesNoNode))
             }
         }
         return remarks
@@ -110,13 +114,10 @@ enum Remarks {
 
     private static func workloads(
         _ resources: ResourceSet, of object: String, matching selector: Selector, node: String
-    ) -> [String] {
+    ) -> [FindingCause] {
         let virtual = resources.configuration(of: node).localWorkloadPeering
         if virtual.allSatisfy({ $0 == nil }) {
-            return [
-                "\(object): spec.localWorkloadSelector needs an address that pods connect to: "
-                    + "localWorkloadPeeringIPV4 or IPV6 of BGPConfiguration/default"
-            ]
+            return [remark(of: object, "spec.localWorkloadSelector", .noAddressForPods)]
         }
         // With an address of one family, pods that have only the other are no peers.
         let pods = resources.endpoints(of: node).filter { pod in
@@ -125,9 +126,7 @@ enum Remarks {
         }
         guard !pods.isEmpty else { return [] }
         let field = virtual[AddressFamily.ipv4.index] == nil ? "localWorkloadPeeringIPV4" : "localWorkloadPeeringIPV6"
-        return [
-            "\(object): \(some(pods.map(\.name))): no peer, because \(field) of BGPConfiguration/default is not set"
-        ]
+        return [remark(of: object, .podsHaveNoPeer(pods: NameList(pods.map(\.name)), missing: field))]
     }
 }
 
@@ -137,20 +136,20 @@ extension Remarks {
     /// Fields that say nothing as the others stand. Each field is classified in the tests (FieldClassificationTests).
     static func fields(
         _ resources: ResourceSet, node: String, plan: [PlannedPeer], isReflector: Bool
-    ) -> [String] {
+    ) -> [FindingCause] {
         configurations(resources, node: node) + tunnels(resources, node: node) + selection(resources)
             + otherWays(resources, node: node) + idleFields(resources, node: node, plan: plan, isReflector: isReflector)
     }
 
     /// Objects and fields of objects that nothing reads (contract 2.2).
-    private static func configurations(_ resources: ResourceSet, node: String) -> [String] {
-        var remarks: [String] = []
+    private static func configurations(_ resources: ResourceSet, node: String) -> [FindingCause] {
+        var remarks: [FindingCause] = []
         for kind in ["BGPConfiguration", "FelixConfiguration"] {
             for name in resources.names(of: kind) where name != "default" {
                 if !name.hasPrefix("node.") {
-                    remarks.append("\(kind)/\(name): not used: only default and node.NAME are")
+                    remarks.append(remark(of: "\(kind)/\(name)", .nameNotUsed))
                 } else if resources.node(String(name.dropFirst(5))) == nil {
-                    remarks.append("\(kind)/\(name): not used: there is no Node of this name")
+                    remarks.append(remark(of: "\(kind)/\(name)", .noSuchNode))
                 }
             }
         }
@@ -158,29 +157,27 @@ extension Remarks {
             var rest = configuration
             (rest.listenPort, rest.logSeverity, rest.prefixAdvertisements, rest.communities) = (nil, nil, [], [:])
             if rest != BGPConfiguration() {
-                remarks.append(
-                    "BGPConfiguration/\(name): of one node only listenPort, logSeverityScreen and prefixAdvertisements "
-                        + "take effect; other fields are for default")
+                remarks.append(remark(of: "BGPConfiguration/\(name)", .onlyFieldsOfOneNode))
             }
         }
         let configuration = resources.configuration(of: node)
         if configuration.massWithdrawalPercent == 0,
             configuration.massWithdrawalMinimum != BGPConfiguration().massWithdrawalMinimum
         {
-            remarks.append("BGPConfiguration/default: spec.massWithdrawal.minimum: percent is 0, which is no limit")
+            remarks.append(remark(of: Remarks.configuration, "spec.massWithdrawal.minimum", .massWithdrawalIsOff))
         }
         return remarks
     }
 
     /// What is about tunnels, where no pool wants one.
-    private static func tunnels(_ resources: ResourceSet, node: String) -> [String] {
+    private static func tunnels(_ resources: ResourceSet, node: String) -> [FindingCause] {
         let felix = resources.felix(of: node)
         let wanted = resources.pools.filter { $0.encapsulation != nil }
         let vxlan = wanted.filter { $0.encapsulation?.isVXLAN ?? false }
-        var remarks: [String] = []
+        var remarks: [FindingCause] = []
         func say(_ field: String, if isIdle: Bool, without what: String) {
             guard isIdle else { return }
-            remarks.append("FelixConfiguration: spec.\(field): no IPPool has \(what)")
+            remarks.append(remark(of: "FelixConfiguration", "spec.\(field)", .noPoolHas(field: what)))
         }
         say("vxlanVNI", if: vxlan.isEmpty && felix.vxlanIdentifier ?? 4096 != 4096, without: "vxlanMode")
         say("vxlanPort", if: vxlan.isEmpty && felix.vxlanPort ?? 4789 != 4789, without: "vxlanMode")
@@ -195,34 +192,38 @@ extension Remarks {
     }
 
     /// Objects that nothing picks.
-    private static func selection(_ resources: ResourceSet) -> [String] {
-        var remarks: [String] = []
+    private static func selection(_ resources: ResourceSet) -> [FindingCause] {
+        var remarks: [FindingCause] = []
         let used = Set(resources.peers.flatMap(\.peer.filters))
         let unused = resources.names(of: "BGPFilter").filter { !used.contains($0) }.map { "BGPFilter/\($0)" }
-        if !unused.isEmpty { remarks.append("\(some(unused)): not used: spec.filters of no BGPPeer has it") }
+        if !unused.isEmpty {
+            remarks.append(.noEffect(objects: NameList(unused), field: "", reason: .filterNotUsed))
+        }
         let nodes = resources.nodes
         for (name, peer) in resources.peers {
             if let node = peer.node, nodes[node] == nil {
-                remarks.append("BGPPeer/\(name): spec.node: there is no Node of this name")
+                remarks.append(remark(of: "BGPPeer/\(name)", "spec.node", .noSuchNode))
             }
             if let selector = peer.nodeSelector, !nodes.values.contains(where: { selector.matches($0.labels) }) {
-                remarks.append("BGPPeer/\(name): spec.nodeSelector matches no Node")
+                remarks.append(remark(of: "BGPPeer/\(name)", "spec.nodeSelector", .matchesNoNode))
             }
         }
         return remarks
     }
 
     /// A way leads to an address, whatever the ports there.
-    private static func otherWays(_ resources: ResourceSet, node: String) -> [String] {
+    private static func otherWays(_ resources: ResourceSet, node: String) -> [FindingCause] {
         let labels = resources.node(node)?.labels ?? [:]
         var first: [IPAddress: (name: String, gateway: IPAddress)] = [:]
-        var remarks: [String] = []
+        var remarks: [FindingCause] = []
         for (name, peer) in resources.peers where peer.applies(to: node, labels) {
             guard let gateway = peer.reachableBy, let address = peer.peer?.address else { continue }
             if let owner = first[address], owner.gateway != gateway {
                 remarks.append(
-                    "BGPPeer/\(name): spec.reachableBy: BGPPeer/\(owner.name) has the way to \(address), by "
-                        + "\(owner.gateway)")
+                    remark(
+                        of: "BGPPeer/\(name)", "spec.reachableBy",
+                        .otherGateway(
+                            owner: "BGPPeer/\(owner.name)", address: "\(address)", gateway: "\(owner.gateway)")))
             } else if first[address] == nil {
                 first[address] = (name, gateway)
             }
@@ -232,57 +233,62 @@ extension Remarks {
 
     private static func idleFields(
         _ resources: ResourceSet, node: String, plan: [PlannedPeer], isReflector: Bool
-    ) -> [String] {
+    ) -> [FindingCause] {
         let labels = resources.node(node)?.labels ?? [:]
         let addresses = resources.nodeAddresses
         var sessions: [String: [PlannedPeer]] = [:]
         for peer in plan { sessions[peer.name, default: []].append(peer) }
-        // A thousand peers with one slip are one sentence.
-        var names: [String: [String]] = [:]
+        // A thousand peers with one slip are one remark.
+        var names: [Idle: [String]] = [:]
         for (name, peer) in resources.peers where peer.applies(to: node, labels) {
             let own = sessions["BGPPeer/\(name)"] ?? []
             let isOfNodes =
                 peer.peerSelector != nil || peer.peer.map { addresses[$0.address] != nil } ?? false
-            for (field, why) in ofTheKind(peer, isOfNodes: isOfNodes) + ofTheSessions(peer, own)
+            for idle in ofTheKind(peer, isOfNodes: isOfNodes) + ofTheSessions(peer, own)
                 + (isReflector ? ofTheMode(peer) : [])
-            { names["spec.\(field): \(why)", default: []].append("BGPPeer/\(name)") }
+            { names[idle, default: []].append("BGPPeer/\(name)") }
         }
-        return names.sorted { $0.key < $1.key }.map { "\(some($0.value)): \($0.key)" }
+        return names.sorted { ($0.key.field, $0.value[0]) < ($1.key.field, $1.value[0]) }.map { idle, objects in
+            .noEffect(objects: NameList(objects), field: "spec.\(idle.field)", reason: idle.reason)
+        }
     }
 
-    private typealias Idle = (field: String, why: String)
+    private struct Idle: Hashable {
+        var field: String
+        var reason: IdleReason
+    }
 
     /// By other fields of the object.
     private static func ofTheKind(_ peer: BGPPeer, isOfNodes: Bool) -> [Idle] {
         let defaults = BGPPeer()
         let waits = peer.listenRange != nil || peer.localWorkloadSelector != nil
-        let rows: [(Bool, String, String)] = [
+        let rows: [(Bool, String, IdleReason)] = [
             (
                 peer.maxDynamicPeers != defaults.maxDynamicPeers && peer.listenRange == nil, "maxDynamicPeers",
-                "there is no listenRange"
+                .noListenRange
             ),
             (
                 peer.connectRetryTime != nil && (waits || peer.passive == true), "connectRetryTime",
-                "the peer opens the connection"
+                .peerConnects
             ),
-            (waits && peer.passive == false, "passive", "the peer opens the connection in any case"),
-            (peer.keepaliveTime != nil && peer.holdTime == .zero, "keepaliveTime", "holdTime is 0s: no keepalives"),
-            (peer.maxRestartTime != nil && peer.gracefulRestart != .on, "maxRestartTime", "gracefulRestart is not on"),
+            (waits && peer.passive == false, "passive", .peerConnectsInAnyCase),
+            (peer.keepaliveTime != nil && peer.holdTime == .zero, "keepaliveTime", .noKeepalives),
+            (peer.maxRestartTime != nil && peer.gracefulRestart != .on, "maxRestartTime", .gracefulRestartNotOn),
             (
                 peer.longLivedStaleTime != nil && peer.gracefulRestart == .off, "longLivedStaleTime",
-                "gracefulRestart is off"
+                .gracefulRestartOff
             ),
             (
                 peer.maxPrefixesRestart != defaults.maxPrefixesRestart && peer.maxPrefixesAction != .restart,
-                "maxPrefixes.restartAfter", "action is not restart"
+                "maxPrefixes.restartAfter", .actionNotRestart
             ),
-            (peer.isReversePeeringManual && !isOfNodes, "reversePeering", "the peer is no Node"),
+            (peer.isReversePeeringManual && !isOfNodes, "reversePeering", .peerIsNoNode),
             (
                 peer.reexportPrepend ?? 0 > 0 && peer.exportMode == .own, "reexportPrepend",
-                "export is own: no route of another node leaves"
+                .exportIsOwn
             ),
         ]
-        return rows.filter(\.0).map { ($0.1, $0.2) }
+        return rows.filter(\.0).map { Idle(field: $0.1, reason: $0.2) }
     }
 
     /// By what the sessions are that follow from it.
@@ -291,37 +297,36 @@ extension Remarks {
         let isInternal = sessions.allSatisfy { $0.remoteAS == $0.localAS }
         let isExternal = sessions.allSatisfy { $0.remoteAS != nil && $0.remoteAS != $0.localAS }
         let families = sessions.reduce(into: AddressFamilySet()) { $0.formUnion($1.families) }
-        let toInternal = "the session is internal"
-        let rows: [(Bool, String, String)] = [
-            (isInternal && peer.role != nil, "role", toInternal),
-            (isInternal && peer.reexportPrepend ?? 0 > 0, "reexportPrepend", toInternal),
-            (isInternal && peer.isMultihop, "multihop", toInternal),
+        let rows: [(Bool, String, IdleReason)] = [
+            (isInternal && peer.role != nil, "role", .sessionIsInternal),
+            (isInternal && peer.reexportPrepend ?? 0 > 0, "reexportPrepend", .sessionIsInternal),
+            (isInternal && peer.isMultihop, "multihop", .sessionIsInternal),
             (
                 isInternal && peer.nextHopMode == .keep, "nextHopMode and keepOriginalNextHop",
-                "\(toInternal): next hops are kept in any case"
+                .nextHopKept
             ),
             (
                 isExternal && peer.nextHopMode == .itself, "nextHopMode",
-                "the session is external: the next hop is ours in any case"
+                .nextHopIsOurs
             ),
             (
                 isExternal && peer.routeReflectorClient == true, "routeReflectorClient",
-                "the session is external, and reflection is for internal ones"
+                .notReflected
             ),
             (
                 peer.extendedNextHop == true && !families.contains(.ipv4), "extendedNextHop",
-                "the session does not carry IPv4"
+                .familyNotCarried(family: "IPv4")
             ),
             (
                 peer.nextHopAddresses[AddressFamily.ipv4.index] != nil && !families.contains(.ipv4),
-                "nextHopAddressIPv4", "the session does not carry IPv4"
+                "nextHopAddressIPv4", .familyNotCarried(family: "IPv4")
             ),
             (
                 peer.nextHopAddresses[AddressFamily.ipv6.index] != nil && !families.contains(.ipv6)
-                    && peer.extendedNextHop != true, "nextHopAddressIPv6", "the session does not carry IPv6"
+                    && peer.extendedNextHop != true, "nextHopAddressIPv6", .familyNotCarried(family: "IPv6")
             ),
         ]
-        return rows.filter(\.0).map { ($0.1, $0.2) }
+        return rows.filter(\.0).map { Idle(field: $0.1, reason: $0.2) }
     }
 
     /// In a reflector, which has no way to the kernel's routes and links.
@@ -330,6 +335,6 @@ extension Remarks {
             (peer.routeTable != nil, "routeTable"), (peer.routeSource != nil, "routeSourceAddress"),
             (peer.reachableBy != nil, "reachableBy"), (peer.isMultihop, "multihop"),
         ]
-        return rows.filter(\.0).map { ($0.1, "a reflector writes no routes and does not know links") }
+        return rows.filter(\.0).map { Idle(field: $0.1, reason: .reflectorWritesNoRoutes) }
     }
 }

@@ -33,7 +33,7 @@ extension StatusBuilder {
         findings += core.plane.findings()
         findings += prefixFindings(status)
         findings += core.health.examination.filter { $0.severity != .fine }
-        return findings + plan.remarks.map { Finding(.note, .noEffect(message: $0)) }
+        return findings + plan.remarks.map { Finding(.note, $0) }
     }
 
     private func peerFindings(_ status: DaemonStatus) -> [Finding] {

@@ -49,8 +49,9 @@ package enum FindingCause: Codable, Sendable, Hashable {
 
     /// An object or a field that is not in force: where it stands, and what its reader says of it.
     case resource(file: String, line: Int, object: String, field: String, message: String)
-    /// What is accepted and has no effect as it stands: objects, field and why, as the planner of resources says it.
-    case noEffect(message: String)
+    /// What is accepted and has no effect as it stands: objects with the same slip, the field (empty: the whole object),
+    /// and why.
+    case noEffect(objects: NameList, field: String, reason: IdleReason)
     /// A selector that matched before and matches nothing now: its last peers are kept (docs/promises.md, promise 4).
     case selectorMatchesNothing(object: String, kept: Int)
     /// A block of this node that others declare too, whole or in part.
@@ -147,8 +148,7 @@ package enum FindingCause: Codable, Sendable, Hashable {
     package var subject: FindingSubject {
         switch self {
         case .resource(_, _, let object, _, _): FindingSubject(.resource, object.isEmpty ? nil : object)
-        case .noEffect(let message):
-            FindingSubject(.resource, message.firstIndex(of: ":").map { String(message[..<$0]) })
+        case .noEffect(let objects, _, _): FindingSubject(.resource, objects.first.first)
         case .selectorMatchesNothing(let object, _): FindingSubject(.resource, object)
         case .restartNeeded(let node), .addressNotDetected(let node, _, _, _, _):
             FindingSubject(.resource, "Node/\(node)")

@@ -9,7 +9,8 @@ extension FindingCause {
         switch self {
         case .resource(let file, let line, let object, let field, let message):
             [line > 0 ? "\(file):\(line)" : file, object, field, message].filter { !$0.isEmpty }.joined(separator: ": ")
-        case .noEffect(let message): message
+        case .noEffect(let objects, let field, let reason):
+            [objects.text, field, reason.text].filter { !$0.isEmpty }.joined(separator: ": ")
         case .selectorMatchesNothing(let object, let kept):
             "\(object): spec.peerSelector matches no node any more; its \(kept) last peers are kept"
         case .blockOfSeveralNodes(let prefix, let nodes):

@@ -62,15 +62,25 @@ final class TunnelLab {
                 "BlockAffinity", "b\(node)", "node: n\(node), cidr: 10.65.\(node).0/26, state: confirmed")
             text += Lab.object(
                 "BlockAffinity", "c\(node)", "node: n\(node), cidr: 'fd00:65:\(node)::/122', state: confirmed")
-            text += Lab.object(
-                "WorkloadEndpoint", "p\(node)",
-                "node: n\(node), interfaceName: cali0, ipNetworks: [\(Self.pod(node))/32, '\(Self.pod6(node))/128']")
+            text += Self.endpoint(node)
         }
         text +=
             Lab.object("IPPool", "pool4", "cidr: 10.65.0.0/16\(pool)")
             + Lab.object("IPPool", "pool6", "cidr: 'fd00:65::/32'\(pool6)")
         if !felix.isEmpty { text += Lab.object("FelixConfiguration", "default", felix) }
         try lab.write("r.yaml", text)
+    }
+
+    private static func endpoint(_ node: Int) -> String {
+        Lab.object(
+            "WorkloadEndpoint", "p\(node)",
+            "node: n\(node), interfaceName: cali0, ipNetworks: [\(pod(node))/32, '\(pod6(node))/128']")
+    }
+
+    /// A node's pod ends: its endpoint goes from the resources.
+    func removeEndpoint(_ node: Int) throws {
+        let text = try String(contentsOfFile: lab.folder + "/resources/r.yaml", encoding: .utf8)
+        try lab.write("r.yaml", text.replacingOccurrences(of: Self.endpoint(node), with: ""))
     }
 
     func routes(_ node: Int, _ family: String = "-4") throws -> String {

@@ -24,10 +24,11 @@ extension ForwardingLab {
         #expect(try !scene.routes(1).contains("10.65.1.7 dev cali0"))
         #expect(try lab.ctl("n3", "endpoints").text.contains("elevated priority: it is being moved here"))
         // It is gone from n1, and ordinary on n3: the priority outlives it, so that nobody turns back.
+        try scene.removeEndpoint(1)
         try lab.must("ip link del cali0", in: "n1")
         let normal = Date()
         try lab.write("moving.yaml", Lab.object("WorkloadEndpoint", "moving", moving))
-        try lab.wait(10, "n3 has the change") { try lab.ctl("n3", "status").status == 0 }
+        try lab.wait(20, "n3 has the change, and finds nothing wrong") { try lab.ctl("n3", "status").status == 0 }
         // A span under test: nothing may happen in it.
         Thread.sleep(forTimeInterval: 2)
         #expect(try scene.routes(2).contains("10.65.1.7 via 10.0.2.254 dev eth0 metric 512"))

@@ -3,6 +3,7 @@ import NetTypes
 import Planning
 import Resources
 import Testing
+import Wording
 
 /// Nothing is accepted without effect and without a word: every field of every kind is one of three, and a new field
 /// has to be put among them.
@@ -201,7 +202,7 @@ import Testing
         let identity = try #require(AttributeTable.Identity(resources, node: "n"))
         let context = PeeringDecision.Context(node: "n", isReflector: isReflector, identity: identity)
         let loaded = LoadedConfiguration(resources: resources, secrets: Secrets())
-        return try #require(PeeringDecision(loaded, context, last: [], authenticationFailure: nil)).remarks
+        return try #require(PeeringDecision(loaded, context, last: [], authenticationFailure: nil)).remarks.map(\.text)
     }
 
     @Test func `the same fields are not remarked on where they have an effect`() throws {

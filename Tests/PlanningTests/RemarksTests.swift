@@ -3,6 +3,7 @@ import NetTypes
 import Planning
 import Resources
 import Testing
+import Wording
 
 /// What is accepted and has no effect as it stands is said; what has an effect is not.
 @Suite struct RemarksTests {
@@ -16,7 +17,8 @@ import Testing
         let identity = try #require(AttributeTable.Identity(resources, node: "n"))
         let context = PeeringDecision.Context(node: "n", isReflector: false, identity: identity)
         let loaded = LoadedConfiguration(resources: resources, secrets: Secrets())
-        return try #require(PeeringDecision(loaded, context, last: last, authenticationFailure: nil)).remarks
+        return try #require(PeeringDecision(loaded, context, last: last, authenticationFailure: nil)).remarks.map(
+            \.text)
     }
 
     private static func configuration(_ spec: String) -> String { object("BGPConfiguration", "default", spec) }
@@ -77,19 +79,22 @@ import Testing
     // MARK: What has no effect
 
     @Test(arguments: [
-        (configuration("serviceClusterIPs: [{}, {}]"), "spec.serviceClusterIPs has an entry without cidr"),
+        (
+            configuration("serviceClusterIPs: [{}, {}]"),
+            "spec.serviceClusterIPs: an entry without cidr announces nothing"
+        ),
         (
             configuration("nodeToNodeMeshEnabled: false, nodeMeshPassword: {secretKeyRef: {name: s, key: k}}"),
-            "spec.nodeMeshPassword is for the mesh"
+            "spec.nodeMeshPassword: it is for the mesh"
         ),
         (configuration("communities: [{name: c, value: '65000:1'}]"), "no entry of prefixAdvertisements uses \"c\""),
-        (configuration("localWorkloadPeeringIPV4: 169.254.9.9"), "is for a BGPPeer with localWorkloadSelector"),
-        (pods, "spec.localWorkloadSelector needs an address that pods connect to"),
+        (configuration("localWorkloadPeeringIPV4: 169.254.9.9"), "it is for a BGPPeer with localWorkloadSelector"),
+        (pods, "spec.localWorkloadSelector: it needs an address that pods connect to"),
         (
             pods + configuration("localWorkloadPeeringIPV4: 169.254.9.9") + pod("w", "fd00:65::9/128"),
             "d/w: no peer, because localWorkloadPeeringIPV6"
         ),
-        (object("BGPPeer", "p", "peerSelector: has(nobody)"), "spec.peerSelector matches no Node"),
+        (object("BGPPeer", "p", "peerSelector: has(nobody)"), "spec.peerSelector: matches no Node"),
         (
             object("BGPPeer", "a", "peerIP: 10.0.0.9, asNumber: 1")
                 + object("BGPPeer", "b", "peerIP: 10.0.0.9, asNumber: 2"),

@@ -10,7 +10,7 @@ import Wording
 
     private static let causes: [FindingCause] = [
         .resource(file: "r.yaml", line: 3, object: "BGPPeer/tor", field: "spec.peerIP", message: "is no address"),
-        .noEffect(message: "BGPPeer/tor: spec.role: the session is internal"),
+        .noEffect(objects: NameList(["BGPPeer/tor"]), field: "spec.role", reason: .sessionIsInternal),
         .blockOfSeveralNodes(prefix: "10.65.0.0/26", nodes: ["n", "m"]),
         .addressOfSeveralPods(address: "10.65.0.2", pods: ["demo/a on n", "demo/b on m"]),
         .selectorMatchesNothing(object: "BGPPeer/racks", kept: 2), .restartNeeded(node: "n"),
@@ -47,6 +47,19 @@ import Wording
         .podMTUTooLarge(pods: 3, interface: "cali0", mtu: 1500, device: "vxlan.calico", tunnelMTU: 1450),
     ]
 
+    private static let idle: [IdleReason] = [
+        .otherPeerHas(targets: NameList(["10.0.0.2"]), owner: "BGPPeer/tor"),
+        .takesEveryConnection(address: "10.0.0.2", others: NameList(["BGPPeer/q (10.0.0.2 port 180)"])), .meshIsOff,
+        .matchesNoNode, .noSuchNode, .noWorkloadPeer, .noAddressForPods,
+        .podsHaveNoPeer(pods: NameList(["a/b"]), missing: "localWorkloadPeeringIPV6"), .noListenRange, .peerConnects,
+        .peerConnectsInAnyCase, .noKeepalives, .gracefulRestartNotOn, .gracefulRestartOff, .actionNotRestart,
+        .peerIsNoNode, .exportIsOwn, .sessionIsInternal, .nextHopKept, .nextHopIsOurs, .notReflected,
+        .familyNotCarried(family: "IPv4"), .otherGateway(owner: "BGPPeer/q", address: "10.0.0.2", gateway: "10.0.0.9"),
+        .reflectorWritesNoRoutes, .filterNotUsed, .nameNotUsed, .onlyFieldsOfOneNode, .massWithdrawalIsOff,
+        .communityNotUsed(name: "c"), .noPoolHas(field: "vxlanMode"), .entryWithoutCIDR,
+        .addressNeedsService(addresses: NameList(["192.0.2.1/32"])), .excludedFromServices(label: "l"),
+    ]
+
     private static let holds: [HoldReason] = [
         .shutdown(text: "works"), .unnumberedNeedsAgent, .noASNumber(address: "10.0.0.2"), .noSuchFilter(filter: "f"),
         .secretMissing(secret: "s/k", file: "/s/k"), .secretReadableByOthers(secret: "s/k", file: "/s/k"),
@@ -68,8 +81,9 @@ import Wording
 
     /// The names of an enum's cases, as they stand in its source: a new one cannot be forgotten here.
     private static func cases(of name: String) throws -> Set<String> {
+        let file = name == "IdleReason" ? name : "Finding"
         let source = try String(
-            contentsOf: root.appending(path: "Sources/StatusAPI/Finding.swift"), encoding: .utf8)
+            contentsOf: root.appending(path: "Sources/StatusAPI/\(file).swift"), encoding: .utf8)
         let body = try #require(source.components(separatedBy: "enum \(name): Codable").last)
         var names: Set<String> = []
         for line in body.components(separatedBy: "\n}\n")[0].split(separator: "\n") where line.hasPrefix("    case ") {
@@ -112,6 +126,7 @@ import Wording
         }
         try check(Self.causes, "FindingCause", text: \.text)
         try check(Self.holds, "HoldReason", text: \.text)
+        try check(Self.idle, "IdleReason", text: \.text)
         try check(Self.capabilities, "PeerCapability", text: \.text)
     }
 
