@@ -131,6 +131,14 @@ let package = Package(
                 "Node", "ForwardingPlane", "Planning", "Resources", "StatusAPI", "BGPSpeaker", "BGPSession",
                 "BGPRouting", "BGPMessages", "BFD", "LinuxIO", "NetTypes",
             ]),
+        // What a whole node would do on a copy of a host, beside the Calico that runs there.
+        core(
+            "Shadow",
+            [
+                "Node", "Status", "Dataplane", "Forwarding", "ForwardingPlane", "Planning", "Resources", "StatusAPI",
+                "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "FIB", "LinuxIO", "NetTypes",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
         // The routing thread: a node on sockets, under real time.
         core(
             "NodeDaemon",
@@ -145,7 +153,8 @@ let package = Package(
         core(
             "AgentDaemon",
             [
-                "NodeDaemon", "Dataplane", "Forwarding", "KernelRoutes", "Planning", "Resources", "BGPSession", "FIB",
+                "NodeDaemon", "Shadow", "Dataplane", "Forwarding", "KernelRoutes", "Planning", "Resources",
+                "BGPSession", "Edges", "ResourceFiles", "StatusAPI", "FIB",
                 "LinuxIO", "NetTypes",
                 .product(name: "Logging", package: "swift-log"),
             ]),
@@ -218,6 +227,12 @@ let package = Package(
                 "Planning", "Resources", "BFD", "BGPSpeaker",
                 "BGPSession", "BGPRouting", "BGPMessages", "StatusAPI", "Wording", "FIB",
                 "LinuxIO", "NetTypes",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        tests(
+            "ShadowTests",
+            [
+                "Shadow", "Forwarding", "Planning", "Resources", "StatusAPI", "BGPMessages", "FIB", "NetTypes",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         tests("LayeringTests", ["Resources"]),

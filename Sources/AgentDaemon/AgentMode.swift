@@ -43,13 +43,7 @@ package enum AgentMode {
             }
         }
         let now = Instant(nanoseconds: monotonicNanoseconds())
-        var kernel = ForwardingSettings(
-            isDryRun: settings.isDryRun, maximumPaths: daemon.configuration.maximumPaths ?? 16,
-            restartTime: daemon.configuration.nodeMeshMaxRestartTime ?? .seconds(120))
-        kernel.felixProtocol = felix.deviceRouteProtocol ?? kernel.felixProtocol
-        kernel.programming = settings.programming
-        kernel.takeOver = TakeOver(settings.takeOver, deviceProtocol: kernel.felixProtocol)
-        kernel.normalMetrics = daemon.configuration.normalPriority
+        let kernel = daemon.forwardingSettings(settings)
         let plane: KernelForwarding
         do throws(SystemError) {
             let host = try NetlinkHost(
@@ -78,5 +72,19 @@ package enum AgentMode {
                     "packets are not forwarded", metadata: ["sysctl": "\(path)", "reason": "\(errorText(error))"])
             }
         }
+    }
+}
+
+extension Daemon {
+    /// What the forwarding plane has to know from its start on.
+    func forwardingSettings(_ settings: ProcessSettings) -> ForwardingSettings {
+        var result = ForwardingSettings(
+            isDryRun: settings.isDryRun, maximumPaths: configuration.maximumPaths ?? 16,
+            restartTime: configuration.nodeMeshMaxRestartTime ?? .seconds(120))
+        result.felixProtocol = first.resources.felix(of: settings.node).deviceRouteProtocol ?? result.felixProtocol
+        result.programming = settings.programming
+        result.takeOver = TakeOver(settings.takeOver, deviceProtocol: result.felixProtocol)
+        result.normalMetrics = configuration.normalPriority
+        return result
     }
 }

@@ -16,6 +16,8 @@ package enum LoopMessage: Sendable {
     case examined([Finding], TCPRefusals, Promise<StatusAnswer>?)
     case metrics(Promise<MetricsPage>)
     case readiness(Promise<ReadinessReport>)
+    /// A page cannot be served, for its flag; nil where it is from now on.
+    case listener(flag: String, FindingCause?)
     /// Answered by a loop that turns.
     case alive(Promise<Bool>)
 }

@@ -27,16 +27,34 @@ package enum MetricsServer {
     /// Bytes of a request at most.
     private static let maximumRequest = 16384
 
-    /// Opens the address, and serves on a thread of its own. Throws where `address` is none, or cannot be bound.
+    /// How often a port that somebody else has is tried again, in milliseconds.
+    private static let retryTime: UInt32 = 5000
+
+    /// Opens the address, and serves on a thread of its own. Throws where `address` is none, or cannot be bound; where
+    /// somebody else has it, it is tried again and again, and `mailbox` hears of it.
     package static func start(address: String, flag: String, mailbox: Mailbox<LoopMessage>) throws(StartError) {
         guard !address.isEmpty else { return }
         guard let colon = address.lastIndex(of: ":"), let port = UInt16(address[address.index(after: colon)...]),
             let host = IPAddress(String(address[..<colon].filter { $0 != "[" && $0 != "]" }))
         else { throw StartError("\(flag): \"\(address)\" is not ADDRESS:PORT, such as 127.0.0.1:9091") }
+        let place = SocketAddress(host, port: port)
         do throws(SystemError) {
-            try EdgeLoop.start(try TCPListener(on: SocketAddress(host, port: port)), service(mailbox))
+            try EdgeLoop.start(try TCPListener(on: place), service(mailbox))
         } catch {
-            throw StartError("\(flag) \(address): \(errorText(error.code))")
+            guard error.code == SystemError.addressInUse else {
+                throw StartError("\(flag) \(address): \(errorText(error.code))")
+            }
+            mailbox.post(.listener(flag: flag, .listenerTaken(flag: flag, address: address)))
+            startEdgeThread {
+                while true {
+                    pauseThread(milliseconds: retryTime)
+                    guard let listener = try? TCPListener(on: place),
+                        (try? EdgeLoop.start(listener, service(mailbox))) != nil
+                    else { continue }
+                    mailbox.post(.listener(flag: flag, nil))
+                    return
+                }
+            }
         }
     }
 

@@ -39,6 +39,8 @@ package final class HealthMonitor {
     private var nextLine: Instant?
     /// Of the last examination of the host: findings, those that say that all is well included.
     package private(set) var examination: [Finding] = []
+    /// Pages that are not served, by their flags.
+    package private(set) var listeners: [String: FindingCause] = [:]
     /// The kernel's counts of segments that it dropped, and when each last grew.
     private var refusals: (counts: TCPRefusals, grew: [TCPRefusals.Reason: Instant])?
     private var nextExamination: Instant
@@ -113,6 +115,12 @@ package final class HealthMonitor {
             .seconds(3)
         default: .zero
         }
+    }
+
+    /// A page cannot be served, or is again. A look is due at once.
+    package func listenerChanged(_ flag: String, _ cause: FindingCause?, now: Instant) {
+        listeners[flag] = cause
+        nextLook = now
     }
 
     // MARK: When to look

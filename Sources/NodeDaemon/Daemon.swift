@@ -92,13 +92,13 @@ package struct Daemon {
 
     /// Makes the folders of the socket and of what outlives the process where they are missing: for this user and its
     /// group alone, or for `user`, who the process is about to become.
-    package func makeFolders(for user: String? = nil) throws(StartError) {
+    package func makeFolders(for user: String? = nil, withState: Bool = true) throws(StartError) {
         let socketFolder = settings.socket.lastIndex(of: "/").map { String(settings.socket[..<$0]) } ?? ""
         let folders = [
             ("--socket", socketFolder, FileOwner(user: user, group: settings.socketGroup)),
             ("--state-dir", settings.stateDirectory, FileOwner(user: user)),
         ]
-        for (flag, folder, owner) in folders where !folder.isEmpty {
+        for (flag, folder, owner) in folders.prefix(withState ? 2 : 1) where !folder.isEmpty {
             do throws(SystemError) {
                 try makeFolder(folder, mode: 0o750, owner: owner)
             } catch {
@@ -203,6 +203,28 @@ package struct Daemon {
         }
     }
 
+    /// The router id, as text.
+    package var routerID: String { "\(identity.identifier)" }
+
+    /// Opens the socket and the pages of a daemon that has no routing loop. Returns the socket's file.
+    package func serve(_ mailbox: Mailbox<LoopMessage>) throws(StartError) -> SocketFile {
+        try makeFolders(withState: false)
+        let file = try StatusServer.start(
+            path: settings.socket, owner: FileOwner(group: settings.socketGroup), mailbox: mailbox)
+        do throws(StartError) { try startPages(mailbox) } catch {
+            file.remove()
+            throw error
+        }
+        return file
+    }
+
+    private func startPages(_ mailbox: Mailbox<LoopMessage>) throws(StartError) {
+        try MetricsServer.start(address: settings.metrics, flag: "--metrics", mailbox: mailbox)
+        if settings.health != settings.metrics {
+            try MetricsServer.start(address: settings.health, flag: "--health", mailbox: mailbox)
+        }
+    }
+
     /// Returns the file of the status socket.
     private func startEdges(_ mailbox: Mailbox<LoopMessage>, _ reload: Wakeup) throws(SystemError) -> SocketFile {
         var opened: SocketFile?
@@ -210,10 +232,7 @@ package struct Daemon {
             let socketFile = try StatusServer.start(
                 path: settings.socket, owner: FileOwner(group: settings.socketGroup), mailbox: mailbox)
             opened = socketFile
-            try MetricsServer.start(address: settings.metrics, flag: "--metrics", mailbox: mailbox)
-            if settings.health != settings.metrics {
-                try MetricsServer.start(address: settings.health, flag: "--health", mailbox: mailbox)
-            }
+            try startPages(mailbox)
             source.start(from: declared, reload: reload) { mailbox.post(.change($0)) }
             return socketFile
         } catch {

@@ -363,6 +363,7 @@ final class RoutingLoop {
                     answer.findings = StatusBuilder(core, meter: meter, mode: mode).doctor()
                     promise.fulfil(answer)
                 }
+            case .listener(let flag, let cause): core.health.listenerChanged(flag, cause, now: core.now)
             case .alive(let promise): promise.fulfil(true)
             }
         }

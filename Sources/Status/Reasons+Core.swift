@@ -1,16 +1,16 @@
 import BFD
 import BGPMessages
-import BGPRouting
+package import BGPRouting
 import BGPSession
 import NetTypes
 import Node
 import Planning
-import StatusAPI
+package import StatusAPI
 
 // The core's reasons as those of the status API.
 
 extension PathIneligibility {
-    init(_ reason: IneligibleReason) {
+    package init(_ reason: IneligibleReason) {
         self =
             switch reason {
             case .ownASInPath: .ownASInPath

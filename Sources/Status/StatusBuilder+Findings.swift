@@ -27,6 +27,9 @@ extension StatusBuilder {
         if let (limit, closed) = core.transport.recentRefusals(now: core.now) {
             findings.append(Finding(.fault, .connectionsRefused(limit: limit, closed: closed)))
         }
+        for (_, cause) in core.health.listeners.sorted(by: { $0.key < $1.key }) {
+            findings.append(Finding(.degraded, cause))
+        }
         if core.plane.isStarting { findings.append(Finding(.degraded, .starting)) }
         findings += peerFindings(status)
         findings += blockFindings(status)

@@ -89,6 +89,15 @@ package enum FindingCause: Codable, Sendable, Hashable {
     case allPeersEstablished(count: Int)
     /// Connections beyond the limit of open files were closed at once.
     case connectionsRefused(limit: Int, closed: Int)
+    /// The port of a page (`--metrics`, `--health`) is another process's.
+    case listenerTaken(flag: String, address: String)
+
+    // MARK: A shadow (`--shadow`)
+
+    /// The control socket of a BIRD, which was not read whole.
+    case birdNotRead(socket: String, reason: BIRDFailure)
+    /// Resources or kernel could not be read: the error's text.
+    case notCompared(reason: String)
 
     // MARK: Routes
 
@@ -165,7 +174,10 @@ package enum FindingCause: Codable, Sendable, Hashable {
         case .addressOnNoInterface(let address): FindingSubject(.interface, address)
         case .routesMissing, .allRoutesInKernel, .massWithdrawal, .otherProgrammer, .poolsLeftToOthers:
             FindingSubject(.prefix)
-        case .starting, .listensElsewhere, .connectionsRefused, .forwardingOff, .forwardingOn, .chainDrops,
+        case .listenerTaken(let flag, _): FindingSubject(.host, flag)
+        case .birdNotRead(let socket, _): FindingSubject(.host, socket)
+        case .notCompared, .starting, .listensElsewhere, .connectionsRefused, .forwardingOff, .forwardingOn,
+            .chainDrops,
             .legacyChainDrops,
             .legacyTablesUnreadable, .noChainDrops, .noNetfilter:
             FindingSubject(.host)
@@ -216,6 +228,16 @@ package enum SegmentRefusal: String, Codable, Sendable, CaseIterable {
     case wrongSignature
     /// Fewer hops to live than GTSM (RFC 5082) accepts.
     case ttlTooSmall
+}
+
+/// Why BIRD's state is not known.
+package enum BIRDFailure: Codable, Sendable, Hashable {
+    /// A line of its reply is none that BIRD 1.6 or 2 is known to print.
+    case notUnderstood(line: String)
+    /// It refused a command.
+    case refused(text: String)
+    /// errno
+    case unreachable(code: Int32)
 }
 
 /// Why a peer is kept down.

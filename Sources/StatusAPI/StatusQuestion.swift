@@ -7,6 +7,8 @@ package import NetTypes
 /// sentence.
 package enum StatusQuestion: Sendable, Hashable {
     case status, endpoints, doctor
+    /// What a shadow found.
+    case shadow
     /// From an event's number on.
     case events(PageCursor)
     case peers(PageCursor)
@@ -79,6 +81,7 @@ extension StatusQuestion {
         case .endpoints: self = .endpoints
         case .events: self = .events(try StatusQuestion.cursor(request.cursor))
         case .doctor: self = .doctor
+        case .shadow: self = .shadow
         case .peer: self = .peer(request.argument ?? "", try StatusQuestion.cursor(request.cursor))
         case .routes:
             self = .routes(try StatusQuestion.prefix(request.argument), try StatusQuestion.cursor(request.cursor))

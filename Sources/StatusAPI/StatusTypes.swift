@@ -1,7 +1,7 @@
 /// A question to the daemon: one line of JSON on its unix socket.
 package struct StatusRequest: Codable, Sendable {
     package enum Command: String, Codable, Sendable {
-        case status, peers, peer, routes, endpoints, fib, why, refresh, reset, doctor, events
+        case status, peers, peer, routes, endpoints, fib, why, refresh, reset, doctor, events, shadow
         case releaseRoutes = "fib release"
 
         /// It changes something, and does not only ask.
@@ -43,6 +43,7 @@ package struct StatusAnswer: Codable, Sendable {
     package var fib: [FIBStatus]?
     package var findings: [Finding]?
     package var events: [EventStatus]?
+    package var shadow: ShadowReport?
     /// What was done, of orders.
     package var done: String?
     /// Ask again with this cursor for what follows.

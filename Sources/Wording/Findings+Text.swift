@@ -32,6 +32,11 @@ extension FindingCause {
         case .noPeerConfigured: "no peer is configured: no route comes or goes"
         case .peersDown, .peerDown, .segmentsRefused, .prefixLimitReached, .bfdDown, .peerSentNoBlocks, .peersTooSlow:
             peerText
+        case .listenerTaken(let flag, let address):
+            "\(flag) \(address): another process has this port (Felix has 9091 and 9099), so that the page is not served; it "
+                + "is tried again every 5 s; name another ADDRESS:PORT, or an empty one to switch it off"
+        case .birdNotRead(let socket, let reason): "\(socket): \(reason.text)"
+        case .notCompared(let reason): "nothing can be compared: \(reason)"
         case .nodeGone(let node):
             "Node/\(node): is gone from the resources; what it last said stays in force, and no other change is taken "
                 + "over; put it back"

@@ -14,7 +14,7 @@ struct Apusctl: ParsableCommand {
         commandName: "apusctl", abstract: "Ask a running apusd.", version: apusVersion,
         subcommands: [
             Status.self, Peers.self, Peer.self, Routes.self, Why.self, Endpoints.self, FIB.self, Doctor.self,
-            Events.self,
+            Events.self, Shadow.self,
             Refresh.self, Reset.self, NodeCommand.self,
         ])
 

@@ -179,9 +179,28 @@ struct AgentCommand: ParsableCommand {
     var takeOver: String = fromEnvironment("take-over", "")
     @OptionGroup var addresses: AddressOptions
 
+    @Flag(
+        help:
+            """
+            Beside a Calico that runs: peer with nobody, write nothing, and compare what it has with what Apus would \
+            have; apusctl shadow shows that.
+            """
+    )
+    var shadow = false
+    @Option(help: "With --shadow: the control sockets of Calico's BIRDs, with commas between them.")
+    var birdSockets: String = fromEnvironment(
+        "bird-sockets", "/var/run/calico/bird.ctl,/var/run/calico/bird6.ctl")
+
     func run() throws {
         guard let programming = Programming(rawValue: program) else {
             throw StartError("--program: \"\(program)\" is unknown; it must be all, local or remote")
+        }
+        if shadow || isSet("shadow") {
+            let sockets = birdSockets.split(separator: ",").map { String($0.trimmingPrefix(while: \.isWhitespace)) }
+            guard !sockets.isEmpty else { throw StartError("--bird-sockets: --shadow needs one at least") }
+            return try ShadowMode.run(
+                options.settings(isDryRun: true, programming: programming, user: nil), addresses: addresses.settings(),
+                birds: sockets)
         }
         try AgentMode.run(
             options.settings(

@@ -209,6 +209,28 @@ import Testing
         }
     }
 
+    @Test func `a port that another process has is reported, and served as soon as it is free`() throws {
+        let mailbox = Mailbox<LoopMessage>(try Wakeup())
+        func heard(_ isWanted: (String, FindingCause?) -> Bool) -> Bool {
+            let end = Self.now() + 30
+            while Self.now() < end {
+                for case .listener(let flag, let cause) in mailbox.takeAll() where isWanted(flag, cause) { return true }
+                pauseThread(milliseconds: 20)
+            }
+            return false
+        }
+        let other = try TCPListener(on: SocketAddress(IPAddress(v4: 0x7F00_0001), port: 0))
+        let address = "127.0.0.1:\(other.address.port)"
+        try MetricsServer.start(address: address, flag: "--metrics", mailbox: mailbox)
+        #expect(heard { $0 == "--metrics" && $1 == .listenerTaken(flag: "--metrics", address: address) })
+        _ = consume other
+        #expect(heard { $0 == "--metrics" && $1 == nil })
+        // Whoever asks for it first was told; what is wrong with the address itself still ends the start.
+        #expect(throws: StartError.self) {
+            try MetricsServer.start(address: "192.0.2.1:1", flag: "--health", mailbox: mailbox)
+        }
+    }
+
     @Test func `where nobody answers, the last of many hears that we are busy`() throws {
         let path = try Self.startStatus(try FakeLoop(answers: false))
         defer { unlink(path) }

@@ -28,6 +28,8 @@ import Wording
             reason: .rejectedByRule(rule: "BGPFilter/x exportV4[0]")),
         .peersTooSlow(count: 2, slowest: "10.0.0.2 (BGPPeer/tor)"), .nodeGone(node: "n"),
         .allPeersEstablished(count: 4), .connectionsRefused(limit: 32, closed: 28),
+        .listenerTaken(flag: "--metrics", address: "127.0.0.1:9091"),
+        .birdNotRead(socket: "/b", reason: .unreachable(code: 2)), .notCompared(reason: "netlink"),
         .routesMissing(count: 4, examples: ["10.0.0.0/8", "10.1.0.0/16", "10.2.0.0/16"]),
         .allRoutesInKernel(count: 9), .massWithdrawal(routes: 40), .otherProgrammer(routeProtocol: 12, routes: 7),
         .poolsLeftToOthers(pools: ["10.65.0.0/16"]),

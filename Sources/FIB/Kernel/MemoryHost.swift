@@ -58,6 +58,20 @@ package final class MemoryHost: HostKernel {
     /// Something waits to be read.
     package var hasNews: Bool { !events.isEmpty || !results.isEmpty || listensForGuests && !guestFrames.isEmpty }
 
+    /// Takes over what the dump of another host says, without notifications: a copy. Own routes of that host are left
+    /// out.
+    package func preset(_ event: KernelEvent) {
+        switch event {
+        case .link(let interface):
+            interfaces[interface.index] = interface
+            nextIndex = max(nextIndex, interface.index.rawValue + 1)
+        case .address(let address): addresses.insert(address)
+        case .foreignRoute(let route, _): routes.foreign[key(route)] = route
+        case .entry(let entry, let index): entries[index, default: []].insert(entry)
+        default: break
+        }
+    }
+
     // MARK: What others do to the host
 
     /// Adds an interface, set up and with a carrier. A device of ours is added by `apply`.

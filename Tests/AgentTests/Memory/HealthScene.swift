@@ -16,6 +16,7 @@ final class HealthScene {
     /// What the log was given since `takeLog`.
     private var log: [HealthMonitor.Line] = []
 
+    var health: HealthMonitor { get throws { try #require(try node.core).health } }
     var node: MemoryNode { get throws { try #require(network.nodes["node1"]) } }
 
     static func object(_ kind: String, _ name: String, _ spec: String) -> String {

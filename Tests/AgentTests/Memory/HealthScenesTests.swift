@@ -38,6 +38,16 @@ import Wording
             name: "the peer is gone", cause: "peersDown", isUnready: true, words: ["1 of 1 peers down"],
             inject: { $0.network.cut("switch") }, remove: { $0.network.mend("switch") }),
         Fault(
+            name: "another process has the port of --metrics", cause: "listenerTaken", subject: "--metrics",
+            words: ["--metrics 127.0.0.1:9091: another process has this port"],
+            inject: { scene in
+                try scene.health.listenerChanged(
+                    "--metrics", .listenerTaken(flag: "--metrics", address: "127.0.0.1:9091"), now: scene.network.now)
+            },
+            remove: { scene in
+                try scene.health.listenerChanged("--metrics", nil, now: scene.network.now)
+            }),
+        Fault(
             name: "one of two peers does not answer", cause: "peerDown", subject: "10.0.1.9", words: ["BGPPeer/p9"],
             inject: { try files($0, "more.yaml", HealthScene.peer(9)) }, remove: { try files($0, "more.yaml", nil) }),
         Fault(

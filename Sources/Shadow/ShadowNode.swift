@@ -1,0 +1,108 @@
+package import BGPMessages
+import BGPRouting
+import BGPSession
+import BGPSpeaker
+import Dataplane
+package import FIB
+package import Forwarding
+import ForwardingPlane
+package import Logging
+package import NetTypes
+import Node
+package import Planning
+package import Resources
+import Status
+package import StatusAPI
+
+/// A whole node on a copy of the host, under simulated time, whose peers are played from what BIRD says of them.
+///
+/// It is the code of the agent, and not a model of it: what it announces and writes is what the agent would.
+package struct ShadowNode {
+    /// What the node came to.
+    package struct Outcome: Sendable {
+        package var peers: [PeeringDecision.Peer] = []
+        /// By position in BIRD's list of established sessions.
+        package var announced: [[Prefix: PathAttributes]] = []
+        /// Of each established session, routes that import refuses.
+        package var refused: [[Prefix: ShadowReason]] = []
+        /// In the main table of the copy.
+        package var routes: [FIBRoute] = []
+        /// What of the resources is not in force.
+        package var problems: [FindingCause] = []
+    }
+
+    /// How long the node is given to come to rest: longer than anything that it waits for without a restart.
+    private static let simulatedTime: Duration = .seconds(60)
+    /// Turns at one moment, at most.
+    private static let turnLimit = 10_000
+
+    /// Nil where the resources have no Node of the name with an address.
+    package static func run(
+        _ name: String, _ loaded: LoadedConfiguration, on copy: HostCopy, _ settings: ForwardingSettings,
+        beside calico: BIRDState, logger: Logger
+    ) throws(HostError) -> Outcome? {
+        guard let identity = AttributeTable.Identity(loaded.resources, node: name) else { return nil }
+        let context = PeeringDecision.Context(node: name, isReflector: false, identity: identity)
+        guard let decision = PeeringDecision(loaded, context, last: [], authenticationFailure: nil) else { return nil }
+        var now = Instant(nanoseconds: 1_000_000_000)
+        let host = copy.host
+        let plane = try KernelForwarding(settings, host: host, logger: logger, now: now)
+        let speaker = Speaker(
+            identity: identity,
+            tracksNextHops: loaded.resources.configuration(of: name).tracksNextHops ?? true,
+            maximumPaths: settings.maximumPaths, recordsChanges: true, restart: RestartState(), seed: 1, now: now)
+        let transport = ShadowTransport(calico)
+        let peering = Peering(node: name, isReflector: false, identity: identity, first: loaded, logger: logger)
+        let core = NodeCore(
+            speaker: speaker, plane: plane, peering: peering, transport: transport, logger: logger, now: now)
+        core.apply(ResourceChange(whole: loaded))
+        let end = now + simulatedTime
+        while now <= end {
+            settle(core, transport, host, now)
+            let next = core.nextDeadline.map { max($0, now + .milliseconds(1)) } ?? end
+            now = min(next, now + .seconds(1))
+        }
+        var outcome = Outcome()
+        outcome.peers = decision.peers
+        outcome.problems = decision.alarms + core.peering.plan.problems
+        outcome.announced = transport.counterparts.map(\.announced)
+        outcome.refused = transport.counterparts.map { refused($0, core) }
+        outcome.routes = host.routes.own.values.filter { $0.table == Ownership.mainTable }
+        return outcome
+    }
+
+    /// Everything that can happen at one moment.
+    private static func settle(_ core: NodeCore, _ transport: ShadowTransport, _ host: MemoryHost, _ now: Instant) {
+        for _ in 0..<turnLimit {
+            core.now = now
+            core.hasMoreWork = false
+            var isBusy = transport.deliver(to: core)
+            core.plane.read(&core.speaker)
+            core.handleTimeouts()
+            core.carryOutActions()
+            core.decide()
+            core.export()
+            core.carryOutActions()
+            core.reconcile()
+            core.removeEndedPeers()
+            core.carryOutActions()
+            core.beginWaitingConnects()
+            isBusy = isBusy || core.hasMoreWork || core.speaker.hasWork(now: now) || host.hasNews
+            if !isBusy { return }
+        }
+    }
+
+    private static func refused(_ counterpart: Counterpart, _ core: NodeCore) -> [Prefix: ShadowReason] {
+        var result: [Prefix: ShadowReason] = [:]
+        for prefix in counterpart.prefixes {
+            guard let index = core.speaker.find(prefix) else { continue }
+            for path in core.speaker.explainedPaths(index, prefix.family) {
+                guard let reason = path.ineligible,
+                    core.speaker.settings(path.path.peer)?.address.unscoped == counterpart.session.address
+                else { continue }
+                result[prefix] = .refused(reason: PathIneligibility(reason), rule: path.importRule)
+            }
+        }
+        return result
+    }
+}
