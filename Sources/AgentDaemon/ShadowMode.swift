@@ -49,7 +49,7 @@ package enum ShadowMode {
                 waitForAny(&entries, timeout: nil)
                 if case .terminate? = signals.next() { return }
                 wakeup.clear()
-                for message in mailbox.takeAll() { answer(message, report, listeners) }
+                for message in mailbox.takeAll() { answer(message, report: report, listeners: listeners) }
             }
         } catch {
             throw StartError(error.code == 0 ? error.operation : "\(error)")
@@ -80,7 +80,7 @@ package enum ShadowMode {
     }
 
     private static func answer(
-        _ message: LoopMessage, _ report: Locked<ShadowReport>, _ listeners: Locked<[String: FindingCause]>
+        _ message: LoopMessage, report: Locked<ShadowReport>, listeners: Locked<[String: FindingCause]>
     ) {
         func current() -> ShadowReport {
             var result = report.withLock { $0 }
@@ -138,7 +138,7 @@ private struct ShadowView: Sendable {
         settings.logLevel = logLevel
         let host = DetectionView(
             addresses: NetlinkHost.namedAddresses(), sourceAddress: { UDPSocket.sourceAddress(towards: $0) })
-        return try Daemon(settings, isReflector: false, addresses: addresses, host: host)
+        return try Daemon(settings, isReflector: false, addresses: addresses, host: host, repeatsLookups: false)
     }
 
     /// One comparison, or what kept it from being whole.
@@ -169,7 +169,7 @@ private struct ShadowView: Sendable {
                         podPrefixes: daemon.first.resources.felix(of: settings.node).interfacePrefixes ?? ["cali"])
                     // A Daemon has a Node of its name.
                     if let outcome = try ShadowNode.run(
-                        settings.node, daemon.first, on: copy, kernel, beside: calico, logger: daemon.logger)
+                        settings.node, daemon.first, on: copy, settings: kernel, beside: calico, logger: daemon.logger)
                     {
                         let comparison = Comparison(calico, outcome, on: copy)
                         report.differences = comparison.differences

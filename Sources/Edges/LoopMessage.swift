@@ -7,8 +7,8 @@ package import StatusAPI
 /// What edge threads send to the routing loop.
 package enum LoopMessage: Sendable {
     case change(ResourceChange)
-    /// What the name of `--ip-autodetection-method can-reach=` stands for.
-    case resolved([IPAddress])
+    /// What a name of `--ip-autodetection-method can-reach=` stands for.
+    case resolved(String, [IPAddress])
     case question(StatusQuestion, Promise<StatusAnswer>)
     case bfd(BFDReport)
     /// What an examination of the host found, and its kernel counted; the promise of who asked for it, by `apusctl

@@ -6,13 +6,14 @@ package enum NameResolver {
     /// Milliseconds between two looks.
     package static let interval: UInt32 = 60_000
 
-    /// Calls `deliver` with what the name stands for, at once and every `interval`; with nothing where it stands for
-    /// nothing.
-    package static func start(_ name: String, deliver: @escaping @Sendable ([IPAddress]) -> Void) {
+    /// Calls `deliver` with what the name stands for, at once and, where it `repeats`, every `interval`; with nothing
+    /// where it stands for nothing.
+    package static func start(_ name: String, repeats: Bool, deliver: @escaping @Sendable ([IPAddress]) -> Void) {
         startEdgeThread {
-            while true {
-                deliver(HostNames.resolve(name))
+            deliver(HostNames.resolve(name))
+            while repeats {
                 pauseThread(milliseconds: interval)
+                deliver(HostNames.resolve(name))
             }
         }
     }

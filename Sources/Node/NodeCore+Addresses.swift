@@ -31,24 +31,17 @@ extension NodeCore {
         watch = AddressWatch(detector: detector, declared: declared)
     }
 
-    /// The name of `can-reach` was looked up. True where the node's addresses changed with it.
-    package func resolved(_ addresses: [IPAddress]) -> Bool {
-        guard watch?.detector.resolved != addresses else { return false }
-        watch?.detector.resolved = addresses
+    /// A name of `can-reach` was looked up. True where the node's addresses changed with it.
+    package func resolved(_ name: String, _ addresses: [IPAddress]) -> Bool {
+        guard watch?.detector.resolved[name] != addresses else { return false }
+        watch?.detector.resolved[name] = addresses
         return detectAndApply()
     }
 
     /// What an operator should know of it.
     package var addressFindings: [FindingCause] {
-        guard let watch, let own = peering.loaded.resources.node(peering.node) else { return [] }
-        var result = watch.detector.findings
-        if peering.loaded.resources.configuration(of: peering.node).bindsToNodeIP ?? false {
-            let listened = transport.listenAddresses.map(\.address)
-            for address in [own.ipv4?.address, own.ipv6?.address].compactMap({ $0 }) where !listened.contains(address) {
-                result.append(.listensElsewhere(address: "\(address)"))
-            }
-        }
-        return result
+        (watch?.detector.findings ?? [])
+            + transport.listenFailures.map { FindingCause.notListening(address: "\($0.address)", code: $0.code) }
     }
 
     /// When the addresses are to be looked at; nil where nothing comes from the host.

@@ -150,6 +150,7 @@ package final class NodeCore {
         speaker.handleTimeouts(now: now, budget: NodeCore.timerBudget)
         peering.handleTimeouts(&speaker, now: now)
         peering.endLost(transport: transport, speaker: &speaker, now: now)
+        if let due = peering.plan.listenRetry, due <= now { peering.listen(transport, now: now) }
         return checkAddresses()
     }
 

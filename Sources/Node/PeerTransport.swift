@@ -9,6 +9,10 @@ package import NetTypes
 package protocol PeerTransport: AnyObject {
     /// What is listened on.
     var listenAddresses: [SocketAddress] { get }
+    /// Listens on these addresses and on no others.
+    func listen(on addresses: [SocketAddress])
+    /// Addresses that could not be listened on, with errno.
+    var listenFailures: [(address: SocketAddress, code: Int32)] { get }
     /// The MD5 key of a peer or a range, on every listener of its family; nil removes it.
     func setPassword(_ password: [UInt8]?, for prefix: Prefix) throws(SystemError)
     /// The TCP-AO key of a peer or a range, likewise.

@@ -75,6 +75,9 @@ package final class Peering {
         var links: [String: PeeringDecision.Peer] = [:]
         /// What the listeners have.
         var listenerKeys: [Prefix: TCPSocket.Options] = [:]
+        /// Where connections are to be accepted, and when what failed is tried again.
+        var listening: [SocketAddress] = []
+        var listenRetry: Instant?
     }
     private var losses = LinkLosses()
     package private(set) var plan = Plan()
@@ -280,7 +283,7 @@ package final class Peering {
     }
 
     var nextDeadline: Instant? {
-        .earliest([departure.check, retries.next, losses.nextDeadline])
+        .earliest([departure.check, retries.next, losses.nextDeadline, plan.listenRetry])
     }
 
     func handleTimeouts(_ speaker: inout Speaker, now: Instant) {
@@ -367,6 +370,8 @@ package final class Peering {
         }
         plane.apply(nodeChange, &speaker, now: now)
         plan.nodeAddresses = resources.nodeAddresses
+        plan.listening = decision.listenAddresses.map { SocketAddress($0, port: decision.listenPort) }
+        listen(transport, now: now)
         // Whatever the mode: what the Node object has, and what is listened on.
         let listened = transport.listenAddresses.map(\.address).filter { $0 != .any($0.family) }
         speaker.setOwnAddresses(decision.ownAddresses.union(listened), of: .configuration)
@@ -439,6 +444,13 @@ package final class Peering {
                 metadata: ["range": "\(range)", "limit": "\(limit)", "closed": "\(excess.count)"])
         }
     }
+
+    /// Brings the listeners into step with the plan. What another process has is tried again.
+    func listen(_ transport: any PeerTransport, now: Instant) {
+        if transport.listenAddresses != plan.listening { transport.listen(on: plan.listening) }
+        plan.listenRetry = transport.listenFailures.isEmpty ? nil : now + Peering.listenInterval
+    }
+    private static let listenInterval: Duration = .seconds(5)
 
     /// GTSM holds for the handshake too: the listeners' TTL follows the peers and ranges that ask for it.
     private func secureHandshakes(_ transport: any PeerTransport) {

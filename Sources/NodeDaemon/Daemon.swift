@@ -30,10 +30,11 @@ package struct Daemon {
     let node: NodeResource
     let identity: AttributeTable.Identity
 
-    /// `host`: what the addresses that the Node object does not have are found by.
+    /// `host`: what the addresses that the Node object does not have are found by. `repeatsLookups`: names of
+    /// `can-reach` are looked up for as long as the process runs.
     package init(
         _ settings: ProcessSettings, isReflector: Bool, addresses: DetectionSettings? = nil,
-        host: DetectionView? = nil
+        host: DetectionView? = nil, repeatsLookups: Bool = true
     ) throws(StartError) {
         self.settings = settings
         self.isReflector = isReflector
@@ -44,7 +45,7 @@ package struct Daemon {
         declared = try source.loadFirst()
         var detector = addresses.map { AddressDetector($0, node: settings.node) }
         if var asked = detector, let host, asked.isNeeded(declared.resources) {
-            asked.resolved = Daemon.resolve(asked.hostNames.first, names)
+            asked.resolved = Daemon.resolve(asked.hostNames, repeats: repeatsLookups, names)
             asked.log(asked.detect(declared.resources, host), logger)
             detector = asked
         }
@@ -77,15 +78,21 @@ package struct Daemon {
     /// How long a start waits for a resolver; what comes later is applied then.
     private static let resolverTime: Int32 = 3000
 
-    /// Looks a name up from now on. Nil where nothing is known in time.
-    private static func resolve(_ name: String?, _ names: Locked<Mailbox<LoopMessage>?>) -> [IPAddress]? {
-        guard let name else { return nil }
-        let promise = Promise<[IPAddress]>()
-        NameResolver.start(name) { addresses in
-            promise.fulfil(addresses)
-            names.withLock { $0 }?.post(.resolved(addresses))
+    /// Looks names up, each on a thread of its own. Returns what is known in time.
+    private static func resolve(
+        _ hosts: Set<String>, repeats: Bool, _ names: Locked<Mailbox<LoopMessage>?>
+    ) -> [String: [IPAddress]] {
+        let promises = hosts.map { name in
+            let promise = Promise<[IPAddress]>()
+            NameResolver.start(name, repeats: repeats) { addresses in
+                promise.fulfil(addresses)
+                names.withLock { $0 }?.post(.resolved(name, addresses))
+            }
+            return (name, promise)
         }
-        return promise.wait(milliseconds: resolverTime)
+        var result: [String: [IPAddress]] = [:]
+        for (name, promise) in promises { result[name] = promise.wait(milliseconds: resolverTime) }
+        return result
     }
 
     package var configuration: BGPConfiguration { first.resources.configuration(of: settings.node) }
@@ -126,39 +133,23 @@ package struct Daemon {
 
     /// Listens, before privileges are given up.
     package func openTransport() throws(StartError) -> Transport {
-        let port = first.resources.listenPort(of: settings.node)
-        var addresses = [IPAddress.any(.ipv4), IPAddress.any(.ipv6)]
-        if configuration.bindsToNodeIP ?? false {
-            addresses =
-                [node.ipv4?.address, node.ipv6?.address].compactMap { $0 }
-                + configuration.localWorkloadPeering.compactMap { $0 }
-        }
+        let (addresses, port) = PeeringDecision.listening(first.resources, node, node: settings.node)
+        let transport: Transport
         do throws(SystemError) {
-            let transport = try Transport(openFiles: OpenFiles.raiseLimit())
-            var opened = 0
-            for address in addresses {
-                do throws(SystemError) {
-                    try transport.listen(on: SocketAddress(address, port: port))
-                    opened += 1
-                } catch {
-                    // A kernel without IPv6 is no reason to stop; a port in use is.
-                    if address.family == .ipv6, opened > 0, error.code != SystemError.addressInUse { continue }
-                    throw error
-                }
-            }
-            return transport
-        } catch {
-            switch error.code {
-            case SystemError.addressInUse:
-                throw StartError(
-                    "TCP port \(port) is in use; another BGP daemon (BIRD, FRR, another apusd?) runs on this host")
-            case SystemError.permissionDenied:
-                throw StartError(
-                    "TCP port \(port) cannot be bound: the process needs CAP_NET_BIND_SERVICE, or a port above 1023 "
-                        + "(listenPort)"
-                )
-            default: throw StartError("cannot listen: \(error)")
-            }
+            transport = try Transport(openFiles: OpenFiles.raiseLimit())
+        } catch { throw StartError("cannot listen: \(error)") }
+        transport.listen(on: addresses.map { SocketAddress($0, port: port) })
+        guard let failure = transport.listenFailures.first else { return transport }
+        switch failure.code {
+        case SystemError.addressInUse:
+            throw StartError(
+                "TCP port \(port) is in use; another BGP daemon (BIRD, FRR, another apusd?) runs on this host")
+        case SystemError.permissionDenied:
+            throw StartError(
+                "TCP port \(port) cannot be bound: the process needs CAP_NET_BIND_SERVICE, or a port above 1023 "
+                    + "(listenPort)"
+            )
+        default: throw StartError("cannot listen on \(failure.address): \(errorText(failure.code))")
         }
     }
 

@@ -344,7 +344,7 @@ final class RoutingLoop {
                     }
                 }
                 applyLinks()
-            case .resolved(let addresses): if core.resolved(addresses) { applyLinks() }
+            case .resolved(let name, let addresses): if core.resolved(name, addresses) { applyLinks() }
             case .bfd(let report):
                 core.take(report)
                 bfd.follow(core.peering, core.plane)

@@ -36,6 +36,9 @@ package struct PeeringDecision: Sendable {
     package var remarks: [FindingCause] = []
     /// Addresses of this node's Node object, inside tunnels too.
     package var ownAddresses: Set<IPAddress> = []
+    /// Where connections are accepted: every address of the host, or those of this node (`bindMode`).
+    package var listenAddresses: [IPAddress] = []
+    package var listenPort: UInt16 = PeerAddress.defaultPort
     package var maximumPaths = 16
     /// What `export: pools` passes on.
     package var exportScope = ExportScope()
@@ -51,6 +54,7 @@ package struct PeeringDecision: Sendable {
         let resources = loaded.resources
         guard let own = resources.node(context.node) else { return nil }
         maximumPaths = resources.configuration(of: context.node).maximumPaths ?? 16
+        (listenAddresses, listenPort) = PeeringDecision.listening(resources, own, node: context.node)
         let services = resources.configuration(of: context.node).services
         exportScope = ExportScope(
             // As Calico's: `disabled` is for IPAM, and pods that are there keep their routes.
@@ -92,6 +96,20 @@ package struct PeeringDecision: Sendable {
             plan += kept
         }
         return plan
+    }
+
+    /// Addresses and port that a node listens on.
+    package static func listening(_ resources: ResourceSet, _ own: NodeResource, node: String)
+        -> (addresses: [IPAddress], port: UInt16)
+    {
+        let configuration = resources.configuration(of: node)
+        var addresses = AddressFamily.allCases.map { IPAddress.any($0) }
+        if configuration.bindsToNodeIP ?? false {
+            addresses =
+                [own.ipv4?.address, own.ipv6?.address].compactMap { $0 }
+                + configuration.localWorkloadPeering.compactMap { $0 }
+        }
+        return (addresses, resources.listenPort(of: node))
     }
 
     private static func restartAlarm(_ resources: ResourceSet, _ own: NodeResource, context: Context) -> FindingCause? {

@@ -80,14 +80,16 @@ package struct Comparison {
                     .session, peer: address, field: "state", calico: session.isEstablished ? "up" : "down",
                     apus: "down", reason: .heldDown(reason: reason)))
         }
-        func note(_ field: String, _ theirs: String, _ ours: String) {
+        func note(_ field: String, calico theirs: String, apus ours: String) {
             guard theirs != ours else { return }
             differences.append(
                 ShadowDifference(.session, peer: address, field: field, calico: theirs, apus: ours))
         }
-        if let theirs = session.neighborAS, let ours = peer.planned.remoteAS { note("AS", "\(theirs)", "\(ours)") }
-        if let theirs = session.localAS { note("local AS", "\(theirs)", "\(peer.planned.localAS)") }
-        note("families", Comparison.names(session.families), Comparison.names(peer.planned.families))
+        if let theirs = session.neighborAS, let ours = peer.planned.remoteAS {
+            note("AS", calico: "\(theirs)", apus: "\(ours)")
+        }
+        if let theirs = session.localAS { note("local AS", calico: "\(theirs)", apus: "\(peer.planned.localAS)") }
+        note("families", calico: Comparison.names(session.families), apus: Comparison.names(peer.planned.families))
     }
 
     private static func names(_ families: AddressFamilySet) -> String {
@@ -110,23 +112,26 @@ package struct Comparison {
         let theirs = Dictionary(session.sent.map { ($0.prefix, $0.attributes) }) { first, _ in first }
         announcements += theirs.count
         for prefix in Set(theirs.keys).union(ours.keys) {
-            func note(_ field: String?, _ theirs: String?, _ ours: String?) {
+            func note(_ field: String?, calico theirs: String?, apus ours: String?) {
                 guard theirs != ours else { return }
                 differences.append(
                     ShadowDifference(
                         .announced, peer: peer, prefix: "\(prefix)", field: field, calico: theirs, apus: ours))
             }
             guard let their = theirs[prefix], let our = ours[prefix] else {
-                note(nil, theirs[prefix].map { _ in "announced" }, ours[prefix].map { _ in "announced" })
+                note(nil, calico: theirs[prefix].map { _ in "announced" }, apus: ours[prefix].map { _ in "announced" })
                 continue
             }
             note(
-                "communities", Comparison.list(their.communities.sorted()), Comparison.list(our.communities.sorted()))
+                "communities", calico: Comparison.list(their.communities.sorted()),
+                apus: Comparison.list(our.communities.sorted()))
             note(
-                "large communities", Comparison.list(their.largeCommunities.map(\.description).sorted()),
-                Comparison.list(our.largeCommunities.map(\.description).sorted()))
+                "large communities", calico: Comparison.list(their.largeCommunities.map(\.description).sorted()),
+                apus: Comparison.list(our.largeCommunities.map(\.description).sorted()))
             // Only internal peers are sent it, and BIRD shows what its filter set.
-            if let theirs = their.localPref, let ours = our.localPref { note("LOCAL_PREF", "\(theirs)", "\(ours)") }
+            if let theirs = their.localPref, let ours = our.localPref {
+                note("LOCAL_PREF", calico: "\(theirs)", apus: "\(ours)")
+            }
         }
     }
 

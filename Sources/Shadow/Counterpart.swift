@@ -120,17 +120,17 @@ final class Counterpart {
             block.gathered.isEmpty
             ? UpdateValidation.decode(block.plain, context)
             : UpdateValidation.decode(block.gathered.rawSpan, context)
-        visit(update.withdrawn, .ipv4) { announced[$0] = nil }
-        visit(update.nlri, .ipv4) { announced[$0] = plain.attributes }
+        visit(update.withdrawn, of: .ipv4) { announced[$0] = nil }
+        visit(update.nlri, of: .ipv4) { announced[$0] = plain.attributes }
         if let unreach = block.mpUnreach, let family = unreach.afiSafi.family {
-            visit(unreach.nlri, family) { announced[$0] = nil }
+            visit(unreach.nlri, of: family) { announced[$0] = nil }
         }
         if let reach = block.mpReach, let family = reach.afiSafi.family {
-            visit(reach.nlri, family) { announced[$0] = plain.attributes }
+            visit(reach.nlri, of: family) { announced[$0] = plain.attributes }
         }
     }
 
-    private func visit(_ field: RawSpan, _ family: AddressFamily, _ body: (Prefix) -> Void) {
+    private func visit(_ field: RawSpan, of family: AddressFamily, _ body: (Prefix) -> Void) {
         var reader = ByteReader(field)
         while !reader.isEmpty, let prefix = NLRI.next(&reader, family) { body(prefix) }
     }

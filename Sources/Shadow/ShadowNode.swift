@@ -38,7 +38,7 @@ package struct ShadowNode {
 
     /// Nil where the resources have no Node of the name with an address.
     package static func run(
-        _ name: String, _ loaded: LoadedConfiguration, on copy: HostCopy, _ settings: ForwardingSettings,
+        _ name: String, _ loaded: LoadedConfiguration, on copy: HostCopy, settings: ForwardingSettings,
         beside calico: BIRDState, logger: Logger
     ) throws(HostError) -> Outcome? {
         guard let identity = AttributeTable.Identity(loaded.resources, node: name) else { return nil }
@@ -58,7 +58,7 @@ package struct ShadowNode {
         core.apply(ResourceChange(whole: loaded))
         let end = now + simulatedTime
         while now <= end {
-            settle(core, transport, host, now)
+            settle(core, transport: transport, host: host, now: now)
             let next = core.nextDeadline.map { max($0, now + .milliseconds(1)) } ?? end
             now = min(next, now + .seconds(1))
         }
@@ -72,7 +72,7 @@ package struct ShadowNode {
     }
 
     /// Everything that can happen at one moment.
-    private static func settle(_ core: NodeCore, _ transport: ShadowTransport, _ host: MemoryHost, _ now: Instant) {
+    private static func settle(_ core: NodeCore, transport: ShadowTransport, host: MemoryHost, now: Instant) {
         for _ in 0..<turnLimit {
             core.now = now
             core.hasMoreWork = false

@@ -64,6 +64,8 @@ final class ShadowTransport: PeerTransport {
     // MARK: PeerTransport
 
     var listenAddresses: [SocketAddress] { [] }
+    func listen(on addresses: [SocketAddress]) {}
+    var listenFailures: [(address: SocketAddress, code: Int32)] { [] }
     func setPassword(_ password: [UInt8]?, for prefix: Prefix) throws(SystemError) {}
     func setAuthentication(_ key: TCPSocket.AuthenticationKey?, old: TCPSocket.AuthenticationKey?, for prefix: Prefix)
         throws(SystemError)

@@ -63,8 +63,8 @@ package enum FindingCause: Codable, Sendable, Hashable {
     /// This node's address in a family (`IPv4`, `IPv6`) was not found by the method of the flag. `kept`: the one that was
     /// found before, which is still used.
     case addressNotDetected(node: String, family: String, method: String, reason: DetectionFailure, kept: String?)
-    /// bindMode is NodeIP, and the node's address is another one than at the start.
-    case listensElsewhere(address: String)
+    /// An address and port that connections cannot be accepted at: errno.
+    case notListening(address: String, code: Int32)
     case peerHeldDown(peer: String, address: String, reason: HoldReason)
     case noPeerConfigured
     /// Of the configured peers, those that are meant to be up and are not.
@@ -176,7 +176,7 @@ package enum FindingCause: Codable, Sendable, Hashable {
             FindingSubject(.prefix)
         case .listenerTaken(let flag, _): FindingSubject(.host, flag)
         case .birdNotRead(let socket, _): FindingSubject(.host, socket)
-        case .notCompared, .starting, .listensElsewhere, .connectionsRefused, .forwardingOff, .forwardingOn,
+        case .notCompared, .starting, .notListening, .connectionsRefused, .forwardingOff, .forwardingOn,
             .chainDrops,
             .legacyChainDrops,
             .legacyTablesUnreadable, .noChainDrops, .noNetfilter:

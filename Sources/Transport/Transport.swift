@@ -14,26 +14,16 @@ package final class Transport {
     private static let lingerTime: Duration = .seconds(1)
 
     package let poller: Poller
-    private var listeners: [ListenerSlot] = []
+    private let listeners = Listeners()
     private var connections: [UInt64: Connection] = [:]
     /// By peer index: the connections of its active and passive side.
     private var sides: [PerSide<Connection?>] = []
     /// Connections whose session is over, by token, until they go.
     private var closing = Timers<UInt64>()
-    private var listenerTokens: Set<UInt64> = []
     /// Connections that something was queued on in this turn.
     private var touched: [UInt64] = []
     private var nextToken: UInt64 = 1000
     private var limiter = LogLimiter()
-
-    private final class ListenerSlot {
-        let listener: TCPListener
-        let token: UInt64
-        init(_ listener: consuming TCPListener, token: UInt64) {
-            self.listener = listener
-            self.token = token
-        }
-    }
 
     /// Connections at most: descriptors are left for files, the kernel and the operator.
     let maximumConnections: Int
@@ -69,54 +59,24 @@ package final class Transport {
 
     // MARK: Listening
 
-    package func listen(on address: SocketAddress) throws(SystemError) {
-        let listener = try TCPListener(on: address)
-        let token = takeToken()
-        try poller.add(listener.fd, token: token)
-        listeners.append(ListenerSlot(listener, token: token))
-        listenerTokens.insert(token)
-    }
+    /// Listens on these addresses and on no others; `listenFailures` has what could not be done. Connections that were
+    /// accepted stay.
+    package func listen(on addresses: [SocketAddress]) { listeners.listen(on: addresses, poller, token: takeToken) }
+    package var listenFailures: [(address: SocketAddress, code: Int32)] { listeners.failures }
 
-    package func isListener(_ token: UInt64) -> Bool { listenerTokens.contains(token) }
-    package var listenAddresses: [SocketAddress] { listeners.map { $0.listener.address } }
+    package func isListener(_ token: UInt64) -> Bool { listeners.isListener(token) }
+    package var listenAddresses: [SocketAddress] { listeners.addresses }
+    package func accept(_ token: UInt64) -> AcceptedConnection? { listeners.accept(token) }
 
-    package func accept(_ token: UInt64) -> AcceptedConnection? {
-        listeners.first { $0.token == token }?.listener.accept()
-    }
-
-    /// The MD5 key of a peer or a range, on every listener of its family; nil removes it.
     package func setPassword(_ password: [UInt8]?, for prefix: Prefix) throws(SystemError) {
-        for slot in listeners where slot.listener.address.address.family == prefix.family {
-            try slot.listener.setPassword(password, for: prefix)
-        }
+        try listeners.setPassword(password, for: prefix)
     }
-
-    /// The TCP-AO key of a peer or a range, likewise.
     package func setAuthentication(
         _ key: TCPSocket.AuthenticationKey?, old: TCPSocket.AuthenticationKey?, for prefix: Prefix
-    )
-        throws(SystemError)
-    {
-        for slot in listeners where slot.listener.address.address.family == prefix.family {
-            try slot.listener.setAuthentication(key, old: old, for: prefix)
-        }
-    }
-
-    /// Families whose listeners send with TTL or hop limit 255: those that a peer or range with ttlSecurity may connect
-    /// by. Each listener has one family (IPV6_V6ONLY), so no IPv4 peer comes by one of IPv6.
+    ) throws(SystemError) { try listeners.setAuthentication(key, old: old, for: prefix) }
     package func setFullTimeToLive(_ families: AddressFamilySet, _ logger: Logger) {
-        guard families != fullTimeToLive else { return }
-        for slot in listeners {
-            let family = slot.listener.address.address.family
-            guard families.contains(family) != fullTimeToLive.contains(family) else { continue }
-            do throws(SystemError) { try slot.listener.setFullTimeToLive(families.contains(family)) } catch {
-                logger.error(
-                    "peers with ttlSecurity may drop our half of the handshake", metadata: ["reason": "\(error)"])
-            }
-        }
-        fullTimeToLive = families
+        listeners.setFullTimeToLive(families, logger)
     }
-    private var fullTimeToLive: AddressFamilySet = []
 
     /// The new password of a peer on its running connections.
     package func changePassword(_ peer: PeerIndex, _ password: [UInt8], address: IPAddress, logger: Logger) {

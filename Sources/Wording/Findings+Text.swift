@@ -25,9 +25,9 @@ extension FindingCause {
                 + (kept.map { "; \($0) is used as before" } ?? "") + "; declare spec.bgp."
                 + "\(family == "IPv4" ? "ipv4Address" : "ipv6Address"), or set "
                 + "\(family == "IPv4" ? "--ip-autodetection-method" : "--ip6-autodetection-method")"
-        case .listensElsewhere(let address):
-            "bindMode is NodeIP, and nobody listens at the node's new address \(address): start apusd again, or set "
-                + "bindMode: None"
+        case .notListening(let address, let code):
+            "connections to \(address) cannot be accepted: \(errorText(code)); it is tried again every 5 s; end what has "
+                + "the port, or set another listenPort"
         case .peerHeldDown(let peer, let address, let reason): "\(peer) \(address) is kept down: \(reason.text)"
         case .noPeerConfigured: "no peer is configured: no route comes or goes"
         case .peersDown, .peerDown, .segmentsRefused, .prefixLimitReached, .bfdDown, .peerSentNoBlocks, .peersTooSlow:

@@ -15,7 +15,6 @@ import StatusAPI
 import Testing
 
 @testable import Node
-@testable import Transport
 
 /// What peering makes of the links that the forwarding plane knows, and of not knowing any.
 @Suite struct LinkDecisionTests {
@@ -70,8 +69,12 @@ import Testing
         let node =
             "apiVersion: projectcalico.org/v3\nkind: Node\nmetadata: {name: n}\nspec: {bgp: {ipv4Address: "
             + "10.0.0.1/24, ipv6Address: 'fd00::1/64', ipv4IPIPTunnelAddr: 10.65.0.1}}\n"
+        let configuration =
+            "---\napiVersion: projectcalico.org/v3\nkind: BGPConfiguration\nmetadata: {name: default}\nspec: {bindMode: "
+            + "NodeIP, localWorkloadPeeringIPV4: 127.0.0.9}\n"
         let resources = ResourceSet(
-            [ResourceParser.parse(peers.joined() + node, file: "x.yaml")], files: ["x.yaml"], previous: ResourceSet())
+            [ResourceParser.parse(peers.joined() + node + configuration, file: "x.yaml")], files: ["x.yaml"],
+            previous: ResourceSet())
         return LoadedConfiguration(resources: resources, secrets: Secrets())
     }
 
@@ -80,9 +83,7 @@ import Testing
         _ plane: any ForwardingPlane, isReflector: Bool, _ body: (Peering, inout Speaker) -> Void
     ) throws {
         let now = Instant(nanoseconds: 1_000_000_000)
-        let transport = try Transport(openFiles: 1024)
-        try transport.listen(on: SocketAddress(IPAddress(v4: 0x7F00_0001), port: 0))
-        try transport.listen(on: SocketAddress(.any(.ipv6), port: 0))
+        let transport = MemoryTransport()
         var speaker = Speaker(
             identity: identity, tracksNextHops: false, maximumPaths: 16, recordsChanges: false, restart: RestartState(),
             seed: 1, now: now)
@@ -154,7 +155,7 @@ import Testing
         throws
     {
         try Self.targets(NoForwarding(), isReflector: isReflector) { _, speaker in
-            let wanted = ["10.0.0.1", "fd00::1", "10.65.0.1", "127.0.0.1"].compactMap { IPAddress($0) }
+            let wanted = ["10.0.0.1", "fd00::1", "10.65.0.1", "127.0.0.9"].compactMap { IPAddress($0) }
             let known = speaker.importPolicy.ownAddresses
             #expect(known == Set(wanted))
         }

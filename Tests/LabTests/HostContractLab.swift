@@ -151,7 +151,7 @@ import Testing
     }
 
     private enum Case: String, CaseIterable {
-        case writing, refusals, linkDown, addressGone, others, pods, groups, tunnels, settings
+        case writing, refusals, linkDown, addressGone, others, pods, groups, tunnels, settings, addresses
     }
 
     private static func hop(_ host: any HostKernel, _ gateway: String?, onlink: Bool = true) -> FIBNextHop {
@@ -324,6 +324,22 @@ import Testing
             seen.add("remove", host.apply(.remove(.vxlanIPv4, index)))
             seen.add("remove again", host.apply(.remove(.vxlanIPv4, index)))
             seen.add("link", host.link(named: "vxlan.calico") == nil)
+        case .addresses:
+            func add(_ what: String) {
+                let named = host.namedAddresses().filter { $0.name == "x0" && $0.address.family == .ipv4 }
+                seen.add(what, named.map { "\($0.address)/\($0.prefixLength) \($0.isUp)" })
+                let sources = ["10.0.0.9", "10.77.0.9", "192.0.2.9"].map { target in
+                    IPAddress(target).flatMap { host.sourceAddress(towards: $0) }.map { "\($0)" } ?? "none"
+                }
+                seen.add("\(what): sources", sources)
+            }
+            add("as it is")
+            others.addForeign()
+            add("with another route")
+            others.removeAddress()
+            add("without the address")
+            others.addAddress()
+            add("again")
         case .settings:
             seen.add("of no interface", host.setSysctl("net/ipv4/conf/cali9/proxy_arp", "1"))
             seen.add("forwarding", host.setSysctl("net/ipv4/ip_forward", "1"))
@@ -346,6 +362,7 @@ import Testing
 
     @Test(arguments: [
         "writing", "refusals", "linkDown", "addressGone", "others", "pods", "groups", "tunnels", "settings",
+        "addresses",
     ])
     func `a host in memory does what the kernel does`(name: String) throws {
         let test = try #require(Case(rawValue: name))

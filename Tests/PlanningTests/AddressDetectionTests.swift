@@ -30,7 +30,7 @@ import Testing
     ) throws -> Result<String, DetectionFailure> {
         let view = DetectionView(
             addresses: try host ?? Self.host(), sourceAddress: { _ in source.flatMap { IPAddress($0) } },
-            resolved: resolved?.compactMap { IPAddress($0) },
+            resolved: resolved.map { ["a.example": $0.compactMap { IPAddress($0) }] } ?? [:],
             internalAddresses: internalAddresses.compactMap { IPAddress($0) })
         return try DetectionMethod(method).detect(family, view).map { "\($0.address) \($0.subnet)" }
     }
@@ -91,6 +91,28 @@ import Testing
                 try Self.detect("can-reach=a.example", source: "10.0.0.1", resolved: resolved)
                     == .failure(.notResolved(host: "a.example")))
         }
+    }
+
+    @Test func `each family goes by its own name`() throws {
+        let settings = DetectionSettings(
+            sources: [.detected, .detected],
+            methods: [try DetectionMethod("can-reach=four.example"), try DetectionMethod("can-reach=six.example")])
+        var detector = AddressDetector(settings, node: "n")
+        #expect(detector.hostNames == ["four.example", "six.example"])
+        detector.resolved = ["four.example": [try #require(IPAddress("192.0.2.1"))]]
+        let resources = load(object("Node", "n", ""))
+        func detect() throws -> [String?] {
+            let view = DetectionView(
+                addresses: try Self.host(),
+                sourceAddress: { IPAddress($0.family == .ipv4 ? "10.0.0.1" : "2001:db8::1") })
+            _ = detector.detect(resources, view)
+            let own = try #require(resources.node("n").map { detector.complete($0) })
+            return [own.ipv4, own.ipv6].map { $0.map { "\($0.address)" } }
+        }
+        #expect(try detect() == ["10.0.0.1", nil])
+        #expect(detector.failures == [nil, .notResolved(host: "six.example")])
+        detector.resolved["six.example"] = [try #require(IPAddress("2001:db8:9::1"))]
+        #expect(try detect() == ["10.0.0.1", "2001:db8::1"])
     }
 
     @Test func `kubernetes-internal-ip is the first of the family`() throws {

@@ -74,7 +74,8 @@ import Testing
         let settings = ForwardingSettings(isDryRun: false, maximumPaths: 16, restartTime: .seconds(120))
         let outcome = try #require(
             try ShadowNode.run(
-                "n1", LoadedConfiguration(resources: resources, secrets: Secrets()), on: copy, settings, beside: calico,
+                "n1", LoadedConfiguration(resources: resources, secrets: Secrets()), on: copy, settings: settings,
+                beside: calico,
                 logger: logger))
         return Comparison(calico, outcome, on: copy).differences
     }

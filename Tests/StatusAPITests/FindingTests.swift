@@ -16,7 +16,7 @@ import Wording
         .selectorMatchesNothing(object: "BGPPeer/racks", kept: 2), .restartNeeded(node: "n"),
         .addressNotDetected(
             node: "n", family: "IPv4", method: "interface=eth.*", reason: .noInterface(interfaces: ["lo"]), kept: nil),
-        .listensElsewhere(address: "10.0.0.2"),
+        .notListening(address: "10.0.0.2:179", code: 98),
         .peerHeldDown(peer: "BGPPeer/tor", address: "10.0.0.2", reason: .tooManyPeers(limit: 3)), .noPeerConfigured,
         .peersDown(count: 1, of: 4),
         .peerDown(peer: "BGPPeer/tor", address: "10.0.0.2", state: .active, reason: .connectTimeout, since: nil),

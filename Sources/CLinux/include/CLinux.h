@@ -136,6 +136,10 @@ static inline int apus_nodelay(int fd) { return apus_setsockopt_int(fd, IPPROTO_
 static inline int apus_quickack(int fd) { return apus_setsockopt_int(fd, IPPROTO_TCP, TCP_QUICKACK, 1); }
 static inline int apus_reuseaddr(int fd) { return apus_setsockopt_int(fd, SOL_SOCKET, SO_REUSEADDR, 1); }
 static inline int apus_v6only(int fd) { return apus_setsockopt_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1); }
+/* The address need not be the host's yet (ip(7), IP_FREEBIND; IPV6_FREEBIND is 78). */
+static inline int apus_freebind(int fd, int is_v6) {
+    return is_v6 ? apus_setsockopt_int(fd, IPPROTO_IPV6, 78, 1) : apus_setsockopt_int(fd, IPPROTO_IP, IP_FREEBIND, 1);
+}
 static inline int apus_priority(int fd) { return apus_setsockopt_int(fd, SOL_SOCKET, SO_PRIORITY, 6); }
 /* RFC 5082: send with TTL 255 and drop what arrives with less than the minimum. */
 static inline int apus_ttl(int fd, int is_v6, int ttl) {

@@ -17,6 +17,8 @@ package struct SystemError: Error, Sendable, Hashable, CustomStringConvertible {
     package var description: String { unsafe "\(operation): \(String(cString: strerror(code)))" }
 
     package static let addressInUse = EADDRINUSE
+    package static let addressNotAvailable = EADDRNOTAVAIL
+    package static let familyNotSupported = EAFNOSUPPORT
     package static let protocolOptionUnknown = ENOPROTOOPT
     package static let notSocket = ENOTSOCK
     package static let tryAgain = EAGAIN

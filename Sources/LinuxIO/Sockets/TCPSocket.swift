@@ -243,11 +243,13 @@ package struct TCPListener: ClientListener, ~Copyable {
     /// Where it listens; a port of 0 was replaced by the one that the kernel chose.
     package let address: SocketAddress
 
-    /// Throws EADDRINUSE where another daemon has the port, EACCES without the capability to bind it.
-    package init(on address: SocketAddress) throws(SystemError) {
+    /// Throws EADDRINUSE where another daemon has the port, EACCES without the capability to bind it. `mayBeForeign`: the
+    /// address may come to the host later, and connections with it.
+    package init(on address: SocketAddress, mayBeForeign: Bool = false) throws(SystemError) {
         let owned = try FileDescriptor(apus_socket(address.address.family == .ipv4 ? AF_INET : AF_INET6), "socket")
         _ = apus_reuseaddr(owned.raw)
         if address.address.family == .ipv6 { _ = apus_v6only(owned.raw) }
+        if mayBeForeign { _ = apus_freebind(owned.raw, address.address.family == .ipv6 ? 1 : 0) }
         var (value, length) = address.storage
         let bound = unsafe withUnsafePointer(to: &value) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe bind(owned.raw, $0, length) }

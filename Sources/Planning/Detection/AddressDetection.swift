@@ -9,13 +9,14 @@ package struct DetectionView {
     package var addresses: [NamedAddress]
     /// The host's own address on the way to another one.
     package var sourceAddress: (IPAddress) -> IPAddress?
-    /// What the name of `can-reach` was resolved to; nil while that is not known.
-    package var resolved: [IPAddress]?
+    /// What the names of `can-reach` were resolved to, as far as that is known.
+    package var resolved: [String: [IPAddress]]
     /// Addresses of type InternalIP of the v1 Node.
     package var internalAddresses: [IPAddress]
 
     package init(
-        addresses: [NamedAddress], sourceAddress: @escaping (IPAddress) -> IPAddress?, resolved: [IPAddress]? = nil,
+        addresses: [NamedAddress], sourceAddress: @escaping (IPAddress) -> IPAddress?,
+        resolved: [String: [IPAddress]] = [:],
         internalAddresses: [IPAddress] = []
     ) {
         self.addresses = addresses
@@ -73,7 +74,7 @@ extension DetectionMethod {
                     .notInside(addresses: usable.prefix(DetectionMethod.shownNames).map { "\($0.address)" })
                 })
         case .canReach(let target):
-            guard let targets = IPAddress(target).map({ [$0] }) ?? view.resolved else {
+            guard let targets = IPAddress(target).map({ [$0] }) ?? view.resolved[target] else {
                 return .failure(.notResolved(host: target))
             }
             let destinations = targets.filter { $0.family == family }

@@ -13,8 +13,8 @@ package struct AddressDetector: Sendable {
     /// The router id of the process: one that follows from the address would change with it, and every session with
     /// it. Nil until it is known.
     package var identifier: BGPIdentifier?
-    /// What the name of `can-reach` stands for; nil while that is not known.
-    package var resolved: [IPAddress]?
+    /// What the names of `can-reach` stand for, as far as that is known.
+    package var resolved: [String: [IPAddress]] = [:]
     /// By family index.
     private var found: [NodeResource.Address?] = [nil, nil]
     /// By family index: why the last detection found nothing.

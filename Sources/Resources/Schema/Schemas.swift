@@ -33,11 +33,11 @@ package enum Schemas {
                 "nodeToNodeMeshEnabled", .bool, default: "true", effect: .live,
                 documentation: "Whether all nodes without a routeReflectorClusterID peer with each other."),
             FieldSpec(
-                "listenPort", .integer(1...65535), default: "179", effect: .restart,
+                "listenPort", .integer(1...65535), default: "179", effect: .live,
                 documentation: "TCP port to listen on, and the port of other nodes."),
             FieldSpec(
-                "bindMode", .choice(of: BGPConfiguration.BindMode.self), default: "None", effect: .restart,
-                documentation: "Listen on every address, or on the node's addresses only."),
+                "bindMode", .choice(of: BGPConfiguration.BindMode.self), default: "None", effect: .live,
+                documentation: "Listen on every address, or on the node's addresses only, now and when they change."),
             FieldSpec(
                 "nodeMeshPassword", secretReference, effect: .sessionReset,
                 documentation: "TCP MD5 password (RFC 2385) of the mesh."),

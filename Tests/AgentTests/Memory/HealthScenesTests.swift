@@ -1,6 +1,7 @@
 import BFD
 import BGPSpeaker
 import FIB
+import Glibc
 import LinuxIO
 import NetTypes
 import Node
@@ -46,6 +47,17 @@ import Wording
             },
             remove: { scene in
                 try scene.health.listenerChanged("--metrics", nil, now: scene.network.now)
+            }),
+        Fault(
+            name: "another process has BGP's port", cause: "notListening", subject: nil,
+            words: ["0.0.0.0:1790 cannot be accepted: Address already in use"],
+            inject: { scene in
+                try scene.node.transport.refusedAddresses = [.any(.ipv4): EADDRINUSE]
+                try files(scene, "port.yaml", HealthScene.object("BGPConfiguration", "node.node1", "listenPort: 1790"))
+            },
+            remove: { scene in
+                try scene.node.transport.refusedAddresses = [:]
+                try files(scene, "port.yaml", nil)
             }),
         Fault(
             name: "one of two peers does not answer", cause: "peerDown", subject: "10.0.1.9", words: ["BGPPeer/p9"],

@@ -47,7 +47,14 @@ final class MemoryTransport: PeerTransport {
     /// Keys by peer or range, as text.
     private(set) var passwords: [Prefix: [UInt8]] = [:]
 
-    var listenAddresses: [SocketAddress] { [] }
+    private(set) var listenAddresses: [SocketAddress] = []
+    /// Addresses that are refused, as if another process had them.
+    var refusedAddresses: [IPAddress: Int32] = [:]
+    private(set) var listenFailures: [(address: SocketAddress, code: Int32)] = []
+    func listen(on addresses: [SocketAddress]) {
+        listenAddresses = addresses.filter { refusedAddresses[$0.address] == nil }
+        listenFailures = addresses.compactMap { address in refusedAddresses[address.address].map { (address, $0) } }
+    }
     func setPassword(_ password: [UInt8]?, for prefix: Prefix) throws(SystemError) { passwords[prefix] = password }
     func setAuthentication(_ key: TCPSocket.AuthenticationKey?, old: TCPSocket.AuthenticationKey?, for prefix: Prefix)
         throws(SystemError)
