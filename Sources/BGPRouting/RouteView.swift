@@ -89,6 +89,15 @@ public struct ExplainedPath: Sendable {
     public let bestReason: BestPathReason?
     /// The import rule that decided on it, by its label.
     public let importRule: String?
+    /// Of a path that another one was preferred to: at which step, whose that one is, and what each has there.
+    public let loss: Loss?
+
+    public struct Loss: Sendable {
+        public let step: BestPathReason
+        public let rival: PeerIndex
+        public let own: DecisionValue
+        public let other: DecisionValue
+    }
 }
 
 extension RIB {
@@ -99,12 +108,18 @@ extension RIB {
         tables[family].pathIndices(index, into: &list)
         guard !list.isEmpty else { return [] }
         let outcome = explain(index, family)
+        let losses = losses(index, family)
         return list.map { slot in
             let path = tables[family].paths[Int(slot)]
             return ExplainedPath(
                 path: path, attributes: attributes.attributes(path.attributes), ineligible: ineligibility(path),
                 bestReason: path.flags.contains(.best) ? outcome?.reason : nil,
-                importRule: importRule(prefix, path)?.label)
+                importRule: importRule(prefix, path)?.label,
+                loss: losses[slot].map { loss in
+                    ExplainedPath.Loss(
+                        step: loss.step, rival: tables[family].paths[Int(loss.rival)].peer, own: loss.own,
+                        other: loss.other)
+                })
         }
     }
 }

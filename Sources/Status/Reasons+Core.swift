@@ -9,6 +9,19 @@ package import StatusAPI
 
 // The core's reasons as those of the status API.
 
+extension DecisionValueStatus {
+    init(_ value: DecisionValue) {
+        self =
+            switch value {
+            case .number(let number): .number(value: number)
+            case .origin(let raw): .origin(name: Origin(rawValue: raw)?.description ?? "\(raw)")
+            case .identifier(let raw): .identifier(address: "\(BGPIdentifier(rawValue: raw))")
+            case .peer(let address, let pathID): .peer(address: "\(address)", pathID: pathID)
+            case .isPreferred(let isPreferred): .isPreferred(value: isPreferred)
+            }
+    }
+}
+
 extension PathIneligibility {
     package init(_ reason: IneligibleReason) {
         self =

@@ -36,7 +36,7 @@ extension Speaker {
             let path = explained.path
             let attributes = explained.attributes
             let settings = path.peer == .local ? nil : settings(path.peer)
-            return RouteStatus(
+            var row = RouteStatus(
                 prefix: "\(prefix)", from: settings.map { "\($0.peerAddress)" } ?? "local",
                 peer: settings?.name ?? "this node", isBest: path.flags.contains(.best),
                 isMultipath: path.flags.contains(.multipath), isStale: path.flags.contains(.stale),
@@ -50,6 +50,12 @@ extension Speaker {
                 clusterList: attributes.clusterList.map(\.description),
                 pathID: path.pathID == 0 ? nil : path.pathID, onlyToCustomer: attributes.onlyToCustomer?.rawValue,
                 importRule: explained.importRule)
+            row.loss = explained.loss.map { loss in
+                RouteLoss(
+                    step: BestPathStep(loss.step), against: address(of: loss.rival).map { "\($0)" } ?? "local",
+                    own: DecisionValueStatus(loss.own), other: DecisionValueStatus(loss.other))
+            }
+            return row
         }
     }
 }

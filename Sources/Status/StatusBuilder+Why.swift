@@ -3,12 +3,19 @@ import BGPSpeaker
 import ForwardingPlane
 import NetTypes
 import Node
+import Resources
 import StatusAPI
 
 /// `apusctl why`. Work: the lengths of prefixes that occur, the paths of one prefix, the peers of a page, and one
 /// judgment for each of their update groups.
 extension StatusBuilder {
     func why(_ wanted: Prefix, from start: PageCursor, _ answer: inout StatusAnswer) {
+        if start == .start {
+            let pods = core.plane.endpointStatus().filter { $0.addresses.contains("\(wanted.address)") }
+            if wanted.isHost, !pods.isEmpty { answer.endpoints = pods }
+            // The host route of a pod of this node is announced by its block, or by itself.
+            answer.fib = [core.plane.fibRow(wanted)].compactMap { $0 }
+        }
         // An address is answered by the longest prefix that covers it.
         guard
             let index = core.speaker.find(wanted)
@@ -18,6 +25,7 @@ extension StatusBuilder {
             answer.routes = []
             // It went between two pages.
             guard start == .start else { return }
+            if answer.endpoints != nil { return }
             answer.fib = core.plane.fibPage(wanted, from: .start, PageLimit(rows: 50)).rows
             answer.error = "no peer has announced \(wanted), and this node does not originate it"
             return
@@ -31,7 +39,46 @@ extension StatusBuilder {
             answer.next = page.next
         }
         answer.routes = start == .start ? rows : rows.filter(\.isBest)
-        if start == .start { answer.fib = [core.plane.fibRow(prefix)].compactMap { $0 } }
+        if start == .start, prefix != wanted {
+            answer.fib = (answer.fib ?? []) + [core.plane.fibRow(prefix)].compactMap { $0 }
+        }
+    }
+
+    /// A pod is `NAMESPACE/NAME` or its name alone, a block and a peer an object with or without its kind. Work: the
+    /// pods of this node, or the objects, or a page of peers.
+    func why(named name: String, from start: PageCursor, _ answer: inout StatusAnswer) {
+        let pods = core.plane.endpointStatus().filter { $0.name == name || $0.name.hasSuffix("/" + name) }
+        if let address = pods.first?.addresses.first.flatMap({ IPAddress($0) }) {
+            why(Prefix(host: address), from: start, &answer)
+        }
+        if !pods.isEmpty {
+            guard start == .start else { return }
+            answer.error = nil
+            answer.endpoints = pods
+            answer.findings = health().filter { finding in pods.contains { $0.name == finding.subject.name } }
+            return
+        }
+        let block = core.peering.loaded.resources.resources.lazy.compactMap { resource -> Prefix? in
+            guard case .blockAffinity(let affinity) = resource.value,
+                [resource.key.name, "BlockAffinity/\(resource.key.name)"].contains(name)
+            else { return nil }
+            return affinity.cidr
+        }.first
+        if let block { return why(block, from: start, &answer) }
+        (answer.peers, answer.next) = peers(named: name, from: start)
+        let found = answer.peers ?? []
+        // What is known of them, and of peers that are kept down.
+        answer.findings = health().filter { finding in
+            if case .peerHeldDown(let peer, let address, _) = finding.cause {
+                return peer == name || peer.hasSuffix("/" + name) || address == name
+            }
+            return finding.subject.kind == .peer && found.contains { finding.subject.name == $0.address }
+        }
+        if found.isEmpty, answer.next == nil, start == .start, answer.findings?.isEmpty ?? true {
+            answer.error =
+                "nothing here is called \(name): no pod of this node, no block and no peer; why takes a prefix or an "
+                + "address, too"
+        }
     }
 }
 

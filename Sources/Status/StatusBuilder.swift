@@ -43,6 +43,7 @@ package struct StatusBuilder {
             let page = core.events.page(from: start.position, limit: PageLimit().rows)
             (answer.events, answer.next) = (page.events, page.next)
         case .why(let wanted, let start): why(wanted, from: start, &answer)
+        case .whyNamed(let name, let start): why(named: name, from: start, &answer)
         case .doctor: answer.error = "doctor takes several turns"
         case .shadow:
             answer.error = "this apusd is no shadow: beside a Calico that runs, start apusd agent --shadow"

@@ -19,6 +19,8 @@ package enum StatusQuestion: Sendable, Hashable {
     case fib(Prefix?, PageCursor)
     /// The prefix, and the peers of a page.
     case why(Prefix, PageCursor)
+    /// A pod of this node, a block or a peer, by its name.
+    case whyNamed(String, PageCursor)
     case order(StatusOrder)
 }
 
@@ -87,10 +89,15 @@ extension StatusQuestion {
             self = .routes(try StatusQuestion.prefix(request.argument), try StatusQuestion.cursor(request.cursor))
         case .fib: self = .fib(try StatusQuestion.prefix(request.argument), try StatusQuestion.cursor(request.cursor))
         case .why:
-            guard let wanted = try StatusQuestion.prefix(request.argument ?? "") else {
-                throw RequestError(text: "why needs a prefix or an address")
+            guard let argument = request.argument, !argument.isEmpty else {
+                throw RequestError(text: "why needs a prefix, an address, or the name of a pod, a block or a peer")
             }
-            self = .why(wanted, try StatusQuestion.cursor(request.cursor))
+            let cursor = try StatusQuestion.cursor(request.cursor)
+            if let wanted = Prefix(argument) ?? IPAddress(argument).map({ Prefix(host: $0) }) {
+                self = .why(wanted, cursor)
+            } else {
+                self = .whyNamed(argument, cursor)
+            }
         case .refresh: self = .order(.refresh(request.argument ?? "", all: request.all ?? false))
         case .reset:
             let text = request.text ?? ""

@@ -320,6 +320,8 @@ package struct RouteStatus: Codable, Sendable {
     package var ineligible: PathIneligibility?
     /// The step that decided, on the best path.
     package var bestReason: BestPathStep?
+    /// On a candidate that is not the best.
+    package var loss: RouteLoss?
     package var nextHop: String?
     package var localPref: UInt32?
     package var med: UInt32?
@@ -366,6 +368,34 @@ package struct RouteStatus: Codable, Sendable {
         self.onlyToCustomer = onlyToCustomer
         self.importRule = importRule
     }
+}
+
+/// Why a path is not the best: the step that removed it, against whose path, and what each has there.
+package struct RouteLoss: Codable, Sendable, Hashable {
+    package var step: BestPathStep
+    /// Address of the peer, or `local`.
+    package var against: String
+    package var own: DecisionValueStatus
+    package var other: DecisionValueStatus
+    package init(step: BestPathStep, against: String, own: DecisionValueStatus, other: DecisionValueStatus) {
+        self.step = step
+        self.against = against
+        self.own = own
+        self.other = other
+    }
+}
+
+/// What a step of the decision compares.
+package enum DecisionValueStatus: Codable, Sendable, Hashable {
+    /// LOCAL_PREF, the length of AS_PATH or CLUSTER_LIST, MULTI_EXIT_DISC, the cost to the next hop.
+    case number(value: UInt32)
+    /// `IGP`, `EGP` or `incomplete`.
+    case origin(name: String)
+    /// BGP Identifier or ORIGINATOR_ID.
+    case identifier(address: String)
+    case peer(address: String, pathID: UInt32)
+    /// Whether the path is what the step prefers: of this node, current, external.
+    case isPreferred(value: Bool)
 }
 
 package struct EndpointStatus: Codable, Sendable {

@@ -69,6 +69,41 @@ extension BestPathStep {
     }
 }
 
+extension RouteLoss {
+    /// `step 3: LOCAL_PREF 100 against 200 of 10.0.0.3`; the numbering is that of apusd(8).
+    package var text: String {
+        let rival = against == "local" ? "this node" : against
+        let number = (BestPathStep.allCases.firstIndex(of: step) ?? 0)
+        let what =
+            switch step {
+            case .onlyPath, .locallyOriginated: "this node originates the prefix itself"
+            case .notLongLivedStale: "long-lived stale, and the path of \(rival) is not"
+            case .external: "internal, and the path of \(rival) is external"
+            case .localPref: "LOCAL_PREF \(own.text) against \(other.text) of \(rival)"
+            case .asPathLength: "AS_PATH of \(own.text) AS numbers against \(other.text) of \(rival)"
+            case .origin: "ORIGIN \(own.text) against \(other.text) of \(rival)"
+            case .multiExitDisc: "MULTI_EXIT_DISC \(own.text) against \(other.text) of \(rival)"
+            case .interiorCost: "cost to the next hop \(own.text) against \(other.text) of \(rival)"
+            case .identifier: "router or originator id \(own.text) against \(other.text) of \(rival)"
+            case .clusterListLength: "CLUSTER_LIST of \(own.text) against \(other.text) of \(rival)"
+            case .peerAddress: "peer \(own.text) against \(other.text)"
+            }
+        return "step \(number): \(what)"
+    }
+}
+
+extension DecisionValueStatus {
+    package var text: String {
+        switch self {
+        case .number(let value): "\(value)"
+        case .origin(let name): name
+        case .identifier(let address): address
+        case .peer(let address, let pathID): address + (pathID == 0 ? "" : " path \(pathID)")
+        case .isPreferred(let value): value ? "yes" : "no"
+        }
+    }
+}
+
 extension NotAnnouncedReason {
     package var text: String {
         switch self {

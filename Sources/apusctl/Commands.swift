@@ -245,67 +245,6 @@ func routeTable(_ routes: [RouteStatus]) -> String {
     return table.printed()
 }
 
-struct Why: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        abstract:
-            "Everything about one prefix or address: who announced it, what decided, what the kernel says, to "
-            + "whom it was sent."
-    )
-    @Argument(help: "A prefix, or an address for the longest prefix that covers it.")
-    var prefix: String
-    @OptionGroup var options: CommonOptions
-
-    func run() throws {
-        let answer = try options.ask(StatusRequest(.why, argument: prefix))
-        let routes = answer.routes ?? []
-        if options.output == .json {
-            print(StatusCodec.pretty(answer))
-            if routes.isEmpty { throw ExitCode.failure }
-            return
-        }
-        guard let first = routes.first else {
-            for row in answer.fib ?? [] {
-                print(
-                    "kernel  \(row.prefix): \(row.state.rawValue), "
-                        + "\(row.kernel ?? row.wanted ?? "")\(row.reason.map { ": \($0.text)" } ?? "")"
-                )
-            }
-            throw Failure.no(answer.error ?? "nothing is known of \(prefix)")
-        }
-        print("prefix  \(first.prefix)")
-        for route in routes {
-            let verdict =
-                route.isBest
-                ? "best: \(route.bestReason?.text ?? "")"
-                : route.ineligibleText ?? (route.isMultipath ? "shares traffic with the best" : "not the best")
-            print("path    from \(route.from) (\(route.peer)), next hop \(route.nextHop ?? "this node"): \(verdict)")
-            print(
-                "        LOCAL_PREF \(route.localPref.map { "\($0)" } ?? "100 (default)"), AS_PATH "
-                    + "\(route.asPath.isEmpty ? "empty" : route.asPath), ORIGIN \(route.origin), MED "
-                    + "\(route.med.map { "\($0)" } ?? "none")"
-            )
-            if let originator = route.originatorID {
-                print("        ORIGINATOR_ID \(originator), CLUSTER_LIST \(route.clusterList.joined(separator: " "))")
-            }
-            if let rule = route.importRule { print("        import rule \(rule)") }
-            if let customer = route.onlyToCustomer { print("        OTC \(customer)") }
-            if !route.communities.isEmpty { print("        communities \(route.communities.joined(separator: " "))") }
-        }
-        for row in answer.fib ?? [] {
-            print(
-                "kernel  \(row.state.rawValue): "
-                    + "\(row.kernel ?? row.wanted ?? "")\(row.reason.map { " (\($0.text))" } ?? "")"
-            )
-        }
-        if let best = routes.first(where: \.isBest) {
-            if let peers = best.announcedTo, !peers.isEmpty { print("sent to \(peers.joined(separator: ", "))") }
-            for (peer, reason) in (best.notAnnouncedTo ?? [:]).sorted(by: { $0.key < $1.key }) {
-                print("not sent to \(peer): \(reason.text)")
-            }
-        }
-    }
-}
-
 struct Endpoints: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Pods of this node. Exit code 1 where one is not up.")
     @OptionGroup var options: CommonOptions

@@ -53,6 +53,51 @@ extension PathIndex: ExpressibleByIntegerLiteral {
         Step(reason: .peerAddress) { $0.peerAddress = IPAddress(v4: 0x0A00_0004) },
     ]
 
+    /// A second look at why each path lost, against the decision itself.
+    @Test func `every path but the best lost at a step, to one that is better there, and the last step decided`() {
+        var random = SeededRandom(seed: 4271)
+        for _ in 0..<4000 {
+            let all = (0..<Int.random(in: 2...6, using: &random)).map { number in
+                candidate(PathIndex(rawValue: UInt32(number))) { path in
+                    path.isLocal = Int.random(in: 0..<40, using: &random) == 0
+                    path.key.localPref = Bool.random(using: &random) ? 100 : 101
+                    path.key.pathLength = UInt16.random(in: 1...2, using: &random)
+                    path.key.origin = Bool.random(using: &random) ? .igp : .egp
+                    path.key.neighborAS = UInt32.random(in: 65000...65001, using: &random)
+                    path.key.multiExitDisc = UInt32.random(in: 1...2, using: &random)
+                    path.isExternal = Bool.random(using: &random)
+                    path.interiorCost = UInt32.random(in: 1...2, using: &random)
+                    path.identifier = UInt32.random(in: 1...2, using: &random)
+                    path.key.clusterListLength = UInt16.random(in: 0...1, using: &random)
+                    path.peerAddress = IPAddress(v4: 0x0A00_0000 + UInt32(number))
+                    if Int.random(in: 0..<8, using: &random) == 0 { path.key.flags.insert(.longLivedStale) }
+                }
+            }
+            var scratch = all
+            guard let outcome = DecisionProcess.decide(&scratch, maximumPaths: 16) else { continue }
+            let losses = DecisionProcess.losses(all)
+            #expect(Set(losses.keys) == Set(all.map(\.path)).subtracting([outcome.best]))
+            #expect(losses.values.map(\.step).max() == outcome.reason)
+            for (path, loss) in losses {
+                #expect(isWorse(loss), "\(path): \(loss)")
+                // What shares traffic lost later than at the cost.
+                #expect(outcome.multipath.contains(path) == (loss.step > .interiorCost))
+                if loss.step != .multiExitDisc { #expect(loss.rival == outcome.best) }
+            }
+        }
+    }
+
+    private func isWorse(_ loss: DecisionLoss) -> Bool {
+        switch (loss.own, loss.other) {
+        case (.number(let own), .number(let other)): loss.step == .localPref ? own < other : own > other
+        case (.origin(let own), .origin(let other)): own > other
+        case (.identifier(let own), .identifier(let other)): own > other
+        case (.peer(let own, let id), .peer(let other, let otherID)): (own, id) > (other, otherID)
+        case (.isPreferred(let own), .isPreferred(let other)): !own && other
+        default: false
+        }
+    }
+
     @Test(arguments: steps, [true, false])
     func `each step decides, in both directions`(step: Step, betterFirst: Bool) {
         let better = candidate(betterFirst ? 0 : 1, step.better)

@@ -313,7 +313,7 @@ public struct RIB: ~Copyable {
         swap(&list, &scratch.paths)
     }
 
-    private func candidate(_ index: PathIndex, _ family: AddressFamily) -> Candidate? {
+    func candidate(_ index: PathIndex, _ family: AddressFamily) -> Candidate? {
         let path = tables[family].paths[Int(index)]
         guard ineligibility(path) == nil else { return nil }
         let key = attributes.key(path.attributes)
