@@ -131,20 +131,23 @@ let package = Package(
                 "Node", "ForwardingPlane", "Planning", "Resources", "StatusAPI", "BGPSpeaker", "BGPSession",
                 "BGPRouting", "BGPMessages", "BFD", "LinuxIO", "NetTypes",
             ]),
-        // What a whole node would do on a copy of a host, beside the Calico that runs there.
+        // A whole node on a copy of a host, with peers that are played.
         core(
-            "Shadow",
+            "Rehearsal",
             [
-                "Node", "Status", "Dataplane", "Forwarding", "ForwardingPlane", "Planning", "Resources", "StatusAPI",
-                "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "FIB", "LinuxIO", "NetTypes",
+                "Node", "Status", "ForwardingPlane", "Planning", "Resources", "StatusAPI", "BGPSpeaker", "BGPSession",
+                "BGPRouting", "BGPMessages", "FIB", "LinuxIO", "NetTypes",
                 .product(name: "Logging", package: "swift-log"),
             ]),
+        // What BIRD has, and a comparison with what a rehearsed node would.
+        core("Shadow", ["Rehearsal", "Planning", "StatusAPI", "BGPMessages", "FIB", "NetTypes"]),
         // The routing thread: a node on sockets, under real time.
         core(
             "NodeDaemon",
             [
-                "Node", "Status", "Transport", "Edges", "ForwardingPlane", "Planning", "Resources", "ResourceFiles",
-                "StatusAPI", "Wording", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "BFD", "FIB",
+                "Node", "Status", "Rehearsal", "Transport", "Edges", "ForwardingPlane", "Planning", "Resources",
+                "ResourceFiles", "StatusAPI", "Wording", "BGPSpeaker", "BGPSession", "BGPRouting", "BGPMessages", "BFD",
+                "FIB",
                 "LinuxIO", "NetTypes",
                 .product(name: "Logging", package: "swift-log"),
             ]),
@@ -153,12 +156,15 @@ let package = Package(
         core(
             "AgentDaemon",
             [
-                "NodeDaemon", "Shadow", "Dataplane", "Forwarding", "KernelRoutes", "Planning", "Resources",
+                "NodeDaemon", "Shadow", "Rehearsal", "ForwardingPlane", "Dataplane", "Forwarding", "KernelRoutes",
+                "Planning", "Resources",
                 "BGPSession", "Edges", "ResourceFiles", "StatusAPI", "FIB",
                 "LinuxIO", "NetTypes",
                 .product(name: "Logging", package: "swift-log"),
             ]),
-        core("ReflectorDaemon", ["NodeDaemon", "ForwardingPlane", "BGPSession", "FIB", "LinuxIO", "NetTypes"]),
+        core(
+            "ReflectorDaemon",
+            ["NodeDaemon", "Rehearsal", "ForwardingPlane", "Resources", "BGPSession", "FIB", "LinuxIO", "NetTypes"]),
 
         .executableTarget(
             name: "apusd",
@@ -223,7 +229,8 @@ let package = Package(
         tests(
             "AgentTests",
             [
-                "Node", "Status", "Edges", "Transport", "NodeDaemon", "Dataplane", "Forwarding", "ForwardingPlane",
+                "Node", "Status", "Edges", "Transport", "NodeDaemon", "Rehearsal", "Shadow", "Dataplane", "Forwarding",
+                "ForwardingPlane",
                 "Planning", "Resources", "BFD", "BGPSpeaker",
                 "BGPSession", "BGPRouting", "BGPMessages", "StatusAPI", "Wording", "FIB",
                 "LinuxIO", "NetTypes",
@@ -232,7 +239,9 @@ let package = Package(
         tests(
             "ShadowTests",
             [
-                "Shadow", "Forwarding", "Planning", "Resources", "StatusAPI", "BGPMessages", "FIB", "NetTypes",
+                "Shadow", "Rehearsal", "Dataplane", "ForwardingPlane", "Forwarding", "Planning", "Resources",
+                "StatusAPI",
+                "BGPMessages", "FIB", "NetTypes",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         tests("LayeringTests", ["Resources"]),

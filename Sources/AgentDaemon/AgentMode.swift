@@ -60,7 +60,7 @@ package enum AgentMode {
         let preserved = plane.preservedFamilies
         try daemon.run(
             plane, transport, restart: RestartState(isRestarting: !preserved.isEmpty, preservedFamilies: preserved),
-            signals: signals)
+            signals: signals, ground: KernelGround(kernel))
     }
 
     /// Contract 2.7: `ip_forward=1`.

@@ -7,6 +7,7 @@ import Logging
 import NetTypes
 package import NodeDaemon
 package import Planning
+import Rehearsal
 import Resources
 import Shadow
 import StatusAPI
@@ -144,7 +145,7 @@ private struct ShadowView: Sendable {
     /// One comparison, or what kept it from being whole.
     func look() -> (report: ShadowReport, isWhole: Bool) {
         var report = ShadowReport(node: settings.node)
-        var calico = BIRDState()
+        var calico = PlayedPeers()
         for path in birds {
             do throws(BIRDError) {
                 let client = BIRDClient(path)
@@ -168,8 +169,10 @@ private struct ShadowView: Sendable {
                         of: live, deviceProtocol: kernel.felixProtocol, includesFelix: settings.programming != .remote,
                         podPrefixes: daemon.first.resources.felix(of: settings.node).interfacePrefixes ?? ["cali"])
                     // A Daemon has a Node of its name.
-                    if let outcome = try ShadowNode.run(
-                        settings.node, daemon.first, on: copy, settings: kernel, beside: calico, logger: daemon.logger)
+                    if let outcome = RehearsedNode.run(
+                        daemon.first, node: settings.node,
+                        on: try KernelGround.stage(copy.host, kernel, logger: daemon.logger),
+                        beside: calico, logger: daemon.logger)
                     {
                         let comparison = Comparison(calico, outcome, on: copy)
                         report.differences = comparison.differences

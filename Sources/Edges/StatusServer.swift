@@ -30,7 +30,7 @@ package enum StatusServer {
 
     private static func service(_ mailbox: Mailbox<LoopMessage>) -> EdgeService {
         EdgeService(
-            mostClients: 64, mostInput: StatusCodec.maximumRequest, mostAnswers: 8, requestTime: .seconds(5),
+            mostClients: 64, mostInput: StatusCodec.maximumPlan, mostAnswers: 8, requestTime: .seconds(5),
             silenceTime: .seconds(60), answerTime: .seconds(10),
             readingTime: .seconds(30), closesAfterAnswer: false, makeReader: { { input in request(&input, mailbox) } },
             refusal: { line(error(of: $0)) })
@@ -38,7 +38,12 @@ package enum StatusServer {
 
     /// The next line as a question.
     private static func request(_ input: inout [UInt8], _ mailbox: Mailbox<LoopMessage>) -> EdgeRequest? {
-        guard let end = input.firstIndex(of: UInt8(ascii: "\n")) else { return nil }
+        guard let end = input.firstIndex(of: UInt8(ascii: "\n")) else {
+            let limit = StatusCodec.limit(of: input)
+            guard input.count > limit else { return nil }
+            input = []
+            return .answered(line(tooLong(limit)))
+        }
         let text = Array(input[..<end])
         input.removeFirst(end + 1)
         do throws(RequestError) {
@@ -61,10 +66,16 @@ package enum StatusServer {
         case .busy:
             answer.error = "apusd is busy: too many clients or requests at once; try again"
             answer.isBusy = true
-        case .tooLong: answer.error = "the request is longer than \(StatusCodec.maximumRequest) bytes"
+        case .tooLong: return tooLong(StatusCodec.maximumPlan)
         case .tooSlow: answer.error = "the request did not end in time"
         case .noAnswer: answer.error = "the daemon did not answer in time"
         }
+        return answer
+    }
+
+    private static func tooLong(_ limit: Int) -> StatusAnswer {
+        var answer = StatusAnswer()
+        answer.error = "the request is longer than \(limit) bytes"
         return answer
     }
 

@@ -8,6 +8,7 @@ package import Logging
 import NetTypes
 import Node
 package import Planning
+package import Rehearsal
 import ResourceFiles
 package import Resources
 import Status
@@ -155,7 +156,8 @@ package struct Daemon {
 
     /// Opens the edges, and runs until a signal.
     package func run(
-        _ plane: any ForwardingPlane, _ transport: Transport, restart: RestartState, signals: consuming SignalReader
+        _ plane: any ForwardingPlane, _ transport: Transport, restart: RestartState, signals: consuming SignalReader,
+        ground: any RehearsalGround
     ) throws(StartError) {
         ProcessMemory.configure()
         do throws(SystemError) {
@@ -175,7 +177,7 @@ package struct Daemon {
             let loop = try RoutingLoop(
                 core: core, transport: transport, signals: signals, wakeup: wakeup, mailbox: mailbox, reload: reload,
                 bfd: try BFDEngine(reports: mailbox, logger: logger, seed: seed.next()),
-                mode: NodeMode(isReflector: isReflector, isDryRun: settings.isDryRun))
+                mode: NodeMode(isReflector: isReflector, isDryRun: settings.isDryRun), ground: ground)
             let socketFile = try startEdges(mailbox, reload)
             defer { socketFile.remove() }
             if let detector { core.watchAddresses(detector, declared: declared) }

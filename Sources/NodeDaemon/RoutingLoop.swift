@@ -8,6 +8,7 @@ import LinuxIO
 import Logging
 import NetTypes
 import Node
+import Rehearsal
 import Resources
 import Status
 import StatusAPI
@@ -50,8 +51,9 @@ final class RoutingLoop {
 
     init(
         core: NodeCore, transport: Transport, signals: consuming SignalReader, wakeup: Wakeup,
-        mailbox: Mailbox<LoopMessage>, reload: Wakeup, bfd: BFDEngine, mode: NodeMode
+        mailbox: Mailbox<LoopMessage>, reload: Wakeup, bfd: BFDEngine, mode: NodeMode, ground: any RehearsalGround
     ) throws(SystemError) {
+        questions = Questions(ground: ground)
         self.core = core
         self.bfd = BFDClient(bfd)
         neighbors = LinkNeighbors(logger: core.logger)
@@ -350,9 +352,10 @@ final class RoutingLoop {
                 bfd.follow(core.peering, core.plane)
                 core.carryOutActions()
             case .question(.order(let order), let promise): promise.fulfil(core.carryOut(order))
-            case .question(.doctor, let promise): asked.append(.doctor(nil, promise))
-            case .question(let question, let promise): asked.append(.question(question, promise))
-            case .metrics(let promise): asked.append(.metrics(MetricsRound(), promise))
+            case .question(.doctor, let promise): questions.asked.append(.doctor(nil, promise))
+            case .question(.plan(let request), let promise): questions.asked.append(.plan(nil, request, promise))
+            case .question(let question, let promise): questions.asked.append(.question(question, promise))
+            case .metrics(let promise): questions.asked.append(.metrics(MetricsRound(), promise))
             case .readiness(let promise):
                 promise.fulfil(
                     ReadinessReport(unreadiness: StatusBuilder(core, meter: meter, mode: mode).unreadiness()))
@@ -367,7 +370,7 @@ final class RoutingLoop {
             case .alive(let promise): promise.fulfil(true)
             }
         }
-        if core.health.takeExaminationDue(now: core.now) { asked.append(.doctor(nil, nil)) }
+        if core.health.takeExaminationDue(now: core.now) { questions.asked.append(.doctor(nil, nil)) }
         answerQuestions()
         if core.health.isDue(now: core.now) { _ = StatusBuilder(core, meter: meter, mode: mode).health() }
         core.logHealth()
@@ -380,21 +383,29 @@ final class RoutingLoop {
         case metrics(MetricsRound, Promise<MetricsPage>)
         /// An examination of the host, for `apusctl doctor` or by itself. Nil: it has not begun.
         case doctor(DoctorRound?, Promise<StatusAnswer>?)
+        /// `apusctl plan`. Nil: it has not begun.
+        case plan(PlanRound?, PlanRequest, Promise<StatusAnswer>)
     }
-    /// Questions in the order in which they came.
-    private var asked: [Asked] = []
+    /// Questions in the order in which they came, and where a plan is rehearsed.
+    private struct Questions {
+        var asked: [Asked] = []
+        let ground: any RehearsalGround
+    }
+    private var questions: Questions
     /// After so long no further question is begun in a turn; the others wait for the next. A page costs about as much.
     private static let questionTime: Int64 = 500_000
 
     private func answerQuestions() {
-        guard !asked.isEmpty else { return }
+        guard !questions.asked.isEmpty else { return }
         let start = monotonicNanoseconds()
         let used = threadNanoseconds()
         defer { meter.questionsLongest = max(meter.questionsLongest, threadNanoseconds() - used) }
         let builder = StatusBuilder(core, meter: meter, mode: mode)
         var answered = 0
-        while answered < asked.count, answered == 0 || monotonicNanoseconds() - start < RoutingLoop.questionTime {
-            switch asked[answered] {
+        while answered < questions.asked.count,
+            answered == 0 || monotonicNanoseconds() - start < RoutingLoop.questionTime
+        {
+            switch questions.asked[answered] {
             case .question(let question, let promise): promise.fulfil(builder.answer(question))
             case .metrics(var round, let promise):
                 round.goOn(core.speaker) { core.peering.peers.knows($0) }
@@ -402,7 +413,7 @@ final class RoutingLoop {
                     let snapshot = builder.metrics(round)
                     promise.fulfil(MetricsPage { snapshot.lines(logLinesDropped: LogSettings.droppedLines) })
                 } else {
-                    asked.append(.metrics(round, promise))
+                    questions.asked.append(.metrics(round, promise))
                 }
             case .doctor(let round, let promise):
                 var round = round ?? builder.beginExamination()
@@ -412,12 +423,23 @@ final class RoutingLoop {
                         mailbox.post(.examined(round.findings(), TCPRefusals.read(), promise))
                     }
                 } else {
-                    asked.append(.doctor(round, promise))
+                    questions.asked.append(.doctor(round, promise))
+                }
+            case .plan(let round, let request, let promise):
+                var round = round ?? PlanRound(core)
+                round.goOn(core.speaker)
+                if round.cursor == nil {
+                    let quiet = Logger(label: "plan") { _ in SwiftLogNoOpLogHandler() }
+                    startEdgeThread { [round, ground = questions.ground] in
+                        promise.fulfil(PlanForecast.run(request, round, on: ground, logger: quiet))
+                    }
+                } else {
+                    questions.asked.append(.plan(round, request, promise))
                 }
             }
             answered += 1
         }
-        asked.removeFirst(answered)
-        if !asked.isEmpty { core.hasMoreWork = true }
+        questions.asked.removeFirst(answered)
+        if !questions.asked.isEmpty { core.hasMoreWork = true }
     }
 }

@@ -5,6 +5,8 @@ import ForwardingPlane
 import LinuxIO
 import NetTypes
 package import NodeDaemon
+import Rehearsal
+import Resources
 
 /// `apusd reflector`: a speaker over nothing. This file names no type that could write a kernel route, and gives up the
 /// privilege to.
@@ -21,7 +23,7 @@ package enum ReflectorMode {
         }
         do throws(SystemError) { try Privileges.dropAllButBindService() } catch { throw StartError("\(error)") }
         let ranBefore = try daemon.markStarted()
-        func addresses() -> [InterfaceAddress] {
+        @Sendable func addresses() -> [InterfaceAddress] {
             HostAddresses.read().map { own in
                 let index = InterfaceIndex(rawValue: Int32(truncatingIfNeeded: own.index))
                 return InterfaceAddress(interface: index, address: own.address, prefixLength: own.prefixLength)
@@ -32,6 +34,15 @@ package enum ReflectorMode {
         // 4724 3).
         try daemon.run(
             plane, transport, restart: RestartState(isRestarting: ranBefore, preservedFamilies: ranBefore ? .all : []),
-            signals: signals)
+            signals: signals, ground: NoGround(addresses: addresses))
+    }
+}
+
+/// Where a rehearsed reflector runs: over nothing, as the reflector itself.
+private struct NoGround: RehearsalGround {
+    let addresses: @Sendable () -> [InterfaceAddress]
+
+    func stage(_ loaded: LoadedConfiguration) -> RehearsalStage {
+        RehearsalStage(plane: NoForwarding(clock: { RehearsedNode.start }, addresses: addresses))
     }
 }

@@ -2,6 +2,7 @@ import BGPMessages
 import FIB
 import NetTypes
 import Planning
+package import Rehearsal
 package import StatusAPI
 
 /// Calico's state and what Apus came to, side by side.
@@ -9,14 +10,14 @@ package import StatusAPI
 /// Metrics and protocol numbers of routes are not compared (`--take-over` replaces routes whatever theirs are), nor is
 /// `onlink`, nor which side opens a connection: BIRD does not say.
 package struct Comparison {
-    private let calico: BIRDState
-    private let outcome: ShadowNode.Outcome
+    private let calico: PlayedPeers
+    private let outcome: RehearsedNode.Outcome
     private let host: HostCopy
     package private(set) var differences: [ShadowDifference] = []
     package private(set) var announcements = 0
     package private(set) var routes = 0
 
-    package init(_ calico: BIRDState, _ outcome: ShadowNode.Outcome, on host: HostCopy) {
+    package init(_ calico: PlayedPeers, _ outcome: RehearsedNode.Outcome, on host: HostCopy) {
         self.calico = calico
         self.outcome = outcome
         self.host = host
@@ -64,7 +65,7 @@ package struct Comparison {
         }
     }
 
-    private static func isPeer(_ session: BIRDSession, _ planned: PlannedPeer) -> Bool {
+    private static func isPeer(_ session: PlayedSession, _ planned: PlannedPeer) -> Bool {
         switch planned.target {
         case .address(let address): session.address == address.unscoped
         case .range(let range): session.address.map { range.contains(Prefix(host: $0)) } ?? false
@@ -72,7 +73,7 @@ package struct Comparison {
         }
     }
 
-    private mutating func compare(_ session: BIRDSession, _ peer: PeeringDecision.Peer) {
+    private mutating func compare(_ session: PlayedSession, _ peer: PeeringDecision.Peer) {
         let address = session.address.map { "\($0)" } ?? session.name
         if let reason = peer.holdReason {
             differences.append(
@@ -98,7 +99,7 @@ package struct Comparison {
 
     // MARK: Routes of peers
 
-    private mutating func compareReceived(_ session: BIRDState.Session, _ refused: [Prefix: ShadowReason]) {
+    private mutating func compareReceived(_ session: PlayedPeers.Session, _ refused: [Prefix: ShadowReason]) {
         for (prefix, reason) in refused {
             differences.append(
                 ShadowDifference(
@@ -107,7 +108,7 @@ package struct Comparison {
         }
     }
 
-    private mutating func compareAnnounced(_ session: BIRDState.Session, _ ours: [Prefix: PathAttributes]) {
+    private mutating func compareAnnounced(_ session: PlayedPeers.Session, _ ours: [Prefix: PathAttributes]) {
         let peer = session.session.address.map { "\($0)" }
         let theirs = Dictionary(session.sent.map { ($0.prefix, $0.attributes) }) { first, _ in first }
         announcements += theirs.count

@@ -8,12 +8,21 @@ package struct HostCopy {
     /// Those of BIRD and Felix, as `--take-over bird,felix` would recognize them.
     package private(set) var calico: [ForeignRoute] = []
 
+    /// With all routes but our own.
+    package init(of other: any HostKernel) throws(HostError) {
+        try self.init(of: other, apart: TakeOver(), podPrefixes: [])
+    }
+
     /// `includesFelix`: Felix's routes would be Apus's, too; else they stay in the copy. `podPrefixes`: how names of pods'
     /// interfaces begin.
     package init(
         of other: any HostKernel, deviceProtocol: UInt8, includesFelix: Bool, podPrefixes: [String]
     ) throws(HostError) {
         let takeOver = TakeOver(includesFelix ? [.bird, .felix] : [.bird], deviceProtocol: deviceProtocol)
+        try self.init(of: other, apart: takeOver, podPrefixes: podPrefixes)
+    }
+
+    private init(of other: any HostKernel, apart takeOver: TakeOver, podPrefixes: [String]) throws(HostError) {
         host = MemoryHost()
         var interfaces: [InterfaceIndex: Interface] = [:]
         var routes: [ForeignRoute] = []

@@ -44,7 +44,7 @@ package struct StatusBuilder {
             (answer.events, answer.next) = (page.events, page.next)
         case .why(let wanted, let start): why(wanted, from: start, &answer)
         case .whyNamed(let name, let start): why(named: name, from: start, &answer)
-        case .doctor: answer.error = "doctor takes several turns"
+        case .doctor, .plan: answer.error = "this takes several turns"
         case .shadow:
             answer.error = "this apusd is no shadow: beside a Calico that runs, start apusd agent --shadow"
         case .order: answer.error = "an order, not a question"

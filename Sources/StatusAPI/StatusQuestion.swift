@@ -9,6 +9,8 @@ package enum StatusQuestion: Sendable, Hashable {
     case status, endpoints, doctor
     /// What a shadow found.
     case shadow
+    /// What files would change.
+    case plan(PlanRequest)
     /// From an event's number on.
     case events(PageCursor)
     case peers(PageCursor)
@@ -66,6 +68,7 @@ package struct PageCursor: Sendable, Hashable {
 /// Why a request is refused, as a sentence.
 package struct RequestError: Error, Sendable, Hashable {
     package let text: String
+    package init(text: String) { self.text = text }
 }
 
 extension StatusQuestion {
@@ -84,6 +87,9 @@ extension StatusQuestion {
         case .events: self = .events(try StatusQuestion.cursor(request.cursor))
         case .doctor: self = .doctor
         case .shadow: self = .shadow
+        case .plan:
+            guard let plan = request.plan else { throw RequestError(text: "plan needs files") }
+            self = .plan(plan)
         case .peer: self = .peer(request.argument ?? "", try StatusQuestion.cursor(request.cursor))
         case .routes:
             self = .routes(try StatusQuestion.prefix(request.argument), try StatusQuestion.cursor(request.cursor))

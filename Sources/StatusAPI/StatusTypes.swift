@@ -1,7 +1,7 @@
 /// A question to the daemon: one line of JSON on its unix socket.
 package struct StatusRequest: Codable, Sendable {
     package enum Command: String, Codable, Sendable {
-        case status, peers, peer, routes, endpoints, fib, why, refresh, reset, doctor, events, shadow
+        case status, peers, peer, routes, endpoints, fib, why, refresh, reset, doctor, events, shadow, plan
         case releaseRoutes = "fib release"
 
         /// It changes something, and does not only ask.
@@ -17,6 +17,7 @@ package struct StatusRequest: Codable, Sendable {
     package var argument: String?
     /// `peers`, `peer`, `routes`, `fib`, `why` and `events`: where to go on, from `next` of the answer before.
     package var cursor: Int?
+    package var plan: PlanRequest?
 
     package init(
         _ command: Command, argument: String? = nil, cursor: Int? = nil, text: String? = nil, all: Bool? = nil
@@ -44,6 +45,7 @@ package struct StatusAnswer: Codable, Sendable {
     package var findings: [Finding]?
     package var events: [EventStatus]?
     package var shadow: ShadowReport?
+    package var plan: PlanReport?
     /// What was done, of orders.
     package var done: String?
     /// Ask again with this cursor for what follows.

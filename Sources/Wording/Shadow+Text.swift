@@ -34,3 +34,15 @@ extension ShadowDifference {
         return thing + (field.map { ": \($0)" } ?? "")
     }
 }
+
+extension SessionChange {
+    package var text: String {
+        switch self {
+        case .stay: "the session stays"
+        case .refresh: "the session goes on with other settings"
+        case .reset: "the session is reset"
+        case .appear: "a session appears"
+        case .vanish: "the session vanishes"
+        }
+    }
+}

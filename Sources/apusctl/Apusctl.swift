@@ -14,7 +14,7 @@ struct Apusctl: ParsableCommand {
         commandName: "apusctl", abstract: "Ask a running apusd.", version: apusVersion,
         subcommands: [
             Status.self, Peers.self, Peer.self, Routes.self, Why.self, Endpoints.self, FIB.self, Doctor.self,
-            Events.self, Shadow.self,
+            Events.self, Shadow.self, Plan.self,
             Refresh.self, Reset.self, NodeCommand.self,
         ])
 
@@ -25,8 +25,8 @@ struct Apusctl: ParsableCommand {
         } catch let failure as Failure {
             printError("apusctl: \(failure.message)\n")
             Glibc.exit(failure.code)
-        } catch let code as ExitCode where code == .failure {
-            Glibc.exit(1)
+        } catch let code as ExitCode {
+            Glibc.exit(code.rawValue)
         } catch {
             let code = exitCode(for: error)
             let message = fullMessage(for: error)

@@ -1,5 +1,6 @@
 import BGPMessages
 import NetTypes
+import Rehearsal
 import Shadow
 import Testing
 
@@ -73,7 +74,7 @@ import Testing
         """
 
     @Test func `sessions of BIRD 2`() throws {
-        let sessions = try BIRDSession.parse(try BIRDReply(Self.second))
+        let sessions = try PlayedSession.parse(try BIRDReply(Self.second))
         try #require(sessions.map(\.name) == ["Mesh_4_2", "Dead"])
         let (mesh, dead) = (sessions[0], sessions[1])
         #expect(mesh.isEstablished && mesh.address == IPAddress("10.0.0.2") && mesh.neighborAS == ASNumber(64513))
@@ -105,7 +106,7 @@ import Testing
             1006-
             0000 
             """
-        let sessions = try BIRDSession.parse(try BIRDReply(text))
+        let sessions = try PlayedSession.parse(try BIRDReply(text))
         try #require(sessions.count == 1)
         #expect(sessions[0].isEstablished && sessions[0].address == IPAddress("10.0.0.2"))
         #expect(sessions[0].neighborAS == ASNumber(64512) && sessions[0].localAS == nil)
@@ -137,7 +138,7 @@ import Testing
             1012-	BGP.next_hop: fd00::2 fe80::2
             0000 
             """
-        let routes = try BIRDRoute.parse(try BIRDReply(text))
+        let routes = try PlayedRoute.parse(try BIRDReply(text))
         try #require(routes.count == 3)
         #expect(routes[0].prefix == Prefix("10.65.2.0/26") && routes[1].prefix == routes[0].prefix)
         #expect(routes.map(\.source) == ["Mesh_4_2", "Mesh_4_3", "Mesh_6_2"])
@@ -165,7 +166,7 @@ import Testing
             1008-	Type: static blackhole univ
             0000 
             """
-        let routes = try BIRDRoute.parse(try BIRDReply(text))
+        let routes = try PlayedRoute.parse(try BIRDReply(text))
         #expect(routes.map { "\($0.prefix)" } == ["10.65.2.0/26", "10.65.2.0/26", "10.65.1.0/26"])
         #expect(routes.map(\.source) == ["Mesh_10_0_0_2", "Mesh_10_0_0_3", "static1"])
         #expect(routes[0].attributes.localPref == 100 && routes[1].attributes.nextHop == IPAddress("10.0.0.3"))
@@ -179,6 +180,6 @@ import Testing
         "1007-10.0.0.0/24 u [a 1]\n1012-\tBGP.large_community: (1, 2)\n",
     ]) func `a route that is not understood is no route`(text: String) throws {
         let reply = try BIRDReply(text + "0000 \n")
-        #expect(throws: BIRDError.self) { try BIRDRoute.parse(reply) }
+        #expect(throws: BIRDError.self) { try PlayedRoute.parse(reply) }
     }
 }

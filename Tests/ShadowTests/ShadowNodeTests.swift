@@ -1,9 +1,12 @@
 import BGPMessages
+import Dataplane
 import FIB
 import Forwarding
+import ForwardingPlane
 import Logging
 import NetTypes
 import Planning
+import Rehearsal
 import Resources
 import Shadow
 import StatusAPI
@@ -45,26 +48,26 @@ import Testing
 
     private static func session(
         _ name: String, _ address: String, _ asNumber: UInt32, received: [String], sent: [String]
-    ) throws -> BIRDState.Session {
-        var session = BIRDSession(name: name)
+    ) throws -> PlayedPeers.Session {
+        var session = PlayedSession(name: name)
         session.isEstablished = true
         session.address = IPAddress(address)
         session.neighborAS = ASNumber(asNumber)
         session.source = IPAddress("10.0.0.1")
         session.families = .ipv4
-        var result = BIRDState.Session(session: session)
+        var result = PlayedPeers.Session(session: session)
         result.received = try received.map {
-            var route = BIRDRoute(prefix: try #require(Prefix($0)), source: name)
+            var route = PlayedRoute(prefix: try #require(Prefix($0)), source: name)
             route.attributes.nextHop = IPAddress(address)
             route.attributes.asPath = asNumber == 64512 ? ASPath() : ASPath([asNumber])
             route.attributes.localPref = asNumber == 64512 ? 2_147_482_623 : nil
             return route
         }
-        result.sent = try sent.map { BIRDRoute(prefix: try #require(Prefix($0)), source: "static1") }
+        result.sent = try sent.map { PlayedRoute(prefix: try #require(Prefix($0)), source: "static1") }
         return result
     }
 
-    private static func compare(_ calico: BIRDState, _ host: MemoryHost, _ text: String = cluster) throws
+    private static func compare(_ calico: PlayedPeers, _ host: MemoryHost, _ text: String = cluster) throws
         -> [ShadowDifference]
     {
         let resources = ResourceSet(
@@ -72,16 +75,18 @@ import Testing
         #expect(resources.problems.isEmpty, "\(resources.problems)")
         let copy = try HostCopy(of: host, deviceProtocol: 3, includesFelix: true, podPrefixes: ["cali"])
         let settings = ForwardingSettings(isDryRun: false, maximumPaths: 16, restartTime: .seconds(120))
+        let kernel = try KernelForwarding(settings, host: copy.host, logger: logger, now: RehearsedNode.start)
+        let stage = RehearsalStage(
+            plane: kernel, hasNews: { copy.host.hasNews }, routes: { Array(copy.host.routes.own.values) })
         let outcome = try #require(
-            try ShadowNode.run(
-                "n1", LoadedConfiguration(resources: resources, secrets: Secrets()), on: copy, settings: settings,
-                beside: calico,
+            RehearsedNode.run(
+                LoadedConfiguration(resources: resources, secrets: Secrets()), node: "n1", on: stage, beside: calico,
                 logger: logger))
         return Comparison(calico, outcome, on: copy).differences
     }
 
     /// What Calico has of `cluster`, kernel included.
-    private static func calico() throws -> (BIRDState, MemoryHost) {
+    private static func calico() throws -> (PlayedPeers, MemoryHost) {
         let (host, eth0, cali1) = try host()
         host.addForeign(try route("10.65.1.0/26", 12, dev: nil))
         host.addForeign(try route("10.65.2.0/26", 12, via: "10.0.0.2", dev: eth0))
@@ -89,7 +94,7 @@ import Testing
         host.addForeign(try route("10.65.1.7/32", 3, dev: cali1))
         // Somebody else's, which stays and is not compared.
         host.addForeign(try route("198.51.100.0/24", 4, via: "10.0.0.9", dev: eth0))
-        var state = BIRDState()
+        var state = PlayedPeers()
         state.sessions = [
             try session("Mesh_10_0_0_2", "10.0.0.2", 64512, received: ["10.65.2.0/26"], sent: ["10.65.1.0/26"]),
             try session(

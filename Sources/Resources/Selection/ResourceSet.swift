@@ -49,6 +49,19 @@ package struct ResourceSet: Sendable, Hashable {
         hasWorkloadPeers = peers.contains { $0.peer.localWorkloadSelector != nil }
     }
 
+    /// What other files make of these objects: over them, or in their place where the files are all there is. `without`:
+    /// objects that are left out, as `KIND/NAME`.
+    package func overlaid(
+        _ parsed: [ResourceParser.Parsed], files: [String], isWhole: Bool, without: Set<String>
+    ) -> ResourceSet {
+        var base = ResourceParser.Parsed()
+        let replaced = Set(parsed.flatMap(\.resources).map(\.key))
+        if !isWhole {
+            base.resources = resources.filter { !replaced.contains($0.key) && !without.contains($0.key.description) }
+        }
+        return ResourceSet([base] + parsed, files: ["(in force)"] + files, previous: ResourceSet())
+    }
+
     /// The same objects, with one more thing that is wrong.
     package func with(_ problem: Problem) -> ResourceSet {
         var result = self

@@ -1,24 +1,13 @@
-package import BGPMessages
-package import NetTypes
+import BGPMessages
+import NetTypes
+package import Rehearsal
 
-/// A route of BIRD with what it shows of its BGP attributes, from `show route all`.
-package struct BIRDRoute: Sendable, Hashable {
-    package var prefix: Prefix
-    /// The protocol that the route came by.
-    package var source: String
-    /// Attributes that BIRD prints. A route that is originated here and leaves has those that the export filter set.
-    package var attributes = PathAttributes()
-    /// Of IPv6, where the peer sent it too.
-    package var linkLocalNextHop: IPAddress?
-
-    package init(prefix: Prefix, source: String) {
-        self.prefix = prefix
-        self.source = source
-    }
-
+/// Routes of BIRD, from `show route all`. One that is originated here and leaves has the attributes that the export
+/// filter set.
+extension PlayedRoute {
     /// All routes of a reply to `show route all`, `show route all protocol P` or `show route all export P`.
-    package static func parse(_ reply: BIRDReply) throws(BIRDError) -> [BIRDRoute] {
-        var routes: [BIRDRoute] = []
+    package static func parse(_ reply: BIRDReply) throws(BIRDError) -> [PlayedRoute] {
+        var routes: [PlayedRoute] = []
         var prefix: Prefix?
         for line in reply.lines {
             switch line.code {
@@ -39,7 +28,7 @@ package struct BIRDRoute: Sendable, Hashable {
                     let name = line.text[line.text.index(after: open)...].split(whereSeparator: { " ]".contains($0) })
                         .first
                 else { throw .notUnderstood(line: line.text) }
-                routes.append(BIRDRoute(prefix: prefix, source: String(name)))
+                routes.append(PlayedRoute(prefix: prefix, source: String(name)))
             case 1012:
                 guard !routes.isEmpty else { throw .notUnderstood(line: line.text) }
                 try routes[routes.count - 1].takeAttribute(line.text.trimmed)
@@ -65,7 +54,7 @@ package struct BIRDRoute: Sendable, Hashable {
         switch line[..<colon].dropFirst("BGP.".count) {
         case "origin": attributes.origin = value == "IGP" ? .igp : value == "EGP" ? .egp : .incomplete
         case "as_path":
-            guard let path = BIRDRoute.path(words) else { throw failure }
+            guard let path = PlayedRoute.path(words) else { throw failure }
             attributes.asPath = path
         case "next_hop":
             let hops = words.compactMap { IPAddress($0) }
@@ -75,13 +64,13 @@ package struct BIRDRoute: Sendable, Hashable {
         case "med": attributes.multiExitDisc = try number()
         case "local_pref": attributes.localPref = try number()
         case "community":
-            attributes.communities = try BIRDRoute.groups(value, failure).map { numbers throws(BIRDError) in
+            attributes.communities = try PlayedRoute.groups(value, failure).map { numbers throws(BIRDError) in
                 guard numbers.count == 2, let high = UInt16(exactly: numbers[0]), let low = UInt16(exactly: numbers[1])
                 else { throw failure }
                 return Community(high, low)
             }
         case "large_community":
-            attributes.largeCommunities = try BIRDRoute.groups(value, failure).map { numbers throws(BIRDError) in
+            attributes.largeCommunities = try PlayedRoute.groups(value, failure).map { numbers throws(BIRDError) in
                 guard numbers.count == 3 else { throw failure }
                 return LargeCommunity(
                     globalAdministrator: numbers[0], localData1: numbers[1], localData2: numbers[2])

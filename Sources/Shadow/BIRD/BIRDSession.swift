@@ -1,27 +1,13 @@
-package import NetTypes
+import NetTypes
+package import Rehearsal
 
-/// A BGP session of BIRD, from `show protocols all`.
-package struct BIRDSession: Sendable, Hashable {
-    /// BIRD's name of the protocol, such as `Mesh_10_0_0_2`.
-    package var name: String
-    package var isEstablished = false
-    package var address: IPAddress?
-    /// Of a link-local address.
-    package var interface: String?
-    package var neighborAS: ASNumber?
-    /// BIRD 1.6 does not print it.
-    package var localAS: ASNumber?
-    package var neighborID: BGPIdentifier?
-    package var source: IPAddress?
-    /// By its channels; BIRD 1.6 has one table, whose family is that of its addresses.
-    package var families: AddressFamilySet = []
-
-    package init(name: String) { self.name = name }
-
+/// Sessions of BIRD, from `show protocols all`. BIRD 1.6 prints no local AS, and has one table, whose family is that of
+/// its addresses.
+extension PlayedSession {
     /// The BGP sessions among the protocols. Other protocols are passed over.
-    package static func parse(_ reply: BIRDReply) throws(BIRDError) -> [BIRDSession] {
-        var sessions: [BIRDSession] = []
-        var current: BIRDSession?
+    package static func parse(_ reply: BIRDReply) throws(BIRDError) -> [PlayedSession] {
+        var sessions: [PlayedSession] = []
+        var current: PlayedSession?
         var isInCapabilities = false
         func finish() {
             if var session = current {
@@ -37,7 +23,7 @@ package struct BIRDSession: Sendable, Hashable {
                 finish()
                 let words = line.text.split(separator: " ")
                 guard words.count >= 4 else { throw .notUnderstood(line: line.text) }
-                if words[1] == "BGP" { current = BIRDSession(name: String(words[0])) }
+                if words[1] == "BGP" { current = PlayedSession(name: String(words[0])) }
                 continue
             }
             guard line.code == 1006, current != nil else { continue }

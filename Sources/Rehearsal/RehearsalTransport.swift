@@ -7,21 +7,20 @@ import Logging
 import NetTypes
 import Node
 
-/// The place of sockets in a shadow: every peer with which BIRD has a session is played from what BIRD says of it.
-/// Nothing leaves the process.
-final class ShadowTransport: PeerTransport {
+/// The place of sockets in a rehearsal: every peer that is there is played. Nothing leaves the process.
+final class RehearsalTransport: PeerTransport {
     private struct Key: Hashable {
         var peer: PeerIndex
         var side: PeerFSM.Side
     }
-    /// By position in BIRD's list of sessions.
+    /// In the order of the sessions that are established.
     let counterparts: [Counterpart]
     private var connections: [Key: Counterpart] = [:]
     /// Connections that were begun and not completed yet, and those that never will be.
     private var begun: [(peer: PeerIndex, counterpart: Counterpart)] = []
     private var hanging: Set<PeerIndex> = []
 
-    init(_ state: BIRDState) {
+    init(_ state: PlayedPeers) {
         counterparts = state.sessions.filter(\.session.isEstablished).map { Counterpart($0) }
     }
 

@@ -1,11 +1,10 @@
 import BGPMessages
 import NetTypes
 
-/// The other end of a session that BIRD has: it opens as the peer did, sends what BIRD received from it, and keeps what
-/// Apus sends.
+/// The other end of a session: it opens as the peer does, sends what that sends, and keeps what it is sent.
 final class Counterpart {
-    let session: BIRDSession
-    private let routes: [BIRDRoute]
+    let session: PlayedSession
+    private let routes: [PlayedRoute]
     var isConnected = false
     /// What Apus has announced and not withdrawn.
     private(set) var announced: [Prefix: PathAttributes] = [:]
@@ -16,12 +15,12 @@ final class Counterpart {
     private var isInternal = true
     private var hasSentRoutes = false
 
-    init(_ state: BIRDState.Session) {
+    init(_ state: PlayedPeers.Session) {
         session = state.session
         routes = state.received
     }
 
-    /// Of the routes that BIRD received.
+    /// Of the routes that it sends.
     var prefixes: Set<Prefix> { Set(routes.map(\.prefix)) }
 
     func takeOutput() -> [UInt8] {
@@ -73,7 +72,7 @@ final class Counterpart {
     }
 
     /// An UPDATE with one route.
-    private func message(_ route: BIRDRoute, path: UInt32) -> [UInt8] {
+    private func message(_ route: PlayedRoute, path: UInt32) -> [UInt8] {
         var attributes = route.attributes
         attributes.origin = attributes.origin ?? .incomplete
         attributes.asPath = attributes.asPath ?? ASPath()

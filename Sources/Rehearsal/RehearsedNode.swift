@@ -2,10 +2,8 @@ package import BGPMessages
 import BGPRouting
 import BGPSession
 import BGPSpeaker
-import Dataplane
 package import FIB
-package import Forwarding
-import ForwardingPlane
+package import ForwardingPlane
 package import Logging
 package import NetTypes
 import Node
@@ -14,14 +12,32 @@ package import Resources
 import Status
 package import StatusAPI
 
-/// A whole node on a copy of the host, under simulated time, whose peers are played from what BIRD says of them.
+/// A host on which a rehearsed node runs: its forwarding plane, over a copy.
+package struct RehearsalStage {
+    let plane: any ForwardingPlane
+    /// The host has something to say.
+    let hasNews: () -> Bool
+    /// What the node has written to the main table.
+    let routes: () -> [FIBRoute]
+
+    package init(
+        plane: any ForwardingPlane, hasNews: @escaping () -> Bool = { false },
+        routes: @escaping () -> [FIBRoute] = { [] }
+    ) {
+        self.plane = plane
+        self.hasNews = hasNews
+        self.routes = routes
+    }
+}
+
+/// A whole node on a copy of the host, under simulated time, whose peers are played.
 ///
 /// It is the code of the agent, and not a model of it: what it announces and writes is what the agent would.
-package struct ShadowNode {
+package struct RehearsedNode {
     /// What the node came to.
     package struct Outcome: Sendable {
         package var peers: [PeeringDecision.Peer] = []
-        /// By position in BIRD's list of established sessions.
+        /// In the order of the established sessions.
         package var announced: [[Prefix: PathAttributes]] = []
         /// Of each established session, routes that import refuses.
         package var refused: [[Prefix: ShadowReason]] = []
@@ -36,29 +52,32 @@ package struct ShadowNode {
     /// Turns at one moment, at most.
     private static let turnLimit = 10_000
 
+    /// When simulated time begins.
+    package static let start = Instant(nanoseconds: 1_000_000_000)
+
     /// Nil where the resources have no Node of the name with an address.
     package static func run(
-        _ name: String, _ loaded: LoadedConfiguration, on copy: HostCopy, settings: ForwardingSettings,
-        beside calico: BIRDState, logger: Logger
-    ) throws(HostError) -> Outcome? {
+        _ loaded: LoadedConfiguration, node name: String, isReflector: Bool = false, on stage: RehearsalStage,
+        beside peers: PlayedPeers, logger: Logger
+    ) -> Outcome? {
         guard let identity = AttributeTable.Identity(loaded.resources, node: name) else { return nil }
-        let context = PeeringDecision.Context(node: name, isReflector: false, identity: identity)
+        let context = PeeringDecision.Context(node: name, isReflector: isReflector, identity: identity)
         guard let decision = PeeringDecision(loaded, context, last: [], authenticationFailure: nil) else { return nil }
-        var now = Instant(nanoseconds: 1_000_000_000)
-        let host = copy.host
-        let plane = try KernelForwarding(settings, host: host, logger: logger, now: now)
+        let configuration = loaded.resources.configuration(of: name)
+        var now = start
+        let plane = stage.plane
         let speaker = Speaker(
-            identity: identity,
-            tracksNextHops: loaded.resources.configuration(of: name).tracksNextHops ?? true,
-            maximumPaths: settings.maximumPaths, recordsChanges: true, restart: RestartState(), seed: 1, now: now)
-        let transport = ShadowTransport(calico)
-        let peering = Peering(node: name, isReflector: false, identity: identity, first: loaded, logger: logger)
+            identity: identity, tracksNextHops: plane.tracksNextHops && (configuration.tracksNextHops ?? true),
+            maximumPaths: configuration.maximumPaths ?? 16, recordsChanges: plane.programsRoutes,
+            restart: RestartState(), seed: 1, now: now)
+        let transport = RehearsalTransport(peers)
+        let peering = Peering(node: name, isReflector: isReflector, identity: identity, first: loaded, logger: logger)
         let core = NodeCore(
             speaker: speaker, plane: plane, peering: peering, transport: transport, logger: logger, now: now)
         core.apply(ResourceChange(whole: loaded))
         let end = now + simulatedTime
         while now <= end {
-            settle(core, transport: transport, host: host, now: now)
+            settle(core, transport: transport, stage: stage, now: now)
             let next = core.nextDeadline.map { max($0, now + .milliseconds(1)) } ?? end
             now = min(next, now + .seconds(1))
         }
@@ -67,12 +86,12 @@ package struct ShadowNode {
         outcome.problems = decision.alarms + core.peering.plan.problems
         outcome.announced = transport.counterparts.map(\.announced)
         outcome.refused = transport.counterparts.map { refused($0, core) }
-        outcome.routes = host.routes.own.values.filter { $0.table == Ownership.mainTable }
+        outcome.routes = stage.routes()
         return outcome
     }
 
     /// Everything that can happen at one moment.
-    private static func settle(_ core: NodeCore, transport: ShadowTransport, host: MemoryHost, now: Instant) {
+    private static func settle(_ core: NodeCore, transport: RehearsalTransport, stage: RehearsalStage, now: Instant) {
         for _ in 0..<turnLimit {
             core.now = now
             core.hasMoreWork = false
@@ -87,7 +106,7 @@ package struct ShadowNode {
             core.removeEndedPeers()
             core.carryOutActions()
             core.beginWaitingConnects()
-            isBusy = isBusy || core.hasMoreWork || core.speaker.hasWork(now: now) || host.hasNews
+            isBusy = isBusy || core.hasMoreWork || core.speaker.hasWork(now: now) || stage.hasNews()
             if !isBusy { return }
         }
     }
