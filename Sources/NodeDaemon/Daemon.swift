@@ -177,7 +177,11 @@ package struct Daemon {
             let loop = try RoutingLoop(
                 core: core, transport: transport, signals: signals, wakeup: wakeup, mailbox: mailbox, reload: reload,
                 bfd: try BFDEngine(reports: mailbox, logger: logger, seed: seed.next()),
-                mode: NodeMode(isReflector: isReflector, isDryRun: settings.isDryRun), ground: ground)
+                mode: NodeMode(isReflector: isReflector, isDryRun: settings.isDryRun), ground: ground,
+                secrets: { [settings] in
+                    ResourceLoader(path: settings.resources, secretsPath: settings.secrets).loadSecrets(
+                        $0.secretReferences)
+                })
             let socketFile = try startEdges(mailbox, reload)
             defer { socketFile.remove() }
             if let detector { core.watchAddresses(detector, declared: declared) }

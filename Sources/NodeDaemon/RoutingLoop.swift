@@ -51,9 +51,10 @@ final class RoutingLoop {
 
     init(
         core: NodeCore, transport: Transport, signals: consuming SignalReader, wakeup: Wakeup,
-        mailbox: Mailbox<LoopMessage>, reload: Wakeup, bfd: BFDEngine, mode: NodeMode, ground: any RehearsalGround
+        mailbox: Mailbox<LoopMessage>, reload: Wakeup, bfd: BFDEngine, mode: NodeMode, ground: any RehearsalGround,
+        secrets: @escaping @Sendable (ResourceSet) -> Secrets
     ) throws(SystemError) {
-        questions = Questions(ground: ground)
+        questions = Questions(ground: ground, secrets: secrets)
         self.core = core
         self.bfd = BFDClient(bfd)
         neighbors = LinkNeighbors(logger: core.logger)
@@ -390,6 +391,10 @@ final class RoutingLoop {
     private struct Questions {
         var asked: [Asked] = []
         let ground: any RehearsalGround
+        /// Those that resources refer to.
+        let secrets: @Sendable (ResourceSet) -> Secrets
+        /// One at a time: a rehearsal is a whole node.
+        let isRehearsing = Locked(false)
     }
     private var questions: Questions
     /// After so long no further question is begun in a turn; the others wait for the next. A page costs about as much.
@@ -426,12 +431,27 @@ final class RoutingLoop {
                     questions.asked.append(.doctor(round, promise))
                 }
             case .plan(let round, let request, let promise):
+                if round == nil,
+                    questions.isRehearsing.withLock({ isBusy in
+                        defer { isBusy = true }
+                        return isBusy
+                    })
+                {
+                    var answer = StatusAnswer()
+                    answer.error = "another plan is being rehearsed: try again"
+                    answer.isBusy = true
+                    promise.fulfil(answer)
+                    break
+                }
                 var round = round ?? PlanRound(core)
-                round.goOn(core.speaker)
-                if round.cursor == nil {
+                round.goOn(core)
+                if round.isComplete {
                     let quiet = Logger(label: "plan") { _ in SwiftLogNoOpLogHandler() }
-                    startEdgeThread { [round, ground = questions.ground] in
-                        promise.fulfil(PlanForecast.run(request, round, on: ground, logger: quiet))
+                    let (ground, secrets, isRehearsing) = (questions.ground, questions.secrets, questions.isRehearsing)
+                    startEdgeThread { [round] in
+                        let answer = PlanForecast.run(request, round, on: ground, logger: quiet, secrets: secrets)
+                        isRehearsing.withLock { $0 = false }
+                        promise.fulfil(answer)
                     }
                 } else {
                     questions.asked.append(.plan(round, request, promise))

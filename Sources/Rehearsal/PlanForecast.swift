@@ -14,14 +14,16 @@ package protocol RehearsalGround: Sendable {
 /// `apusctl plan`: two rehearsals, with the resources in force and with the files', and what differs between them.
 package enum PlanForecast {
     package static func run(
-        _ request: PlanRequest, _ round: PlanRound, on ground: any RehearsalGround, logger: Logger
+        _ request: PlanRequest, _ round: PlanRound, on ground: any RehearsalGround, logger: Logger,
+        secrets: (ResourceSet) -> Secrets
     ) -> StatusAnswer {
         var answer = StatusAnswer()
-        let candidate: LoadedConfiguration
-        do throws(RequestError) { candidate = try overlaid(request, round.loaded) } catch {
+        var candidate: LoadedConfiguration
+        do throws(RequestError) { candidate = try overlaid(request, round.loaded, node: round.context.node) } catch {
             answer.error = error.text
             return answer
         }
+        candidate.secrets = secrets(candidate.resources)
         guard !round.isTooLarge else {
             answer.error = "the table is too large to be rehearsed: plan takes up to 200000 paths"
             return answer
@@ -39,7 +41,8 @@ package enum PlanForecast {
         do throws(HostError) {
             func rehearse(_ loaded: LoadedConfiguration) throws(HostError) -> RehearsedNode.Outcome? {
                 RehearsedNode.run(
-                    loaded, node: node, isReflector: round.context.isReflector, on: try ground.stage(loaded),
+                    loaded, node: node, isReflector: round.context.isReflector, identity: round.context.identity,
+                    on: try ground.stage(loaded),
                     beside: played, logger: logger)
             }
             guard let before = try rehearse(round.loaded), let after = try rehearse(candidate) else {
@@ -59,7 +62,8 @@ package enum PlanForecast {
     }
 
     /// The resources as the files would make them.
-    private static func overlaid(_ request: PlanRequest, _ loaded: LoadedConfiguration) throws(RequestError)
+    private static func overlaid(_ request: PlanRequest, _ loaded: LoadedConfiguration, node: String)
+        throws(RequestError)
         -> LoadedConfiguration
     {
         let parsed = request.files.map { ResourceParser.parse($0.text, file: $0.name) }
@@ -76,7 +80,14 @@ package enum PlanForecast {
             parsed, files: files, isWhole: request.isWhole, without: Set(request.without))
         let problems = result.problems.filter { files.contains($0.file) }
         guard problems.isEmpty else { throw RequestError(text: problems.map(\.description).joined(separator: "\n")) }
-        return LoadedConfiguration(resources: result, secrets: loaded.secrets)
+        var candidate = LoadedConfiguration(resources: result, secrets: loaded.secrets)
+        // What the host says of this node's addresses is not the files' to know.
+        if let own = loaded.resources.node(node), var declared = result.node(node), declared.families.isEmpty {
+            (declared.ipv4, declared.ipv6) = (own.ipv4, own.ipv6)
+            declared.routerID = declared.routerID ?? own.routerID
+            candidate.resources.replace(declared, named: node)
+        }
+        return candidate
     }
 
     // MARK: Sessions
@@ -85,43 +96,70 @@ package enum PlanForecast {
         _ round: PlanRound, now: PeeringDecision, then: PeeringDecision,
         loaded: (now: LoadedConfiguration, then: LoadedConfiguration)
     ) -> [PlanReport.Peer] {
-        struct Place: Hashable {
-            var address: IPAddress
-            var port: UInt16
-        }
-        func sessions(_ decision: PeeringDecision, _ loaded: LoadedConfiguration) -> [Place: (
-            PeeringDecision.Peer, SessionPlan
-        )] {
-            var result: [Place: (PeeringDecision.Peer, SessionPlan)] = [:]
+        typealias Sessions = [Place: (peer: PeeringDecision.Peer, plan: SessionPlan)]
+        func sessions(_ decision: PeeringDecision, _ loaded: LoadedConfiguration) -> Sessions {
+            var result: Sessions = [:]
             for peer in decision.peers {
-                guard case .address(let address) = peer.planned.target else { continue }
+                let place = Place(peer.planned)
                 let plan = SessionPlan(
-                    peer, address, resources: loaded.resources, nodeAddresses: loaded.resources.nodeAddresses,
+                    peer, place.address, resources: loaded.resources, nodeAddresses: loaded.resources.nodeAddresses,
                     context: round.context, linkLocal: nil)
-                result[Place(address: address, port: peer.planned.port)] = (peer, plan)
+                result[place] = (peer, plan)
             }
             return result
         }
         let (old, new) = (sessions(now, loaded.now), sessions(then, loaded.then))
-        return Set(old.keys).union(new.keys).sorted { ($0.address, $0.port) < ($1.address, $1.port) }.map { place in
+        return Set(old.keys).union(new.keys).sorted { $0.text < $1.text }.map { place in
             let (was, becomes) = (old[place], new[place])
-            let name = (becomes ?? was)?.0.planned.name ?? ""
             var row = PlanReport.Peer(
-                name: name, address: "\(PeerAddress(place.address, port: place.port))", change: .stay)
-            row.held = becomes?.0.holdReason
+                name: (becomes ?? was)?.peer.planned.name ?? "", address: place.text, change: .stay)
+            row.held = becomes?.peer.holdReason
+            let isUp = round.established.contains { place.includes($0) }
             switch (
-                was.flatMap { $0.0.holdReason == nil ? $0.1 : nil },
-                becomes.flatMap { $0.0.holdReason == nil ? $0.1 : nil }
+                was?.peer.holdReason == nil ? was?.plan : nil, becomes?.peer.holdReason == nil ? becomes?.plan : nil
             ) {
             case (let was?, let becomes?):
-                let change = PeeringChange(
-                    from: was, to: becomes, isEstablished: round.established.contains(place.address))
+                let change = PeeringChange(from: was, to: becomes, isEstablished: isUp)
                 (row.change, row.reasons) = (change.change, change.reasons)
             case (nil, _?): row.change = .appear
             case (_?, nil): row.change = .vanish
             case (nil, nil): row.change = .stay
             }
             return row
+        }
+    }
+
+    /// Where a peer is, or those of a range or a link are.
+    private struct Place: Hashable {
+        let target: PlannedPeer.Target
+        let port: UInt16
+
+        init(_ planned: PlannedPeer) {
+            target = planned.target
+            port = planned.port
+        }
+
+        /// Of a range its own, and of a link none: settings that depend on it are the same before and after.
+        var address: IPAddress {
+            switch target {
+            case .address(let address): address
+            case .range(let range): range.address
+            case .interface: .any(.ipv6)
+            }
+        }
+        var text: String {
+            switch target {
+            case .address(let address): "\(PeerAddress(address, port: port))"
+            case .range(let range): "\(range)"
+            case .interface(let name): name
+            }
+        }
+        func includes(_ peer: IPAddress) -> Bool {
+            switch target {
+            case .address(let address): address == peer
+            case .range(let range): range.contains(peer)
+            case .interface: peer.isLinkLocal
+            }
         }
     }
 

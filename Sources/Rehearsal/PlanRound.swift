@@ -1,14 +1,14 @@
 import BGPMessages
 import BGPRouting
 import BGPSession
-package import BGPSpeaker
+import BGPSpeaker
 package import ForwardingPlane
 package import NetTypes
 package import Node
 package import Planning
 package import Resources
 import Status
-package import StatusAPI
+import StatusAPI
 
 /// What a forecast goes by, collected by the routing thread a page a turn: the resources in force, the sessions, and
 /// what the peers have sent.
@@ -18,8 +18,10 @@ package struct PlanRound: Sendable {
     /// Addresses of the peers whose sessions are up.
     package private(set) var established: Set<IPAddress> = []
     private var sessions: [PeerIndex: PlayedPeers.Session] = [:]
-    /// Where to go on; nil once all is there.
-    package private(set) var cursor: PageCursor? = .start
+    /// Where to go on: first among the peers, then in the table. Nil once all is there.
+    private var nextPeer: Int? = 0
+    private var cursor: PageCursor? = .start
+    package var isComplete: Bool { cursor == nil }
     /// More routes than this are not played: their attributes stand in memory twice.
     package private(set) var isTooLarge = false
     private var count = 0
@@ -28,7 +30,21 @@ package struct PlanRound: Sendable {
     package init(_ core: NodeCore) {
         loaded = core.peering.loaded
         context = core.peering.context
-        for index in core.speaker.peerIndices {
+    }
+
+    /// Peers of a page.
+    private static let peersOfPage = 256
+
+    private mutating func takePeers(_ core: NodeCore, from start: Int) {
+        var up: [PeerIndex] = []
+        var looked = 0
+        nextPeer = core.speaker.visitPeers(from: start) { peer in
+            guard looked < PlanRound.peersOfPage else { return false }
+            looked += 1
+            if peer.isEstablished { up.append(peer.index) }
+            return true
+        }
+        for index in up {
             guard let snapshot = core.speaker.snapshot(index), let session = snapshot.session else { continue }
             var played = PlayedSession(name: snapshot.settings.name)
             played.isEstablished = true
@@ -42,8 +58,9 @@ package struct PlanRound: Sendable {
         }
     }
 
-    /// The next page. Work: `limit`.
-    package mutating func goOn(_ speaker: borrowing Speaker, _ limit: PageLimit = PageLimit(rows: 256)) {
+    /// The next page. Work: `limit`, or 256 peers.
+    package mutating func goOn(_ core: NodeCore, _ limit: PageLimit = PageLimit(rows: 256)) {
+        if let nextPeer { return takePeers(core, from: nextPeer) }
         guard let start = cursor else { return }
         cursor = nil
         var budget = limit.places
@@ -51,11 +68,12 @@ package struct PlanRound: Sendable {
         var found: [(PeerIndex, PlayedRoute)] = []
         for family in AddressFamily.allCases where family.index >= start.section {
             let place = family.index == start.section ? start.place : 0
-            let next = speaker.visitRoutes(family, overlapping: nil, from: place, budget: &budget) { index, prefix in
+            let next = core.speaker.visitRoutes(family, overlapping: nil, from: place, budget: &budget) {
+                index, prefix in
                 guard rows < limit.rows else { return false }
-                for path in speaker.explainedPaths(index, family) where path.path.peer != .local {
+                for path in core.speaker.explainedPaths(index, family) where path.path.peer != .local {
                     var route = PlayedRoute(prefix: prefix, source: "")
-                    route.attributes = speaker.attributes(of: path.path.received)
+                    route.attributes = core.speaker.attributes(of: path.path.received)
                     found.append((path.path.peer, route))
                     rows += 1
                 }

@@ -1,5 +1,5 @@
 package import BGPMessages
-import BGPRouting
+package import BGPRouting
 import BGPSession
 import BGPSpeaker
 package import FIB
@@ -55,12 +55,14 @@ package struct RehearsedNode {
     /// When simulated time begins.
     package static let start = Instant(nanoseconds: 1_000_000_000)
 
+    /// `identity`: that of the process, which a change of the resources does not alter; nil: as the resources have it.
     /// Nil where the resources have no Node of the name with an address.
     package static func run(
-        _ loaded: LoadedConfiguration, node name: String, isReflector: Bool = false, on stage: RehearsalStage,
+        _ loaded: LoadedConfiguration, node name: String, isReflector: Bool = false,
+        identity known: AttributeTable.Identity? = nil, on stage: RehearsalStage,
         beside peers: PlayedPeers, logger: Logger
     ) -> Outcome? {
-        guard let identity = AttributeTable.Identity(loaded.resources, node: name) else { return nil }
+        guard let identity = known ?? AttributeTable.Identity(loaded.resources, node: name) else { return nil }
         let context = PeeringDecision.Context(node: name, isReflector: isReflector, identity: identity)
         guard let decision = PeeringDecision(loaded, context, last: [], authenticationFailure: nil) else { return nil }
         let configuration = loaded.resources.configuration(of: name)

@@ -59,10 +59,11 @@ import Testing
     private static func plan(_ scene: HealthScene, _ text: String, without: [String] = []) throws -> StatusAnswer {
         let core = try #require(try scene.node.core)
         var round = PlanRound(core)
-        while round.cursor != nil { round.goOn(core.speaker) }
+        while !round.isComplete { round.goOn(core) }
         let request = PlanRequest(
             files: text.isEmpty ? [] : [PlanFile(name: "new.yaml", text: text)], isWhole: false, without: without)
-        return PlanForecast.run(request, round, on: Ground(host: try scene.node.host), logger: logger)
+        return PlanForecast.run(
+            request, round, on: Ground(host: try scene.node.host), logger: logger, secrets: { _ in Secrets() })
     }
 
     struct Change: Sendable, CustomTestStringConvertible {
@@ -176,6 +177,25 @@ import Testing
         let answer = try Self.plan(try HealthScene(), text)
         #expect(answer.plan == nil && answer.error?.contains("new.yaml") ?? false, "\(answer.error ?? "")")
         #expect(answer.error?.contains(words) ?? false, "\(answer.error ?? "")")
+    }
+
+    @Test func `ranges and links are sessions too, and the process keeps its identity until it is started again`()
+        throws
+    {
+        let scene = try HealthScene()
+        let range = HealthScene.object("BGPPeer", "r", "listenRange: 10.9.0.0/24, asNumber: 65001")
+        let comes = try #require(try Self.plan(scene, range).plan)
+        #expect(comes.peers.first { $0.address == "10.9.0.0/24" }?.change == .appear)
+        let link = try #require(
+            try Self.plan(scene, HealthScene.object("BGPPeer", "l", "interface: eth9, asNumber: 0")).plan)
+        #expect(link.peers.first { $0.address == "eth9" }?.change == .appear)
+        let identity = HealthScene.object("Node", "node1", "bgp: {ipv4Address: 10.0.1.1/24, asNumber: 65077}")
+        let report = try #require(try Self.plan(scene, identity).plan)
+        #expect(report.findings.map(\.cause.name) == ["restartNeeded"])
+        let secret = ", password: {secretKeyRef: {name: s, key: k}}"
+        let held = try #require(try Self.plan(scene, HealthScene.peer(2, secret)).plan)
+        let peer = try #require(held.peers.first { $0.address == "10.0.1.2" })
+        #expect(peer.change == .vanish && peer.held == .secretMissing(secret: "s/k", file: "s/k"), "\(peer)")
     }
 
     @Test func `an object that is not there cannot be left out`() throws {
