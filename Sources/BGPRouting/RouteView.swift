@@ -101,15 +101,18 @@ public struct ExplainedPath: Sendable {
 }
 
 extension RIB {
-    /// All paths of a prefix, the best one first.
-    public func explainedPaths(_ index: PrefixIndex, _ family: AddressFamily) -> [ExplainedPath] {
+    /// The paths of a prefix that `isWanted` is true of, the best one first. Only their attributes are decoded.
+    public func explainedPaths(
+        _ index: PrefixIndex, _ family: AddressFamily, where isWanted: (Path) -> Bool = { _ in true }
+    ) -> [ExplainedPath] {
         guard let prefix = tables[family].prefix(at: index) else { return [] }
         var list: [PathIndex] = []
         tables[family].pathIndices(index, into: &list)
-        guard !list.isEmpty else { return [] }
+        let wanted = list.filter { isWanted(tables[family].paths[Int($0)]) }
+        guard !wanted.isEmpty else { return [] }
         let outcome = explain(index, family)
         let losses = losses(index, family)
-        return list.map { slot in
+        return wanted.map { slot in
             let path = tables[family].paths[Int(slot)]
             return ExplainedPath(
                 path: path, attributes: attributes.attributes(path.attributes), ineligible: ineligibility(path),

@@ -41,10 +41,21 @@ extension Speaker: RouteView {
     /// for a peer that is backlogged. A peer that does not read is not waited for (RFC 9687).
     package func hasSentAll(now: Instant) -> Bool { rib.dirtyCount == 0 && !rib.hasExportWork(now: now) }
 
-    /// All paths of a prefix, the best one first.
-    package func explainedPaths(_ index: PrefixIndex, _ family: AddressFamily) -> [ExplainedPath] {
-        rib.explainedPaths(index, family)
+    /// The paths of a prefix that are wanted, the best one first.
+    package func explainedPaths(
+        _ index: PrefixIndex, _ family: AddressFamily, where isWanted: (Path) -> Bool = { _ in true }
+    ) -> [ExplainedPath] {
+        rib.explainedPaths(index, family, where: isWanted)
     }
+    /// What a peer has announced of a prefix, as it was sent. See `RIB.advertisedPaths`.
+    package func advertisedPaths(
+        _ index: PrefixIndex, _ family: AddressFamily, to peer: PeerIndex,
+        where isWanted: (AttributeHandle, PeerIndex) -> Bool
+    ) -> [AdvertisedPath] {
+        rib.advertisedPaths(index, family, to: peer, where: isWanted)
+    }
+    /// A session with the peer carries the family.
+    package func isSentTo(_ peer: PeerIndex, _ family: AddressFamily) -> Bool { rib.isSentTo(peer, family) }
     /// Visits prefixes, or those that overlap `wanted`, from a position on: see `PrefixTable.visit`.
     package func visitRoutes(
         _ family: AddressFamily, overlapping wanted: Prefix?, from place: Int, budget: inout Int,

@@ -181,6 +181,11 @@ extension Speaker {
         rib.tables[family].pathCount(of: index)
     }
 
+    /// The peer does not read what it is sent: it lags behind what it is to have.
+    package func isBacklogged(_ index: PeerIndex) -> Bool {
+        index.index < peers.count ? peers[index.index]?.backlog.isActive ?? false : false
+    }
+
     package func snapshot(_ index: PeerIndex) -> PeerSnapshot? {
         guard index.index < peers.count, let peer = peers[index.index] else { return nil }
         return PeerSnapshot(

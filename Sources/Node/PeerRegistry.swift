@@ -44,6 +44,19 @@ package final class PeerRegistry {
         return name.means(entry.peerAddress, entry.planned.name)
     }
 
+    /// The peers at an address as text, as `10.0.0.1`, `10.0.0.1:1790` or `fe80::1%eth0`. The peer at exactly that
+    /// address and port alone, where there is one. Work: the peers at the address; for a link-local one a look at each.
+    package func peers(at text: String) -> [PeerIndex] {
+        let name = PeerName(text)
+        guard let address = name.address else { return [] }
+        let here =
+            address.isLinkLocal
+            ? entries.values.filter { $0.address.unscoped == address } : neighbors[address] ?? []
+        let found = here.filter { name.means($0.peerAddress, $0.planned.name) }
+        let exact = found.filter { "\($0.peerAddress)" == text }
+        return (exact.isEmpty ? found : exact).map(\.index)
+    }
+
     /// True for a peer that is configured, or came from a range.
     package func knows(_ peer: PeerIndex) -> Bool { entries[peer] != nil }
 
@@ -144,7 +157,7 @@ enum PeerAccount {
 package struct PeerName {
     private let text: String
     private let suffix: String
-    private let address: IPAddress?
+    fileprivate let address: IPAddress?
     /// The link of a link-local address.
     private let hasZone: Bool
     private let port: UInt16?

@@ -32,9 +32,7 @@ package struct StatusBuilder {
             } else {
                 (answer.peers, answer.next) = (found, next)
             }
-        case .routes(let wanted, let start):
-            let page = core.speaker.routePage(wanted, from: start, PageLimit())
-            (answer.routes, answer.next) = (page.rows, page.next)
+        case .routes(let query, let start): routes(query, from: start, &answer)
         case .endpoints: answer.endpoints = core.plane.endpointStatus()
         case .fib(let wanted, let start):
             let page = core.plane.fibPage(wanted, from: start, PageLimit())

@@ -16,8 +16,8 @@ package enum StatusQuestion: Sendable, Hashable {
     case peers(PageCursor)
     /// By address or name.
     case peer(String, PageCursor)
-    /// All routes, or those that overlap a prefix, from a place on.
-    case routes(Prefix?, PageCursor)
+    /// Routes from a place on.
+    case routes(RouteQuery, PageCursor)
     case fib(Prefix?, PageCursor)
     /// The prefix, and the peers of a page.
     case why(Prefix, PageCursor)
@@ -92,7 +92,7 @@ extension StatusQuestion {
             self = .plan(plan)
         case .peer: self = .peer(request.argument ?? "", try StatusQuestion.cursor(request.cursor))
         case .routes:
-            self = .routes(try StatusQuestion.prefix(request.argument), try StatusQuestion.cursor(request.cursor))
+            self = .routes(try RouteQuery(request), try StatusQuestion.cursor(request.cursor))
         case .fib: self = .fib(try StatusQuestion.prefix(request.argument), try StatusQuestion.cursor(request.cursor))
         case .why:
             guard let argument = request.argument, !argument.isEmpty else {
@@ -116,7 +116,7 @@ extension StatusQuestion {
         }
     }
 
-    private static func prefix(_ text: String?) throws(RequestError) -> Prefix? {
+    fileprivate static func prefix(_ text: String?) throws(RequestError) -> Prefix? {
         guard let text else { return nil }
         guard let prefix = Prefix(text) ?? IPAddress(text).map({ Prefix(host: $0) }) else {
             throw RequestError(text: "\"\(text)\" is neither a prefix nor an address")
@@ -131,5 +131,68 @@ extension StatusQuestion {
                 text: "cursor \(value) is negative; it is what next said in the answer before, or left out")
         }
         return cursor
+    }
+}
+
+/// Which routes a question is about.
+package struct RouteQuery: Sendable, Hashable {
+    /// What overlaps it; nil for all.
+    package var prefix: Prefix?
+    /// Of one peer alone, by its address.
+    package var peer: String?
+    package var side: RouteSide
+    package var isBestOnly: Bool
+    /// As `RouteStatus.communities` has it.
+    package var community: String?
+    package var originAS: UInt32?
+
+    package init(
+        prefix: Prefix? = nil, peer: String? = nil, side: RouteSide = .received, isBestOnly: Bool = false,
+        community: String? = nil, originAS: UInt32? = nil
+    ) {
+        self.prefix = prefix
+        self.peer = peer
+        self.side = side
+        self.isBestOnly = isBestOnly
+        self.community = community
+        self.originAS = originAS
+    }
+
+    fileprivate init(_ request: StatusRequest) throws(RequestError) {
+        let select = request.select ?? RouteSelect()
+        guard select.side == nil || select.peer != nil else {
+            throw RequestError(text: "received, accepted and advertised are asked of one peer: name it with --peer")
+        }
+        if let peer = select.peer, peer.utf8.count > 100 {
+            throw RequestError(text: "the peer's address is longer than 100 bytes; no address is")
+        }
+        self.init(
+            prefix: try StatusQuestion.prefix(request.argument), peer: select.peer, side: select.side ?? .received,
+            isBestOnly: select.best ?? false, community: try select.community.map(RouteQuery.community),
+            originAS: select.originAS)
+    }
+
+    /// Communities that have a name, by number.
+    package static let namedCommunities = [
+        "65535:0": "graceful-shutdown", "65535:6": "llgr-stale", "65535:7": "no-llgr", "65535:666": "blackhole",
+        "65535:65281": "no-export", "65535:65282": "no-advertise", "65535:65283": "no-export-subconfed",
+    ]
+
+    /// A community as routes show it: without leading zeros, and by its name where it has one.
+    private static func community(_ text: String) throws(RequestError) -> String {
+        if namedCommunities.values.contains(text) { return text }
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false).map { UInt32($0) }
+        let numbers = parts.compactMap { $0 }
+        let isValid =
+            numbers.count == parts.count
+            && (numbers.count == 3 || numbers.count == 2 && numbers.allSatisfy { $0 <= 65535 })
+        guard isValid else {
+            throw RequestError(
+                text:
+                    "\"\(text)\" is no community: write it as 65000:100, as 65000:1:2 (large), or by one of the names "
+                    + namedCommunities.values.sorted().joined(separator: ", "))
+        }
+        let canonical = numbers.map { "\($0)" }.joined(separator: ":")
+        return namedCommunities[canonical] ?? canonical
     }
 }

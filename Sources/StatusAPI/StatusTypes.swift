@@ -19,15 +19,54 @@ package struct StatusRequest: Codable, Sendable {
     package var cursor: Int?
     package var plan: PlanRequest?
 
+    /// `routes`: which of them; nil for all.
+    package var select: RouteSelect?
+
     package init(
-        _ command: Command, argument: String? = nil, cursor: Int? = nil, text: String? = nil, all: Bool? = nil
+        _ command: Command, argument: String? = nil, cursor: Int? = nil, text: String? = nil, all: Bool? = nil,
+        select: RouteSelect? = nil
     ) {
+        self.select = select
         self.command = command
         self.all = all
         self.text = text
         self.argument = argument
         self.cursor = cursor
     }
+}
+
+/// Which routes `routes` is asked for; what is nil restricts nothing.
+package struct RouteSelect: Codable, Sendable, Hashable {
+    /// A peer's address, with its port where that is not 179.
+    package var peer: String?
+    /// What of that peer; nil for `received`.
+    package var side: RouteSide?
+    /// Best paths only.
+    package var best: Bool?
+    /// `65000:100`, `65000:1:2`, or a name as `no-export`.
+    package var community: String?
+    /// The rightmost AS number of the AS_PATH; where that is empty, our own.
+    package var originAS: UInt32?
+    package init(
+        peer: String? = nil, side: RouteSide? = nil, best: Bool? = nil, community: String? = nil,
+        originAS: UInt32? = nil
+    ) {
+        self.peer = peer
+        self.side = side
+        self.best = best
+        self.community = community
+        self.originAS = originAS
+    }
+}
+
+/// Where a route of a peer is looked at.
+package enum RouteSide: String, Codable, Sendable, CaseIterable {
+    /// As the peer sent it, before any policy.
+    case received
+    /// What of it takes part in the decision, as import policy left it.
+    case accepted
+    /// As we send it, after any policy.
+    case advertised
 }
 
 /// The answer: one line of JSON. Field names are stable; apusctl(8) lists them.
@@ -338,6 +377,8 @@ package struct RouteStatus: Codable, Sendable {
     package var onlyToCustomer: UInt32?
     /// The rule of the peer's import filters that the path met.
     package var importRule: String?
+    /// `advertised` of a peer only: true where it is still to be sent, or to be sent again.
+    package var isWaiting: Bool?
     /// `why` only, on the best path: peers that have it announced, and for the others why not. Where there are many, a
     /// page has some of them, and pages after the first have the best path alone.
     package var announcedTo: [String]?

@@ -34,9 +34,21 @@ struct Apusctl: ParsableCommand {
                 print(message)
                 Glibc.exit(0)
             }
-            printError(message + "\n")
+            printError(message + suggestedCommand() + "\n")
             Glibc.exit(2)
         }
+    }
+}
+
+extension Apusctl {
+    /// For a command that there is not: which one may have been meant.
+    private static func suggestedCommand() -> String {
+        let known = configuration.subcommands.map { $0._commandName }
+        guard let wanted = CommandLine.arguments.dropFirst().first(where: { !$0.hasPrefix("-") }),
+            !known.contains(wanted)
+        else { return "" }
+        let names = nearest(to: wanted, among: known)
+        return names.isEmpty ? "" : "\nDid you mean \(names.map { "apusctl \($0)" }.joined(separator: ", "))?"
     }
 }
 

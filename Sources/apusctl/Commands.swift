@@ -126,7 +126,7 @@ struct Peer: ParsableCommand {
     func run() throws {
         let answer = try options.ask(StatusRequest(.peer, argument: peer))
         guard let peers = answer.peers, let first = peers.first else {
-            throw Failure.no(answer.error ?? "no such peer")
+            throw options.unknown(peer: peer, answer.error)
         }
         if options.output == .json {
             print(StatusCodec.pretty(peers.count == 1 ? [first] : peers))
@@ -205,44 +205,10 @@ struct Reset: ParsableCommand {
 
 private func carryOut(_ request: StatusRequest, _ options: CommonOptions) throws {
     let answer = try options.ask(request)
-    if let error = answer.error { throw Failure.no(error) }
+    if let error = answer.error {
+        throw request.argument.map { options.unknown(peer: $0, error) } ?? Failure.no(error)
+    }
     print(options.output == .json ? StatusCodec.pretty(answer) : answer.done ?? "")
-}
-
-struct Routes: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "Paths that peers announced and this node originates; > is the best, = shares traffic with it.")
-    @Argument(help: "Only what overlaps this prefix or address.")
-    var prefix: String?
-    @OptionGroup var options: CommonOptions
-
-    func run() throws {
-        let answer = try options.ask(StatusRequest(.routes, argument: prefix))
-        if let error = answer.error { throw Failure(code: 2, message: error) }
-        let routes = answer.routes ?? []
-        if options.output == .json {
-            print(StatusCodec.pretty(routes))
-        } else if routes.isEmpty {
-            print("no routes")
-        } else {
-            print(routeTable(routes))
-        }
-        if routes.isEmpty && prefix != nil { throw ExitCode.failure }
-    }
-}
-
-func routeTable(_ routes: [RouteStatus]) -> String {
-    var table = Table("", "PREFIX", "NEXT HOP", "FROM", "LPREF", "MED", "AS PATH", "REMARK")
-    for route in routes {
-        let mark = route.isBest ? ">" : route.isMultipath ? "=" : route.ineligible != nil ? "x" : " "
-        var remarks = [route.ineligibleText, route.isStale ? "stale" : nil].compactMap { $0 }
-        if route.isBest, let reason = route.bestReason, reason != .onlyPath { remarks.append(reason.text) }
-        table.add(
-            mark, route.prefix, route.nextHop ?? "self", route.from, route.localPref.map { "\($0)" } ?? "-",
-            route.med.map { "\($0)" } ?? "-",
-            route.asPath.isEmpty ? "-" : route.asPath, remarks.joined(separator: ", "))
-    }
-    return table.printed()
 }
 
 struct Endpoints: ParsableCommand {

@@ -79,6 +79,38 @@ import Testing
         #expect(rows == 256)
     }
 
+    @Test(arguments: [
+        RouteQuery(community: "65000:1"), RouteQuery(originAS: 7), RouteQuery(isBestOnly: true, originAS: 7),
+        RouteQuery(isBestOnly: true, community: "65000:1"),
+    ]) func `a selection that few routes meet ends its pages at a bound, and misses none`(query: RouteQuery) throws {
+        var speaker = Self.speaker()
+        // Every route has a set of its own, so that none is decided by another's.
+        for number in 0..<2_000 {
+            var attributes = PathAttributes()
+            attributes.multiExitDisc = UInt32(number)
+            if number % 500 == 499 {
+                attributes.communities = [Community(rawValue: 65000 << 16 | 1)]
+                attributes.asPath = ASPath([7])
+            }
+            speaker.originate(Self.prefix(number), attributes)
+        }
+        _ = speaker.decide(budget: .max)
+        let limit = PageLimit(rows: 64, places: 1024)
+        var found: [String] = []
+        var pages = 0
+        var cursor: PageCursor? = .start
+        while let start = cursor {
+            let page = speaker.routePage(query, of: nil, from: start, limit)
+            // The walk's places, and the selection's cost, which the last prefix may exceed by its own.
+            #expect(page.looked <= 2 * limit.places + 64)
+            found += page.rows.map(\.prefix)
+            pages += 1
+            cursor = page.next.flatMap { PageCursor($0) }
+        }
+        #expect(found == [499, 999, 1499, 1999].map { "\(Self.prefix($0))" })
+        #expect(pages >= 2_000 * 16 / 1024)
+    }
+
     @Test(arguments: [Int.max, Int.max - 3, 1 << 40, 3, 7])
     func `a cursor beyond the end of its table is answered`(position: Int) throws {
         let page = Self.speaker().routePage(nil, from: try #require(PageCursor(position)), PageLimit())

@@ -50,6 +50,13 @@ public struct ASPath: Sendable, Hashable {
         return first.numbers.first
     }
 
+    /// The AS that originated a route: the rightmost number, where the path ends in a sequence (RFC 6811 section 2). Nil
+    /// for an empty path too: then it is the AS of whoever sent it.
+    public var originAS: ASNumber? {
+        guard let last = segments.last, last.type == .sequence else { return nil }
+        return last.numbers.last
+    }
+
     /// How often a number occurs, in any kind of segment.
     public func occurrences(of number: ASNumber) -> Int {
         segments.reduce(0) { $0 + $1.numbers.reduce(0) { $0 + ($1 == number ? 1 : 0) } }

@@ -261,20 +261,32 @@ extension RIB {
         deliver(withdrawing: prefixes, profile: profile, group: group, receivers: .allBut(nil, nil), into: &deliveries)
     }
 
+    private func sourceKind(_ source: PeerIndex) -> RouteSource {
+        guard source != .local else { return .local }
+        let origin = peers.key(source)
+        return origin.isInternal ? (origin.isClient ? .client : .nonClient) : .external
+    }
+
+    /// The attributes that leave to a group, decoded: what `outboundAttributes` encodes.
+    func transformed(_ handle: AttributeHandle, _ source: PeerIndex, profile: ExportProfile) -> PathAttributes {
+        OutboundAttributes.transform(
+            attributes.attributes(handle), source: sourceKind(source),
+            sourceIdentifier: source == .local ? identity.identifier : peers.key(source).identifier, profile: profile,
+            identity: identity)
+    }
+
     /// The attribute block that leaves to a group, and the next hop for MP_REACH_NLRI.
     public func outboundAttributes(
         _ handle: AttributeHandle, _ source: PeerIndex, profile: ExportProfile
     ) -> (block: [UInt8], nextHop: [UInt8]) {
-        let origin = source == .local ? nil : peers.key(source)
-        let kind: RouteSource =
-            origin.map { $0.isInternal ? ($0.isClient ? .client : .nonClient) : .external } ?? .local
-        if let origin, let reflected = reflectedBlock(handle, kind, originator: origin.identifier, profile: profile) {
+        let kind = sourceKind(source)
+        if source != .local,
+            let reflected = reflectedBlock(
+                handle, kind, originator: peers.key(source).identifier, profile: profile)
+        {
             return reflected
         }
-        var outbound = OutboundAttributes.transform(
-            attributes.attributes(handle), source: kind, sourceIdentifier: origin?.identifier ?? identity.identifier,
-            profile: profile,
-            identity: identity)
+        var outbound = transformed(handle, source, profile: profile)
         var nextHop: [UInt8] = []
         if let address = outbound.nextHop, profile.family == .ipv6 || address.family == .ipv6 {
             outbound.nextHop = nil

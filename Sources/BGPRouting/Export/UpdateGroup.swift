@@ -77,6 +77,13 @@ public final class UpdateGroup {
     /// True where a replay for the member is still to begin.
     func isWaitingForReplay(_ peer: PeerIndex) -> Bool { waitingForReplay.contains(peer) }
 
+    /// True where a replay for the member has not come to an entry yet.
+    func isReplayDue(_ slot: UInt32, to peer: PeerIndex) -> Bool {
+        if isWaitingForReplay(peer) { return true }
+        guard let replay, slot >= replay.cursor else { return false }
+        return replay.members.contains(peer)
+    }
+
     /// Sends a member everything again (RFC 2918 section 4).
     func requestReplay(_ peer: PeerIndex) {
         guard members.contains(peer), !waitingForReplay.contains(peer) else { return }

@@ -329,6 +329,14 @@ public struct PathTable: ~Copyable {
         return head
     }
 
+    /// The slot of the selected path of a prefix.
+    public func bestIndex(_ index: PrefixIndex) -> PathIndex? {
+        guard Int(index) < heads.count, let head = PathIndex(link: heads[Int(index)]),
+            paths[Int(head)].flags.contains(.best)
+        else { return nil }
+        return head
+    }
+
     /// The selected path of a prefix.
     public func best(_ index: PrefixIndex) -> Path? {
         guard Int(index) < heads.count, heads[Int(index)] != 0 else { return nil }
